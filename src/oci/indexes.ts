@@ -1,0 +1,46 @@
+/** What the store remembers about its bytes. Asynchronous, because one implementation may be on another machine. Instants are epoch milliseconds. */
+import type { Digest } from './digest.ts'
+import type { RepositoryName } from './reference.ts'
+
+/** Who has shown that they may read what: a repository is linked to the content it was seen to contain upstream. */
+export interface LinkIndex {
+  has(repository: RepositoryName, digest: Digest): Promise<boolean>
+  add(repository: RepositoryName, digest: Digest): Promise<void>
+  remove(repository: RepositoryName, digest: Digest): Promise<void>
+}
+
+export interface TagEntry {
+  readonly digest: Digest
+  /** When upstream last confirmed it. */
+  readonly checkedAt: number
+}
+
+export interface TagIndex {
+  /** Counts as a use of the tag. */
+  get(repository: RepositoryName, tag: string): Promise<TagEntry | undefined>
+  set(repository: RepositoryName, tag: string, entry: TagEntry): Promise<void>
+  remove(repository: RepositoryName, tag: string): Promise<void>
+  /** Forgets tags last used before this instant. @returns how many */
+  removeUnusedSince(instant: number): Promise<number>
+}
+
+export interface StoredContent {
+  readonly digest: Digest
+  /** Bytes. */
+  readonly size: number
+  readonly lastUsed: number
+}
+
+export interface StoreUsage {
+  readonly objects: number
+  /** Of committed content. */
+  readonly bytes: number
+  /** On the file system that holds it. */
+  readonly freeBytes: number
+}
+
+export interface ContentInventory {
+  usage(): Promise<StoreUsage>
+  /** At most `limit` objects, the longest unused first. */
+  leastRecentlyUsed(limit: number): Promise<readonly StoredContent[]>
+}

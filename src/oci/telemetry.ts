@@ -1,0 +1,32 @@
+/** What the parts tell about themselves. `admin/metrics.ts` counts it; a part never knows who listens. */
+
+/** The kinds of question a client or this proxy asks a registry; `tag` is a manifest by tag, `token` goes to the token realm. */
+export type QuestionKind = 'blob' | 'manifest' | 'tag' | 'tags' | 'referrers' | 'ping'
+
+export interface RequestTelemetry {
+  answered(request: {
+    readonly kind: QuestionKind
+    readonly result: 'hit' | 'miss' | 'collapsed' | 'stale' | 'negative' | 'error'
+    readonly upstream: string
+    readonly seconds: number
+    readonly bytes: number
+  }): void
+}
+
+export interface UpstreamTelemetry {
+  /** `status` is undefined when there was no answer. */
+  answered(upstream: string, kind: QuestionKind | 'token', status: number | undefined): void
+  received(upstream: string, bytes: number): void
+  rateLimit(upstream: string, remaining: number): void
+  available(upstream: string, up: boolean): void
+}
+
+export interface TransferTelemetry {
+  running(upstream: string, count: number): void
+  resumed(upstream: string): void
+}
+
+export interface StoreTelemetry {
+  evicted(reason: 'ttl' | 'quota' | 'purge' | 'corrupt'): void
+  failed(operation: string): void
+}
