@@ -13,6 +13,7 @@ const MESSAGES = {
   PAGINATION_NUMBER_INVALID: 'invalid number of results requested',
   RANGE_INVALID: 'the requested range is not satisfiable',
   REQUEST_INVALID: 'the request is malformed',
+  REQUEST_TOO_LONG: 'the request URL is too long',
   UNSUPPORTED: 'this registry is a read-only cache',
   TOOMANYREQUESTS: 'too many downloads are waiting for this upstream',
   UPSTREAM_DENIED: 'the upstream registry denies this proxy access',
