@@ -1,0 +1,43 @@
+import { stringify } from 'yaml'
+import { z } from 'zod'
+import type { Config } from '../config.ts'
+import { MASK } from './config-error.ts'
+import { escape } from './environment.ts'
+import { fileSchema, type UpstreamEntry } from './schema.ts'
+import type { UpstreamConfig } from './upstreams.ts'
+
+/** The effective configuration as a file that would lead to it, but for the passwords, which are masked. */
+export function describeConfig(config: Config): string {
+  const { listen, upstreams, ...rest } = config as Mutable<Config>
+  const { tls, ...address } = listen
+  const content = z.encode(fileSchema, {
+    listen: { ...address, ...(tls && { tls: { cert: tls.cert.path, key: tls.key.path } }) },
+    ...rest,
+    upstreams: Object.fromEntries(
+      Object.values(upstreams).map((upstream) => [upstream.name, entryOf(upstream)]),
+    ),
+  })
+  return stringify(escape(content), { lineWidth: 0 })
+}
+
+function entryOf({ credentials, ca, ...upstream }: Mutable<UpstreamConfig>): UpstreamEntry {
+  const { url, aliases, hosts, credentialHelper, tokenRealms, allowPrivate, timeouts, maxTransfers } =
+    upstream
+  return {
+    url,
+    aliases,
+    hosts,
+    username: credentials?.username,
+    password: credentials !== undefined && credentials.passwordFile === undefined ? MASK : undefined,
+    passwordFile: credentials?.passwordFile,
+    credentialHelper,
+    ca: ca?.path,
+    tokenRealms,
+    allowPrivate,
+    timeouts,
+    maxTransfers,
+  }
+}
+
+/** zod does not write to what it encodes, but does not say so in its types. */
+type Mutable<T> = T extends RegExp ? T : { -readonly [K in keyof T]: Mutable<T[K]> }

@@ -1,0 +1,39 @@
+import type { KeyPath, Mistakes } from './mistakes.ts'
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/**
+ * A copy of `tree` with `${NAME}` replaced in every string that is a value; `$${` stands for a literal `${`.
+ * @throws ConfigError where a variable is not set
+ */
+export function expand(tree: unknown, env: Environment, mistakes: Mistakes): unknown {
+  return mapStrings(tree, (text, path) => {
+    return text.replaceAll(/\$\$\{|\$\{([^}]*)\}?/g, (reference, name: string | undefined) => {
+      if (name === undefined) return '${'
+      if (!/^[A-Za-z_]\w*$/.test(name) || !reference.endsWith('}')) {
+        throw mistakes.value(path, 'a variable must be written ${NAME}, and a literal ${ as $${')
+      }
+      const value = Object.hasOwn(env, name) ? env[name] : undefined
+      if (value === undefined) throw mistakes.value(path, `\${${name}} is not set in the environment`)
+      return value
+    })
+  })
+}
+
+/** A copy of `tree` that `expand` turns back into it. */
+export function escape(tree: unknown): unknown {
+  return mapStrings(tree, (text) => text.replaceAll('${', () => '$${'))
+}
+
+function mapStrings(
+  tree: unknown,
+  map: (text: string, path: KeyPath) => string,
+  path: KeyPath = [],
+): unknown {
+  if (typeof tree === 'string') return map(tree, path)
+  if (Array.isArray(tree)) return tree.map((item, index) => mapStrings(item, map, [...path, index]))
+  if (typeof tree !== 'object' || tree === null) return tree
+  return Object.fromEntries(
+    Object.entries(tree).map(([key, value]) => [key, mapStrings(value, map, [...path, key])]),
+  )
+}

@@ -1,0 +1,39 @@
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import type { KeyPath, Mistakes } from './mistakes.ts'
+
+/** `path` is absolute, so that the file can be read again when it changes. */
+export interface LoadedFile {
+  readonly path: string
+  readonly text: string
+}
+
+/** Reads the file that the value at a key names. @throws ConfigError when it cannot */
+export type LoadFile = (key: KeyPath, name: string) => Promise<LoadedFile>
+
+/** Names are relative to `folder`. */
+export function fileLoader(folder: string, mistakes: Mistakes): LoadFile {
+  return async (key, name) => {
+    const path = resolve(folder, name)
+    try {
+      return { path, text: await readFile(path, 'utf8') }
+    } catch (error) {
+      throw mistakes.value(key, `must be a file that can be read: ${reasonOf(error)}`)
+    }
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  ENOTDIR: 'there is no such file',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  EISDIR: 'it is a folder',
+}
+
+/** Why the system did not let us read. The message itself holds the path, which may come from the environment. */
+export function reasonOf(error: unknown): string {
+  const { code } = error as NodeJS.ErrnoException
+  if (code === undefined) throw error
+  return REASONS[code] ?? code
+}

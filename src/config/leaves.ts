@@ -1,0 +1,161 @@
+/** The kinds of values there are in the file. Each reads what is written and writes it back; the message is what it must be. */
+import { validate as isCronExpression } from 'node-cron'
+import { z } from 'zod'
+import { duration, type Quantity, share, size } from './quantities.ts'
+
+type Scalar = string | number | boolean
+
+interface Leaf<T> {
+  /** What a mistake says: `must be …`. */
+  readonly must: string
+  /** @returns undefined when `written` is none */
+  parse(written: Scalar): T | undefined
+  format?(value: T): Scalar
+}
+
+/** Numbers and booleans may come as strings: `${ENV}` makes nothing else. */
+function leaf<T>({ must, parse, format = (value) => value as Scalar }: Leaf<T>) {
+  return z.codec(z.union([z.string(), z.number(), z.boolean()], { error: must }), z.custom<T>(), {
+    decode(written, context) {
+      const value = parse(written)
+      if (value !== undefined) return value
+      context.issues.push({ code: 'custom', input: written, message: must })
+      return z.NEVER
+    },
+    encode: format,
+  })
+}
+
+export function text() {
+  return leaf({
+    must: 'must be a string that is not empty; numbers go in quotes',
+    parse: (written) => (typeof written === 'string' && written !== '' ? written : undefined),
+  })
+}
+
+/** Relative to the folder of the configuration file. */
+export function fileName() {
+  return matching(/^[^\0]+$/, 'the name of a file or folder')
+}
+
+export function matching(pattern: RegExp, what: string) {
+  return leaf({
+    must: `must be ${what}`,
+    parse: (written) => (typeof written === 'string' && pattern.test(written) ? written : undefined),
+  })
+}
+
+export function oneOf<const T extends string>(...values: readonly T[]) {
+  return leaf({
+    must: `must be one of ${values.join(', ')}`,
+    parse: (written) => values.find((value) => value === written),
+  })
+}
+
+export function off() {
+  return leaf({ must: 'must be false', parse: no })
+}
+
+export function yesOrNo() {
+  return leaf({
+    must: 'must be true or false',
+    parse: (written) => (String(written) === 'true' ? true : no(written)),
+  })
+}
+
+export function integer(least: number, most: number) {
+  return leaf({
+    must: `must be a whole number from ${least} to ${most}`,
+    parse: (written) => (/^\d+$/.test(String(written)) ? between(least, Number(written), most) : undefined),
+  })
+}
+
+/** Milliseconds; `least` and `most` as they are written. */
+export function time({ least = '0s', most = '36500d' } = {}) {
+  return bounded(duration, 'a duration such as 500ms, 60s, 10m, 1h or 7d', least, most)
+}
+
+/** Bytes. */
+export function bytes({ least = '0B', most = '8000TiB' } = {}) {
+  return bounded(size, 'a size such as 512KiB, 50GiB or 10GB, or a number of bytes', least, most)
+}
+
+/** 0 to 1. */
+export function part() {
+  return bounded(share, 'a percentage such as 25%, or a number', '0', '1')
+}
+
+export function cron() {
+  return leaf({
+    must: "must be a cron expression of node-cron, such as '*/5 * * * *'",
+    parse: (written) => (typeof written === 'string' && isCronExpression(written) ? written : undefined),
+  })
+}
+
+/** A host as it stands in a URL or a Host header, `example.internal:5443`; in lower case. */
+export function host() {
+  return leaf({ must: HOST_MUST, parse: parseHost })
+}
+
+export const HOST_MUST =
+  'must be a host name or address, with a port or without, such as example.internal:5443'
+
+export function parseHost(written: Scalar): string | undefined {
+  const name = String(written).toLowerCase()
+  return /^(?:[a-z\d](?:[a-z\d._-]*[a-z\d])?|\[[\da-f:.]+\])(?::\d{1,5})?$/.test(name) &&
+    URL.canParse(`https://${name}`)
+    ? name
+    : undefined
+}
+
+/** The origin of a URL, `https://ghcr.io`. A path is refused, or with `anyPath` dropped. */
+export function origin({ anyPath = false } = {}) {
+  const without = anyPath ? 'credentials or query' : 'credentials, path or query'
+  return leaf({
+    must: `must be an http or https URL without ${without}, such as https://registry.example.com`,
+    parse(written) {
+      const url = /^https?:\/\/[^/]/i.test(String(written)) ? URL.parse(String(written)) : null
+      if (url === null) return undefined
+      const { pathname } = url
+      return url.href === url.origin + pathname && (anyPath || pathname === '/') ? url.origin : undefined
+    },
+  })
+}
+
+/** A compiled regular expression. */
+export function pattern() {
+  return z.codec(z.string({ error: 'must be a regular expression' }), z.instanceof(RegExp), {
+    decode(written, context) {
+      try {
+        return new RegExp(written)
+      } catch (error) {
+        if (!(error instanceof SyntaxError)) throw error
+        const reason = error.message.slice(error.message.lastIndexOf(': ') + 2)
+        const message = `must be a regular expression: ${reason}`
+        context.issues.push({ code: 'custom', input: written, message })
+        return z.NEVER
+      }
+    },
+    encode: ({ source }) => source,
+  })
+}
+
+function bounded(quantity: Quantity, what: string, least: string, most: string) {
+  const limits = [quantity.parse(least)!, quantity.parse(most)!] as const
+  return leaf({
+    must: `must be ${what}, from ${least} to ${most}`,
+    parse(written) {
+      const value = quantity.parse(String(written))
+      return value === undefined ? undefined : between(limits[0], value, limits[1])
+    },
+    format: quantity.format,
+  })
+}
+
+function no(written: Scalar): false | undefined {
+  return String(written) === 'false' ? false : undefined
+}
+
+function between(least: number, value: number, most: number): number | undefined {
+  return least <= value && value <= most ? value : undefined
+}

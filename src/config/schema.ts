@@ -1,0 +1,166 @@
+/** Every key of the file, what it means, what it may be, and what it is when it is not given. Durations are milliseconds and sizes bytes. */
+import { z } from 'zod'
+import {
+  bytes,
+  cron,
+  fileName,
+  host,
+  integer,
+  matching,
+  off,
+  oneOf,
+  origin,
+  part,
+  pattern,
+  text,
+  time,
+  yesOrNo,
+} from './leaves.ts'
+import { nearest } from './nearest.ts'
+import { PUBLIC_REGISTRIES } from './public-registries.ts'
+
+/** setTimeout counts to 2^31-1 milliseconds. */
+const LONGEST_TIMER = { least: '1ms', most: '24d' }
+
+const address = {
+  /** The address to listen on; `0.0.0.0` and `::` are all there are. */
+  host: matching(/^[\w.:%-]+$/, 'an address or a host name'),
+  /** 0 is any that is free. */
+  port: integer(0, 65_535),
+}
+
+const upstream = section({
+  /** Its origin, `https://ghcr.io`. When not given: https and the name it is configured under. */
+  url: origin().optional(),
+  /** Other names clients use for it, in `ns` and as first part of a path. */
+  aliases: list(host()).prefault([]),
+  /** Requests with one of these in the Host header are for it. */
+  hosts: list(host()).prefault([]),
+  username: text().optional(),
+  password: text().optional(),
+  /** A file that holds the password; white space around it does not count. */
+  passwordFile: fileName().optional(),
+  /** `ecr-login` runs docker-credential-ecr-login. */
+  credentialHelper: matching(
+    /^[a-z\d][\w.-]*$/i,
+    'what follows docker-credential- in the name of a program',
+  ).optional(),
+  /** A file of PEM certificates that may sign for it, instead of the system's. */
+  ca: fileName().optional(),
+  /** Origins that may be given its credentials in exchange for a token, besides its own and its registrable domain. */
+  tokenRealms: list(origin({ anyPath: true })).optional(),
+  /** It may redirect to private addresses. When not given: if its url is one itself. */
+  allowPrivate: yesOrNo().optional(),
+  timeouts: section({
+    /** Look-up of the name, TCP and TLS. */
+    connect: time(LONGEST_TIMER).prefault('5s'),
+    /** From the question to the last header of the answer. */
+    headers: time(LONGEST_TIMER).prefault('10s'),
+    /** Between two pieces of a body. */
+    idle: time(LONGEST_TIMER).prefault('30s'),
+  }).prefault({}),
+  /** Blob downloads at once. Manifests and tags have their own lane. */
+  maxTransfers: integer(1, 10_000).prefault(16),
+})
+
+export type UpstreamEntry = z.output<typeof upstream>
+
+export const fileSchema = section({
+  /** The registry, for clients. */
+  listen: section({
+    host: address.host.prefault('0.0.0.0'),
+    port: address.port.prefault(5000),
+    /** Files in PEM. With them the registry is served over HTTPS. */
+    tls: section({ cert: fileName(), key: fileName() }).optional(),
+  }).prefault({}),
+
+  /** Health, metrics, dashboard and admin API; `false` turns them off. */
+  admin: z
+    .union(
+      [off(), section({ host: address.host.prefault('127.0.0.1'), port: address.port.prefault(5001) })],
+      { error: 'must be false, or a mapping with host and port' },
+    )
+    .prefault({}),
+
+  storage: section({
+    /** The folder of everything that is kept. */
+    root: fileName().prefault('./data'),
+    /** Committed content stays under this: least recently used goes first. */
+    maxSize: bytes({ least: '1B' }).prefault('50GiB'),
+    /** This much of the disk stays free. */
+    minFree: bytes().prefault('1GiB'),
+  }).prefault({}),
+
+  cache: section({
+    /** What nobody asked for in this long is evicted. */
+    ttl: time({ least: '1s' }).prefault('7d'),
+    /** When the TTL scheduler looks (node-cron syntax). */
+    sweep: cron().prefault('*/5 * * * *'),
+    /** How long past its freshness a tag may be served while upstream is out of order. */
+    staleIfError: time().prefault('7d'),
+    /** How long "upstream says it does not exist" is remembered. */
+    negative: time().prefault('10s'),
+    /** The first that matches decides how long a tag is served without asking upstream; one that none matches never is. */
+    tags: list(section({ match: pattern(), fresh: time() })).prefault([
+      { match: '^v?\\d+\\.\\d+(\\.\\d+)?([-+].*)?$', fresh: '1h' },
+      { match: '.*', fresh: '60s' },
+    ]),
+  }).prefault({}),
+
+  transfers: section({
+    /** Connections that the download of one blob may use. */
+    connections: integer(1, 64).prefault(4),
+    /** Smaller blobs are fetched over one connection. */
+    segmentAbove: bytes({ least: '1B' }).prefault('32MiB'),
+    /** A download that nobody waits for any more is finished when this share of it is there, from 0 to 1, */
+    finishFrom: part().prefault('25%'),
+    /** or when less than this is missing. */
+    finishBelow: bytes().prefault('64MiB'),
+    /** Bytes of unfinished downloads that are kept to continue from, in all. */
+    keepPartial: bytes().prefault('5GiB'),
+    /** How long they are kept. */
+    keepPartialFor: time().prefault('1d'),
+    /** How long a download may wait for its turn at an upstream that has `maxTransfers` running, */
+    queueTimeout: time(LONGEST_TIMER).prefault('10s'),
+    /** and how many may. */
+    queueLength: integer(0, 1_000_000).prefault(256),
+  }).prefault({}),
+
+  log: section({
+    level: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent').prefault('info'),
+    /** One line a request. */
+    access: yesOrNo().prefault(true),
+  }).prefault({}),
+
+  /** For requests that name none; a name or an alias. When not given: docker.io, or the only one there is. */
+  defaultUpstream: text().optional(),
+
+  /**
+   * The only hosts ever dialled, besides the token realms and redirects they name. By the name clients use; what is given here
+   * replaces the built-in table.
+   */
+  upstreams: z
+    .record(z.string(), upstream, { error: 'must be a mapping of upstreams by name' })
+    .prefault(PUBLIC_REGISTRIES),
+})
+
+/** A mapping with these keys and no others. */
+function section<T extends z.ZodRawShape>(shape: T) {
+  const keys = Object.keys(shape)
+  return z.strictObject(shape, {
+    error: ({ code, ...issue }) =>
+      code === 'unrecognized_keys'
+        ? unknownKey((issue.keys as string[])[0]!, keys)
+        : `must be a mapping of ${keys.join(', ')}`,
+  })
+}
+
+function list<T extends z.ZodType>(item: T) {
+  return z.array(item, { error: 'must be a list' })
+}
+
+function unknownKey(key: string, known: readonly string[]): string {
+  const suggestion = nearest(key, known)
+  const hint = suggestion === undefined ? '' : `, did you mean \`${suggestion}\`?`
+  return `is not a known key${hint} (allowed: ${known.join(', ')})`
+}

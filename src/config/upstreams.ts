@@ -1,0 +1,164 @@
+import { X509Certificate } from 'node:crypto'
+import type { LoadedFile, LoadFile } from './files.ts'
+import { HOST_MUST, parseHost } from './leaves.ts'
+import type { KeyPath, Mistakes } from './mistakes.ts'
+import { PUBLIC_REGISTRIES } from './public-registries.ts'
+import type { UpstreamEntry } from './schema.ts'
+
+interface Credentials {
+  readonly username: string
+  readonly password: string
+  /** Where the password came from, when it came from a file. */
+  readonly passwordFile?: string
+}
+
+type AsWritten = 'aliases' | 'hosts' | 'credentialHelper' | 'allowPrivate' | 'timeouts' | 'maxTransfers'
+
+export interface UpstreamConfig extends Pick<UpstreamEntry, AsWritten> {
+  /** What it is configured under, in lower case. */
+  readonly name: string
+  /** Its origin: `https://registry-1.docker.io`. */
+  readonly url: string
+  /** Origins. */
+  readonly tokenRealms: string[]
+  readonly credentials?: Credentials
+  /** PEM certificates. */
+  readonly ca?: LoadedFile
+}
+
+export type Upstreams = Record<string, UpstreamConfig>
+
+/** Names that `registry/routing.ts` takes for docker.io without being told. */
+const IMPLIED_ALIASES: Readonly<Record<string, readonly string[]>> = {
+  'docker.io': ['index.docker.io', 'registry-1.docker.io'],
+}
+
+/** Completes the table: names folded, urls derived, files read. @throws ConfigError */
+export async function resolveUpstreams(
+  entries: Readonly<Record<string, UpstreamEntry>>,
+  mistakes: Mistakes,
+  load: LoadFile,
+): Promise<Upstreams> {
+  if (Object.keys(entries).length === 0)
+    throw mistakes.value(['upstreams'], 'must have at least one upstream')
+  refuseSharedNames(entries, mistakes)
+  const upstreams: Upstreams = {}
+  for (const [key, entry] of Object.entries(entries)) {
+    const upstream = await resolveUpstream(key, entry, mistakes, load)
+    upstreams[upstream.name] = upstream
+  }
+  return upstreams
+}
+
+/** The name of the upstream for requests that name none; `given` may be an alias. @throws ConfigError */
+export function resolveDefault(given: string | undefined, upstreams: Upstreams, mistakes: Mistakes): string {
+  const names = Object.keys(upstreams)
+  if (given === undefined && names.length === 1) return names[0]!
+  const wanted = (given ?? 'docker.io').toLowerCase()
+  const found = Object.values(upstreams).find(
+    ({ name, aliases }) => name === wanted || aliases.includes(wanted),
+  )
+  if (found === undefined)
+    throw mistakes.value(['defaultUpstream'], `must be one of the upstreams, ${names.join(', ')}`)
+  return found.name
+}
+
+async function resolveUpstream(
+  key: string,
+  entry: UpstreamEntry,
+  mistakes: Mistakes,
+  load: LoadFile,
+): Promise<UpstreamConfig> {
+  const at = ['upstreams', key]
+  const name = nameOf(key, mistakes)
+  const known = PUBLIC_REGISTRIES[name]
+  // The realms of a public registry are not those of whoever stands at another url.
+  const knownRealms = entry.url === undefined ? known?.tokenRealms : undefined
+  const { aliases, hosts, credentialHelper, allowPrivate, timeouts, maxTransfers } = entry
+  const credentials = await resolveCredentials(at, entry, mistakes, load)
+  const ca =
+    entry.ca === undefined ? undefined : await loadCertificates([...at, 'ca'], entry.ca, mistakes, load)
+  return {
+    name,
+    url: entry.url ?? known?.url ?? new URL(`https://${name}`).origin,
+    aliases,
+    hosts,
+    ...(credentials && { credentials }),
+    ...(credentialHelper !== undefined && { credentialHelper }),
+    ...(ca && { ca }),
+    tokenRealms: entry.tokenRealms ?? knownRealms ?? [],
+    ...(allowPrivate !== undefined && { allowPrivate }),
+    timeouts,
+    maxTransfers,
+  }
+}
+
+async function resolveCredentials(
+  at: KeyPath,
+  { username, password, passwordFile, credentialHelper }: UpstreamEntry,
+  mistakes: Mistakes,
+  load: LoadFile,
+): Promise<Credentials | undefined> {
+  const secretKey = password === undefined ? 'passwordFile' : 'password'
+  if (password !== undefined && passwordFile !== undefined) {
+    throw mistakes.value([...at, 'passwordFile'], 'password is given too: only one of them is allowed')
+  }
+  if (credentialHelper !== undefined && username !== undefined) {
+    throw mistakes.value([...at, 'credentialHelper'], 'username is given too: only one of them is allowed')
+  }
+  if (username === undefined) {
+    if (password === undefined && passwordFile === undefined) return undefined
+    throw mistakes.key([...at, 'username'], `must be given where ${secretKey} is`)
+  }
+  if (password !== undefined) return { username, password }
+  if (passwordFile === undefined) {
+    throw mistakes.key([...at, 'password'], 'or passwordFile must be given where username is')
+  }
+  const { path, text } = await load([...at, 'passwordFile'], passwordFile)
+  if (text.trim() === '') throw mistakes.value([...at, 'passwordFile'], 'must be a file that is not empty')
+  return { username, password: text.trim(), passwordFile: path }
+}
+
+/** A name selects one upstream, whether it is its own or an alias, and so does a Host header. */
+function refuseSharedNames(entries: Readonly<Record<string, UpstreamEntry>>, mistakes: Mistakes): void {
+  const names = new Map<string, string>()
+  const hosts = new Map<string, string>()
+  const claim = (claims: Map<string, string>, wanted: string, key: string, at: KeyPath) => {
+    const owner = claims.get(wanted) ?? key
+    if (owner !== key)
+      throw mistakes.value(at, `upstreams.${owner} has that name already: it can belong to one upstream only`)
+    claims.set(wanted, key)
+  }
+  // Own names first, so that it is the alias that is at fault.
+  for (const key of Object.keys(entries)) {
+    const name = nameOf(key, mistakes)
+    for (const own of [name, ...(IMPLIED_ALIASES[name] ?? [])]) claim(names, own, key, ['upstreams', key])
+  }
+  for (const [key, { aliases, hosts: own }] of Object.entries(entries)) {
+    for (const [i, alias] of aliases.entries()) claim(names, alias, key, ['upstreams', key, 'aliases', i])
+    for (const [i, host] of own.entries()) claim(hosts, host, key, ['upstreams', key, 'hosts', i])
+  }
+}
+
+function nameOf(key: string, mistakes: Mistakes): string {
+  const name = parseHost(key)
+  if (name === undefined)
+    throw mistakes.key(['upstreams', key], `is no name for an upstream: it ${HOST_MUST}`)
+  return name
+}
+
+async function loadCertificates(
+  at: KeyPath,
+  file: string,
+  mistakes: Mistakes,
+  load: LoadFile,
+): Promise<LoadedFile> {
+  const loaded = await load(at, file)
+  try {
+    void new X509Certificate(loaded.text)
+  } catch {
+    // Whatever OpenSSL dislikes about it, it cannot be used.
+    throw mistakes.value(at, 'must be a file of PEM certificates')
+  }
+  return loaded
+}

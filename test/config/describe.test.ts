@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import * as fc from 'fast-check'
+import { describeConfig } from '../../src/config/describe.ts'
+import { selfSignedCertificate } from '../support/fixtures.ts'
+import { load } from './folder.ts'
+
+test('the defaults describe themselves', async (t) => {
+  const config = await load(t, '')
+  assert.deepEqual(await load(t, describeConfig(config)), config)
+})
+
+test('units are those that people write', async (t) => {
+  const text = describeConfig(await load(t, 'storage: { maxSize: 10GB }\ncache: { negative: 1500ms }'))
+  for (const line of [
+    'maxSize: 10GB',
+    'negative: 1500ms',
+    'ttl: 7d',
+    'finishFrom: 25%',
+    'sweep: "*/5 * * * *"',
+  ]) {
+    assert.ok(text.includes(`  ${line}\n`), line)
+  }
+})
+
+test('passwords are masked, and all else of a full file comes back', async (t) => {
+  const { cert, key } = selfSignedCertificate()
+  const yaml = `
+listen: { host: '::', port: 443, tls: { cert: a.crt, key: a.key } }
+admin: false
+storage: { root: "/srv/$\${literal}", maxSize: 1TiB, minFree: 12345 }
+cache: { ttl: 90m, sweep: '@daily', tags: [{ match: 'a/b\\d', fresh: 0s }, { match: '', fresh: 1d }] }
+transfers: { finishFrom: 0.333, queueLength: 0 }
+log: { level: silent, access: false }
+defaultUpstream: b
+upstreams:
+  a: { username: ci, password: '\${PASSWORD}', aliases: [a.example, a.internal:5000], hosts: [a.local] }
+  b: { username: ci, passwordFile: token, ca: a.crt, allowPrivate: true, timeouts: { idle: 1h } }
+  c: { url: http://10.0.0.1:5000, credentialHelper: ecr-login, tokenRealms: [http://auth.internal], maxTransfers: 1 }
+`
+  const env = { PASSWORD: 'hunter2' }
+  const config = await load(t, yaml, { env, files: { 'a.crt': cert, 'a.key': key, token: 's3cret' } })
+  const text = describeConfig(config)
+  assert.doesNotMatch(text, /hunter2|s3cret|PRIVATE KEY/)
+  assert.match(text, /^ {4}password: "?\*{8}"?$/m)
+  assert.deepEqual(await load(t, text.replace(/\*{8}/, '${PASSWORD}'), { env }), config)
+})
+
+test('any numbers come back', async (t) => {
+  const bytes = fc.maxSafeNat().map((n) => Math.min(n, 2 ** 52) + 1)
+  const milliseconds = fc.integer({ min: 1, max: 2_000_000_000 })
+  const numbers = fc.record({ bytes, milliseconds, share: fc.double({ min: 0, max: 1, noNaN: true }) })
+  await fc.assert(
+    fc.asyncProperty(numbers, async ({ bytes, milliseconds, share }) => {
+      const yaml = JSON.stringify({
+        storage: { maxSize: bytes },
+        transfers: { queueTimeout: `${milliseconds}ms`, finishFrom: share },
+      })
+      const config = await load(t, yaml)
+      assert.deepEqual(
+        [config.storage.maxSize, config.transfers.queueTimeout, config.transfers.finishFrom],
+        [bytes, milliseconds, share + 0],
+      )
+      const again = await load(t, describeConfig(config))
+      assert.deepEqual({ ...again, storage: { ...again.storage, root: config.storage.root } }, config)
+    }),
+    { numRuns: 50 },
+  )
+})

@@ -1,0 +1,243 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { type Config, loadConfig } from '../../src/config.ts'
+import { selfSignedCertificate } from '../support/fixtures.ts'
+import { folderOf, load } from './folder.ts'
+
+const PUBLIC = {
+  'docker.io': 'https://registry-1.docker.io',
+  'ghcr.io': 'https://ghcr.io',
+  'quay.io': 'https://quay.io',
+  'registry.k8s.io': 'https://registry.k8s.io',
+  'gcr.io': 'https://gcr.io',
+  'mcr.microsoft.com': 'https://mcr.microsoft.com',
+  'public.ecr.aws': 'https://public.ecr.aws',
+}
+
+test('without a file the defaults hold', async (t) => {
+  const folder = await folderOf(t, {})
+  const config = await loadConfig({ file: join(folder, 'proxy.config.yaml'), env: {}, required: false })
+  const { upstreams, ...rest } = config
+  assert.deepEqual(rest, {
+    listen: { host: '0.0.0.0', port: 5000 },
+    admin: { host: '127.0.0.1', port: 5001 },
+    storage: { root: join(folder, 'data'), maxSize: 50 * 2 ** 30, minFree: 2 ** 30 },
+    cache: {
+      ttl: 604_800_000,
+      sweep: '*/5 * * * *',
+      staleIfError: 604_800_000,
+      negative: 10_000,
+      tags: [
+        { match: /^v?\d+\.\d+(\.\d+)?([-+].*)?$/, fresh: 3_600_000 },
+        { match: /.*/, fresh: 60_000 },
+      ],
+    },
+    transfers: {
+      connections: 4,
+      segmentAbove: 32 * 2 ** 20,
+      finishFrom: 0.25,
+      finishBelow: 64 * 2 ** 20,
+      keepPartial: 5 * 2 ** 30,
+      keepPartialFor: 86_400_000,
+      queueTimeout: 10_000,
+      queueLength: 256,
+    },
+    log: { level: 'info', access: true },
+    defaultUpstream: 'docker.io',
+  })
+  assert.deepEqual(urlsOf(config), PUBLIC)
+  assert.deepEqual(upstreams['docker.io'], {
+    name: 'docker.io',
+    url: 'https://registry-1.docker.io',
+    aliases: [],
+    hosts: [],
+    tokenRealms: ['https://auth.docker.io'],
+    timeouts: { connect: 5_000, headers: 10_000, idle: 30_000 },
+    maxTransfers: 16,
+  })
+})
+
+test('the file that ships says what the defaults are', async () => {
+  const root = join(import.meta.dirname, '../..')
+  const shipped = await loadConfig({ file: join(root, 'proxy.config.yaml'), env: {}, required: true })
+  const builtIn = await loadConfig({ file: join(root, 'absent.yaml'), env: {}, required: false })
+  assert.deepEqual(shipped, builtIn)
+})
+
+test('a file that was named must be there', async (t) => {
+  const file = join(await folderOf(t, {}), 'mine.yaml')
+  await assert.rejects(loadConfig({ file, env: {}, required: true }), {
+    name: 'ConfigError',
+    message: `${file}: the configuration cannot be read: there is no such file`,
+  })
+})
+
+test('an unreadable file is a mistake even where none is required', async (t) => {
+  const folder = await folderOf(t, {})
+  await assert.rejects(loadConfig({ file: folder, env: {}, required: false }), {
+    name: 'ConfigError',
+    message: `${folder}: the configuration cannot be read: it is a folder`,
+  })
+})
+
+test('an empty file, and one of comments, are the defaults', async (t) => {
+  for (const yaml of ['', '# nothing\n', '{}']) assert.deepEqual(urlsOf(await load(t, yaml)), PUBLIC)
+})
+
+test('an upstream has all that design.md says', async (t) => {
+  const { cert } = selfSignedCertificate()
+  const config = await load(
+    t,
+    `
+upstreams:
+  Example.Internal:5443:
+    url: https://example.internal:5443/
+    aliases: [Mirror.internal]
+    hosts: [example.cache.local]
+    username: ci
+    password: \${EXAMPLE_TOKEN}
+    ca: ./internal-ca.pem
+    tokenRealms: [https://auth.internal/token]
+    allowPrivate: false
+    timeouts: { connect: 500ms }
+    maxTransfers: 2
+`,
+    { env: { EXAMPLE_TOKEN: 's3cret' }, files: { 'internal-ca.pem': cert } },
+  )
+  const { ca, ...upstream } = config.upstreams['example.internal:5443']!
+  assert.equal(ca?.text, cert)
+  assert.match(ca.path, /^\/.*\/internal-ca\.pem$/)
+  assert.deepEqual(upstream, {
+    name: 'example.internal:5443',
+    url: 'https://example.internal:5443',
+    aliases: ['mirror.internal'],
+    hosts: ['example.cache.local'],
+    credentials: { username: 'ci', password: 's3cret' },
+    tokenRealms: ['https://auth.internal'],
+    allowPrivate: false,
+    timeouts: { connect: 500, headers: 10_000, idle: 30_000 },
+    maxTransfers: 2,
+  })
+})
+
+test('a table of upstreams replaces the built-in one', async (t) => {
+  const config = await load(
+    t,
+    'upstreams: { ghcr.io: {}, docker.io: {}, "[::1]:5000": { url: "http://[::1]:5000" } }',
+  )
+  assert.deepEqual(urlsOf(config), {
+    'ghcr.io': 'https://ghcr.io',
+    'docker.io': 'https://registry-1.docker.io',
+    '[::1]:5000': 'http://[::1]:5000',
+  })
+  assert.equal(config.defaultUpstream, 'docker.io')
+})
+
+test('the realm of Docker Hub is trusted with the credentials of Docker Hub, not with those of a mirror of it', async (t) => {
+  const realmsOf = async (yaml: string) => (await load(t, yaml)).upstreams['docker.io']?.tokenRealms
+  assert.deepEqual(await realmsOf('upstreams: { docker.io: { username: a, password: b } }'), [
+    'https://auth.docker.io',
+  ])
+  assert.deepEqual(await realmsOf('upstreams: { docker.io: { url: https://mirror.corp } }'), [])
+})
+
+test('the default upstream is the only one there is, or the one that is named', async (t) => {
+  const defaultOf = async (yaml: string) => (await load(t, yaml)).defaultUpstream
+  assert.equal(await defaultOf('upstreams: { ghcr.io: {} }'), 'ghcr.io')
+  assert.equal(
+    await defaultOf('{ defaultUpstream: quay.io, upstreams: { ghcr.io: {}, quay.io: {} } }'),
+    'quay.io',
+  )
+  assert.equal(
+    await defaultOf('{ defaultUpstream: Q, upstreams: { ghcr.io: {}, quay.io: { aliases: [q] } } }'),
+    'quay.io',
+  )
+})
+
+test('a password may be in a file beside the configuration', async (t) => {
+  const yaml = 'upstreams: { ghcr.io: { username: ci, passwordFile: token } }'
+  const { credentials } = (await load(t, yaml, { files: { token: '  s3cret\n' } })).upstreams['ghcr.io']!
+  assert.equal(credentials?.password, 's3cret')
+  assert.match(credentials.passwordFile!, /^\/.*\/token$/)
+})
+
+test('a certificate and its key are read', async (t) => {
+  const { cert, key } = selfSignedCertificate()
+  const config = await load(t, 'listen: { tls: { cert: a.crt, key: a.key } }', {
+    files: { 'a.crt': cert, 'a.key': key },
+  })
+  assert.deepEqual([config.listen.tls?.cert.text, config.listen.tls?.key.text], [cert, key])
+})
+
+test('the admin listener can be turned off', async (t) => {
+  assert.equal((await load(t, 'admin: false')).admin, false)
+  assert.deepEqual((await load(t, 'admin: { port: 0 }')).admin, { host: '127.0.0.1', port: 0 })
+})
+
+test('the environment works in every value that is a string', async (t) => {
+  const yaml = `
+listen: { port: '\${PORT}' }
+admin: \${OFF}
+storage: { root: '/var/\${NAME}/\${NAME}', maxSize: '\${SIZE}' }
+cache: { tags: [{ match: '^\${NAME}$', fresh: '\${FRESH}' }] }
+transfers: { finishFrom: '\${SHARE}' }
+log: { access: '\${OFF}', level: '\${LEVEL}' }
+upstreams: { r: { url: 'https://\${NAME}.internal', username: u, password: '$\${NAME}$' } }
+`
+  const env = {
+    PORT: '80',
+    OFF: 'false',
+    NAME: 'cache',
+    SIZE: '1GiB',
+    FRESH: '5s',
+    SHARE: '0.5',
+    LEVEL: 'warn',
+  }
+  const { listen, admin, storage, cache, transfers, log, upstreams } = await load(t, yaml, { env })
+  assert.equal(listen.port, 80)
+  assert.equal(admin, false)
+  assert.deepEqual([storage.root, storage.maxSize], ['/var/cache/cache', 2 ** 30])
+  assert.deepEqual(cache.tags, [{ match: /^cache$/, fresh: 5_000 }])
+  assert.equal(transfers.finishFrom, 0.5)
+  assert.deepEqual(log, { access: false, level: 'warn' })
+  assert.deepEqual(
+    [upstreams['r']?.url, upstreams['r']?.credentials?.password],
+    ['https://cache.internal', '${NAME}$'],
+  )
+})
+
+test('what a variable holds is not looked into again', async (t) => {
+  const yaml = 'upstreams: { r: { username: u, password: "${A}" } }'
+  const { upstreams } = await load(t, yaml, { env: { A: '${B}', B: 'no' } })
+  assert.equal(upstreams['r']?.credentials?.password, '${B}')
+})
+
+test('sizes may be numbers of bytes, shares numbers up to 1', async (t) => {
+  const { storage, transfers } = await load(t, 'storage: { minFree: 4096 }\ntransfers: { finishFrom: 0.5 }')
+  assert.deepEqual([storage.minFree, transfers.finishFrom], [4096, 0.5])
+})
+
+test('an anchor shares a value', async (t) => {
+  const yaml = 'upstreams: { a: { timeouts: &t { idle: 1m } }, b: { timeouts: *t } }\ndefaultUpstream: a'
+  const { upstreams } = await load(t, yaml)
+  assert.equal(upstreams['b']?.timeouts.idle, 60_000)
+})
+
+test('nothing of it can be changed', async (t) => {
+  const thaw = (value: unknown, path: string): string[] =>
+    typeof value !== 'object' || value === null
+      ? []
+      : [
+          ...(Object.isFrozen(value) ? [] : [path]),
+          ...Object.entries(value).flatMap(([key, inner]) => thaw(inner, `${path}.${key}`)),
+        ]
+  const config = await load(t, 'upstreams: { docker.io: { username: u, password: p, aliases: [hub] } }')
+  assert.deepEqual(thaw(config, 'config'), [])
+  assert.ok(config.cache.tags[0]?.match.test('1.2.3'), 'a frozen expression still matches')
+  assert.ok(config.cache.tags[0]?.match.test('1.2.3'), 'every time')
+})
+
+function urlsOf({ upstreams }: Config) {
+  return Object.fromEntries(Object.values(upstreams).map(({ name, url }) => [name, url]))
+}

@@ -1,0 +1,295 @@
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { ConfigError } from '../../src/config/config-error.ts'
+import { loadConfig } from '../../src/config.ts'
+import { selfSignedCertificate } from '../support/fixtures.ts'
+import { folderOf } from './folder.ts'
+
+const DURATION = 'must be a duration such as 500ms, 60s, 10m, 1h or 7d'
+const SIZE = 'must be a size such as 512KiB, 50GiB or 10GB, or a number of bytes'
+const URL =
+  'must be an http or https URL without credentials, path or query, such as https://registry.example.com'
+const TEXT = 'must be a string that is not empty; numbers go in quotes'
+const HOST = 'must be a host name or address, with a port or without, such as example.internal:5443'
+
+/** One upstream, `r`, with these keys. */
+const r = (keys: string) => `upstreams: { r: { ${keys} } }`
+
+const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
+  // unknown keys
+  [
+    'cache: { tll: 7d }',
+    ': cache.tll is not a known key, did you mean `ttl`? (allowed: ttl, sweep, staleIfError, negative, tags)',
+  ],
+  [
+    'listne: {}',
+    ': listne is not a known key, did you mean `listen`? (allowed: listen, admin, storage, cache, transfers, log, defaultUpstream, upstreams)',
+  ],
+  ['admin: { prot: 1 }', ': admin.prot is not a known key, did you mean `port`? (allowed: host, port)'],
+  ['log: { colour: red }', ': log.colour is not a known key (allowed: level, access)'],
+  [
+    r('timeouts: { connection: 5s }'),
+    ': upstreams.r.timeouts.connection is not a known key, did you mean `connect`? (allowed: connect, headers, idle)',
+  ],
+  [
+    'cache: { tags: [{ match: a, frehs: 1s }] }',
+    ': cache.tags[0].frehs is not a known key, did you mean `fresh`? (allowed: match, fresh)',
+  ],
+  ['cache: { tags: [{ match: a }] }', `: cache.tags[0].fresh is missing, but ${DURATION}, from 0s to 36500d`],
+  [
+    '"__proto__": {}',
+    ': __proto__ is not a known key (allowed: listen, admin, storage, cache, transfers, log, defaultUpstream, upstreams)',
+  ],
+
+  // bad values
+  ['cache: { ttl: 7 days }', `: cache.ttl is "7 days", but ${DURATION}, from 1s to 36500d`],
+  ['cache: { ttl: 60 }', `: cache.ttl is 60, but ${DURATION}, from 1s to 36500d`],
+  ['cache: { ttl: 0s }', `: cache.ttl is "0s", but ${DURATION}, from 1s to 36500d`],
+  ['cache: { ttl: [7d] }', `: cache.ttl is a list, but ${DURATION}, from 1s to 36500d`],
+  ['cache: { ttl: }', `: cache.ttl is empty, but ${DURATION}, from 1s to 36500d`],
+  [
+    r('timeouts: { connect: 30d }'),
+    `: upstreams.r.timeouts.connect is "30d", but ${DURATION}, from 1ms to 24d`,
+  ],
+  ['storage: { maxSize: 50Gi }', `: storage.maxSize is "50Gi", but ${SIZE}, from 1B to 8000TiB`],
+  ['storage: { maxSize: -1 }', `: storage.maxSize is -1, but ${SIZE}, from 1B to 8000TiB`],
+  ['storage: { root: "" }', ': storage.root is "", but must be the name of a file or folder'],
+  ['listen: { port: 65536 }', ': listen.port is 65536, but must be a whole number from 0 to 65535'],
+  ['listen: { port: 50.5 }', ': listen.port is 50.5, but must be a whole number from 0 to 65535'],
+  ['listen: { host: "a b" }', ': listen.host is "a b", but must be an address or a host name'],
+  ['listen: 5000', ': listen is 5000, but must be a mapping of host, port, tls'],
+  ['admin: true', ': admin is true, but must be false, or a mapping with host and port'],
+  ['admin: { port: x }', ': admin.port is "x", but must be a whole number from 0 to 65535'],
+  [
+    'transfers: { finishFrom: 25 }',
+    ': transfers.finishFrom is 25, but must be a percentage such as 25%, or a number, from 0 to 1',
+  ],
+  [
+    'log: { level: verbose }',
+    ': log.level is "verbose", but must be one of fatal, error, warn, info, debug, trace, silent',
+  ],
+  ['log: { access: constructor }', ': log.access is "constructor", but must be true or false'],
+  [
+    'cache: { sweep: "61 * * * *" }',
+    ': cache.sweep is "61 * * * *", but must be a cron expression of node-cron, such as \'*/5 * * * *\'',
+  ],
+  ['cache: { tags: { match: a } }', ': cache.tags is a mapping, but must be a list'],
+  [
+    'cache: { tags: [{ match: "v(", fresh: 1s }] }',
+    ': cache.tags[0].match is "v(", but must be a regular expression: Unterminated group',
+  ],
+  [
+    '- a',
+    ': the file is a list, but must be a mapping of listen, admin, storage, cache, transfers, log, defaultUpstream, upstreams',
+  ],
+  [
+    'just words',
+    ': the file is "just words", but must be a mapping of listen, admin, storage, cache, transfers, log, defaultUpstream, upstreams',
+  ],
+
+  // upstreams
+  ['upstreams: {}', ': upstreams is a mapping, but must have at least one upstream'],
+  ['upstreams: [ghcr.io]', ': upstreams is a list, but must be a mapping of upstreams by name'],
+  ['upstreams: { "a/b": {} }', `: upstreams.a/b is no name for an upstream: it ${HOST}`],
+  [r('url: ftp://r'), `: upstreams.r.url is "ftp://r", but ${URL}`],
+  [r('url: r'), `: upstreams.r.url is "r", but ${URL}`],
+  [r('url: https://r/v2'), `: upstreams.r.url is "https://r/v2", but ${URL}`],
+  [
+    r('tokenRealms: [auth.r]'),
+    ': upstreams.r.tokenRealms[0] is "auth.r", but must be an http or https URL without credentials or query, such as https://registry.example.com',
+  ],
+  [r('aliases: ["a b"]'), `: upstreams.r.aliases[0] is "a b", but ${HOST}`],
+  [r('maxTransfers: 0'), ': upstreams.r.maxTransfers is 0, but must be a whole number from 1 to 10000'],
+  [r('allowPrivate: maybe'), ': upstreams.r.allowPrivate is "maybe", but must be true or false'],
+  [
+    r('credentialHelper: ../sh'),
+    ': upstreams.r.credentialHelper is "../sh", but must be what follows docker-credential- in the name of a program',
+  ],
+  [
+    'defaultUpstream: ghrc.io',
+    ': defaultUpstream is "ghrc.io", but must be one of the upstreams, docker.io, ghcr.io, quay.io, registry.k8s.io, gcr.io, mcr.microsoft.com, public.ecr.aws',
+  ],
+  ['upstreams: { a: {}, b: {} }', ': defaultUpstream is missing, but must be one of the upstreams, a, b'],
+  [
+    'upstreams: { a: { aliases: [b] }, b: {} }',
+    ': upstreams.a.aliases[0] is "b", but upstreams.b has that name already: it can belong to one upstream only',
+  ],
+  [
+    'upstreams: { a: { aliases: [x] }, b: { aliases: [X] } }',
+    ': upstreams.b.aliases[0] is "X", but upstreams.a has that name already: it can belong to one upstream only',
+  ],
+  [
+    'upstreams: { a: { hosts: [x] }, b: { hosts: [x] } }',
+    ': upstreams.b.hosts[0] is "x", but upstreams.a has that name already: it can belong to one upstream only',
+  ],
+  [
+    'upstreams: { A: {}, a: {} }',
+    ': upstreams.a is a mapping, but upstreams.A has that name already: it can belong to one upstream only',
+  ],
+  [
+    'upstreams: { docker.io: {}, r: { aliases: [index.docker.io] } }',
+    ': upstreams.r.aliases[0] is "index.docker.io", but upstreams.docker.io has that name already: it can belong to one upstream only',
+  ],
+
+  // credentials
+  [r('password: s3cret'), ': upstreams.r.username must be given where password is'],
+  [r('passwordFile: token'), ': upstreams.r.username must be given where passwordFile is'],
+  [r('username: u'), ': upstreams.r.password or passwordFile must be given where username is'],
+  [r('username: 1234'), `: upstreams.r.username is 1234, but ${TEXT}`],
+  [
+    r('username: u, password: s3cret, passwordFile: token'),
+    ': upstreams.r.passwordFile is "token", but password is given too: only one of them is allowed',
+  ],
+  [
+    r('username: u, password: s3cret, credentialHelper: h'),
+    ': upstreams.r.credentialHelper is "h", but username is given too: only one of them is allowed',
+  ],
+
+  // files
+  [
+    r('username: u, passwordFile: absent'),
+    ': upstreams.r.passwordFile is "absent", but must be a file that can be read: there is no such file',
+  ],
+  [
+    r('username: u, passwordFile: .'),
+    ': upstreams.r.passwordFile is ".", but must be a file that can be read: it is a folder',
+  ],
+  [
+    r('username: u, passwordFile: blank'),
+    ': upstreams.r.passwordFile is "blank", but must be a file that is not empty',
+  ],
+  [
+    r('ca: absent.pem'),
+    ': upstreams.r.ca is "absent.pem", but must be a file that can be read: there is no such file',
+  ],
+  [r('ca: token'), ': upstreams.r.ca is "token", but must be a file of PEM certificates'],
+  [
+    'listen: { tls: { cert: a.crt } }',
+    ': listen.tls.key is missing, but must be the name of a file or folder',
+  ],
+  [
+    'listen: { tls: { key: a.key } }',
+    ': listen.tls.cert is missing, but must be the name of a file or folder',
+  ],
+  [
+    'listen: { tls: { cert: a.crt, key: absent } }',
+    ': listen.tls.key is "absent", but must be a file that can be read: there is no such file',
+  ],
+  [
+    'listen: { tls: { cert: a.crt, key: b.key } }',
+    ': listen.tls is a mapping, but must be a PEM certificate and the key that belongs to it (ERR_OSSL_X509_KEY_VALUES_MISMATCH)',
+  ],
+
+  // the environment
+  [r('url: "${ABSENT}"'), ': upstreams.r.url is "${ABSENT}", but ${ABSENT} is not set in the environment'],
+  [
+    'cache: { tags: [{ match: "${toString}", fresh: 1s }] }',
+    ': cache.tags[0].match is "${toString}", but ${toString} is not set in the environment',
+  ],
+  [
+    'storage: { root: "${A-b}" }',
+    ': storage.root is "${A-b}", but a variable must be written ${NAME}, and a literal ${ as $${',
+  ],
+  [
+    'storage: { root: "${A" }',
+    ': storage.root is "${A", but a variable must be written ${NAME}, and a literal ${ as $${',
+  ],
+
+  // YAML
+  ['cache: { ttl: 1d }\nlog: {}\ncache: {}', ':3:1: the key cache is there twice'],
+  ['cache:\n  ttl: 1d\n  ttl: 2d', ':3:3: the key ttl is there twice'],
+  [
+    'cache: [1',
+    ':1:10: bad YAML: Flow sequence in block collection must be sufficiently indented and end with a ]',
+  ],
+  ['cache:\n\tttl: 1d', ':2:1: bad YAML: Tabs are not allowed as indentation'],
+  ['a: 1\n---\nb: 1', ':2:1: bad YAML: Source contains multiple documents'],
+  ['cache: *absent', ':1:8: bad YAML: there is no anchor for this alias'],
+  ['cache: &x { tags: [*x] }', ':1:20: bad YAML: an alias cannot contain itself'],
+  [
+    'a: &a [x, x]\nb: &b [*a, *a, *a, *a, *a]\nc: &c [*b, *b, *b, *b, *b]\nd: [*c, *c, *c, *c, *c]',
+    ':1:1: bad YAML: Excessive alias count indicates a resource exhaustion attack',
+  ],
+]
+
+test('every mistake is one line: the key, the value, what is allowed', async (t) => {
+  const { cert, key } = selfSignedCertificate()
+  const other = selfSignedCertificate()
+  const folder = await folderOf(t, {
+    token: 's3cret',
+    blank: ' \n',
+    'a.crt': cert,
+    'a.key': key,
+    'b.key': other.key,
+  })
+  for (const [yaml, line] of MISTAKES) {
+    await t.test(yaml, async () => {
+      assert.equal(await mistakeIn(folder, yaml), line)
+    })
+  }
+})
+
+const SECRETS: readonly string[] = [
+  r('pasword: hunter2'),
+  r('password: [hunter2]'),
+  r('password: { hunter2: 1 }'),
+  r('password: "hunter2${ABSENT}"'),
+  r('password: "hunter2${"'),
+  r('password: hunter2'),
+  r('username: u, password: hunter2, passwordFile: token'),
+  r('url: https://ci:hunter2@r'),
+  r('url: https://ci:hunt/hunter2@r'),
+  r('url: ci:hunter2@r'),
+  r('url: https://r/?token=hunter2'),
+  r('url: https://r/#hunter2'),
+  r('tokenRealms: ["https://r?hunter2"]'),
+  r('url: "${SECRET}"'),
+  r('maxTransfers: "${SECRET}"'),
+  r('passwordFile: "${SECRET}", username: u'),
+  'defaultUpstream: "${SECRET}"',
+  'upstreams: { "https://ci:hunter2@r": {} }',
+  'upstreams: { r: { aliases: ["${SECRET}"] }, q: { aliases: ["${SECRET}"] } }',
+  'upstreams:\n  r:\n    password: *hunter2',
+  'upstreams:\n  r:\n    password: !hunter2 x',
+  'upstreams:\n  r:\n    password: !hunter2!',
+  'upstreams:\n  r:\n    password: |hunter2',
+  'upstreams:\n  r:\n    password: "\\xhunter2"',
+  'upstreams:\n  r:\n    password: "a" hunter2',
+  'upstreams:\n  r:\n    password: %hunter2\n   hunter2: x',
+]
+
+test('no mistake tells a secret', async (t) => {
+  const folder = await folderOf(t, { token: 'hunter2' })
+  for (const yaml of SECRETS) {
+    await t.test(yaml, async () => assert.doesNotMatch(await mistakeIn(folder, yaml), /hunter/))
+  }
+})
+
+test('a mistake is one line whatever is in the file', async (t) => {
+  const folder = await folderOf(t, {})
+  for (const yaml of [
+    '"a\\nb": 1',
+    'log: { level: "a\\nb\\u2028c" }',
+    `log: { level: ${'x'.repeat(5000)} }`,
+    '"\\r\\u0085": {}',
+  ]) {
+    const line = await mistakeIn(folder, yaml)
+    assert.match(line, /^[^\p{Cc}\p{Zl}\p{Zp}]{1,500}$/u)
+  }
+})
+
+/** The line about `yaml`, without the name of the file it begins with. */
+async function mistakeIn(folder: string, yaml: string): Promise<string> {
+  const file = join(folder, 'proxy.config.yaml')
+  await writeFile(file, yaml)
+  const error: unknown = await loadConfig({ file, env: { SECRET: 'hunter2' }, required: true }).then(
+    () => assert.fail('it was accepted'),
+    (error: unknown) => error,
+  )
+  assert.ok(error instanceof ConfigError, String(error))
+  assert.ok(error.message.startsWith(file), error.message)
+  assert.doesNotMatch(error.message, /\n/)
+  return error.message.slice(file.length)
+}
