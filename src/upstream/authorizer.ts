@@ -1,0 +1,101 @@
+import { isRegistryError } from '../oci/errors.ts'
+import { type Answer, type Ask, discard, headerOf, type Question } from './ask.ts'
+import { type Challenge, parseChallenges } from './challenge.ts'
+import { waitFor } from './deadline.ts'
+import { invalidAnswer } from './errors.ts'
+import { realmAllowed } from './realm.ts'
+import { basicAuthorization, type Credentials, type TokenRequest, type TokenSource } from './token.ts'
+
+export interface AuthorizerOptions {
+  readonly upstream: string
+  readonly url: URL
+  readonly tokenRealms: readonly string[]
+  readonly credentials: () => Promise<Credentials | undefined>
+  readonly tokens: TokenSource
+  readonly ask: Ask
+}
+
+/** How this upstream lets us in, as it last said. */
+type WayIn =
+  | { readonly scheme: 'bearer'; readonly realm: URL; readonly service?: string; readonly scope?: string }
+  | { readonly scheme: 'basic' }
+
+/**
+ * Asks with what upstream was seen to want, so that only the first question of all is challenged. A 401, or a 403 to a token,
+ * is asked once more with a new one; the second answer stands.
+ */
+export function authorizer(options: AuthorizerOptions): Ask {
+  const { upstream, url, tokenRealms, credentials, tokens, ask } = options
+  let wayIn: WayIn | undefined
+
+  const authorization = async (
+    way: WayIn | undefined,
+    question: Question,
+    refused?: string,
+  ): Promise<string | undefined> => {
+    if (way === undefined) return undefined
+    if (way.scheme === 'basic') {
+      const login = await waitFor(credentials(), question.signal)
+      return login && basicAuthorization(login)
+    }
+    const token = await tokens.get(tokenRequest(way, question.scope), {
+      refused: refused?.replace(/^Bearer /, ''),
+      signal: question.signal,
+    })
+    return `Bearer ${token}`
+  }
+
+  const learn = (answer: Answer): WayIn | undefined => {
+    const challenges = parseChallenges(headerOf(answer, 'www-authenticate'))
+    const bearer = challenges.find(({ scheme }) => scheme === 'bearer')
+    if (bearer !== undefined) return bearerWay(bearer)
+    return challenges.some(({ scheme }) => scheme === 'basic') ? { scheme: 'basic' } : wayIn
+  }
+
+  const bearerWay = ({ parameters: { realm: text = '', service, scope } }: Challenge): WayIn => {
+    const realm = URL.canParse(text) ? new URL(text) : undefined
+    if (realm === undefined) throw invalidAnswer(upstream, 'challenge without a token realm', 401)
+    if (!realmAllowed(url, realm, tokenRealms)) {
+      throw invalidAnswer(upstream, `token realm ${realm.host} is not in tokenRealms`, 401)
+    }
+    return { scheme: 'bearer', realm, service, scope }
+  }
+
+  return async (question) => {
+    const used = await authorization(wayIn, question).catch((error: unknown) => {
+      // Tokens may come from elsewhere by now: the next question is asked without one and hears where.
+      if (isRegistryError(error)) wayIn = undefined
+      throw error
+    })
+    const answer = await ask(authorized(question, used))
+    if (answer.status !== 401 && !(answer.status === 403 && used !== undefined)) return answer
+    let way: WayIn | undefined
+    let next: string | undefined
+    try {
+      way = learn(answer)
+      next = await authorization(way, question, used)
+    } catch (error) {
+      discard(answer)
+      throw error
+    }
+    if (next === undefined || next === used) return answer
+    wayIn = way
+    discard(answer)
+    return ask(authorized(question, next))
+  }
+}
+
+function authorized(question: Question, authorization: string | undefined): Question {
+  return authorization === undefined
+    ? question
+    : { ...question, headers: { ...question.headers, authorization } }
+}
+
+/** Our own scope, and the challenge's where that is of another kind: public.ecr.aws wants `aws`. */
+function tokenRequest(
+  { realm, service, scope }: WayIn & { scheme: 'bearer' },
+  own: string | undefined,
+): TokenRequest {
+  const theirs = scope === undefined || scope === '' || scope.startsWith('repository:') ? undefined : scope
+  return { realm, service, scopes: [own, theirs].filter((scope) => scope !== undefined) }
+}

@@ -1,0 +1,34 @@
+/** One of the ways in that `WWW-Authenticate` offers. Scheme and parameter names are in lower case. */
+export interface Challenge {
+  readonly scheme: string
+  readonly parameters: Readonly<Record<string, string>>
+}
+
+const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+const QUOTED = String.raw`"((?:[^"\\]|\\.)*)"`
+/** `name=value`, or a scheme with an optional token68, after any commas. */
+const PIECE = `[ \\t,]*(?:(${TOKEN})[ \\t]*=[ \\t]*(?:${QUOTED}|(${TOKEN}))|(${TOKEN})(?=[ \\t,]|$)(?:[ \\t]+[A-Za-z0-9._~+/-]+=*(?=[ \\t]*(?:,|$)))?)`
+
+/**
+ * Parses `WWW-Authenticate` (RFC 9110 section 11.6.1): several challenges in one value, commas and escapes in quoted strings.
+ * Stops at the first thing that is not of the grammar and gives what came before.
+ */
+export function parseChallenges(header: string | undefined): readonly Challenge[] {
+  const challenges: { scheme: string; parameters: Record<string, string> }[] = []
+  const piece = new RegExp(PIECE, 'y')
+  for (let match; (match = piece.exec(header ?? '')) !== null;) {
+    const [, name, quoted, plain, scheme] = match
+    if (scheme !== undefined) {
+      challenges.push({
+        scheme: scheme.toLowerCase(),
+        parameters: Object.create(null) as Record<string, string>,
+      })
+    } else {
+      const parameters = challenges.at(-1)?.parameters
+      if (parameters === undefined || name === undefined) break
+      // A repeated parameter is an error of the grammar: what came first stays.
+      parameters[name.toLowerCase()] ??= quoted?.replaceAll(/\\(.)/g, '$1') ?? plain ?? ''
+    }
+  }
+  return challenges
+}

@@ -1,0 +1,76 @@
+import { type LookupFunction } from 'node:net'
+import { Agent } from 'undici'
+import type { UpstreamTelemetry } from '../oci/telemetry.ts'
+import type { Upstream } from '../oci/upstream.ts'
+import { authorizer } from './authorizer.ts'
+import { deadline } from './deadline.ts'
+import { dialer, dialledAs, isPrivateHost } from './dialer.ts'
+import { exchange } from './exchange.ts'
+import { followRedirects } from './redirects.ts'
+import { upstreamRepository } from './repository.ts'
+import { type Credentials, tokenSource } from './token.ts'
+
+export interface UpstreamClientOptions {
+  /** What the configuration calls it; in errors and metrics. */
+  readonly name: string
+  /** Where `/v2/` is; may have a path before it. */
+  readonly url: string
+  /** Asked whenever they are to be sent, so that they may change; undefined = anonymous. */
+  readonly credentials?: () => Promise<Credentials | undefined>
+  /** Where else tokens may come from, as `https://auth.docker.io`. */
+  readonly tokenRealms?: readonly string[]
+  /** PEM of an authority to trust besides the system's. */
+  readonly ca?: string
+  /** Milliseconds. `headers` is from question to answer in all, of a blob to its headers; `idle` between two pieces of a body. */
+  readonly timeouts?: { readonly connect?: number; readonly headers?: number; readonly idle?: number }
+  /** Redirects may lead to private addresses. Where the URL is one itself, they may anyway. */
+  readonly allowPrivate?: boolean
+  /** Connections at once to one host for manifests, tags and tokens; what is more waits, within its deadline. Blobs are limited by who asks. */
+  readonly metadataConnections?: number
+  readonly telemetry: UpstreamTelemetry
+  /** Instead of the system's name resolution. */
+  readonly lookup?: LookupFunction
+}
+
+/** A registry elsewhere. Nothing is dialled before the first question. */
+export function upstreamClient(options: UpstreamClientOptions): Upstream & { close(): Promise<void> } {
+  const { name, telemetry, tokenRealms = [], metadataConnections = 64, lookup, ca } = options
+  const { connect = 5_000, headers = 10_000, idle = 30_000 } = options.timeouts ?? {}
+  const credentials = options.credentials ?? (async () => undefined)
+  const url = new URL(options.url)
+
+  const connector = dialer({
+    ca,
+    connectTimeout: connect,
+    trusted: new Set([url, ...tokenRealms.map((realm) => new URL(realm))].map(dialledAs)),
+    allowPrivate: options.allowPrivate || isPrivateHost(url),
+    lookup,
+  })
+  // Headers have a deadline of our own, which counts from the question on.
+  const common = {
+    connect: connector,
+    pipelining: 1,
+    bodyTimeout: idle,
+    headersTimeout: 0,
+    keepAliveTimeout: 30_000,
+  }
+  const lanes = {
+    blobs: new Agent(common),
+    metadata: new Agent({ ...common, connections: metadataConnections }),
+  }
+
+  const bounded = deadline(name, headers)
+  const plain = exchange({ upstream: name, origin: url.origin, lanes, telemetry })
+  const tokens = tokenSource({ upstream: name, ask: plain, bounded, credentials })
+  const own = authorizer({ upstream: name, url, tokenRealms, credentials, tokens, ask: plain })
+  const ask = followRedirects({ upstream: name, origin: url.origin, own, others: plain })
+
+  return {
+    name,
+    repository: (repository) =>
+      upstreamRepository({ upstream: name, url, repository, ask, bounded, telemetry }),
+    async close() {
+      await Promise.all([lanes.blobs.destroy(), lanes.metadata.destroy()])
+    },
+  }
+}

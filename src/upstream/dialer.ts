@@ -1,0 +1,91 @@
+import { lookup as dnsLookup } from 'node:dns'
+import { BlockList, isIP, type LookupFunction } from 'node:net'
+import { createSecureContext, getCACertificates } from 'node:tls'
+import { buildConnector } from 'undici'
+
+export interface DialerOptions {
+  /** PEM of an authority to trust besides the system's, which redirect targets may need. */
+  readonly ca?: string
+  /** Milliseconds from the look-up of the name until the connection, with TLS, is there. */
+  readonly connectTimeout: number
+  /** Hosts, as `host:port`, that may be dialled wherever they are. */
+  readonly trusted: ReadonlySet<string>
+  /** Other hosts, redirect targets and token realms, may have private addresses too. */
+  readonly allowPrivate: boolean
+  readonly lookup?: LookupFunction
+}
+
+/** Refused before a packet was sent: an upstream must not make us reach into the network we stand in (SSRF). */
+class PrivateAddressError extends Error {
+  override readonly name = 'PrivateAddressError'
+  readonly code = 'PRIVATE_ADDRESS'
+}
+
+/** Connects for undici, and checks the address when it is about to be dialled, after DNS has spoken. */
+export function dialer(options: DialerOptions): buildConnector.connector {
+  const { ca, connectTimeout, trusted, allowPrivate, lookup = dnsLookup as LookupFunction } = options
+  // HTTP/1.1 alone: a blob has a connection, its speed and its faults to itself.
+  const base = {
+    allowH2: false,
+    timeout: connectTimeout,
+    ...(ca !== undefined && {
+      secureContext: createSecureContext({ ca: [...getCACertificates('default'), ca] }),
+    }),
+  }
+  const anywhere = buildConnector({ ...base, lookup })
+  const publicOnly = buildConnector({ ...base, lookup: guarded(lookup) })
+  return (target, callback) => {
+    const { hostname, protocol } = target
+    const port = target.port || (protocol === 'https:' ? '443' : '80')
+    if (allowPrivate || trusted.has(`${hostname}:${port}`)) return anywhere(target, callback)
+    if (isIP(hostname) !== 0 && isPrivateAddress(hostname)) return callback(new PrivateAddressError(), null)
+    return publicOnly(target, callback)
+  }
+}
+
+/** How the dialer knows the host of a URL. */
+export function dialledAs(url: URL): string {
+  const port = url.port || (url.protocol === 'https:' ? '443' : '80')
+  return `${url.hostname.replaceAll(/^\[|\]$/g, '')}:${port}`
+}
+
+/** A name with one private address among public ones is refused as a whole: which of them is dialled is not ours to say. */
+function guarded(lookup: LookupFunction): LookupFunction {
+  return (hostname, options, callback) =>
+    lookup(hostname, { ...options, all: true }, (error, addresses) => {
+      if (error !== null) return callback(error, '')
+      const found = addresses as { address: string; family: number }[]
+      const refused = found.some(({ address }) => isPrivateAddress(address))
+      if (refused) return callback(new PrivateAddressError(), '')
+      return options.all ? callback(null, found) : callback(null, found[0]!.address, found[0]!.family)
+    })
+}
+
+/** Loopback, private, link-local (cloud metadata), shared, benchmark, multicast, unspecified: IANA special-purpose registries. */
+const PRIVATE = `
+  0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.168.0.0/16
+  198.18.0.0/15 224.0.0.0/4 240.0.0.0/4
+  ::/127 64:ff9b::/96 64:ff9b:1::/48 2002::/16 fc00::/7 fe80::/10 fec0::/10 ff00::/8`
+
+/** IPv4-mapped IPv6 addresses count as the IPv4 address they carry. */
+export function isPrivateAddress(address: string): boolean {
+  const plain = address.split('%', 1)[0]!
+  return BLOCKED.check(plain, isIP(plain) === 6 ? 'ipv6' : 'ipv4')
+}
+
+/** The host of `url` is written as a private address, or is this machine. */
+export function isPrivateHost({ hostname }: URL): boolean {
+  const plain = hostname.replaceAll(/^\[|\]$/g, '')
+  return isIP(plain) === 0 ? plain === 'localhost' || plain.endsWith('.localhost') : isPrivateAddress(plain)
+}
+
+const BLOCKED = blockListOf(PRIVATE.trim().split(/\s+/))
+
+function blockListOf(subnets: readonly string[]): BlockList {
+  const list = new BlockList()
+  for (const subnet of subnets) {
+    const [net = '', prefix] = subnet.split('/')
+    list.addSubnet(net, Number(prefix), isIP(net) === 4 ? 'ipv4' : 'ipv6')
+  }
+  return list
+}

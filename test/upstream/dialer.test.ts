@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { isPrivateAddress } from '../../src/upstream/dialer.ts'
+import { blobOf } from '../support/fixtures.ts'
+import { fakeUpstream } from '../support/fake-upstream.ts'
+import { assertFails, bytesOf, connectTo, loopback } from './setup.ts'
+
+const PRIVATE = `127.0.0.1 127.8.8.8 10.1.2.3 172.16.0.1 172.31.255.255 192.168.1.1 169.254.169.254 0.0.0.0 100.64.0.1
+  224.0.0.1 255.255.255.255 :: ::1 ::ffff:127.0.0.1 ::ffff:a9fe:a9fe fe80::1 fe80::1%eth0 fd00::1 64:ff9b::7f00:1 ff02::1`
+const PUBLIC = `8.8.8.8 172.32.0.1 172.15.0.1 100.63.0.1 192.167.0.1 2606:4700::1111 ::ffff:8.8.8.8`
+
+test('SEC-04 addresses of private networks are told from public ones, however they are written', () => {
+  for (const address of PRIVATE.split(/\s+/)) assert.equal(isPrivateAddress(address), true, address)
+  for (const address of PUBLIC.split(/\s+/)) assert.equal(isPrivateAddress(address), false, address)
+})
+
+test('SEC-04 F33 a redirect into a private network is refused when it is dialled', async (t) => {
+  await using upstream = await fakeUpstream()
+  await using target = await fakeUpstream()
+  const { bytes, digest } = blobOf(1000)
+  target.addBlob(bytes)
+  const path = `/v2/app/blobs/${digest}`
+  const { port } = target
+
+  const hosts = {
+    'by address': `127.0.0.1:${port}`,
+    'by IPv6 address': `[::1]:${port}`,
+    'by mapped address': `[::ffff:127.0.0.1]:${port}`,
+    'by number': `2130706433:${port}`,
+    'by the unspecified address': `0.0.0.0:${port}`,
+    'of cloud metadata': '169.254.169.254',
+    'by a name that resolves to one': `metadata.example:${port}`,
+  }
+  for (const [how, host] of Object.entries(hosts)) {
+    await t.test(how, async () => {
+      await using client = connectTo(`http://registry.example:${upstream.port}`, { lookup: loopback })
+      upstream.on(path, { status: 307, headers: { Location: `http://${host}${path}` } })
+      await assertFails(client.repository().blob(digest), 'UPSTREAM_INVALID', {
+        reason: 'PRIVATE_ADDRESS',
+      })
+      assert.equal(target.requests.length, 0)
+    })
+  }
+  await t.test('unless allowPrivate says so', async () => {
+    const url = `http://registry.example:${upstream.port}`
+    await using client = connectTo(url, { lookup: loopback, allowPrivate: true })
+    upstream.on(path, { status: 307, headers: { Location: `http://metadata.example:${port}${path}` } })
+    assert.deepEqual(await bytesOf(await client.repository().blob(digest)), bytes)
+  })
+})

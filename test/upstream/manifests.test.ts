@@ -1,0 +1,212 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { test } from 'node:test'
+import { digestOf, parseDigest } from '../../src/oci/digest.ts'
+import { MANIFEST_ACCEPT, OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.ts'
+import { type FakeUpstream, fakeUpstream } from '../support/fake-upstream.ts'
+import { descriptorOf, indexOf, manifestOf } from '../support/fixtures.ts'
+import { assertFails, connectTo, failureOf } from './setup.ts'
+
+const MANIFEST = manifestOf([Buffer.from('layer')])
+const { digest } = descriptorOf(MANIFEST)
+const BY_TAG = '/v2/app/manifests/v1'
+const BY_DIGEST = `/v2/app/manifests/${digest}`
+
+async function withManifest(): Promise<FakeUpstream> {
+  const upstream = await fakeUpstream()
+  upstream.addManifest('app', 'v1', MANIFEST, OCI_MANIFEST)
+  return upstream
+}
+
+test('a tag costs one HEAD, a manifest one GET, and every type is accepted', async () => {
+  await using upstream = await withManifest()
+  await using client = connectTo(upstream.url)
+  const repository = client.repository()
+  assert.deepEqual(await repository.resolve('v1'), { digest })
+  assert.deepEqual(await repository.manifest(digest), {
+    descriptor: { mediaType: OCI_MANIFEST, digest, size: MANIFEST.length },
+    body: MANIFEST,
+  })
+  assert.deepEqual(
+    upstream.requests.map(({ method, path, headers }) => [
+      method,
+      path,
+      headers['accept'],
+      headers['accept-encoding'],
+    ]),
+    [
+      ['HEAD', BY_TAG, MANIFEST_ACCEPT, 'identity'],
+      ['GET', BY_DIGEST, MANIFEST_ACCEPT, 'identity'],
+    ],
+  )
+})
+
+test('what does not exist is undefined, also where it is gone', async () => {
+  await using upstream = await withManifest()
+  await using client = connectTo(upstream.url)
+  const repository = client.repository()
+  assert.equal(await repository.resolve('missing'), undefined)
+  assert.equal(await repository.manifest(descriptorOf(Buffer.from('other')).digest), undefined)
+  upstream
+    .on(BY_TAG, { status: 410 })
+    .on(BY_DIGEST, { status: 404, body: '<html>', headers: { 'Content-Type': 'text/html' } })
+  assert.equal(await repository.resolve('v1'), undefined)
+  assert.equal(await repository.manifest(digest), undefined)
+})
+
+test('where HEAD is refused or says no digest, a GET finds it out and brings the manifest', async (t) => {
+  const heads = {
+    400: { status: 400 },
+    405: { status: 405 },
+    501: { status: 501 },
+    'no digest (TestObtainsManifestForTagWithoutHeaders)': {
+      headers: { 'Docker-Content-Digest': undefined },
+    },
+    'a digest that is none': { headers: { 'Docker-Content-Digest': 'sha256:xyz' } },
+  }
+  for (const [what, head] of Object.entries(heads)) {
+    await t.test(what, async () => {
+      await using upstream = await withManifest()
+      await using client = connectTo(upstream.url)
+      upstream.on(BY_TAG, { method: 'HEAD', ...head })
+      const resolved = await client.repository().resolve('v1')
+      assert.equal(resolved?.digest, digest)
+      assert.deepEqual(resolved.manifest?.body, MANIFEST)
+      assert.equal(upstream.count('GET', BY_TAG), 1)
+    })
+  }
+})
+
+test('F35 F36 SEC-34 of a manifest by tag its own hash is the digest', async (t) => {
+  await using upstream = await withManifest()
+  await using client = connectTo(upstream.url)
+  const resolveByGet = (headers: Record<string, string | undefined>) => {
+    upstream.on(BY_TAG, { method: 'HEAD', status: 405 }).on(BY_TAG, { method: 'GET', headers })
+    return client.repository().resolve('v1')
+  }
+  await t.test('absent', async () => {
+    assert.equal((await resolveByGet({ 'Docker-Content-Digest': undefined }))?.digest, digest)
+  })
+  await t.test('wrong', async () => {
+    const wrong = digestOf(Buffer.from('other'))
+    await assertFails(resolveByGet({ 'Docker-Content-Digest': wrong }), 'UPSTREAM_INVALID', {
+      reason: /another digest/,
+    })
+  })
+  await t.test('SEC-33 sha512 stays sha512', async () => {
+    const sha512 = parseDigest(`sha512:${createHash('sha512').update(MANIFEST).digest('hex')}`)
+    const resolved = await resolveByGet({ 'Docker-Content-Digest': sha512 })
+    assert.equal(resolved?.digest, sha512)
+    assert.equal(resolved.manifest?.descriptor.digest, sha512)
+  })
+  await t.test('the tag moves between HEAD and GET', async () => {
+    const newer = indexOf([])
+    upstream.addManifest('app', 'v1', newer, OCI_INDEX)
+    const resolved = await resolveByGet({})
+    assert.deepEqual(resolved?.manifest, { descriptor: descriptorOf(newer, OCI_INDEX), body: newer })
+  })
+})
+
+test('SEC-34 a manifest by digest hashes to it, whatever the header says', async () => {
+  await using upstream = await withManifest()
+  await using client = connectTo(upstream.url)
+  upstream.on(BY_DIGEST, { headers: { 'Docker-Content-Digest': digestOf(Buffer.from('lie')) } })
+  assert.deepEqual((await client.repository().manifest(digest))?.body, MANIFEST)
+  upstream.on(BY_DIGEST, { flipByte: 5 })
+  await assertFails(client.repository().manifest(digest), 'UPSTREAM_INVALID', { reason: /another digest/ })
+})
+
+test('answers that are no manifest are refused', async (t) => {
+  const answers = {
+    'F38 nothing': { script: { body: '' }, reason: /empty/ },
+    'F38 nothing, by its length alone': { script: { headers: { 'Content-Length': '0' } }, reason: /empty/ },
+    'SEC-31 F26 a page of HTML': {
+      script: { body: '<html>', headers: { 'Content-Type': 'text/html' } },
+      reason: /digest/,
+    },
+    'SEC-36 F27 gzip': { script: { encoding: 'gzip' }, reason: /encoded/ },
+    'SEC-36 gzip a hundred times': {
+      script: { headers: { 'Content-Encoding': Array(100).fill('gzip').join(', ') } },
+      reason: /encoded/,
+    },
+    'SEC-30 another type than Content-Type says': {
+      script: { headers: { 'Content-Type': OCI_INDEX } },
+      reason: /Content-Type/,
+    },
+    'SEC-35 F39 more than 4 MiB': { script: { body: Buffer.alloc(4 * 1024 * 1024 + 1) }, reason: /longer/ },
+    'SEC-35 F39 more than 4 MiB, chunked': {
+      script: { body: Buffer.alloc(4 * 1024 * 1024 + 1), contentLength: 'chunked' },
+      reason: /longer/,
+    },
+    'SEC-35 F39 more than 4 MiB until the connection closes': {
+      script: { body: Buffer.alloc(4 * 1024 * 1024 + 1), contentLength: 'none' },
+      reason: /longer/,
+    },
+    'SEC-35 99999999999 bytes': {
+      script: { headers: { 'Content-Length': '99999999999' } },
+      reason: /longer/,
+    },
+    'another status': { script: { status: 204 }, reason: /undefined/ },
+  } as const
+  for (const [what, { script, reason }] of Object.entries(answers)) {
+    await t.test(what, async () => {
+      await using upstream = await withManifest()
+      await using client = connectTo(upstream.url)
+      upstream.on(BY_DIGEST, script)
+      await assertFails(client.repository().manifest(digest), 'UPSTREAM_INVALID', { reason })
+      assert.deepEqual((await client.repository().manifest(digest))?.body, MANIFEST)
+    })
+  }
+})
+
+test('SEC-35 a length that is no number, or two, is refused', async () => {
+  await using upstream = await withManifest()
+  await using client = connectTo(upstream.url)
+  for (const length of ['-1', '1e9', '0x10', '99999999999999999999999', '', '10\r\nContent-Length: 11']) {
+    upstream.on(BY_DIGEST, { headers: { 'Content-Length': length } })
+    const { code } = await failureOf(client.repository().manifest(digest))
+    assert.match(code, /^UPSTREAM_(?:INVALID|UNAVAILABLE)$/, `Content-Length: ${length}`)
+  }
+})
+
+test('F37 a manifest without Content-Type is known by what it says of itself', async () => {
+  await using upstream = await withManifest()
+  await using client = connectTo(upstream.url)
+  upstream.on(BY_DIGEST, { headers: { 'Content-Type': undefined } })
+  assert.equal((await client.repository().manifest(digest))?.descriptor.mediaType, OCI_MANIFEST)
+})
+
+test('tags are listed by page, and the next page is asked of the same registry', async () => {
+  await using upstream = await withManifest()
+  for (const tag of ['v2', 'v3']) upstream.addManifest('app', tag, MANIFEST, OCI_MANIFEST)
+  await using client = connectTo(upstream.url)
+  const { tags } = client.repository()
+  assert.deepEqual(await tags({}), { tags: ['v1', 'v2', 'v3'] })
+  assert.deepEqual(await tags({ n: 2 }), { tags: ['v1', 'v2'], next: { n: 2, last: 'v2' } })
+  assert.deepEqual(await tags({ n: 2, last: 'v2' }), { tags: ['v3'] })
+  assert.equal(upstream.requests.at(-1)?.target, '/v2/app/tags/list?n=2&last=v2')
+  assert.equal(await client.repository('missing').tags({}), undefined)
+  upstream.on(/tags/, { body: '<html>' })
+  await assertFails(tags({}), 'UPSTREAM_INVALID')
+})
+
+test('referrers are an index or they are nothing', async () => {
+  await using upstream = await fakeUpstream({ referrers: true })
+  const subject = upstream.addManifest('app', 'v1', MANIFEST, OCI_MANIFEST)
+  const extra = { subject, artifactType: 'application/vnd.example.sbom' }
+  const sbom = upstream.addManifest('app', undefined, manifestOf([], extra), OCI_MANIFEST)
+  await using client = connectTo(upstream.url)
+  const { referrers } = client.repository()
+  const all = await referrers(subject.digest)
+  assert.equal(all?.filtered, false)
+  assert.equal(JSON.parse(all.body.toString()).manifests[0].digest, sbom.digest)
+  const none = await referrers(subject.digest, 'application/other+json')
+  assert.equal(none?.filtered, true)
+  assert.deepEqual(JSON.parse(none.body.toString()).manifests, [])
+  for (const status of [404, 400, 405, 406, 501]) {
+    upstream.on(/referrers/, { status })
+    assert.equal(await referrers(subject.digest), undefined)
+  }
+  upstream.on(/referrers/, { headers: { 'Content-Type': 'application/json' } })
+  await assertFails(referrers(subject.digest), 'UPSTREAM_INVALID', { reason: /no index/ })
+})

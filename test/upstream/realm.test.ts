@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { realmAllowed } from '../../src/upstream/realm.ts'
+
+const HUB = ['https://auth.docker.io']
+
+const CASES: [upstream: string, realm: string, tokenRealms: string[], allowed: boolean][] = [
+  // distribution: TestConfigureAuthAllowsSameAuthorityRealm
+  ['https://registry.example.com', 'https://registry.example.com/token', [], true],
+  ['http://127.0.0.1:5000', 'http://127.0.0.1:5000/token', [], true],
+  // TestConfigureAuthRejectsLoopbackRealmOnDifferentAuthority
+  ['http://127.0.0.1:5000', 'http://127.0.0.1:5001/token', [], false],
+  ['http://127.0.0.1:5000', 'http://127.0.0.2:5000/token', [], false],
+  ['http://localhost:5000', 'http://localhost:5001/token', [], false],
+  ['http://[::1]:5000', 'http://[::1]:5001/token', [], false],
+  // TestRealmAllowedForDockerHubStyleAuthService
+  ['https://registry-1.docker.io', 'https://auth.docker.io/token', HUB, true],
+  ['https://registry-1.docker.io', 'https://auth.docker.io/token', [], true],
+  // TestRealmFilteringChallengeManagerDropsOffOriginBearer
+  ['https://registry-1.docker.io', 'https://auth.docker.io.evil.com/token', HUB, false],
+  ['https://registry-1.docker.io', 'https://evil.com/token', HUB, false],
+  ['https://registry.example.com', 'https://example.com.evil.com/', [], false],
+  ['https://registry.example.com', 'https://notexample.com/', [], false],
+  ['https://quay.io', 'https://auth.quay.io/v2/auth', [], true],
+  ['https://gitlab.example.co.uk', 'https://evil.co.uk/', [], false],
+  ['https://gitlab.example.co.uk', 'https://auth.example.co.uk/', [], true],
+  ['https://registry', 'https://auth/', [], false],
+  // SEC-01: what the operator lists is listed by scheme, host and port.
+  [
+    'https://registry.freedesktop.org',
+    'https://gitlab.example.net/jwt/auth',
+    ['https://gitlab.example.net'],
+    true,
+  ],
+  [
+    'https://registry.freedesktop.org',
+    'https://gitlab.example.net:8443/',
+    ['https://gitlab.example.net'],
+    false,
+  ],
+  ['https://registry.freedesktop.org', 'http://gitlab.example.net/', ['https://gitlab.example.net'], false],
+  // Never in the clear to a neighbour, nor on another port of one.
+  ['https://registry.example.com', 'http://auth.example.com/', [], false],
+  ['https://registry.example.com', 'http://registry.example.com/', [], false],
+  ['https://registry.example.com', 'https://auth.example.com:8443/', [], false],
+  ['https://registry.example.com', 'https://user:pass@registry.example.com/', [], false],
+  ['https://registry.example.com', 'ftp://registry.example.com/', [], false],
+]
+
+test('SEC-01 a token realm is the same authority, the same registrable domain, or listed', () => {
+  for (const [upstream, realm, listed, allowed] of CASES) {
+    assert.equal(realmAllowed(new URL(upstream), new URL(realm), listed), allowed, `${upstream} -> ${realm}`)
+  }
+})
