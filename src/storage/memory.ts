@@ -1,0 +1,154 @@
+import type { Digest } from '../oci/digest.ts'
+import type { ContentInventory, LinkIndex, TagEntry, TagIndex } from '../oci/indexes.ts'
+import { IntervalSet } from '../oci/intervals.ts'
+import { OCTET_STREAM } from '../oci/media-types.ts'
+import type { RepositoryName } from '../oci/reference.ts'
+import type { BlobIngest, BlobStore, ExpectedContent } from '../oci/stores.ts'
+import { RunningHash } from './running-hash.ts'
+
+export interface MemoryStore {
+  readonly blobs: BlobStore
+  readonly inventory: ContentInventory
+  readonly links: LinkIndex
+  readonly tags: TagIndex
+}
+
+interface Content {
+  readonly bytes: Buffer
+  readonly mediaType: string
+  lastUsed: number
+}
+
+interface Part {
+  bytes: Buffer
+  readonly filled: IntervalSet
+}
+
+/** A store that forgets everything when the process ends. `now`: epoch milliseconds. */
+export function memoryStore(now: () => number = Date.now): MemoryStore {
+  const contents = new Map<Digest, Content>()
+  const parts = new Map<Digest, Part>()
+  const links = new Map<Digest, Set<string>>()
+  const tags = new Map<string, TagEntry & { lastUsed: number }>()
+
+  const used = (digest: Digest): Content | undefined => {
+    const content = contents.get(digest)
+    if (content !== undefined) content.lastUsed = now()
+    return content
+  }
+
+  const blobs: BlobStore = {
+    async stat(digest) {
+      const content = used(digest)
+      return content && { mediaType: content.mediaType, digest, size: content.bytes.length }
+    },
+    async open(digest) {
+      const content = used(digest)
+      if (content === undefined) return undefined
+      const { bytes, mediaType } = content
+      return {
+        descriptor: { mediaType, digest, size: bytes.length },
+        read: async (buffer, position) => bytes.copy(buffer, 0, Math.min(position, bytes.length)),
+        async [Symbol.asyncDispose]() {},
+      }
+    },
+    async ingest(expected) {
+      const part = parts.get(expected.digest) ?? { bytes: Buffer.alloc(0), filled: new IntervalSet() }
+      parts.delete(expected.digest)
+      return memoryIngest(expected, part)
+    },
+    async delete(digest) {
+      contents.delete(digest)
+      links.delete(digest)
+    },
+  }
+
+  return {
+    blobs,
+    inventory: {
+      async usage() {
+        const bytes = [...contents.values()].reduce((sum, content) => sum + content.bytes.length, 0)
+        return { objects: contents.size, bytes, freeBytes: Infinity }
+      },
+      async leastRecentlyUsed(limit) {
+        return [...contents]
+          .map(([digest, { bytes, lastUsed }]) => ({ digest, size: bytes.length, lastUsed }))
+          .toSorted((a, b) => a.lastUsed - b.lastUsed)
+          .slice(0, limit)
+      },
+    },
+    links: {
+      has: async (repository, digest) => links.get(digest)?.has(keyOf(repository)) ?? false,
+      async add(repository, digest) {
+        links.set(digest, (links.get(digest) ?? new Set()).add(keyOf(repository)))
+      },
+      async remove(repository, digest) {
+        links.get(digest)?.delete(keyOf(repository))
+      },
+    },
+    tags: {
+      async get(repository, tag) {
+        const entry = tags.get(keyOf(repository, tag))
+        if (entry === undefined) return undefined
+        entry.lastUsed = now()
+        return { digest: entry.digest, checkedAt: entry.checkedAt }
+      },
+      async set(repository, tag, { digest, checkedAt }) {
+        tags.set(keyOf(repository, tag), { digest, checkedAt, lastUsed: now() })
+      },
+      async remove(repository, tag) {
+        tags.delete(keyOf(repository, tag))
+      },
+      async removeUnusedSince(instant) {
+        const old = [...tags].filter(([, { lastUsed }]) => lastUsed < instant)
+        for (const [key] of old) tags.delete(key)
+        return old.length
+      },
+    },
+  }
+
+  function memoryIngest({ digest, mediaType = OCTET_STREAM }: ExpectedContent, part: Part): BlobIngest {
+    const { filled } = part
+    const read = async (buffer: Buffer, position: number) =>
+      part.bytes.copy(buffer, 0, Math.min(position, part.bytes.length))
+    const hash = new RunningHash(digest, filled, read)
+    let verified: number | undefined
+
+    return {
+      filled,
+      read,
+      async write(chunk, position) {
+        const end = position + chunk.length
+        if (end > part.bytes.length)
+          part.bytes = Buffer.concat([part.bytes], Math.max(end, 2 * part.bytes.length))
+        for (
+          let gap = filled.firstGap(position, end);
+          gap !== undefined;
+          gap = filled.firstGap(position, end)
+        ) {
+          const missing = chunk.subarray(gap.start - position, gap.end - position)
+          part.bytes.set(missing, gap.start)
+          hash.add(missing, gap.start)
+          filled.add(gap.start, gap.end)
+        }
+      },
+      async verify(size) {
+        await hash.finish(size)
+        verified = size
+      },
+      async commit() {
+        if (verified === undefined) throw new Error('committed before it was verified')
+        contents.set(digest, { bytes: part.bytes.subarray(0, verified), mediaType, lastUsed: now() })
+        return { mediaType, digest, size: verified }
+      },
+      async keep() {
+        parts.set(digest, part)
+      },
+      async [Symbol.asyncDispose]() {},
+    }
+  }
+}
+
+function keyOf({ upstream, name }: RepositoryName, tag = ''): string {
+  return `${upstream} ${name} ${tag}`
+}

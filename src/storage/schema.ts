@@ -1,0 +1,42 @@
+import type { DatabaseSync } from 'node:sqlite'
+
+/** One entry per version of the schema, in order; what is published is never edited, only followed. Instants are epoch milliseconds. */
+const MIGRATIONS = [
+  `CREATE TABLE content (
+     digest TEXT PRIMARY KEY, size INTEGER NOT NULL, media_type TEXT NOT NULL,
+     stored_at INTEGER NOT NULL, last_used INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX content_by_use ON content (last_used, digest, size);
+
+   -- Which repository was seen to contain what.
+   CREATE TABLE links (
+     upstream TEXT NOT NULL, repository TEXT NOT NULL, digest TEXT NOT NULL,
+     PRIMARY KEY (upstream, repository, digest)
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX links_by_digest ON links (digest);
+
+   CREATE TABLE tags (
+     upstream TEXT NOT NULL, repository TEXT NOT NULL, tag TEXT NOT NULL,
+     digest TEXT NOT NULL, checked_at INTEGER NOT NULL, last_used INTEGER NOT NULL,
+     PRIMARY KEY (upstream, repository, tag)
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX tags_by_use ON tags (last_used);
+
+   -- Every change of what a tag points to.
+   CREATE TABLE tag_history (
+     id INTEGER PRIMARY KEY, upstream TEXT NOT NULL, repository TEXT NOT NULL, tag TEXT NOT NULL,
+     at INTEGER NOT NULL, digest TEXT NOT NULL
+   ) STRICT;
+   CREATE INDEX tag_history_by_tag ON tag_history (upstream, repository, tag, id);`,
+]
+
+/** Brings the database to the current version. @throws when it is of a later one. */
+export function migrate(db: DatabaseSync): void {
+  const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number }
+  if (version > MIGRATIONS.length) {
+    throw new Error(`index.sqlite is of version ${version}, this program knows ${MIGRATIONS.length}`)
+  }
+  for (const [step, statements] of MIGRATIONS.entries()) {
+    if (step >= version) db.exec(`BEGIN; ${statements} PRAGMA user_version = ${step + 1}; COMMIT`)
+  }
+}
