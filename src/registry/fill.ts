@@ -1,0 +1,266 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { type ErrorDetail, isRegistryError, RegistryError } from '../oci/errors.ts'
+import type { Interval } from '../oci/intervals.ts'
+import type { BlobIngest } from '../oci/stores.ts'
+import type { BlobBody } from '../oci/upstream.ts'
+import { type Claim, Claims } from './claims.ts'
+import { speedometer } from './speedometer.ts'
+import {
+  anotherConnection,
+  ATTEMPTS_WITHOUT_PROGRESS,
+  backoff,
+  type TransferPolicy,
+} from './transfer-policy.ts'
+
+/** Asks upstream for the blob, or for a range of it. */
+export type BlobSource = (
+  range: Partial<Interval> | undefined,
+  signal: AbortSignal,
+) => Promise<BlobBody | undefined>
+
+export interface FillOptions {
+  readonly ingest: BlobIngest
+  readonly source: BlobSource
+  /** From the manifest's descriptor, where one was seen. */
+  readonly expectedSize: number | undefined
+  readonly policy: TransferPolicy
+  readonly signal: AbortSignal
+  /** The positions readers wait for, the longest wait first. */
+  readonly demands: () => Iterable<number>
+  /** Called once, when upstream has said that the blob exists; `size` is undefined if it did not say how long it is. */
+  readonly begun: (size: number | undefined) => void
+  readonly progressed: () => void
+  readonly resumed: () => void
+}
+
+export interface Fill {
+  /** Resolves with the size when every byte is there (unverified), with undefined when upstream does not have the blob. */
+  readonly done: Promise<number | undefined>
+  readonly connections: number
+  readonly attempts: number
+  /** Bytes per second over the last moments. */
+  readonly rate: number
+}
+
+/** Bytes one connection takes at a time when several work on one blob. */
+const SEGMENT = 8 * 1024 * 1024
+const TICK = 100
+const TRIAL_TICKS = 4
+const WORTHWHILE_GAIN = 1.1
+const MISSING = Symbol('upstream does not have it')
+
+/** Brings every missing byte of one blob into `ingest`, over one connection or several, until all are there or it cannot be done. */
+export function fill(options: FillOptions): Fill {
+  const { ingest, source, policy, demands } = options
+  const claims = new Claims(ingest.filled, SEGMENT)
+  const stop = new AbortController()
+  const signal = AbortSignal.any([options.signal, stop.signal])
+  const speed = speedometer(TICK)
+  const { promise: done, resolve, reject } = Promise.withResolvers<number | undefined>()
+
+  let size = options.expectedSize
+  let etag: string | undefined
+  let ranges: boolean | undefined
+  let begun = false
+  let attempts = 0
+  let connections = 0
+  let allowed = policy.connections
+  /** The last connection waits before it tries again: nobody else is to try meanwhile. */
+  let paused = false
+  let failure: unknown
+  /** Whether the connection opened last made the whole faster; judged before another is opened. */
+  let trial: { readonly rate: number; readonly until: number } | undefined
+
+  const timer = setInterval(() => {
+    speed.tick()
+    grow()
+  }, TICK)
+  start(firstClaim())
+
+  return {
+    done,
+    get connections() {
+      return connections
+    },
+    get attempts() {
+      return attempts
+    },
+    get rate() {
+      return speed.rate
+    },
+  }
+
+  function start(claim: Claim): void {
+    connections += 1
+    void work(claim)
+  }
+
+  /** Called by whoever leaves last; bytes that others gave up just before are fetched then. */
+  function finish(): void {
+    const rest = failure === undefined ? nextClaim() : undefined
+    if (rest !== undefined) return start(rest)
+    clearInterval(timer)
+    if (failure === MISSING) resolve(undefined)
+    else if (failure === undefined) resolve(size)
+    else reject(failure as Error)
+  }
+
+  /** What is on disk was not proved to be ours to serve, so even when nothing is missing upstream is asked for a byte. */
+  function firstClaim(): Claim {
+    const claim = claims.takeGap(size ?? Infinity)
+    return claim ?? { position: Math.max(0, (size ?? 0) - 1), end: size ?? Infinity }
+  }
+
+  function nextClaim(): Claim | undefined {
+    if (!begun) return firstClaim()
+    const end = size ?? Infinity
+    if (connections <= 1) return ranges === false ? claims.takeRest(end) : claims.takeGap(end)
+    return wanted(connections - 1).reason === 'speed' ? claims.takeNext(end) : undefined
+  }
+
+  async function work(first: Claim): Promise<void> {
+    try {
+      await fetchAll(first)
+    } catch (error) {
+      failure ??= error
+      stop.abort(error)
+    }
+    connections -= 1
+    if (connections === 0) finish()
+  }
+
+  async function fetchAll(first: Claim): Promise<void> {
+    let failures = 0
+    let claim: Claim | undefined = first
+    while (claim !== undefined) {
+      const before: number = claim.position
+      const couldRange = ranges !== false
+      try {
+        attempts += 1
+        await fetchClaim(claim)
+        failures = 0
+      } catch (error) {
+        if (isRegistryError(error, 'RANGE_INVALID')) ranges = false
+        if (claim.position > before) failures = 0
+        else if (connections > 1) allowed = connections - 1
+        failures += 1
+        const again = isPassing(error, begun) || (couldRange && ranges === false)
+        const limit = begun ? ATTEMPTS_WITHOUT_PROGRESS : 1
+        if (signal.aborted || !again || (connections === 1 && failures > limit)) throw error
+        claims.release(claim)
+        if (connections > 1) return
+        await pause(failures)
+        options.resumed()
+      }
+      claims.release(claim)
+      claim = nextClaim()
+    }
+  }
+
+  async function pause(failures: number): Promise<void> {
+    paused = true
+    await delay(backoff(policy, failures, Math.random()) / (begun ? 1 : 4), undefined, { signal })
+    paused = false
+  }
+
+  async function fetchClaim(claim: Claim): Promise<void> {
+    const range = rangeFor(claim)
+    const body = await source(range, signal)
+    if (body === undefined)
+      throw begun ? new RegistryError('UPSTREAM_UNAVAILABLE', { reason: 'gone' }) : MISSING
+    accept(body, claim, range !== undefined)
+    const bodyEnd = range?.end ?? size ?? Infinity
+    let at = body.start
+    for await (const chunk of body) {
+      const from = Math.max(0, claim.position - at)
+      at += chunk.length
+      if (size !== undefined && at > size) throw contradiction({ reason: 'longer than announced', size })
+      if (from >= chunk.length) continue
+      const part = chunk.subarray(from, from + Math.max(0, claim.end - claim.position))
+      await ingest.write(part, claim.position)
+      claim.position += part.length
+      speed.add(part.length)
+      options.progressed()
+      // Reading on to the body's own end lets the connection be used again; leaving it earlier closes it.
+      if (claim.position >= claim.end && at !== bodyEnd) return
+    }
+    if (size === undefined) {
+      size = claim.position
+      claim.end = size
+    }
+    if (claim.position < claim.end) {
+      throw new RegistryError('UPSTREAM_UNAVAILABLE', {
+        reason: 'body ended early',
+        size,
+        received: claim.position,
+      })
+    }
+  }
+
+  function rangeFor(claim: Claim): Partial<Interval> | undefined {
+    if (ranges === false || (claim.position === 0 && claim.end >= (size ?? Infinity))) return undefined
+    return claim.end >= (size ?? Infinity)
+      ? { start: claim.position }
+      : { start: claim.position, end: claim.end }
+  }
+
+  /** @throws when the body's bytes cannot be appended where `claim` stands. */
+  function accept(body: BlobBody, claim: Claim, asked: boolean): void {
+    if (size !== undefined && body.total !== undefined && body.total !== size) {
+      throw contradiction({ reason: 'another size', expected: size, actual: body.total })
+    }
+    size ??= body.total
+    if (size !== undefined) claim.end = Math.min(claim.end, size)
+    const changed = etag !== undefined && body.etag !== undefined && body.etag !== etag
+    if (asked && (changed || body.start !== claim.position)) {
+      ranges = false
+      throw contradiction({ reason: 'the range was ignored, or is of something else', start: body.start })
+    }
+    etag ??= body.etag
+    if (asked) ranges = true
+    if (!begun) {
+      begun = true
+      options.begun(size)
+    }
+  }
+
+  function wanted(others: number): { reason?: 'reader' | 'speed'; position?: number } {
+    if (size === undefined || ranges === false) return {}
+    const state = { size, filled: ingest.filled.size, rate: speed.rate, connections: others }
+    const limits = { ...policy, connections: Math.min(policy.connections, allowed) }
+    for (const position of demands()) {
+      const ahead = claims.distanceTo(position) ?? size
+      if (anotherConnection(limits, { ...state, ahead }) === 'reader') return { reason: 'reader', position }
+    }
+    return anotherConnection(limits, { ...state, ahead: undefined }) === 'speed' ? { reason: 'speed' } : {}
+  }
+
+  function grow(): void {
+    if (!begun || size === undefined || paused || signal.aborted || connections === 0 || speed.age < 2) return
+    if (trial !== undefined && speed.age >= trial.until) {
+      if (speed.rate < trial.rate * WORTHWHILE_GAIN) allowed = Math.max(1, connections - 1)
+      trial = undefined
+    }
+    const { reason, position } = wanted(connections)
+    if (reason === 'reader') startIf(claims.takeAt(position!, size))
+    if (reason === 'speed' && trial === undefined) {
+      trial = { rate: speed.rate, until: speed.age + TRIAL_TICKS }
+      startIf(claims.takeNext(size) ?? claims.takeOver())
+    }
+  }
+
+  function startIf(claim: Claim | undefined): void {
+    if (claim !== undefined) start(claim)
+  }
+}
+
+function contradiction(detail: ErrorDetail): RegistryError {
+  return new RegistryError('UPSTREAM_INVALID', detail)
+}
+
+/** Before the first answer only one quick second try is made: clients fall back to their next registry as soon as we give up. */
+function isPassing(error: unknown, begun: boolean): boolean {
+  return begun
+    ? isRegistryError(error, 'UPSTREAM_UNAVAILABLE', 'UPSTREAM_TIMEOUT', 'UPSTREAM_LIMITED')
+    : isRegistryError(error, 'UPSTREAM_UNAVAILABLE')
+}

@@ -1,0 +1,155 @@
+import type { Descriptor } from '../oci/descriptor.ts'
+import type { Digest } from '../oci/digest.ts'
+import { isRegistryError } from '../oci/errors.ts'
+import type { LinkIndex } from '../oci/indexes.ts'
+import { OCTET_STREAM } from '../oci/media-types.ts'
+import type { RepositoryName } from '../oci/reference.ts'
+import type { BlobProvider, BlobReader, BlobStore, ReadOptions } from '../oci/stores.ts'
+import type { UpstreamRepository } from '../oci/upstream.ts'
+import type { BlobSizes } from './blob-sizes.ts'
+import { contentKey } from './keys.ts'
+import type { NegativeCache } from './negative-cache.ts'
+import { singleFlight } from './single-flight.ts'
+import type { TransferManager } from './transfer-manager.ts'
+import type { TransferRequest } from './transfer-request.ts'
+
+export interface ProxyBlobStoreOptions {
+  readonly local: BlobStore
+  readonly links: LinkIndex
+  readonly transfers: TransferManager
+  readonly sizes: BlobSizes
+  readonly absent: NegativeCache
+}
+
+/**
+ * A repository's blobs: from the local store if this repository was seen to contain them, else from upstream into the store.
+ * Bytes are shared by digest, the right to read them is not: a repository has to prove once, upstream, that it contains what
+ * another one brought in.
+ */
+export function proxyBlobStore(
+  options: ProxyBlobStoreOptions,
+): (repository: RepositoryName, upstream: UpstreamRepository) => BlobProvider {
+  const { local, links, transfers, sizes, absent } = options
+  const proofs = singleFlight<Descriptor | undefined>()
+
+  return (repository, upstream) => {
+    return {
+      async stat(digest, { signal, report } = {}) {
+        const stored = await storedHere(digest, () => local.stat(digest))
+        if (stored !== undefined) {
+          report?.({ result: 'hit' })
+          return blob(stored)
+        }
+        return prove(digest, { signal, report })
+      },
+
+      async open(digest, { signal, report } = {}) {
+        const stored = await storedHere(digest, () => local.open(digest))
+        if (stored !== undefined) {
+          report?.({ result: 'hit' })
+          return stored
+        }
+        if ((await local.stat(digest).catch(ignoreStorage)) !== undefined) {
+          if ((await prove(digest, { signal, report })) === undefined) return undefined
+          const proved = await storedHere(digest, () => local.open(digest))
+          if (proved !== undefined) return proved
+        }
+        return download(digest, { signal, report })
+      },
+    }
+
+    /** What the store has of it, provided that this repository may read it. A store that fails has nothing. */
+    async function storedHere<T extends Descriptor | BlobReader>(
+      digest: Digest,
+      read: () => Promise<T | undefined>,
+    ): Promise<T | undefined> {
+      if (!(await links.has(repository, digest))) return undefined
+      return read().catch(ignoreStorage)
+    }
+
+    /** Asks upstream whether this repository contains the blob. */
+    async function prove(digest: Digest, { signal, report }: ReadOptions): Promise<Descriptor | undefined> {
+      const key = contentKey(repository, `blob ${digest}`)
+      if (absent.has(key)) {
+        report?.({ result: 'negative' })
+        return undefined
+      }
+      const { value, joined } = await proofs.run(key, () => upstream.statBlob(digest), signal)
+      if (value === undefined) absent.add(key)
+      else await links.add(repository, digest)
+      report?.({ result: joined ? 'collapsed' : 'miss', forwardStatus: value === undefined ? 404 : 200 })
+      return value && blob(value)
+    }
+
+    async function download(digest: Digest, read: ReadOptions): Promise<BlobReader | undefined> {
+      const key = contentKey(repository, `blob ${digest}`)
+      if (absent.has(key)) {
+        read.report?.({ result: 'negative' })
+        return undefined
+      }
+      const request = requestFor(digest)
+      const bypass = () => transfers.bypass(request, read)
+      try {
+        const reader = await transfers.follow(request, read)
+        if (reader !== undefined) return surviving(reader, bypass)
+        absent.add(key)
+        read.report?.({ result: 'miss', forwardStatus: 404 })
+        return undefined
+      } catch (error) {
+        if (isRegistryError(error, 'STORAGE')) return bypass()
+        throw error
+      }
+    }
+
+    function requestFor(digest: Digest): TransferRequest {
+      let linked = false
+      return {
+        repository,
+        digest,
+        mayRead: async () => (await links.has(repository, digest)) || (await prove(digest, {})) !== undefined,
+        expectedSize: sizes.of(repository, digest),
+        async source(range, signal) {
+          const body = await upstream.blob(digest, range, signal)
+          if (body !== undefined && !linked) {
+            linked = true
+            await links.add(repository, digest)
+          }
+          return body
+        },
+      }
+    }
+  }
+}
+
+/** Blobs have no type of their own: what a manifest calls them is the manifest's business. */
+function blob({ digest, size }: Descriptor): Descriptor {
+  return { mediaType: OCTET_STREAM, digest, size }
+}
+
+function ignoreStorage(error: unknown): undefined {
+  if (isRegistryError(error, 'STORAGE')) return undefined
+  throw error
+}
+
+/** `reader` for as long as the store serves it; when that fails, on from the same byte with what `bypass` opens. */
+function surviving(reader: BlobReader, bypass: () => Promise<BlobReader | undefined>): BlobReader {
+  let current = reader
+  return {
+    descriptor: reader.descriptor,
+    async read(buffer, position) {
+      try {
+        return await current.read(buffer, position)
+      } catch (error) {
+        if (current !== reader || !isRegistryError(error, 'STORAGE')) throw error
+        const other = await bypass()
+        if (other === undefined || other.descriptor.size !== reader.descriptor.size) throw error
+        await reader[Symbol.asyncDispose]()
+        current = other
+        return current.read(buffer, position)
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      await current[Symbol.asyncDispose]()
+    },
+  }
+}

@@ -1,0 +1,118 @@
+import type { Descriptor, Manifest } from '../oci/descriptor.ts'
+import { type Digest, digestOf } from '../oci/digest.ts'
+import { isRegistryError } from '../oci/errors.ts'
+import type { LinkIndex } from '../oci/indexes.ts'
+import { OCTET_STREAM } from '../oci/media-types.ts'
+import type { RepositoryName } from '../oci/reference.ts'
+import type { BlobReader, BlobStore, ManifestProvider } from '../oci/stores.ts'
+import type { UpstreamRepository } from '../oci/upstream.ts'
+import type { BlobSizes } from './blob-sizes.ts'
+import { contentKey } from './keys.ts'
+import type { NegativeCache } from './negative-cache.ts'
+import { singleFlight } from './single-flight.ts'
+
+export interface ProxyManifestStoreOptions {
+  readonly local: BlobStore
+  readonly links: LinkIndex
+  readonly sizes: BlobSizes
+  readonly absent: NegativeCache
+  /** Told when a manifest could be served but not stored. */
+  readonly storeFailed: (error: unknown) => void
+}
+
+/** A repository's manifests, which can also be handed one that was fetched on another way. */
+export interface ManifestCache extends ManifestProvider {
+  put(manifest: Manifest): Promise<void>
+}
+
+/** Digests are immutable: what is here is never revalidated, only proved once to belong to the repository that asks. */
+export function proxyManifestStore(
+  options: ProxyManifestStoreOptions,
+): (repository: RepositoryName, upstream: UpstreamRepository) => ManifestCache {
+  const { local, links, sizes, absent } = options
+  const fetches = singleFlight<Manifest | undefined>()
+
+  return (repository, upstream) => {
+    return {
+      async get(digest, { signal, report } = {}) {
+        const key = contentKey(repository, `manifest ${digest}`)
+        const stored = (await links.has(repository, digest)) ? await load(digest) : undefined
+        if (stored !== undefined) {
+          report?.({ result: 'hit' })
+          return stored
+        }
+        if (absent.has(key)) {
+          report?.({ result: 'negative' })
+          return undefined
+        }
+        const { value, joined } = await fetches.run(key, () => fetch(digest, key), signal)
+        report?.({
+          result: joined ? 'collapsed' : 'miss',
+          forwardStatus: value === undefined ? 404 : 200,
+          stored: value !== undefined && isAddressable(value),
+        })
+        return value
+      },
+      put,
+    }
+
+    async function load(digest: Digest): Promise<Manifest | undefined> {
+      try {
+        await using reader = await local.open(digest)
+        if (reader === undefined || reader.descriptor.mediaType === OCTET_STREAM) return undefined
+        const body = await readAll(reader)
+        if (digestOf(body, digest) === digest) {
+          const manifest = { descriptor: reader.descriptor, body }
+          sizes.learn(repository, manifest)
+          return manifest
+        }
+        await local.delete(digest)
+      } catch (error) {
+        if (!isRegistryError(error, 'STORAGE')) throw error
+      }
+      return undefined
+    }
+
+    async function fetch(digest: Digest, key: string): Promise<Manifest | undefined> {
+      const manifest = await upstream.manifest(digest)
+      if (manifest === undefined) absent.add(key)
+      else await put(manifest)
+      return manifest
+    }
+
+    async function put(manifest: Manifest): Promise<void> {
+      sizes.learn(repository, manifest)
+      if (!isAddressable(manifest)) return
+      try {
+        await store(local, manifest)
+        await links.add(repository, manifest.descriptor.digest)
+      } catch (error) {
+        if (!isRegistryError(error, 'STORAGE')) throw error
+        options.storeFailed(error)
+      }
+    }
+  }
+}
+
+/** Signed schema 1 manifests are named by the digest of their payload, not of their bytes: they pass through, unstored. */
+function isAddressable({ descriptor, body }: Manifest): boolean {
+  return digestOf(body, descriptor.digest) === descriptor.digest
+}
+
+async function store(local: BlobStore, { descriptor, body }: Manifest): Promise<Descriptor> {
+  await using ingest = await local.ingest(descriptor)
+  await ingest.write(body, 0)
+  await ingest.verify(body.length)
+  return await ingest.commit()
+}
+
+async function readAll(reader: BlobReader): Promise<Buffer> {
+  const body = Buffer.alloc(reader.descriptor.size)
+  let position = 0
+  while (position < body.length) {
+    const count = await reader.read(body.subarray(position), position)
+    if (count === 0) break
+    position += count
+  }
+  return body.subarray(0, position)
+}

@@ -1,0 +1,65 @@
+import type { LinkIndex, TagIndex } from '../oci/indexes.ts'
+import type { BlobStore, Registry } from '../oci/stores.ts'
+import type { Upstream } from '../oci/upstream.ts'
+import { blobSizes } from './blob-sizes.ts'
+import type { FreshnessPolicy } from './freshness.ts'
+import { negativeCache } from './negative-cache.ts'
+import { proxyBlobStore } from './proxy-blob-store.ts'
+import { proxyManifestStore } from './proxy-manifest-store.ts'
+import { proxyReferrersService } from './proxy-referrers-service.ts'
+import { proxyTagService } from './proxy-tag-service.ts'
+import type { Router } from './routing.ts'
+import { shortTermCache } from './short-term-cache.ts'
+import type { TransferManager } from './transfer-manager.ts'
+
+export interface ProxyRegistryOptions {
+  readonly route: Router
+  /** By name; every name that `route` answers with is there. */
+  readonly upstreams: ReadonlyMap<string, Upstream>
+  readonly store: { readonly blobs: BlobStore; readonly links: LinkIndex; readonly tags: TagIndex }
+  readonly transfers: TransferManager
+  readonly freshness: FreshnessPolicy
+  /** Milliseconds that "does not exist" is remembered. */
+  readonly negative: number
+  readonly storeFailed: (error: unknown) => void
+  /** Epoch milliseconds. */
+  readonly now: () => number
+}
+
+/** Milliseconds, and how many are kept: tag lists and referrers are small, and asked for by tools that poll. */
+const LISTS = { fresh: 60_000, max: 2_000 }
+
+/** The cache as a registry: what every repository of every upstream looks like from here. */
+export function proxyRegistry(options: ProxyRegistryOptions): Registry {
+  const { route, upstreams, store, transfers, freshness, now } = options
+  const absent = negativeCache(options.negative)
+  const sizes = blobSizes()
+  const lists = { ...LISTS, staleIfError: freshness.staleIfError, now }
+  const content = { local: store.blobs, links: store.links, sizes, absent }
+  const blobsOf = proxyBlobStore({ ...content, transfers })
+  const manifestsOf = proxyManifestStore({ ...content, storeFailed: options.storeFailed })
+  const tagsOf = proxyTagService({
+    index: store.tags,
+    policy: freshness,
+    absent,
+    pages: shortTermCache(lists),
+    now,
+  })
+  const referrersOf = proxyReferrersService(shortTermCache(lists))
+
+  return {
+    find(address) {
+      const name = route(address)
+      if (name === undefined) return undefined
+      const upstream = upstreams.get(name.upstream)!.repository(name.name)
+      const manifests = manifestsOf(name, upstream)
+      return {
+        name,
+        manifests,
+        blobs: blobsOf(name, upstream),
+        tags: tagsOf(name, upstream, manifests),
+        referrers: referrersOf(name, upstream),
+      }
+    },
+  }
+}

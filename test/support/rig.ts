@@ -1,0 +1,127 @@
+/** The real parts from a fake upstream to a store, as `entrepot.ts` puts them together, without HTTP in front. */
+import { type Digest, digestOf } from '../../src/oci/digest.ts'
+import type { ReadOptions, Repository } from '../../src/oci/stores.ts'
+import type { BlobReader, BlobStore } from '../../src/oci/stores.ts'
+import { proxyRegistry } from '../../src/registry/proxy-registry.ts'
+import { type TransferManager, transferManager } from '../../src/registry/transfer-manager.ts'
+import type { TransferPolicy } from '../../src/registry/transfer-policy.ts'
+import { memoryStore } from '../../src/storage/memory.ts'
+import { upstreamClient } from '../../src/upstream/client.ts'
+
+const MiB = 1024 * 1024
+
+export interface RigOptions {
+  readonly upstream: { readonly url: string }
+  readonly policy?: Partial<TransferPolicy>
+  readonly lanes?: Parameters<typeof transferManager>[0]['lanes']
+  readonly timeouts?: { connect?: number; headers?: number; idle?: number }
+  readonly wrapStore?: (store: BlobStore) => BlobStore
+  readonly makeRoom?: (bytes: number) => Promise<boolean>
+  readonly negative?: number
+}
+
+export interface Rig extends AsyncDisposable {
+  repository(name?: string): Repository
+  readonly transfers: TransferManager
+  readonly store: ReturnType<typeof memoryStore>
+  /** What transfers failed with. */
+  readonly failures: unknown[]
+  resumes: number
+  /** Epoch milliseconds that freshness is judged by. */
+  now: number
+}
+
+export async function rig(options: RigOptions): Promise<Rig> {
+  const store = memoryStore()
+  const blobs = options.wrapStore?.(store.blobs) ?? store.blobs
+  const silent = { answered() {}, received() {}, rateLimit() {}, available() {} }
+  const upstream = upstreamClient({
+    name: 'fake',
+    url: options.upstream.url,
+    timeouts: { connect: 1_000, headers: 1_000, idle: 300, ...options.timeouts },
+    telemetry: silent,
+  })
+  const failures: unknown[] = []
+  const transfers = transferManager({
+    store: blobs,
+    policy: {
+      connections: 4,
+      segmentAbove: 32 * MiB,
+      finishFrom: 0.25,
+      finishBelow: 64 * MiB,
+      retryDelay: 20,
+      ...options.policy,
+    },
+    lanes: options.lanes ?? (() => ({ width: 16, queueLength: 1000, queueTimeout: 5_000 })),
+    makeRoom: options.makeRoom ?? (async () => false),
+    telemetry: { running() {}, resumed: () => void (built.resumes += 1) },
+    failed: (_view, error) => failures.push(error),
+    now: () => performance.now(),
+  })
+  const registry = proxyRegistry({
+    route: ({ name }) => ({ upstream: 'fake', name }),
+    upstreams: new Map([['fake', upstream]]),
+    store: { ...store, blobs },
+    transfers,
+    freshness: { rules: [{ match: /.*/, fresh: 60_000 }], staleIfError: 3_600_000 },
+    negative: options.negative ?? 0,
+    storeFailed: (error) => failures.push(error),
+    now: () => built.now,
+  })
+  const built: Rig = {
+    repository: (name = 'library/app') => registry.find({ name })!,
+    transfers,
+    store,
+    failures,
+    resumes: 0,
+    now: Date.now(),
+    async [Symbol.asyncDispose]() {
+      await transfers[Symbol.asyncDispose]()
+      await upstream.close()
+    },
+  }
+  return built
+}
+
+export interface ReadRequest extends ReadOptions {
+  readonly start?: number
+  readonly end?: number
+  readonly piece?: number
+  /** Waited for before each piece but the first. */
+  readonly pause?: () => Promise<unknown>
+}
+
+/** Reads from `start` to `end` as the HTTP side does; undefined when there is no such blob. */
+export async function readBlob(
+  repository: Repository,
+  digest: Digest,
+  { start = 0, end, piece = 65_536, pause, ...options }: ReadRequest = {},
+): Promise<Buffer | undefined> {
+  await using reader = await repository.blobs.open(digest, options)
+  return reader && (await readFrom(reader, start, end ?? reader.descriptor.size, piece, pause))
+}
+
+export async function readFrom(
+  reader: BlobReader,
+  start: number,
+  end: number,
+  piece = 65_536,
+  pause?: () => Promise<unknown>,
+): Promise<Buffer> {
+  const pieces: Buffer[] = []
+  for (let position = start; position < end;) {
+    if (position > start) await pause?.()
+    const buffer = Buffer.alloc(Math.min(piece, end - position))
+    const count = await reader.read(buffer, position)
+    if (count === 0) break
+    pieces.push(buffer.subarray(0, count))
+    position += count
+  }
+  return Buffer.concat(pieces)
+}
+
+/** The digest of what a client got; what it is compared with says more than a buffer. */
+export async function digestRead(...args: Parameters<typeof readBlob>): Promise<Digest | undefined> {
+  const body = await readBlob(...args)
+  return body && digestOf(body, args[1])
+}
