@@ -1,0 +1,37 @@
+import type { CacheStatus } from '../oci/cache-status.ts'
+import { isRegistryError } from '../oci/errors.ts'
+
+/**
+ * The `Cache-Status` field of RFC 9211 with this cache as its one member. Without a status nobody was asked: the answer is
+ * our own (a ping, a refusal), unless `failure` says what upstream answered.
+ */
+export function renderCacheStatus(status: CacheStatus | undefined, failure?: unknown): string {
+  if (failure !== undefined && isRegistryError(failure) && failure.code.startsWith('UPSTREAM_')) {
+    const answered = failure.detail['status']
+    return `entrepot; fwd=uri-miss${typeof answered === 'number' ? forwardStatus(answered) : ''}`
+  }
+  if (status === undefined) return 'entrepot; detail=local'
+  const { result, ttl, forwardStatus: answered, stored } = status
+  switch (result) {
+    case 'hit':
+      return `entrepot; hit${timeToLive(ttl)}`
+    case 'negative':
+      return `entrepot; hit${timeToLive(ttl)}; detail=negative`
+    case 'stale':
+      return `entrepot; hit${timeToLive(ttl)}; detail=stale-if-error`
+    case 'collapsed':
+      return `entrepot; fwd=uri-miss${forwardStatus(answered)}; collapsed`
+    case 'revalidated':
+      return `entrepot; fwd=stale${forwardStatus(answered)}${stored === true ? '; stored' : ''}`
+    case 'miss':
+      return `entrepot; fwd=uri-miss${forwardStatus(answered)}${stored === true ? '; stored' : ''}`
+  }
+}
+
+function timeToLive(seconds: number | undefined): string {
+  return seconds === undefined ? '' : `; ttl=${Math.trunc(seconds)}`
+}
+
+function forwardStatus(status: number | undefined): string {
+  return status === undefined ? '' : `; fwd-status=${status}`
+}

@@ -1,0 +1,37 @@
+import type { CacheStatus } from '../oci/cache-status.ts'
+import { RegistryError } from '../oci/errors.ts'
+import type { Reference } from '../oci/reference.ts'
+import type { Repository } from '../oci/stores.ts'
+import { etagOf, isNotModified } from './conditional.ts'
+import type { Exchange } from './exchange.ts'
+import { send, sendHead } from './send.ts'
+
+/** GET and HEAD of a manifest, end-3 of the distribution spec. A `Range` is ignored: containerd 2.1.0 sends `bytes=0-` here too. */
+export async function answerManifest(
+  exchange: Exchange,
+  { tags, manifests }: Repository,
+  reference: Reference,
+): Promise<void> {
+  const digest = 'tag' in reference ? await tags.resolve(reference.tag, exchange.asking()) : reference.digest
+  const ofTag = exchange.cacheStatus
+  const manifest =
+    digest &&
+    (await manifests.get(
+      digest,
+      exchange.asking((status) => (exchange.cacheStatus = combined(ofTag, status))),
+    ))
+  if (manifest === undefined) throw new RegistryError('MANIFEST_UNKNOWN')
+  const { descriptor, body } = manifest
+  const validators = { 'Docker-Content-Digest': descriptor.digest, ETag: etagOf(descriptor.digest) }
+  if (isNotModified(exchange.incoming.headers['if-none-match'], descriptor.digest)) {
+    sendHead(exchange, 304, validators)
+    exchange.outgoing.end()
+  } else {
+    send(exchange, 200, { 'Content-Type': descriptor.mediaType, ...validators }, body)
+  }
+}
+
+/** A manifest that is here anyway says nothing: how the tag was resolved is what the client wants to know. */
+function combined(ofTag: CacheStatus | undefined, ofManifest: CacheStatus): CacheStatus {
+  return ofTag === undefined || ofManifest.result !== 'hit' ? ofManifest : ofTag
+}

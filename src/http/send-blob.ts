@@ -1,0 +1,86 @@
+import { RegistryError } from '../oci/errors.ts'
+import type { Interval } from '../oci/intervals.ts'
+import type { BlobReader } from '../oci/stores.ts'
+import type { BufferPool } from './buffer-pool.ts'
+import type { Exchange } from './exchange.ts'
+
+/**
+ * Sends the bytes of `part`, reading the next piece while the last one is written: two buffers, each used again only after the
+ * kernel has taken all of it, so the socket sets the pace.
+ *
+ * `begin` writes the head. It is called once the first piece is there; until then a failure can still be answered properly.
+ * After that the caller has to destroy the connection: a clean end would be believed, and a body that is short on a connection
+ * that lives takes the next answer for its rest.
+ *
+ * @throws what reading throws. @throws RegistryError STORAGE when the blob ends before `part` does.
+ */
+export async function sendBlob(
+  exchange: Exchange,
+  reader: BlobReader,
+  part: Interval,
+  pool: BufferPool,
+  begin: () => void,
+): Promise<void> {
+  const { outgoing } = exchange
+  const lent = new Set<Buffer>()
+
+  async function pieceAt(position: number): Promise<Piece> {
+    const left = part.end - position
+    const buffer = pool.take(left)
+    lent.add(buffer)
+    const length = await reader.read(left < buffer.length ? buffer.subarray(0, left) : buffer, position)
+    if (length === 0)
+      throw new RegistryError('STORAGE', { digest: reader.descriptor.digest, endsAt: position })
+    return { buffer, bytes: length === buffer.length ? buffer : buffer.subarray(0, length) }
+  }
+
+  try {
+    let position = part.start
+    let piece = position < part.end ? await pieceAt(position) : undefined
+    begin()
+    while (piece !== undefined) {
+      const { buffer, bytes } = piece
+      position += bytes.length
+      const isLast = position === part.end
+      const next = isLast ? undefined : pieceAt(position)
+      // Looked at below, after the client got what was read before it failed: it resumes from there.
+      next?.catch(() => {})
+      await written(exchange, bytes, isLast)
+      piece = await next
+      lent.delete(buffer)
+      pool.give(buffer)
+    }
+    if (!outgoing.writableEnded) outgoing.end()
+  } finally {
+    for (const buffer of lent) pool.forget(buffer)
+  }
+}
+
+interface Piece {
+  readonly buffer: Buffer
+  /** The part of `buffer` that was read into. */
+  readonly bytes: Buffer
+}
+
+/** Resolves when the kernel has all of `bytes`, and of the whole answer with the last of them. */
+function written(exchange: Exchange, bytes: Buffer, isLast: boolean): Promise<void> {
+  const { outgoing } = exchange
+  return new Promise((resolve, reject) => {
+    // Node calls back neither a write nor an end that the closing of the socket overtakes.
+    const gone = () => reject(new Error('the client closed the connection'))
+    if (outgoing.destroyed) return gone()
+    outgoing.once('close', gone)
+    const done = (error?: Error | null) => {
+      outgoing.off('close', gone)
+      if (error) {
+        // The client is gone, but Node says 'close' only later.
+        outgoing.destroy()
+        return reject(error)
+      }
+      exchange.bytesSent += bytes.length
+      resolve()
+    }
+    if (isLast) outgoing.end(bytes, done)
+    else outgoing.write(bytes, done)
+  })
+}

@@ -1,0 +1,118 @@
+import {
+  createServer,
+  type RequestListener,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+
+export interface ListenOptions {
+  readonly host: string
+  /** 0 = any free one. */
+  readonly port: number
+  /** PEM. */
+  readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer }
+  readonly limits?: Partial<Limits>
+}
+
+/** Milliseconds. */
+export interface Limits {
+  /** Until a request's headers are complete. */
+  readonly headers: number
+  /** Until a request is complete. */
+  readonly request: number
+  /** Of a connection between requests. BuildKit keeps its own for 120 s and must not meet our closing of it. */
+  readonly keepAlive: number
+  /** Without a byte accepted by a client that has bytes to read. */
+  readonly stall: number
+}
+
+export interface Listening {
+  readonly port: number
+  readonly url: string
+  /**
+   * Stops accepting, lets the answers that have begun come to their end for at most `grace` milliseconds, and destroys what
+   * remains. Resolves when no connection is left.
+   */
+  close(grace: number): Promise<void>
+}
+
+const DEFAULTS: Limits = { headers: 15_000, request: 30_000, keepAlive: 125_000, stall: 60_000 }
+const MAX_HEADER_BYTES = 16 * 1024
+
+/** Serves `listener` over HTTP or HTTPS. @throws what `net.Server` throws when the address cannot be had. */
+export async function listen(
+  listener: RequestListener,
+  { host, port, tls, limits }: ListenOptions,
+): Promise<Listening> {
+  const { headers, request, keepAlive, stall } = { ...DEFAULTS, ...limits }
+  const options: ServerOptions = {
+    headersTimeout: headers,
+    requestTimeout: request,
+    keepAliveTimeout: keepAlive,
+    connectionsCheckingInterval: Math.min(5000, Math.ceil(headers / 2)),
+    maxHeaderSize: MAX_HEADER_BYTES,
+  }
+  const server: Server = tls === undefined ? createServer(options) : createTlsServer({ ...options, ...tls })
+  // By default Node drops what is over 2000 headers without a word; the byte limit bounds them anyway.
+  server.maxHeadersCount = 0
+  server.timeout = stall
+  const answering = new Set<ServerResponse>()
+  let draining = false
+
+  const serve: RequestListener = (incoming, outgoing) => {
+    // A pipelined request waits for its turn: until then Node would not tell it that the connection is gone.
+    if (outgoing.socket === null) return void outgoing.once('socket', () => serve(incoming, outgoing))
+    answering.add(outgoing)
+    outgoing
+      .on('timeout', () => endStalled(outgoing, stall))
+      // What a late write to a lost connection throws. Its 'close' event has said so already.
+      .on('error', () => {})
+      .once('close', () => {
+        answering.delete(outgoing)
+        if (draining) setImmediate(() => server.closeIdleConnections())
+      })
+    if (draining) outgoing.setHeader('Connection', 'close')
+    listener(incoming, outgoing)
+  }
+  // `checkContinue` too, so that nobody is invited to send a body that will be refused.
+  server.on('request', serve).on('checkContinue', serve)
+
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject).listen(port, host, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+  const address = server.address() as AddressInfo
+
+  return {
+    port: address.port,
+    url: `${tls === undefined ? 'http' : 'https'}://${urlHost(address)}:${address.port}`,
+    async close(grace) {
+      draining = true
+      for (const outgoing of answering) if (!outgoing.headersSent) outgoing.setHeader('Connection', 'close')
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      server.closeIdleConnections()
+      const timer = setTimeout(() => server.closeAllConnections(), grace)
+      await closed
+      clearTimeout(timer)
+    },
+  }
+}
+
+/**
+ * Node raises 'timeout' when a connection has been idle. That is the client's fault only when bytes wait for it; otherwise we
+ * are the ones who wait, for upstream, which has limits of its own.
+ */
+function endStalled({ socket }: ServerResponse, stall: number): void {
+  if (socket === null) return
+  if (socket.writableLength > 0) socket.destroy()
+  else socket.setTimeout(stall)
+}
+
+function urlHost({ address, family }: AddressInfo): string {
+  return family === 'IPv6' ? `[${address}]` : address
+}

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { after, before, mock, test } from 'node:test'
+import { adminApp } from '../../src/admin/app.ts'
+import { readiness } from '../../src/admin/health.ts'
+import { metrics } from '../../src/admin/metrics.ts'
+import type { StoreUsage } from '../../src/oci/indexes.ts'
+import { call } from '../support/raw-client.ts'
+
+let draining = false
+let probeStore: () => Promise<void> = () => Promise.resolve()
+let usage: () => Promise<StoreUsage> = () => Promise.resolve({ objects: 3, bytes: 4096, freeBytes: 1 })
+const counted = metrics(() => usage())
+let server: Server
+let port: number
+
+before(async () => {
+  const ready = readiness({ isDraining: () => draining, probeStore: () => probeStore(), patience: 50 })
+  const transfers = () => [{ digest: 'sha256:abc', size: 10, filled: 5 }]
+  server = createServer(adminApp({ metrics: counted, ready, transfers }))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  port = (server.address() as AddressInfo).port
+})
+after(() => server.close())
+
+const json = async (path: string) => {
+  const { status, headers, body } = await call(port, 'GET', path)
+  assert.equal(headers['content-type'], 'application/json')
+  return { status, body: JSON.parse(body.toString()) }
+}
+
+test('the process is there', async () => {
+  assert.deepEqual(await json('/healthz'), { status: 200, body: { status: 'ok' } })
+})
+
+test('ready, unless draining or the store is not writable or silent', async () => {
+  assert.deepEqual(await json('/readyz'), { status: 200, body: { status: 'ok' } })
+  draining = true
+  assert.deepEqual(await json('/readyz'), {
+    status: 503,
+    body: { status: 'unavailable', reasons: ['draining'] },
+  })
+  draining = false
+  probeStore = () => Promise.reject(Object.assign(new Error('/var/lib/secret'), { code: 'EROFS' }))
+  assert.deepEqual((await json('/readyz')).body.reasons, ['the store is not writable: EROFS'])
+  probeStore = () => new Promise(() => {})
+  assert.deepEqual((await json('/readyz')).body.reasons, [
+    'the store is not writable: no answer within 50 ms',
+  ])
+  probeStore = () => Promise.resolve()
+  assert.equal((await json('/readyz')).status, 200)
+})
+
+test('running transfers', async () => {
+  assert.deepEqual((await json('/api/v1/transfers')).body, {
+    transfers: [{ digest: 'sha256:abc', size: 10, filled: 5 }],
+  })
+})
+
+test('the first page names the others, and what is not there is 404', async () => {
+  const { headers, body } = await call(port, 'GET', '/')
+  assert.match(headers['content-type']!, /^text\/html/)
+  for (const path of ['/healthz', '/readyz', '/metrics', '/api/v1/transfers']) assert.ok(body.includes(path))
+  assert.equal((await json('/nothing')).status, 404)
+})
+
+test('metrics carry the names and labels of design.md section 1', async () => {
+  const { requests, upstreams, transfers, store } = counted
+  requests.answered({ kind: 'blob', result: 'hit', upstream: 'docker.io', seconds: 0.2, bytes: 1000 })
+  requests.answered({ kind: 'blob', result: 'hit', upstream: 'docker.io', seconds: 0.2, bytes: 24 })
+  upstreams.answered('docker.io', 'tag', 429)
+  upstreams.answered('docker.io', 'token', undefined)
+  upstreams.received('docker.io', 77)
+  upstreams.rateLimit('docker.io', 42)
+  upstreams.available('docker.io', false)
+  transfers.running('docker.io', 2)
+  transfers.resumed('docker.io')
+  store.evicted('quota')
+  store.failed('commit')
+  const { headers, body } = await call(port, 'GET', '/metrics')
+  assert.match(headers['content-type']!, /^text\/plain; version=0\.0\.4/)
+  const lines = body.toString().split('\n')
+  for (const line of [
+    'entrepot_requests_total{upstream="docker.io",kind="blob",result="hit"} 2',
+    'entrepot_request_seconds_count{kind="blob",result="hit"} 2',
+    'entrepot_served_bytes_total{upstream="docker.io"} 1024',
+    'entrepot_upstream_requests_total{upstream="docker.io",kind="tag",status="429"} 1',
+    'entrepot_upstream_requests_total{upstream="docker.io",kind="token",status="none"} 1',
+    'entrepot_upstream_bytes_total{upstream="docker.io"} 77',
+    'entrepot_upstream_up{upstream="docker.io"} 0',
+    'entrepot_upstream_ratelimit_remaining{upstream="docker.io"} 42',
+    'entrepot_transfers{upstream="docker.io"} 2',
+    'entrepot_transfer_resumes_total{upstream="docker.io"} 1',
+    'entrepot_store_bytes 4096',
+    'entrepot_store_objects 3',
+    'entrepot_evictions_total{reason="quota"} 1',
+    'entrepot_store_errors_total{operation="commit"} 1',
+  ]) {
+    assert.ok(lines.includes(line), line)
+  }
+})
+
+test('a store that cannot be asked leaves the other metrics', async () => {
+  const broken = mock.fn(() => Promise.reject<StoreUsage>(new Error('locked')))
+  usage = broken
+  const { status, body } = await call(port, 'GET', '/metrics')
+  assert.equal(broken.mock.callCount(), 1)
+  assert.equal(status, 200)
+  assert.match(body.toString(), /^entrepot_store_bytes Nan$/m)
+  assert.match(body.toString(), /^entrepot_store_errors_total\{operation="usage"\} 1$/m)
+})

@@ -1,0 +1,134 @@
+/** A registry of one upstream in memory, for tests of http/ without registry/ and storage/. */
+import type { CacheStatus } from '../../src/oci/cache-status.ts'
+import type { Manifest } from '../../src/oci/descriptor.ts'
+import { type Digest, digestOf } from '../../src/oci/digest.ts'
+import { OCI_MANIFEST, OCTET_STREAM } from '../../src/oci/media-types.ts'
+import type {
+  BlobProvider,
+  BlobReader,
+  Page,
+  Referrers,
+  Registry,
+  Repository,
+  TagPage,
+} from '../../src/oci/stores.ts'
+
+const DISPOSED = new Error('the reader is disposed')
+const HIT: CacheStatus = { result: 'hit' }
+
+export class MemoryRegistry implements Registry {
+  readonly upstream: string
+  /** Names a request may use in `ns`. */
+  readonly namespaces = new Set<string>()
+  readonly contents = new Map<Digest, Buffer>()
+  readonly manifests = new Map<Digest, Manifest>()
+  readonly tags = new Map<string, Digest>()
+  readonly referrers = new Map<Digest, Referrers>()
+  readonly repositoryName: string
+  opened = 0
+  openNow = 0
+  stats = 0
+  /** Replaces a part of the repository, to make it fail or wait. */
+  overrides: Partial<Omit<Repository, 'name'>> = {}
+
+  constructor(repositoryName = 'library/app', upstream = 'example.com') {
+    this.repositoryName = repositoryName
+    this.upstream = upstream
+    this.namespaces.add(upstream)
+  }
+
+  addBlob(bytes: Buffer, digest = digestOf(bytes)): Digest {
+    this.contents.set(digest, bytes)
+    return digest
+  }
+
+  addManifest(body: Buffer, options: { tag?: string; mediaType?: string; digest?: Digest } = {}): Digest {
+    const { tag, mediaType = OCI_MANIFEST, digest = digestOf(body) } = options
+    this.manifests.set(digest, { body, descriptor: { digest, mediaType, size: body.length } })
+    if (tag !== undefined) this.tags.set(tag, digest)
+    return digest
+  }
+
+  find(address: { namespace?: string; name: string }): Repository | undefined {
+    if (address.namespace !== undefined && !this.namespaces.has(address.namespace)) return undefined
+    const isKnown = address.name === this.repositoryName
+    return {
+      name: { upstream: this.upstream, name: address.name },
+      blobs: this.#blobs(isKnown),
+      manifests: {
+        get: async (digest, options) => {
+          options?.report?.(HIT)
+          return isKnown ? this.manifests.get(digest) : undefined
+        },
+      },
+      tags: {
+        resolve: async (tag, options) => {
+          options?.report?.({ result: 'hit', ttl: 41 })
+          return isKnown ? this.tags.get(tag) : undefined
+        },
+        list: async (page, options) => {
+          options?.report?.(HIT)
+          return isKnown ? this.#page(page) : undefined
+        },
+      },
+      referrers: {
+        list: async (digest, artifactType, options) => {
+          options?.report?.(HIT)
+          const found = this.referrers.get(digest)
+          return found && { ...found, filtered: artifactType !== undefined }
+        },
+      },
+      ...this.overrides,
+    }
+  }
+
+  #blobs(isKnown: boolean): BlobProvider {
+    const find = (digest: Digest) => (isKnown ? this.contents.get(digest) : undefined)
+    return {
+      stat: async (digest, options) => {
+        this.stats++
+        options?.report?.(HIT)
+        const bytes = find(digest)
+        return bytes && { mediaType: OCTET_STREAM, digest, size: bytes.length }
+      },
+      open: async (digest, options) => {
+        options?.report?.(HIT)
+        const bytes = find(digest)
+        return (
+          bytes &&
+          this.reader(digest, bytes.length, async (buffer, position) => bytes.copy(buffer, 0, position))
+        )
+      },
+    }
+  }
+
+  /** A reader that is counted while it is open, and fails once it is disposed. */
+  reader(digest: Digest, size: number, read: BlobReader['read']): BlobReader {
+    this.opened++
+    this.openNow++
+    const { promise: disposed, reject } = Promise.withResolvers<never>()
+    disposed.catch(() => {})
+    let isOpen = true
+    return {
+      descriptor: { mediaType: OCTET_STREAM, digest, size },
+      read: (buffer, position) => {
+        if (!isOpen) return Promise.reject(DISPOSED)
+        return Promise.race([read(buffer, position), disposed])
+      },
+      [Symbol.asyncDispose]: async () => {
+        if (!isOpen) throw new Error('the reader is disposed twice')
+        isOpen = false
+        this.openNow--
+        reject(DISPOSED)
+      },
+    }
+  }
+
+  #page({ n = 100, last }: Page): TagPage {
+    const all = [...this.tags.keys()].toSorted()
+    const from = last === undefined ? 0 : all.findIndex((tag) => tag > last)
+    const tags = from < 0 ? [] : all.slice(from, from + n)
+    const hasMore = from >= 0 && from + n < all.length
+    return hasMore ? { tags, next: { n, last: tags.at(-1)! } } : { tags }
+  }
+}

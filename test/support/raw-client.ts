@@ -1,0 +1,124 @@
+/** A client that shows every byte: what desync, HEAD bodies, pipelining and broken ends look like on the wire. */
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+
+export interface RawResponse {
+  readonly status: number
+  /** Lower-case names. A field that came twice is joined by a comma. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Buffer
+}
+
+export class RawClient implements Disposable {
+  readonly socket: Socket
+  #received = Buffer.alloc(0)
+  #isOver = false
+  #wake = Promise.withResolvers<void>()
+  /** What ended the connection, when it was no clean end. */
+  error?: NodeJS.ErrnoException
+
+  private constructor(socket: Socket) {
+    this.socket = socket
+    socket.on('data', (chunk: Buffer) => {
+      this.#received = Buffer.concat([this.#received, chunk])
+      this.#changed()
+    })
+    socket.on('error', (error) => (this.error = error))
+    socket.on('close', () => {
+      this.#isOver = true
+      this.#changed()
+    })
+  }
+
+  static async connect(port: number): Promise<RawClient> {
+    const socket = connect({ port, host: '127.0.0.1' })
+    await once(socket, 'connect')
+    return new RawClient(socket)
+  }
+
+  /** Sends text as it stands, byte for byte. */
+  send(text: string): this {
+    this.socket.write(text, 'latin1')
+    return this
+  }
+
+  /** A well-formed request line and Host, and what is added. */
+  request(method: string, path: string, headers: readonly string[] = []): this {
+    return this.send([`${method} ${path} HTTP/1.1`, 'Host: localhost', ...headers, '', ''].join('\r\n'))
+  }
+
+  /** The next response, which has `Content-Length`, or no body because it answers a HEAD. */
+  async response(method = 'GET'): Promise<RawResponse> {
+    const head = await this.#take(() => {
+      const end = this.#received.indexOf('\r\n\r\n')
+      return end < 0 ? undefined : end + 4
+    })
+    const [statusLine, ...lines] = head.toString('latin1').trimEnd().split('\r\n')
+    const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(statusLine!)?.[1])
+    if (Number.isNaN(status)) throw new Error(`not a response: ${head.toString('latin1').slice(0, 200)}`)
+    const headers: Record<string, string> = {}
+    for (const line of lines) {
+      const [name, value] = [
+        line.slice(0, line.indexOf(':')).toLowerCase(),
+        line.slice(line.indexOf(':') + 1).trim(),
+      ]
+      headers[name] = headers[name] === undefined ? value : `${headers[name]}, ${value}`
+    }
+    const hasBody = method !== 'HEAD' && status !== 304 && status >= 200
+    const length = hasBody ? Number(headers['content-length'] ?? Number.NaN) : 0
+    if (Number.isNaN(length)) throw new Error('a response without Content-Length')
+    const body = await this.#take(() => (this.#received.length < length ? undefined : length))
+    return { status, headers, body }
+  }
+
+  /** All that comes until the connection is over. */
+  async rest(): Promise<Buffer> {
+    while (!this.#isOver) await this.#wake.promise
+    return this.#received
+  }
+
+  /** Resolves when at least so many bytes are there that nobody took. */
+  async received(bytes: number): Promise<void> {
+    while (this.#received.length < bytes) {
+      if (this.#isOver) throw new Error(`closed after ${this.#received.length} bytes of ${bytes}`)
+      await this.#wake.promise
+    }
+  }
+
+  async #take(enough: () => number | undefined): Promise<Buffer> {
+    for (;;) {
+      const length = enough()
+      if (length !== undefined) {
+        const taken = this.#received.subarray(0, length)
+        this.#received = this.#received.subarray(length)
+        return taken
+      }
+      if (this.#isOver) {
+        throw new Error(`closed within a response: ${this.#received.length} bytes left`, {
+          cause: this.error,
+        })
+      }
+      await this.#wake.promise
+    }
+  }
+
+  #changed(): void {
+    this.#wake.resolve()
+    this.#wake = Promise.withResolvers()
+  }
+
+  [Symbol.dispose](): void {
+    this.socket.destroy()
+  }
+}
+
+/** One request on a connection of its own. */
+export async function call(
+  port: number,
+  method: string,
+  path: string,
+  headers: readonly string[] = [],
+): Promise<RawResponse> {
+  using client = await RawClient.connect(port)
+  return await client.request(method, path, headers).response(method)
+}
