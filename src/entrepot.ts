@@ -1,0 +1,99 @@
+import type { Logger } from 'pino'
+import { adminApp } from './admin/app.ts'
+import { readiness } from './admin/health.ts'
+import { metrics } from './admin/metrics.ts'
+import type { Config } from './config.ts'
+import { registryApp } from './http/app.ts'
+import { listen, type Listening } from './http/server.ts'
+import { evictor } from './registry/evictor.ts'
+import { proxyRegistry } from './registry/proxy-registry.ts'
+import { router } from './registry/routing.ts'
+import { transferManager } from './registry/transfer-manager.ts'
+import { ttlScheduler } from './registry/ttl-scheduler.ts'
+import { filesystemStore } from './storage/filesystem-store.ts'
+import { upstreamClient } from './upstream/client.ts'
+
+export interface Entrepot {
+  readonly registry: Listening
+  /** undefined when the configuration turns it off. */
+  readonly admin: Listening | undefined
+  /** Answers no longer as ready, lets running answers end for at most `grace` milliseconds, and closes the store. */
+  stop(grace: number): Promise<void>
+}
+
+/** Builds the parts, hands them to each other, and listens. The only place that sees all of them. */
+export async function entrepot(config: Config, log: Logger): Promise<Entrepot> {
+  const { storage, cache, transfers: limits } = config
+  const numbers = metrics(() => store.inventory.usage())
+  const storeFailed = (error: unknown) => log.error({ err: error }, 'the store failed')
+  const store = await filesystemStore({ root: storage.root, telemetry: numbers.store })
+  await store.sweepPartials({ olderThan: limits.keepPartialFor, maxBytes: limits.keepPartial })
+
+  const upstreams = new Map(
+    Object.values(config.upstreams).map(({ name, credentials, ca, ...upstream }) => [
+      name,
+      upstreamClient({
+        ...upstream,
+        name,
+        credentials: async () => credentials,
+        ...(ca && { ca: ca.text }),
+        telemetry: numbers.upstreams,
+      }),
+    ]),
+  )
+  const evicting = evictor({
+    store: store.blobs,
+    inventory: store.inventory,
+    tags: store.tags,
+    policy: { ttl: cache.ttl, maxSize: storage.maxSize, minFree: storage.minFree },
+    telemetry: numbers.store,
+    now: Date.now,
+  })
+  const transfers = transferManager({
+    store: store.blobs,
+    policy: { ...limits, retryDelay: 400 },
+    lanes: (upstream) => ({ ...limits, width: config.upstreams[upstream]!.maxTransfers }),
+    makeRoom: evicting.makeRoom,
+    telemetry: numbers.transfers,
+    failed: (transfer, error) => log.warn({ transfer, err: error }, 'a transfer failed'),
+    now: () => performance.now(),
+  })
+  const scheduler = ttlScheduler({ sweep: cache.sweep, evictor: evicting, failed: storeFailed })
+  const registry = proxyRegistry({
+    route: router(Object.values(config.upstreams), config.defaultUpstream),
+    upstreams,
+    store,
+    transfers,
+    freshness: { rules: cache.tags, staleIfError: cache.staleIfError },
+    negative: cache.negative,
+    storeFailed,
+    now: Date.now,
+  })
+
+  let draining = false
+  const { host, port, tls } = config.listen
+  const listening = await listen(
+    registryApp({ registry, telemetry: numbers.requests, ...(config.log.access && { logger: log }) }),
+    { host, port, ...(tls && { tls: { cert: tls.cert.text, key: tls.key.text } }) },
+  )
+  log.info({ listener: 'registry', host, port: listening.port }, 'listening')
+  const ready = readiness({ isDraining: () => draining, probeStore: () => store.probe() })
+  const admin =
+    config.admin &&
+    (await listen(adminApp({ metrics: numbers, ready, transfers: transfers.list }), config.admin))
+  if (admin) log.info({ listener: 'admin', host: config.admin.host, port: admin.port }, 'listening')
+
+  return {
+    registry: listening,
+    admin: admin || undefined,
+    async stop(grace) {
+      draining = true
+      await scheduler.stop()
+      await listening.close(grace)
+      await transfers[Symbol.asyncDispose]()
+      await Promise.all([...upstreams.values()].map((upstream) => upstream.close()))
+      if (admin) await admin.close(0)
+      await store.close()
+    },
+  }
+}
