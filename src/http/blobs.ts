@@ -31,14 +31,17 @@ export async function answerBlob(
   }
   const reader = await blobs.open(digest, exchange.asking())
   if (reader === undefined) throw new RegistryError('BLOB_UNKNOWN')
-  // A stack disposes once, whoever is first: this function, or the client by leaving, which ends a read that waits for bytes.
-  await using held = new AsyncDisposableStack()
-  held.use(reader)
-  if (exchange.isAborted) return
-  const leave = () => void held.disposeAsync().catch((error: unknown) => (exchange.failure ??= error))
+  // Disposed by whoever is first: this function, or the client by leaving, which ends a read that waits for bytes.
+  let disposed: Promise<void> | undefined
+  const dispose = () => (disposed ??= Promise.resolve(reader[Symbol.asyncDispose]()))
+  const leave = () => void dispose().catch((error: unknown) => (exchange.failure ??= error))
   exchange.outgoing.once('close', leave)
-  await answerFrom(reader, digest, exchange, pool)
-  exchange.outgoing.off('close', leave)
+  try {
+    if (!exchange.isAborted) await answerFrom(reader, digest, exchange, pool)
+  } finally {
+    exchange.outgoing.off('close', leave)
+    await dispose()
+  }
 }
 
 async function answerFrom(

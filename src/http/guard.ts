@@ -42,16 +42,15 @@ export function ignoreBody(incoming: IncomingMessage): Promise<void> {
   if (incoming.headers.expect !== undefined) return Promise.resolve()
   return new Promise((resolve) => {
     let seen = 0
-    const timer = setTimeout(resolve, LONGEST_IGNORED)
-    incoming
-      .on('data', (chunk: Buffer) => {
-        seen += chunk.length
-        if (seen > MOST_IGNORED) resolve()
-      })
-      .once('close', () => {
-        clearTimeout(timer)
-        resolve()
-      })
+    const done = () => {
+      clearTimeout(timer)
+      resolve()
+    }
+    const timer = setTimeout(done, LONGEST_IGNORED)
+    incoming.once('close', done).on('data', (chunk: Buffer) => {
+      seen += chunk.length
+      if (seen > MOST_IGNORED) done()
+    })
   })
 }
 

@@ -231,7 +231,7 @@ test('the signal of a request that was answered is not aborted', async () => {
 })
 
 describe('a client that does not read', () => {
-  const stall = 400
+  const stall = 150
   beforeEach(async () => {
     await server.close(0)
     await start({ stall })
@@ -270,22 +270,22 @@ describe('a client that does not read', () => {
     const { status, body } = await call(server.port, 'GET', BLOB)
     assert.deepEqual([status, body.length, reads], [200, 2, 2])
   })
+})
 
-  test('SEC-56: two hundred of them hold little more than the budget', async () => {
-    serveReader(1024 * MiB, whatever)
-    const clients = await Promise.all(
-      Array.from({ length: 200 }, async () => {
-        const client = await RawClient.connect(server.port)
-        client.socket.pause()
-        return client.request('GET', BLOB)
-      }),
-    )
-    await eventually(() => registry.opened === 200)
-    const smallest = 16 * 1024
-    assert.ok(pool.lentBytes <= 8 * MiB + 200 * 2 * smallest, `${pool.lentBytes} bytes are lent`)
-    assert.deepEqual((await call(server.port, 'GET', '/v2/')).status, 200)
-    for (const client of clients) client.socket.destroy()
-  })
+test('SEC-56: a hundred clients that do not read hold little more than the budget', async () => {
+  serveReader(1024 * MiB, whatever)
+  const clients = await Promise.all(
+    Array.from({ length: 100 }, async () => {
+      const client = await RawClient.connect(server.port)
+      client.socket.pause()
+      return client.request('GET', BLOB)
+    }),
+  )
+  await eventually(() => registry.opened === 100)
+  const smallest = 16 * 1024
+  assert.ok(pool.lentBytes <= 8 * MiB + 100 * 2 * smallest, `${pool.lentBytes} bytes are lent`)
+  assert.deepEqual((await call(server.port, 'GET', '/v2/')).status, 200)
+  for (const client of clients) client.socket.destroy()
 })
 
 describe('the buffer pool', () => {

@@ -11,7 +11,8 @@ export interface RawResponse {
 
 export class RawClient implements Disposable {
   readonly socket: Socket
-  #received = Buffer.alloc(0)
+  #chunks: Buffer[] = []
+  #length = 0
   #isOver = false
   #wake = Promise.withResolvers<void>()
   /** What ended the connection, when it was no clean end. */
@@ -20,7 +21,8 @@ export class RawClient implements Disposable {
   private constructor(socket: Socket) {
     this.socket = socket
     socket.on('data', (chunk: Buffer) => {
-      this.#received = Buffer.concat([this.#received, chunk])
+      this.#chunks.push(chunk)
+      this.#length += chunk.length
       this.#changed()
     })
     socket.on('error', (error) => (this.error = error))
@@ -49,10 +51,7 @@ export class RawClient implements Disposable {
 
   /** The next response, which has `Content-Length`, or no body because it answers a HEAD. */
   async response(method = 'GET'): Promise<RawResponse> {
-    const head = await this.#take(() => {
-      const end = this.#received.indexOf('\r\n\r\n')
-      return end < 0 ? undefined : end + 4
-    })
+    const head = await this.#takeHead()
     const [statusLine, ...lines] = head.toString('latin1').trimEnd().split('\r\n')
     const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(statusLine!)?.[1])
     if (Number.isNaN(status)) throw new Error(`not a response: ${head.toString('latin1').slice(0, 200)}`)
@@ -67,39 +66,44 @@ export class RawClient implements Disposable {
     const hasBody = method !== 'HEAD' && status !== 304 && status >= 200
     const length = hasBody ? Number(headers['content-length'] ?? Number.NaN) : 0
     if (Number.isNaN(length)) throw new Error('a response without Content-Length')
-    const body = await this.#take(() => (this.#received.length < length ? undefined : length))
-    return { status, headers, body }
+    return { status, headers, body: await this.#take(length) }
   }
 
   /** All that comes until the connection is over. */
   async rest(): Promise<Buffer> {
     while (!this.#isOver) await this.#wake.promise
-    return this.#received
+    return this.#joined()
   }
 
   /** Resolves when at least so many bytes are there that nobody took. */
   async received(bytes: number): Promise<void> {
-    while (this.#received.length < bytes) {
-      if (this.#isOver) throw new Error(`closed after ${this.#received.length} bytes of ${bytes}`)
+    while (this.#length < bytes) {
+      if (this.#isOver) {
+        throw new Error(`closed after ${this.#length} bytes of ${bytes}`, { cause: this.error })
+      }
       await this.#wake.promise
     }
   }
 
-  async #take(enough: () => number | undefined): Promise<Buffer> {
+  async #take(length: number): Promise<Buffer> {
+    await this.received(length)
+    const all = this.#joined()
+    this.#chunks = [all.subarray(length)]
+    this.#length -= length
+    return all.subarray(0, length)
+  }
+
+  async #takeHead(): Promise<Buffer> {
     for (;;) {
-      const length = enough()
-      if (length !== undefined) {
-        const taken = this.#received.subarray(0, length)
-        this.#received = this.#received.subarray(length)
-        return taken
-      }
-      if (this.#isOver) {
-        throw new Error(`closed within a response: ${this.#received.length} bytes left`, {
-          cause: this.error,
-        })
-      }
-      await this.#wake.promise
+      const end = this.#joined().indexOf('\r\n\r\n')
+      if (end >= 0) return await this.#take(end + 4)
+      await this.received(this.#length + 1)
     }
+  }
+
+  #joined(): Buffer {
+    if (this.#chunks.length !== 1) this.#chunks = [Buffer.concat(this.#chunks)]
+    return this.#chunks[0]!
   }
 
   #changed(): void {

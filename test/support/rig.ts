@@ -1,11 +1,11 @@
 /** The real parts from a fake upstream to a store, as `entrepot.ts` puts them together, without HTTP in front. */
 import { type Digest, digestOf } from '../../src/oci/digest.ts'
 import type { ReadOptions, Repository } from '../../src/oci/stores.ts'
-import type { BlobReader, BlobStore } from '../../src/oci/stores.ts'
+import type { BlobReader } from '../../src/oci/stores.ts'
 import { proxyRegistry } from '../../src/registry/proxy-registry.ts'
 import { type TransferManager, transferManager } from '../../src/registry/transfer-manager.ts'
 import type { TransferPolicy } from '../../src/registry/transfer-policy.ts'
-import { memoryStore } from '../../src/storage/memory.ts'
+import { type MemoryStore, memoryStore } from '../../src/storage/memory.ts'
 import { upstreamClient } from '../../src/upstream/client.ts'
 
 const MiB = 1024 * 1024
@@ -15,7 +15,8 @@ export interface RigOptions {
   readonly policy?: Partial<TransferPolicy>
   readonly lanes?: Parameters<typeof transferManager>[0]['lanes']
   readonly timeouts?: { connect?: number; headers?: number; idle?: number }
-  readonly wrapStore?: (store: BlobStore) => BlobStore
+  /** In memory without. */
+  readonly store?: MemoryStore
   readonly makeRoom?: (bytes: number) => Promise<boolean>
   readonly negative?: number
 }
@@ -23,7 +24,7 @@ export interface RigOptions {
 export interface Rig extends AsyncDisposable {
   repository(name?: string): Repository
   readonly transfers: TransferManager
-  readonly store: ReturnType<typeof memoryStore>
+  readonly store: MemoryStore
   /** What transfers failed with. */
   readonly failures: unknown[]
   resumes: number
@@ -32,8 +33,7 @@ export interface Rig extends AsyncDisposable {
 }
 
 export async function rig(options: RigOptions): Promise<Rig> {
-  const store = memoryStore()
-  const blobs = options.wrapStore?.(store.blobs) ?? store.blobs
+  const store = options.store ?? memoryStore()
   const silent = { answered() {}, received() {}, rateLimit() {}, available() {} }
   const upstream = upstreamClient({
     name: 'fake',
@@ -43,7 +43,7 @@ export async function rig(options: RigOptions): Promise<Rig> {
   })
   const failures: unknown[] = []
   const transfers = transferManager({
-    store: blobs,
+    store: store.blobs,
     policy: {
       connections: 4,
       segmentAbove: 32 * MiB,
@@ -61,7 +61,7 @@ export async function rig(options: RigOptions): Promise<Rig> {
   const registry = proxyRegistry({
     route: ({ name }) => ({ upstream: 'fake', name }),
     upstreams: new Map([['fake', upstream]]),
-    store: { ...store, blobs },
+    store,
     transfers,
     freshness: { rules: [{ match: /.*/, fresh: 60_000 }], staleIfError: 3_600_000 },
     negative: options.negative ?? 0,
