@@ -12,6 +12,7 @@ import { transferManager } from './registry/transfer-manager.ts'
 import { ttlScheduler } from './registry/ttl-scheduler.ts'
 import { filesystemStore } from './storage/filesystem-store.ts'
 import { upstreamClient } from './upstream/client.ts'
+import { guardedUpstream } from './upstream/guarded-upstream.ts'
 
 export interface Entrepot {
   readonly registry: Listening
@@ -29,17 +30,16 @@ export async function entrepot(config: Config, log: Logger): Promise<Entrepot> {
   const store = await filesystemStore({ root: storage.root, telemetry: numbers.store })
   await store.sweepPartials({ olderThan: limits.keepPartialFor, maxBytes: limits.keepPartial })
 
+  const clients = Object.values(config.upstreams).map(({ credentials, ca, ...upstream }) =>
+    upstreamClient({
+      ...upstream,
+      credentials: async () => credentials,
+      ...(ca && { ca: ca.text }),
+      telemetry: numbers.upstreams,
+    }),
+  )
   const upstreams = new Map(
-    Object.values(config.upstreams).map(({ name, credentials, ca, ...upstream }) => [
-      name,
-      upstreamClient({
-        ...upstream,
-        name,
-        credentials: async () => credentials,
-        ...(ca && { ca: ca.text }),
-        telemetry: numbers.upstreams,
-      }),
-    ]),
+    clients.map((client) => [client.name, guardedUpstream(client, { telemetry: numbers.upstreams })]),
   )
   const evicting = evictor({
     store: store.blobs,
@@ -91,7 +91,7 @@ export async function entrepot(config: Config, log: Logger): Promise<Entrepot> {
       await scheduler.stop()
       await listening.close(grace)
       await transfers[Symbol.asyncDispose]()
-      await Promise.all([...upstreams.values()].map((upstream) => upstream.close()))
+      await Promise.all(clients.map((client) => client.close()))
       if (admin) await admin.close(0)
       await store.close()
     },

@@ -1,19 +1,19 @@
-const SMALLEST = 16 * 1024
-const LARGEST = 512 * 1024
+// Powers of two. The largest is the size at which a warm read is fastest.
+const SIZES = [16, 32, 64, 128, 256, 512].map((kibibytes) => kibibytes * 1024)
 
 /**
- * Buffers for bytes on their way from a store to a socket. Sizes are powers of two. One buffer never takes more than an eighth
- * of what is left of `budget`, so that few readers get the size at which a warm read is fastest, and a thousand stalled ones
- * hold little more than the budget, whatever order they came in.
+ * Buffers for bytes on their way from a store to a socket. One buffer never takes more than an eighth of what is left of the
+ * budget, so that few readers get large ones, and a thousand stalled ones hold little more than the budget, whatever order they
+ * came in.
  */
 export class BufferPool {
   readonly #budget: number
-  readonly #free = new Map<number, Buffer[]>()
+  readonly #free: readonly Buffer[][] = SIZES.map(() => [])
   #freeBytes = 0
   #lentBytes = 0
 
-  /** `budget` is in bytes. Half of it may be kept for reuse while nobody needs it. */
-  constructor(budget = 64 * 1024 * 1024) {
+  /** `budget` is in bytes. What is not lent of it may be kept for reuse. */
+  constructor(budget = 16 * 1024 * 1024) {
     this.#budget = budget
   }
 
@@ -24,28 +24,41 @@ export class BufferPool {
 
   /** A buffer with anything in it, no larger than it needs to be for `wanted` bytes, often smaller. */
   take(wanted: number): Buffer {
-    const allowed = Math.min(LARGEST, (this.#budget - this.#lentBytes) / 8)
-    let size = SMALLEST
-    while (size < wanted && size * 2 <= allowed) size *= 2
+    const allowed = (this.#budget - this.#lentBytes) / 8
+    let rank = 0
+    while (rank + 1 < SIZES.length && SIZES[rank]! < wanted && SIZES[rank + 1]! <= allowed) rank++
+    const size = SIZES[rank]!
     this.#lentBytes += size
-    const free = this.#free.get(size)?.pop()
-    if (free === undefined) return Buffer.allocUnsafeSlow(size)
-    this.#freeBytes -= size
-    return free
+    const buffer = this.#free[rank]!.pop()
+    if (buffer !== undefined) {
+      this.#freeBytes -= size
+      return buffer
+    }
+    this.#dropLargerThan(rank)
+    return Buffer.allocUnsafeSlow(size)
   }
 
   /** The caller is done with it, and so is the kernel. */
   give(buffer: Buffer): void {
     this.forget(buffer)
-    if (this.#freeBytes + buffer.length > this.#budget / 2) return
+    if (this.#lentBytes + this.#freeBytes + buffer.length > this.#budget) return
     this.#freeBytes += buffer.length
-    const list = this.#free.get(buffer.length)
-    if (list === undefined) this.#free.set(buffer.length, [buffer])
-    else list.push(buffer)
+    this.#free[SIZES.indexOf(buffer.length)]!.push(buffer)
   }
 
   /** Counts it as returned without lending it again: something that did not end may still touch it. */
   forget(buffer: Buffer): void {
     this.#lentBytes -= buffer.length
+  }
+
+  /** Makes room for what is asked for now. Else the large buffers of a quiet time would keep out the small ones of a busy one. */
+  #dropLargerThan(rank: number): void {
+    for (let larger = SIZES.length - 1; larger > rank; larger--) {
+      const dropped = this.#free[larger]!.pop()
+      if (dropped !== undefined) {
+        this.#freeBytes -= dropped.length
+        return
+      }
+    }
   }
 }

@@ -4,9 +4,10 @@ export interface Interval {
   readonly end: number
 }
 
-/** A set of byte positions, kept as sorted, disjoint, non-touching intervals. */
+/** A set of byte positions, kept as sorted, disjoint, non-touching intervals. It is asked for every chunk that arrives. */
 export class IntervalSet implements Iterable<Interval> {
-  #intervals: Interval[] = []
+  readonly #intervals: Interval[] = []
+  #size = 0
 
   constructor(intervals: Iterable<Interval> = []) {
     for (const { start, end } of intervals) this.add(start, end)
@@ -15,41 +16,52 @@ export class IntervalSet implements Iterable<Interval> {
   add(start: number, end: number): void {
     if (start >= end) return
     const list = this.#intervals
-    const last = list.at(-1)
-    if (last !== undefined && start === last.end) {
-      list[list.length - 1] = { start: last.start, end }
-      return
+    const from = this.#firstEndingFrom(start)
+    let to = from
+    let first = start
+    let last = end
+    for (; to < list.length && list[to]!.start <= end; to++) {
+      const touched = list[to]!
+      first = Math.min(first, touched.start)
+      last = Math.max(last, touched.end)
+      this.#size -= touched.end - touched.start
     }
-    const before = list.filter((interval) => interval.end < start)
-    const after = list.filter((interval) => interval.start > end)
-    const touched = list.slice(before.length, list.length - after.length)
-    this.#intervals = [
-      ...before,
-      { start: Math.min(start, touched[0]?.start ?? start), end: Math.max(end, touched.at(-1)?.end ?? end) },
-      ...after,
-    ]
+    this.#size += last - first
+    list.splice(from, to - from, { start: first, end: last })
   }
 
   /** The end of the filled stretch that holds `position`; `position` itself when that byte is missing. */
   filledFrom(position: number): number {
-    const holder = this.#intervals.find(({ start, end }) => start <= position && position < end)
-    return holder?.end ?? position
+    const holder = this.#intervals[this.#firstEndingFrom(position + 1)]
+    return holder !== undefined && holder.start <= position ? holder.end : position
   }
 
   /** The stretch of missing bytes in [`from`, `limit`) that comes first; undefined when all are there. */
   firstGap(from: number, limit: number): Interval | undefined {
     const start = this.filledFrom(from)
     if (start >= limit) return undefined
-    const next = this.#intervals.find((interval) => interval.start > start)
+    const next = this.#intervals[this.#firstEndingFrom(start + 1)]
     return { start, end: Math.min(next?.start ?? limit, limit) }
   }
 
   /** How many bytes are in the set. */
   get size(): number {
-    return this.#intervals.reduce((sum, { start, end }) => sum + end - start, 0)
+    return this.#size
   }
 
   [Symbol.iterator](): IterableIterator<Interval> {
     return this.#intervals[Symbol.iterator]()
+  }
+
+  /** The index of the first interval whose end is `position` or later. */
+  #firstEndingFrom(position: number): number {
+    let low = 0
+    let high = this.#intervals.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#intervals[middle]!.end < position) low = middle + 1
+      else high = middle
+    }
+    return low
   }
 }

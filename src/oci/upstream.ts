@@ -30,6 +30,8 @@ export interface ResolvedTag {
  * each with `detail.upstream` and, where there was one, `detail.status`.
  */
 export interface UpstreamRepository {
+  /** Upstream will soon answer no more: what it still answers is to be kept for what is not cached. */
+  readonly isScarce: boolean
   /** One HEAD; a GET where HEAD is refused or comes without a digest. */
   resolve(tag: string, signal?: AbortSignal): Promise<ResolvedTag | undefined>
   /** The body's hash is `digest`, its media type agrees with its content. */

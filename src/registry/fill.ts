@@ -46,6 +46,8 @@ export interface Fill {
 const SEGMENT = 8 * 1024 * 1024
 const TICK = 100
 const TRIAL_TICKS = 4
+/** The share of time in which the event loop had something to do. */
+const BUSY = 0.85
 const WORTHWHILE_GAIN = 1.1
 const MISSING = Symbol('upstream does not have it')
 
@@ -71,7 +73,13 @@ export function fill(options: FillOptions): Fill {
   /** Whether the connection opened last made the whole faster; judged before another is opened. */
   let trial: { readonly rate: number; readonly until: number } | undefined
 
+  let load = performance.eventLoopUtilization()
+  let isBusy = false
+
   const timer = setInterval(() => {
+    const before = load
+    load = performance.eventLoopUtilization()
+    isBusy = performance.eventLoopUtilization(load, before).utilization > BUSY
     speed.tick()
     grow()
   }, TICK)
@@ -226,7 +234,7 @@ export function fill(options: FillOptions): Fill {
 
   function wanted(others: number): { reason?: 'reader' | 'speed'; position?: number } {
     if (size === undefined || ranges === false) return {}
-    const state = { size, filled: ingest.filled.size, rate: speed.rate, connections: others }
+    const state = { size, filled: ingest.filled.size, rate: speed.rate, connections: others, isBusy }
     const limits = { ...policy, connections: Math.min(policy.connections, allowed) }
     for (const position of demands()) {
       const ahead = claims.distanceTo(position) ?? size

@@ -34,27 +34,27 @@ export function proxyBlobStore(
 
   return (repository, upstream) => {
     return {
-      async stat(digest, { signal, report } = {}) {
+      async stat(digest, options) {
         const stored = await storedHere(digest, () => local.stat(digest))
         if (stored !== undefined) {
-          report?.({ result: 'hit' })
+          options?.report?.({ result: 'hit' })
           return blob(stored)
         }
-        return prove(digest, { signal, report })
+        return prove(digest, options)
       },
 
-      async open(digest, { signal, report } = {}) {
+      async open(digest, options) {
         const stored = await storedHere(digest, () => local.open(digest))
         if (stored !== undefined) {
-          report?.({ result: 'hit' })
+          options?.report?.({ result: 'hit' })
           return stored
         }
         if ((await local.stat(digest).catch(ignoreStorage)) !== undefined) {
-          if ((await prove(digest, { signal, report })) === undefined) return undefined
+          if ((await prove(digest, options)) === undefined) return undefined
           const proved = await storedHere(digest, () => local.open(digest))
           if (proved !== undefined) return proved
         }
-        return download(digest, { signal, report })
+        return download(digest, options)
       },
     }
 
@@ -68,32 +68,35 @@ export function proxyBlobStore(
     }
 
     /** Asks upstream whether this repository contains the blob. */
-    async function prove(digest: Digest, { signal, report }: ReadOptions): Promise<Descriptor | undefined> {
+    async function prove(digest: Digest, options?: ReadOptions): Promise<Descriptor | undefined> {
       const key = contentKey(repository, `blob ${digest}`)
       if (absent.has(key)) {
-        report?.({ result: 'negative' })
+        options?.report?.({ result: 'negative' })
         return undefined
       }
-      const { value, joined } = await proofs.run(key, () => upstream.statBlob(digest), signal)
+      const { value, joined } = await proofs.run(key, () => upstream.statBlob(digest), options?.signal)
       if (value === undefined) absent.add(key)
       else await links.add(repository, digest)
-      report?.({ result: joined ? 'collapsed' : 'miss', forwardStatus: value === undefined ? 404 : 200 })
+      options?.report?.({
+        result: joined ? 'collapsed' : 'miss',
+        forwardStatus: value === undefined ? 404 : 200,
+      })
       return value && blob(value)
     }
 
-    async function download(digest: Digest, read: ReadOptions): Promise<BlobReader | undefined> {
+    async function download(digest: Digest, options?: ReadOptions): Promise<BlobReader | undefined> {
       const key = contentKey(repository, `blob ${digest}`)
       if (absent.has(key)) {
-        read.report?.({ result: 'negative' })
+        options?.report?.({ result: 'negative' })
         return undefined
       }
       const request = requestFor(digest)
-      const bypass = () => transfers.bypass(request, read)
+      const bypass = () => transfers.bypass(request, options)
       try {
-        const reader = await transfers.follow(request, read)
+        const reader = await transfers.follow(request, options)
         if (reader !== undefined) return surviving(reader, bypass)
         absent.add(key)
-        read.report?.({ result: 'miss', forwardStatus: 404 })
+        options?.report?.({ result: 'miss', forwardStatus: 404 })
         return undefined
       } catch (error) {
         if (isRegistryError(error, 'STORAGE')) return bypass()
@@ -106,7 +109,7 @@ export function proxyBlobStore(
       return {
         repository,
         digest,
-        mayRead: async () => (await links.has(repository, digest)) || (await prove(digest, {})) !== undefined,
+        mayRead: async () => (await links.has(repository, digest)) || (await prove(digest)) !== undefined,
         expectedSize: sizes.of(repository, digest),
         async source(range, signal) {
           const body = await upstream.blob(digest, range, signal)

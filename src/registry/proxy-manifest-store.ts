@@ -34,19 +34,19 @@ export function proxyManifestStore(
 
   return (repository, upstream) => {
     return {
-      async get(digest, { signal, report } = {}) {
+      async get(digest, options) {
         const key = contentKey(repository, `manifest ${digest}`)
         const stored = (await links.has(repository, digest)) ? await load(digest) : undefined
         if (stored !== undefined) {
-          report?.({ result: 'hit' })
+          options?.report?.({ result: 'hit' })
           return stored
         }
         if (absent.has(key)) {
-          report?.({ result: 'negative' })
+          options?.report?.({ result: 'negative' })
           return undefined
         }
-        const { value, joined } = await fetches.run(key, () => fetch(digest, key), signal)
-        report?.({
+        const { value, joined } = await fetches.run(key, () => fetch(digest, key), options?.signal)
+        options?.report?.({
           result: joined ? 'collapsed' : 'miss',
           forwardStatus: value === undefined ? 404 : 200,
           stored: value !== undefined && isAddressable(value),

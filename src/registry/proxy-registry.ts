@@ -1,5 +1,7 @@
+import { LRUCache } from 'lru-cache'
 import type { LinkIndex, TagIndex } from '../oci/indexes.ts'
-import type { BlobStore, Registry } from '../oci/stores.ts'
+import type { RepositoryName } from '../oci/reference.ts'
+import type { BlobStore, Registry, Repository } from '../oci/stores.ts'
 import type { Upstream } from '../oci/upstream.ts'
 import { blobSizes } from './blob-sizes.ts'
 import type { FreshnessPolicy } from './freshness.ts'
@@ -47,19 +49,31 @@ export function proxyRegistry(options: ProxyRegistryOptions): Registry {
   })
   const referrersOf = proxyReferrersService(shortTermCache(lists))
 
+  // They hold nothing but their name: kept because most requests are for few of them.
+  const repositories = new LRUCache<string, Repository>({ max: 10_000 })
+
   return {
     find(address) {
       const name = route(address)
       if (name === undefined) return undefined
-      const upstream = upstreams.get(name.upstream)!.repository(name.name)
-      const manifests = manifestsOf(name, upstream)
-      return {
-        name,
-        manifests,
-        blobs: blobsOf(name, upstream),
-        tags: tagsOf(name, upstream, manifests),
-        referrers: referrersOf(name, upstream),
-      }
+      const key = `${name.upstream} ${name.name}`
+      const known = repositories.get(key)
+      if (known !== undefined) return known
+      const repository = repositoryOf(name)
+      repositories.set(key, repository)
+      return repository
     },
+  }
+
+  function repositoryOf(name: RepositoryName): Repository {
+    const upstream = upstreams.get(name.upstream)!.repository(name.name)
+    const manifests = manifestsOf(name, upstream)
+    return {
+      name,
+      manifests,
+      blobs: blobsOf(name, upstream),
+      tags: tagsOf(name, upstream, manifests),
+      referrers: referrersOf(name, upstream),
+    }
   }
 }

@@ -8,7 +8,8 @@ import { type FreshnessPolicy, freshnessOf } from './freshness.ts'
 import { contentKey } from './keys.ts'
 import type { NegativeCache } from './negative-cache.ts'
 import type { ManifestCache } from './proxy-manifest-store.ts'
-import { type ShortTermCache } from './short-term-cache.ts'
+import { isImpatience, patience } from './patience.ts'
+import type { ShortTermCache } from './short-term-cache.ts'
 import { singleFlight } from './single-flight.ts'
 
 export interface ProxyTagServiceOptions {
@@ -33,26 +34,32 @@ export function proxyTagService(
 
   return (repository, upstream, manifests) => {
     return {
-      async resolve(tag, { signal, report } = {}) {
+      async resolve(tag, options) {
         const entry = await index.get(repository, tag)
-        const freshness = entry && freshnessOf(tag, entry, now(), policy)
+        const freshness = entry && freshnessOf(tag, entry, now(), policy, upstream.isScarce)
         if (entry !== undefined && freshness?.state === 'fresh') {
-          report?.({ result: 'hit', ttl: freshness.ttl })
+          options?.report?.({ result: 'hit', ttl: freshness.ttl })
           return entry.digest
         }
         const key = contentKey(repository, `tag ${tag}`)
         if (absent.has(key)) {
-          report?.({ result: 'negative' })
+          options?.report?.({ result: 'negative' })
           return undefined
         }
+        const wait = freshness?.state === 'stale' ? patience(options?.signal) : options?.signal
         try {
-          const { value, joined } = await checks.run(key, () => check(tag, key, entry), signal)
+          const { value, joined } = await checks.run(key, () => check(tag, key, entry), wait)
           const result = joined ? 'collapsed' : entry === undefined ? 'miss' : 'revalidated'
-          report?.({ result, forwardStatus: value === undefined ? 404 : 200, stored: value !== undefined })
+          options?.report?.({
+            result,
+            forwardStatus: value === undefined ? 404 : 200,
+            stored: value !== undefined,
+          })
           return value
         } catch (error) {
-          if (!isOutage(error) || entry === undefined || freshness?.state !== 'stale') throw error
-          report?.({ result: 'stale', ttl: freshness.ttl })
+          const excused = isOutage(error) || isImpatience(error, options?.signal)
+          if (!excused || entry === undefined || freshness?.state !== 'stale') throw error
+          options?.report?.({ result: 'stale', ttl: freshness.ttl })
           return entry.digest
         }
       },

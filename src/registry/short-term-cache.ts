@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { isOutage } from '../oci/errors.ts'
 import type { ReadOptions } from '../oci/stores.ts'
+import { isImpatience, patience } from './patience.ts'
 import { singleFlight } from './single-flight.ts'
 
 /** Answers that change upstream at any time (tag lists, referrers): asked once for all who ask, kept for a short while in memory. */
@@ -25,22 +26,27 @@ export function shortTermCache<T extends object>(options: ShortTermCacheOptions)
   const questions = singleFlight<T | undefined>()
 
   return {
-    async get(key, ask, { signal, report } = {}) {
+    async get(key, ask, options) {
       const known = answers.get(key)
       const left = known === undefined ? 0 : fresh - (now() - known.at)
       if (known !== undefined && left > 0) {
-        report?.({ result: 'hit', ttl: Math.ceil(left / 1000) })
+        options?.report?.({ result: 'hit', ttl: Math.ceil(left / 1000) })
         return known.value
       }
       try {
-        const { value, joined } = await questions.run(key, ask, signal)
+        const wait = known === undefined ? options?.signal : patience(options?.signal)
+        const { value, joined } = await questions.run(key, ask, wait)
         if (value === undefined) answers.delete(key)
         else answers.set(key, { value, at: now() })
-        report?.({ result: joined ? 'collapsed' : 'miss', forwardStatus: value === undefined ? 404 : 200 })
+        options?.report?.({
+          result: joined ? 'collapsed' : 'miss',
+          forwardStatus: value === undefined ? 404 : 200,
+        })
         return value
       } catch (error) {
-        if (known === undefined || !isOutage(error) || -left > staleIfError) throw error
-        report?.({ result: 'stale', ttl: Math.ceil(left / 1000) })
+        const excused = isOutage(error) || isImpatience(error, options?.signal)
+        if (known === undefined || !excused || -left > staleIfError) throw error
+        options?.report?.({ result: 'stale', ttl: Math.ceil(left / 1000) })
         return known.value
       }
     },

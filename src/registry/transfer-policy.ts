@@ -41,6 +41,8 @@ export interface FillProgress {
   /** Bytes per second over the last moments. */
   readonly rate: number
   readonly connections: number
+  /** This process is at its own limit: it would be no faster with more. */
+  readonly isBusy: boolean
   /** How many bytes the first waiting reader is ahead of the connection on its way to it; undefined: nobody waits. */
   readonly ahead: number | undefined
 }
@@ -53,10 +55,10 @@ export function anotherConnection(
   policy: TransferPolicy,
   progress: FillProgress,
 ): 'reader' | 'speed' | undefined {
-  const { size, filled, rate, connections, ahead } = progress
+  const { size, filled, rate, connections, isBusy, ahead } = progress
   if (size === undefined || connections >= policy.connections) return undefined
   const secondsFor = (bytes: number) => bytes / Math.max(rate, 1)
   if (ahead !== undefined && ahead > 0 && secondsFor(ahead) > 0.3) return 'reader'
-  if (size >= policy.segmentAbove && secondsFor(size - filled) > 1) return 'speed'
+  if (!isBusy && size >= policy.segmentAbove && secondsFor(size - filled) > 1) return 'speed'
   return undefined
 }

@@ -2,6 +2,7 @@ import { isRegistryError, RegistryError } from '../oci/errors.ts'
 import { OCTET_STREAM } from '../oci/media-types.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { BlobIngest, BlobReader } from '../oci/stores.ts'
+import { coalesce } from './coalesce.ts'
 import { type BlobSource, type Fill, fill } from './fill.ts'
 import { followers } from './followers.ts'
 import { type TransferPolicy, WITHHELD, worthFinishing } from './transfer-policy.ts'
@@ -49,6 +50,9 @@ export interface Transfer {
 
 export type TransferOutcome = 'committed' | 'missing' | 'failed' | 'mismatch'
 
+/** Milliseconds. */
+const WAKE_EVERY = 4
+
 export function transfer(options: TransferOptions): Transfer {
   const { upstream, digest, policy } = options
   const startedAt = Date.now()
@@ -63,6 +67,10 @@ export function transfer(options: TransferOptions): Transfer {
   let over = false
   let failure: unknown
 
+  // Not at every chunk: many readers that follow closely would read it in as many small pieces.
+  const wakeReaders = coalesce(WAKE_EVERY, () =>
+    readers.wake((position) => readableFrom(position) > position),
+  )
   const ended = run()
 
   return {
@@ -116,7 +124,7 @@ export function transfer(options: TransferOptions): Transfer {
           size = known
           if (known !== undefined) open(known)
         },
-        progressed: () => readers.wake((position) => readableFrom(position) > position),
+        progressed: wakeReaders,
         resumed: options.resumed,
       })
       const total = await filling.done

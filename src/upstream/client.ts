@@ -6,6 +6,7 @@ import { authorizer } from './authorizer.ts'
 import { deadline } from './deadline.ts'
 import { dialer, dialledAs, isPrivateHost } from './dialer.ts'
 import { exchange } from './exchange.ts'
+import { rateBudget } from './rate-budget.ts'
 import { followRedirects } from './redirects.ts'
 import { upstreamRepository } from './repository.ts'
 import { type Credentials, tokenSource } from './token.ts'
@@ -28,6 +29,8 @@ export interface UpstreamClientOptions {
   /** Connections at once to one host for manifests, tags and tokens; what is more waits, within its deadline. Blobs are limited by who asks. */
   readonly metadataConnections?: number
   readonly telemetry: UpstreamTelemetry
+  /** Milliseconds that never go back. */
+  readonly now?: () => number
   /** Instead of the system's name resolution. */
   readonly lookup?: LookupFunction
 }
@@ -35,6 +38,7 @@ export interface UpstreamClientOptions {
 /** A registry elsewhere. Nothing is dialled before the first question. */
 export function upstreamClient(options: UpstreamClientOptions): Upstream & { close(): Promise<void> } {
   const { name, telemetry, tokenRealms = [], metadataConnections = 64, lookup, ca } = options
+  const { now = () => performance.now() } = options
   const { connect = 5_000, headers = 10_000, idle = 30_000 } = options.timeouts ?? {}
   const credentials = options.credentials ?? (async () => undefined)
   const url = new URL(options.url)
@@ -60,7 +64,8 @@ export function upstreamClient(options: UpstreamClientOptions): Upstream & { clo
   }
 
   const bounded = deadline(name, headers)
-  const plain = exchange({ upstream: name, origin: url.origin, lanes, telemetry })
+  const budget = rateBudget(now)
+  const plain = exchange({ upstream: name, origin: url.origin, lanes, telemetry, budget })
   const tokens = tokenSource({ upstream: name, ask: plain, bounded, credentials })
   const own = authorizer({ upstream: name, url, tokenRealms, credentials, tokens, ask: plain })
   const ask = followRedirects({ upstream: name, origin: url.origin, own, others: plain })
@@ -68,7 +73,7 @@ export function upstreamClient(options: UpstreamClientOptions): Upstream & { clo
   return {
     name,
     repository: (repository) =>
-      upstreamRepository({ upstream: name, url, repository, ask, bounded, telemetry }),
+      upstreamRepository({ upstream: name, url, repository, ask, bounded, telemetry, budget }),
     async close() {
       await Promise.all([lanes.blobs.destroy(), lanes.metadata.destroy()])
     },

@@ -1,8 +1,9 @@
 import { type Agent, request } from 'undici'
 import { isRegistryError } from '../oci/errors.ts'
 import type { UpstreamTelemetry } from '../oci/telemetry.ts'
-import { type Answer, type Ask, headerOf, type Question } from './ask.ts'
+import { type Answer, type Ask, type Question } from './ask.ts'
 import { failure } from './errors.ts'
+import type { RateBudget } from './rate-budget.ts'
 
 export interface ExchangeOptions {
   readonly upstream: string
@@ -11,6 +12,7 @@ export interface ExchangeOptions {
   /** Blobs have connections of their own, so that manifests, tags and tokens never wait behind them. */
   readonly lanes: { readonly blobs: Agent; readonly metadata: Agent }
   readonly telemetry: UpstreamTelemetry
+  readonly budget: RateBudget
 }
 
 /** Asks as it is told: no redirects, no credentials, no decoding. */
@@ -31,7 +33,6 @@ export function exchange(options: ExchangeOptions): Ask {
       // A caller who leaves says nothing about upstream. A deadline, which ends the same signal, does.
       if (question.signal?.aborted && !isRegistryError(error)) throw error
       telemetry.answered(upstream, question.kind, undefined)
-      if (own) telemetry.available(upstream, false)
       throw failure(upstream, error)
     }
   }
@@ -64,9 +65,7 @@ function isCutOff(error: unknown): boolean {
   )
 }
 
-function observe(answer: Answer, { upstream, telemetry }: ExchangeOptions): void {
-  telemetry.available(upstream, answer.status < 500)
-  // Docker Hub: `ratelimit-remaining: 100;w=21600`.
-  const remaining = /^(\d{1,15})(?:;|$)/.exec(headerOf(answer, 'ratelimit-remaining') ?? '')
-  if (remaining !== null) telemetry.rateLimit(upstream, Number(remaining[1]))
+function observe(answer: Answer, { upstream, telemetry, budget }: ExchangeOptions): void {
+  const remaining = budget.observe(answer)
+  if (remaining !== undefined) telemetry.rateLimit(upstream, remaining)
 }

@@ -12,6 +12,7 @@ import type { Bounded } from './deadline.ts'
 import { failure, invalidAnswer, refusal } from './errors.ts'
 import { LIMITS, readBody } from './limits.ts'
 import { manifestOf } from './manifest.ts'
+import type { RateBudget } from './rate-budget.ts'
 import { parseTagPage } from './tag-page.ts'
 
 export interface RepositoryOptions {
@@ -22,6 +23,7 @@ export interface RepositoryOptions {
   readonly ask: Ask
   readonly bounded: Bounded
   readonly telemetry: UpstreamTelemetry
+  readonly budget: Pick<RateBudget, 'isScarce'>
 }
 
 /** Not there, or not any more. */
@@ -174,6 +176,9 @@ export function upstreamRepository(options: RepositoryOptions): UpstreamReposito
   }
 
   return {
+    get isScarce() {
+      return options.budget.isScarce
+    },
     resolve: (tag, signal) => bounded((signal) => resolve(tag, signal), signal),
     manifest: (digest, signal) => bounded((signal) => getManifest('manifest', digest, signal), signal),
     async statBlob(digest, signal): Promise<Descriptor | undefined> {

@@ -287,28 +287,3 @@ test('SEC-56: a hundred clients that do not read hold little more than the budge
   assert.deepEqual((await call(server.port, 'GET', '/v2/')).status, 200)
   for (const client of clients) client.socket.destroy()
 })
-
-describe('the buffer pool', () => {
-  test('lends what is needed, at most 512 KiB, less as the budget goes, never less than 16 KiB', () => {
-    const pool = new BufferPool(8 * MiB)
-    assert.equal(pool.take(1).length, 16 * 1024)
-    assert.equal(pool.take(16 * 1024 + 1).length, 32 * 1024)
-    assert.equal(pool.take(64 * MiB).length, 512 * 1024)
-    const sizes = Array.from({ length: 500 }, () => pool.take(64 * MiB).length)
-    assert.deepEqual(
-      sizes,
-      sizes.toSorted((a, b) => b - a),
-    )
-    assert.equal(sizes.at(-1), 16 * 1024)
-  })
-
-  test('lends a returned buffer again, a forgotten one never', () => {
-    const pool = new BufferPool()
-    const [first, second] = [pool.take(MiB), pool.take(MiB)]
-    pool.give(first)
-    pool.forget(second)
-    assert.equal(pool.lentBytes, 0)
-    assert.equal(pool.take(MiB), first)
-    assert.notEqual(pool.take(MiB), second)
-  })
-})

@@ -39,3 +39,9 @@ test('a tag that no rule matches is always revalidated', () => {
   const none = { rules: [], staleIfError: HOUR }
   assert.equal(freshnessOf('latest', { digest, checkedAt: now }, now, none).state, 'stale')
 })
+
+test('while upstream will soon answer no more, tags stay fresh ten times as long', () => {
+  const entry = { digest, checkedAt: now - 5 * MINUTE }
+  assert.equal(freshnessOf('latest', entry, now, policy).state, 'stale')
+  assert.deepEqual(freshnessOf('latest', entry, now, policy, true), { state: 'fresh', ttl: 300 })
+})

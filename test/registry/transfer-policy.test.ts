@@ -29,13 +29,21 @@ test('F43 a transfer that nobody follows is finished from a quarter on, or when 
 })
 
 test('a further connection is opened only for who waits long', () => {
-  const state = { size: 512 * MiB, filled: 0, rate: 20 * MiB, connections: 1, ahead: undefined }
+  const state = {
+    size: 512 * MiB,
+    filled: 0,
+    rate: 20 * MiB,
+    connections: 1,
+    isBusy: false,
+    ahead: undefined,
+  }
   const table: [change: Partial<FillProgress>, expected: string | undefined][] = [
     [{}, 'speed'],
     [{ rate: 1000 * MiB }, undefined],
     [{ filled: 500 * MiB }, undefined],
     [{ size: 31 * MiB, rate: 1 * MiB }, undefined],
     [{ connections: 4 }, undefined],
+    [{ isBusy: true }, undefined],
     [{ ahead: 100 * MiB }, 'reader'],
     [{ size: 31 * MiB, rate: 1 * MiB, ahead: 20 * MiB }, 'reader'],
     [{ rate: 1000 * MiB, ahead: 100 * MiB }, undefined],

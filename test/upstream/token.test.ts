@@ -4,6 +4,7 @@ import { Agent } from 'undici'
 import { isRegistryError } from '../../src/oci/errors.ts'
 import { deadline } from '../../src/upstream/deadline.ts'
 import { exchange } from '../../src/upstream/exchange.ts'
+import { rateBudget } from '../../src/upstream/rate-budget.ts'
 import { tokenSource, type TokenSource } from '../../src/upstream/token.ts'
 import { type FakeUpstream, fakeUpstream } from '../support/fake-upstream.ts'
 import { eventually } from '../support/fixtures.ts'
@@ -28,7 +29,13 @@ async function tokensFrom(...bodies: (string | Buffer)[]): Promise<Tokens> {
     credentials: async () => undefined,
     now: () => clock.now,
     bounded: deadline('up', 5_000),
-    ask: exchange({ upstream: 'up', origin: realm.url, lanes: { blobs: agent, metadata: agent }, telemetry }),
+    ask: exchange({
+      upstream: 'up',
+      origin: realm.url,
+      lanes: { blobs: agent, metadata: agent },
+      telemetry,
+      budget: rateBudget(() => 0),
+    }),
   })
   const request = { realm: new URL('/token', realm.url), service: 's', scopes: ['repository:app:pull'] }
   return {

@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { BufferPool } from '../../src/http/buffer-pool.ts'
+
+const MiB = 1024 * 1024
+
+describe('the buffer pool', () => {
+  test('lends what is needed, at most 512 KiB, less as the budget goes, never less than 16 KiB', () => {
+    const pool = new BufferPool(8 * MiB)
+    assert.equal(pool.take(1).length, 16 * 1024)
+    assert.equal(pool.take(16 * 1024 + 1).length, 32 * 1024)
+    assert.equal(pool.take(64 * MiB).length, 512 * 1024)
+    const sizes = Array.from({ length: 500 }, () => pool.take(64 * MiB).length)
+    assert.deepEqual(
+      sizes,
+      sizes.toSorted((a, b) => b - a),
+    )
+    assert.equal(sizes.at(-1), 16 * 1024)
+  })
+
+  test('large buffers of a quiet time make room for the small ones of a busy one', () => {
+    const pool = new BufferPool(MiB)
+    pool.give(pool.take(128 * 1024))
+    const small = Array.from({ length: 64 }, () => pool.take(1))
+    for (const buffer of small) pool.give(buffer)
+    const again = new Set(Array.from({ length: 32 }, () => pool.take(1)))
+    assert.ok(again.isSubsetOf(new Set(small)), 'small buffers were not kept')
+  })
+
+  test('lends a returned buffer again, a forgotten one never', () => {
+    const pool = new BufferPool()
+    const [first, second] = [pool.take(MiB), pool.take(MiB)]
+    pool.give(first)
+    pool.forget(second)
+    assert.equal(pool.lentBytes, 0)
+    assert.equal(pool.take(MiB), first)
+    assert.notEqual(pool.take(MiB), second)
+  })
+})

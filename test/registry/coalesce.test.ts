@@ -1,0 +1,22 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { coalesce } from '../../src/registry/coalesce.ts'
+
+test('the first call is made at once, those within the interval become one at its end', (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  let calls = 0
+  const call = coalesce(5, () => void (calls += 1))
+  call()
+  assert.equal(calls, 1)
+  for (let i = 0; i < 10; i++) call()
+  assert.equal(calls, 1)
+  t.mock.timers.tick(5)
+  assert.equal(calls, 2)
+  call()
+  t.mock.timers.tick(5)
+  assert.equal(calls, 3)
+  t.mock.timers.tick(100)
+  assert.equal(calls, 3)
+  call()
+  assert.equal(calls, 4)
+})
