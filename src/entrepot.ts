@@ -78,9 +78,9 @@ export async function entrepot(config: Config, log: Logger): Promise<Entrepot> {
   )
   log.info({ listener: 'registry', host, port: listening.port }, 'listening')
   const ready = readiness({ isDraining: () => draining, probeStore: () => store.probe() })
-  const admin =
-    config.admin &&
-    (await listen(adminApp({ metrics: numbers, ready, transfers: transfers.list }), config.admin))
+  const { history } = store.tags
+  const administration = adminApp({ metrics: numbers, ready, transfers: transfers.list, history })
+  const admin = config.admin && (await listen(administration, config.admin))
   if (admin) log.info({ listener: 'admin', host: config.admin.host, port: admin.port }, 'listening')
 
   return {

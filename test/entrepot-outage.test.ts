@@ -108,6 +108,29 @@ suite('an upstream that is out of order', () => {
   })
 })
 
+test('every change of what a tag points to can be read', async () => {
+  await using upstream = await fakeUpstream()
+  await using proxy = await startProxy({ upstream, config: always })
+  const path = `${proxy.adminUrl}/api/v1/tags/docker.io/library/app/latest`
+  assert.equal((await fetch(path)).status, 404)
+  const old = upstream.addManifest('library/app', 'latest', manifest, OCI_MANIFEST)
+  await call(proxy.port, 'HEAD', '/v2/app/manifests/latest')
+  const moved = upstream.addManifest('library/app', 'latest', indexOf([]), OCI_INDEX)
+  await call(proxy.port, 'HEAD', '/v2/app/manifests/latest')
+  await call(proxy.port, 'HEAD', '/v2/app/manifests/latest')
+  const { changes } = (await (await fetch(path)).json()) as {
+    changes: { from: string; to: string; at: string }[]
+  }
+  assert.deepEqual(
+    changes.map(({ from, to }) => ({ from, to })),
+    [
+      { from: old.digest, to: moved.digest },
+      { from: null, to: old.digest },
+    ],
+  )
+  assert.ok(changes.every(({ at }) => !Number.isNaN(Date.parse(at))))
+})
+
 suite('signatures and referrers', () => {
   const subject = digestOf(manifest)
   const signature = manifestOf([], {

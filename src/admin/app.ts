@@ -1,6 +1,7 @@
 import type { RequestListener } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import { Hono } from 'hono'
+import type { TagChange, TagHistory } from '../oci/indexes.ts'
 import type { Readiness } from './health.ts'
 import type { Metrics } from './metrics.ts'
 
@@ -9,10 +10,12 @@ export interface AdminAppOptions {
   readonly ready: Readiness
   /** What is being downloaded, for `/api/v1/transfers`. */
   readonly transfers: () => readonly object[]
+  /** For `/api/v1/tags/<upstream>/<repository>/<tag>`. */
+  readonly history: TagHistory['history']
 }
 
 /** Health, metrics and the admin API, for the listener that clients do not see. */
-export function adminApp({ metrics, ready, transfers }: AdminAppOptions): RequestListener {
+export function adminApp({ metrics, ready, transfers, history }: AdminAppOptions): RequestListener {
   const app = new Hono()
   app.get('/', (c) => c.html(INDEX))
   app.get('/healthz', (c) => c.json({ status: 'ok' }))
@@ -25,8 +28,19 @@ export function adminApp({ metrics, ready, transfers }: AdminAppOptions): Reques
     return c.body(body, 200, { 'Content-Type': contentType })
   })
   app.get('/api/v1/transfers', (c) => c.json({ transfers: transfers() }))
+  app.get('/api/v1/tags/:upstream/:name{.+}/:tag', async (c) => {
+    const { upstream, name, tag } = c.req.param()
+    const changes = await history({ upstream, name }, tag)
+    if (changes.length === 0) return c.json({ error: 'nothing is known of this tag' }, 404)
+    return c.json({ upstream, repository: name, tag, changes: changes.map(describeChange) })
+  })
   app.notFound((c) => c.json({ error: 'there is nothing here' }, 404))
   return getRequestListener(app.fetch, { overrideGlobalObjects: false }) as RequestListener
+}
+
+/** `changes` come newest first: what was before one is the next one. */
+function describeChange({ at, digest }: TagChange, i: number, changes: readonly TagChange[]) {
+  return { at: new Date(at).toISOString(), from: changes[i + 1]?.digest ?? null, to: digest }
 }
 
 const INDEX = `<!doctype html>

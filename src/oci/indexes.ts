@@ -20,8 +20,20 @@ export interface TagIndex {
   get(repository: RepositoryName, tag: string): Promise<TagEntry | undefined>
   set(repository: RepositoryName, tag: string, entry: TagEntry): Promise<void>
   remove(repository: RepositoryName, tag: string): Promise<void>
-  /** Forgets tags last used before this instant. @returns how many */
+  /** Forgets tags last used before this instant, and their history. @returns how many */
   removeUnusedSince(instant: number): Promise<number>
+}
+
+/** That a tag was seen to point to something else than before. */
+export interface TagChange {
+  /** When it was seen. */
+  readonly at: number
+  readonly digest: Digest
+}
+
+export interface TagHistory {
+  /** At most the last hundred changes, the newest first. Outlives the tag's removal, and is forgotten with what nobody asks for. */
+  history(repository: RepositoryName, tag: string): Promise<readonly TagChange[]>
 }
 
 export interface StoredContent {

@@ -1,12 +1,14 @@
 import type { Descriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
+import { isRegistryError } from '../oci/errors.ts'
 import type { ContentInventory } from '../oci/indexes.ts'
 import type { BlobReader, BlobStore } from '../oci/stores.ts'
 import type { StoreTelemetry } from '../oci/telemetry.ts'
 import { fileIngest, type FileIngestOptions } from './file-ingest.ts'
-import { unlessMissing } from './storage-error.ts'
+import type { OpenFile } from './files.ts'
+import { codeOf, forgiveStorage, unlessMissing } from './storage-error.ts'
 
-/** Content as files named by their digest. A file that is not as long as the index says is no content: it is removed, and a miss. */
+/** Content as files named by their digest. A file that is not as long as the index says, or cannot be read, is no content: it is removed, and a miss. */
 export function fileBlobStore(
   options: FileIngestOptions & { readonly telemetry: StoreTelemetry },
 ): BlobStore & ContentInventory {
@@ -22,14 +24,12 @@ export function fileBlobStore(
     async open(digest) {
       const descriptor = await find(digest)
       if (descriptor === undefined) return undefined
-      const file = await attempt('open', () => files.open(paths.blob(digest), 'r').catch(unlessMissing))
-      if (file !== undefined && (await attempt('open', () => file.size())) === descriptor.size) {
+      const file = await openWhole(descriptor)
+      if (file !== undefined) {
         content.use(digest)
         return reader(descriptor, file)
       }
-      await file?.close()
-      telemetry.evicted('corrupt')
-      await remove(digest)
+      await removeCorrupt(digest)
       return undefined
     },
 
@@ -38,27 +38,78 @@ export function fileBlobStore(
     delete: remove,
 
     usage: () =>
-      attempt('usage', async () => ({ ...content.totals, freeBytes: await files.freeBytes(paths.root) })),
+      attempt('usage', async () => ({
+        ...(await content.totals()),
+        freeBytes: await files.freeBytes(paths.root),
+      })),
 
     leastRecentlyUsed: (limit) => content.leastRecentlyUsed(limit),
   }
 
   async function find(digest: Digest): Promise<Descriptor | undefined> {
-    const row = await attempt('index', async () => content.find(digest))
+    const row = await content.find(digest)
     return row && { mediaType: row.mediaType, digest, size: row.size }
   }
 
-  /** The row goes first: a file without a row is found again at the next rebuild, a row without a file would be a lie. */
-  async function remove(digest: Digest): Promise<void> {
-    await content.remove(digest)
-    await attempt('delete', () => files.remove(paths.blob(digest)))
+  /** undefined when the file is not there, not as long as it should be, or on a bad spot of the disk. */
+  async function openWhole({ digest, size }: Descriptor): Promise<OpenFile | undefined> {
+    return attempt('open', async () => {
+      let file: OpenFile | undefined
+      try {
+        file = await files.open(paths.blob(digest), 'r')
+        if ((await file.size()) === size) return file
+      } catch (error) {
+        if (codeOf(error) !== 'EIO') {
+          await file?.close()
+          return unlessMissing(error)
+        }
+        telemetry.failed('open')
+      }
+      await file?.close()
+      return undefined
+    })
   }
 
-  function reader(descriptor: Descriptor, file: Awaited<ReturnType<typeof files.open>>): BlobReader {
+  /** A row that cannot be removed, on a disk that became read-only, is a miss again next time. */
+  async function removeCorrupt(digest: Digest): Promise<void> {
+    telemetry.evicted('corrupt')
+    await remove(digest).catch(forgiveStorage)
+  }
+
+  /** The row goes first: a file without a row is found again at a rebuild, a row without a file would be a lie. */
+  async function remove(digest: Digest): Promise<void> {
+    let refused: unknown
+    await content.remove(digest).catch((error: unknown) => {
+      refused = forgiveStorage(error) ?? error
+    })
+    await attempt('delete', () => files.remove(paths.blob(digest)))
+    // On a full disk the index can only be written once a file has gone.
+    if (refused !== undefined) await content.remove(digest)
+    await forgetIfGone(digest)
+  }
+
+  /** A rebuild, or another commit, may have given a row to the very file that was just removed. */
+  async function forgetIfGone(digest: Digest): Promise<void> {
+    if ((await content.find(digest)) === undefined) return
+    const file = await attempt('delete', () => files.open(paths.blob(digest), 'r').catch(unlessMissing))
+    await file?.close()
+    if (file === undefined) await content.remove(digest)
+  }
+
+  function reader(descriptor: Descriptor, file: OpenFile): BlobReader {
     let closing: Promise<void> | undefined
     return {
       descriptor,
-      read: (buffer, position) => attempt('read', () => file.read(buffer, position)),
+      async read(buffer, position) {
+        try {
+          return await attempt('read', () => file.read(buffer, position))
+        } catch (error) {
+          if (isRegistryError(error, 'STORAGE') && error.detail['reason'] === 'EIO') {
+            await removeCorrupt(descriptor.digest)
+          }
+          throw error
+        }
+      },
       async [Symbol.asyncDispose]() {
         closing ??= file.close()
         await closing

@@ -2,12 +2,12 @@ import { dirname } from 'node:path'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { OCTET_STREAM } from '../oci/media-types.ts'
 import type { BlobIngest, ExpectedContent } from '../oci/stores.ts'
-import type { Files } from './files.ts'
-import type { PartFile, PartFiles } from './part-file.ts'
+import type { Files, OpenFile } from './files.ts'
+import type { PartFiles } from './part-file.ts'
 import type { Paths } from './paths.ts'
 import { RunningHash } from './running-hash.ts'
 import type { ContentIndex } from './sqlite-index.ts'
-import type { Attempt } from './storage-error.ts'
+import { type Attempt, forgiveStorage } from './storage-error.ts'
 
 export interface FileIngestOptions {
   readonly files: Files
@@ -29,10 +29,13 @@ export async function fileIngest(
 ): Promise<BlobIngest> {
   const part = await attempt('ingest', () => parts.take(digest))
   const { file, filled } = part
+  const target = paths.blob(digest)
   const hash = new RunningHash(digest, filled, (buffer, position) => file.read(buffer, position))
   let unnoted = 0
-  let outcome: 'open' | 'committed' | 'kept' = 'open'
+  /** `named`: in `blobs/`, and not in the index yet. */
+  let stage: 'open' | 'named' | 'committed' | 'kept' = 'open'
   let verified: number | undefined
+  let unsynced: { readonly reason: unknown } | undefined
   let last: Promise<unknown> = Promise.resolve()
 
   /** One at a time: a byte is written once and hashed once, so what is hashed is what is in the file. */
@@ -47,7 +50,8 @@ export async function fileIngest(
 
     write: (chunk, position) => inTurn(() => attempt('write', () => writeMissing(chunk, position))),
 
-    read: (buffer, position) => attempt('read', () => file.read(buffer, position)),
+    read: (buffer, position) =>
+      attempt('read', () => file.read(buffer.subarray(0, filled.filledFrom(position) - position), position)),
 
     verify: (size) =>
       inTurn(() =>
@@ -62,17 +66,17 @@ export async function fileIngest(
     keep: () =>
       inTurn(() =>
         attempt('keep', async () => {
-          if (outcome !== 'open') return
+          if (stage !== 'open' || filled.size === 0) return
           await part.note()
-          outcome = 'kept'
-          parts.leave(digest, part)
+          stage = 'kept'
+          await parts.leave(digest, part)
         }),
       ),
 
     async [Symbol.asyncDispose]() {
       await inTurn(async () => {
-        await file.close()
-        if (outcome === 'open') await attempt('discard', () => part.remove())
+        await attempt('close', () => file.close()).catch(forgiveStorage)
+        await attempt('discard', () => discard()).catch(forgiveStorage)
       })
     },
   }
@@ -81,40 +85,64 @@ export async function fileIngest(
     const end = position + chunk.length
     for (let gap = filled.firstGap(position, end); gap !== undefined; gap = filled.firstGap(position, end)) {
       const missing = chunk.subarray(gap.start - position, gap.end - position)
-      await writeAll(part, missing, gap.start)
-      hash.add(missing, gap.start)
+      await writeAndHash(missing, gap.start)
       filled.add(gap.start, gap.end)
       unnoted += missing.length
     }
     await hash.catchUp(CATCH_UP)
     if (unnoted < NOTE_EVERY) return
     unnoted = 0
-    await part.note()
+    await attempt('note', () => part.note()).catch(forgiveStorage)
   }
 
-  /** The steps in the order that leaves, whenever the machine stops, the object whole or absent. */
-  async function commit(): Promise<Descriptor> {
-    if (verified === undefined) throw new Error('committed before it was verified')
-    const descriptor = { mediaType, digest, size: verified }
-    if (outcome === 'committed') return descriptor
-    const target = paths.blob(digest)
-    const folder = dirname(target)
-    await file.sync()
-    await files.makeFolder(folder)
-    await files.rename(part.path, target)
-    await files.syncFolder(folder)
-    await files.syncFolder(dirname(folder))
-    outcome = 'committed'
-    await part.removeNote()
-    await content.add(digest, { size: verified, mediaType }).catch(async (error: unknown) => {
-      // A file that the index does not know would take space that nobody counts.
-      await files.remove(target)
+  /** Hashes while the disk is busy, and forgets that when the bytes did not get there: others may come in their place. */
+  async function writeAndHash(bytes: Uint8Array, position: number): Promise<void> {
+    const writing = writeAll(file, bytes, position)
+    hash.add(bytes, position)
+    await writing.catch((error: unknown) => {
+      hash.restart()
       throw error
     })
-    return descriptor
+  }
+
+  /** The steps in the order that leaves, whenever the machine stops, the object whole or absent. May be tried again. */
+  async function commit(): Promise<Descriptor> {
+    if (verified === undefined) throw new Error('committed before it was verified')
+    if (unsynced !== undefined) throw unsynced.reason
+    if (stage === 'open') {
+      const folder = dirname(target)
+      await synced(() => file.sync())
+      await files.makeFolder(folder)
+      await files.rename(part.path, target)
+      stage = 'named'
+      await synced(() => files.syncFolder(folder))
+      await synced(() => files.syncFolder(dirname(folder)))
+    }
+    if (stage === 'named') {
+      await content.add(digest, { size: verified, mediaType })
+      stage = 'committed'
+      await attempt('note', () => part.removeNote()).catch(forgiveStorage)
+    }
+    return { mediaType, digest, size: verified }
+  }
+
+  /** A failed sync may have dropped what it was to write and reports that once only: a second that succeeds proves nothing. */
+  async function synced(sync: () => Promise<void>): Promise<void> {
+    try {
+      await sync()
+    } catch (reason) {
+      unsynced = { reason }
+      throw reason
+    }
+  }
+
+  async function discard(): Promise<void> {
+    if (stage === 'open' || stage === 'named') await part.remove()
+    // A file that the index does not know takes space that nobody counts; another ingest may have made it known.
+    if (stage === 'named' && (await content.find(digest)) === undefined) await files.remove(target)
   }
 }
 
-async function writeAll({ file }: PartFile, bytes: Uint8Array, position: number): Promise<void> {
+async function writeAll(file: OpenFile, bytes: Uint8Array, position: number): Promise<void> {
   for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done), position + done)
 }

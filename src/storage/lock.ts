@@ -1,47 +1,81 @@
-import { open, readFile, rm } from 'node:fs/promises'
-import { codeOf, unlessMissing } from './storage-error.ts'
+import { rmSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { codeOf, isBusy, isCorrupt } from './storage-error.ts'
 
 export interface Lock {
-  release(): Promise<void>
+  /** The last holder was killed, or left something unfinished: what it did may be half done. */
+  readonly wasAbandoned: boolean
+  /** `unfinished`: the next holder is to find it abandoned. */
+  release(options?: { readonly unfinished: boolean }): void
 }
+
+/** Milliseconds. Long enough for another's look at who holds it. */
+const PATIENCE = 100
 
 /**
- * Keeps a second process out of the store. The file names its holder by pid and by when that process started, so that a lock which
- * outlived its holder (kill -9, a crash) is recognised, also when the pid belongs to somebody else by now.
+ * Keeps a second process out of the store. It is SQLite's lock on a file, for it is the kernel's: it ends with its holder however
+ * that dies, and holds between containers, where the same pid means somebody else.
  *
- * @throws Error naming the pid when another living process holds it.
+ * @throws Error naming the pid of the process that holds it.
  */
-export async function acquireLock(path: string): Promise<Lock> {
-  const own = `${process.pid} ${await startOf(process.pid)}\n`
-  for (;;) {
-    try {
-      await using file = await open(path, 'wx')
-      await file.writeFile(own)
-      return { release: () => rm(path, { force: true }) }
-    } catch (error) {
-      if (codeOf(error) !== 'EEXIST') throw error
-    }
-    const holder = await readFile(path, 'utf8').catch(unlessMissing)
-    const [pid = '', started = ''] = holder?.trim().split(' ') ?? []
-    if (holder !== undefined && holder !== own && (await isAlive(Number(pid), started))) {
-      throw new Error(`the store is in use by process ${pid} (${path})`)
-    }
-    await rm(path, { force: true })
-  }
-}
-
-async function isAlive(pid: number, started: string): Promise<boolean> {
-  if (!Number.isSafeInteger(pid) || pid <= 0) return false
+export function acquireLock(path: string): Lock {
   try {
-    process.kill(pid, 0)
+    return acquire(path)
   } catch (error) {
-    if (codeOf(error) === 'ESRCH') return false
+    if (!isCorrupt(error)) throw error
+    rmSync(path)
+    rmSync(`${path}-journal`, { force: true })
+    return { ...acquire(path), wasAbandoned: true }
   }
-  return (await startOf(pid)) === started
 }
 
-/** Clock ticks since boot when a process started (proc(5), field 22 of stat); 'unknown' where there is no /proc. */
-async function startOf(pid: number): Promise<string> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
-  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? 'unknown'
+function acquire(path: string): Lock {
+  const db = new DatabaseSync(path, { timeout: PATIENCE })
+  try {
+    db.exec('BEGIN IMMEDIATE')
+    const wasAbandoned = leaveName(db)
+    db.exec('BEGIN IMMEDIATE')
+    return { wasAbandoned, release: ({ unfinished } = { unfinished: false }) => release(db, unfinished) }
+  } catch (error) {
+    const holder = isBusy(error)
+      ? `the store is in use by process ${holderOf(db) ?? 'unknown'} (${path})`
+      : undefined
+    db.close()
+    throw holder === undefined ? error : new Error(holder, { cause: error })
+  }
+}
+
+/** Ends the transaction. @returns whether the name of an earlier holder was still there */
+function leaveName(db: DatabaseSync): boolean {
+  try {
+    db.exec('CREATE TABLE IF NOT EXISTS holder (pid INTEGER NOT NULL) STRICT')
+    const wasAbandoned = db.prepare('SELECT pid FROM holder').get() !== undefined
+    db.exec(`DELETE FROM holder; INSERT INTO holder VALUES (${process.pid}); COMMIT`)
+    return wasAbandoned
+  } catch (error) {
+    if (codeOf(error) !== 'ERR_SQLITE_ERROR' || isCorrupt(error)) throw error
+    // A full disk keeps nobody from locking, only from leaving a name.
+    if (db.isTransaction) db.exec('ROLLBACK')
+    return true
+  }
+}
+
+function holderOf(db: DatabaseSync): number | undefined {
+  try {
+    return (db.prepare('SELECT pid FROM holder').get() as { pid: number } | undefined)?.pid
+  } catch (error) {
+    if (codeOf(error) === 'ERR_SQLITE_ERROR') return undefined
+    throw error
+  }
+}
+
+function release(db: DatabaseSync, unfinished: boolean): void {
+  try {
+    if (!unfinished) db.exec('DELETE FROM holder; COMMIT')
+  } catch (error) {
+    // The name stays, and the next holder looks more closely.
+    if (codeOf(error) !== 'ERR_SQLITE_ERROR') throw error
+  } finally {
+    db.close()
+  }
 }

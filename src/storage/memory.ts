@@ -1,16 +1,24 @@
 import type { Digest } from '../oci/digest.ts'
-import type { ContentInventory, LinkIndex, TagEntry, TagIndex } from '../oci/indexes.ts'
+import type {
+  ContentInventory,
+  LinkIndex,
+  TagChange,
+  TagEntry,
+  TagHistory,
+  TagIndex,
+} from '../oci/indexes.ts'
 import { IntervalSet } from '../oci/intervals.ts'
 import { OCTET_STREAM } from '../oci/media-types.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { BlobIngest, BlobStore, ExpectedContent } from '../oci/stores.ts'
 import { RunningHash } from './running-hash.ts'
+import { TAG_CHANGES } from './tag-changes.ts'
 
 export interface MemoryStore {
   readonly blobs: BlobStore
   readonly inventory: ContentInventory
   readonly links: LinkIndex
-  readonly tags: TagIndex
+  readonly tags: TagIndex & TagHistory
 }
 
 interface Content {
@@ -30,6 +38,7 @@ export function memoryStore(now: () => number = Date.now): MemoryStore {
   const parts = new Map<Digest, Part>()
   const links = new Map<Digest, Set<string>>()
   const tags = new Map<string, TagEntry & { lastUsed: number }>()
+  const changes = new Map<string, readonly TagChange[]>()
 
   const used = (digest: Digest): Content | undefined => {
     const content = contents.get(digest)
@@ -94,7 +103,11 @@ export function memoryStore(now: () => number = Date.now): MemoryStore {
         return { digest: entry.digest, checkedAt: entry.checkedAt }
       },
       async set(repository, tag, { digest, checkedAt }) {
-        tags.set(keyOf(repository, tag), { digest, checkedAt, lastUsed: now() })
+        const key = keyOf(repository, tag)
+        const before = changes.get(key) ?? []
+        tags.set(key, { digest, checkedAt, lastUsed: now() })
+        if (before[0]?.digest === digest) return
+        changes.set(key, [{ at: checkedAt, digest }, ...before].slice(0, TAG_CHANGES))
       },
       async remove(repository, tag) {
         tags.delete(keyOf(repository, tag))
@@ -102,15 +115,21 @@ export function memoryStore(now: () => number = Date.now): MemoryStore {
       async removeUnusedSince(instant) {
         const old = [...tags].filter(([, { lastUsed }]) => lastUsed < instant)
         for (const [key] of old) tags.delete(key)
+        for (const [key, seen] of changes) {
+          const rest = tags.has(key) ? seen : seen.filter(({ at }) => at >= instant)
+          if (rest.length === 0) changes.delete(key)
+          else changes.set(key, rest)
+        }
         return old.length
       },
+      history: async (repository, tag) => changes.get(keyOf(repository, tag)) ?? [],
     },
   }
 
   function memoryIngest({ digest, mediaType = OCTET_STREAM }: ExpectedContent, part: Part): BlobIngest {
     const { filled } = part
     const read = async (buffer: Buffer, position: number) =>
-      part.bytes.copy(buffer, 0, Math.min(position, part.bytes.length))
+      part.bytes.copy(buffer, 0, position, filled.filledFrom(position))
     const hash = new RunningHash(digest, filled, read)
     let verified: number | undefined
 
@@ -138,7 +157,9 @@ export function memoryStore(now: () => number = Date.now): MemoryStore {
       },
       async commit() {
         if (verified === undefined) throw new Error('committed before it was verified')
-        contents.set(digest, { bytes: part.bytes.subarray(0, verified), mediaType, lastUsed: now() })
+        const known = contents.get(digest)?.mediaType ?? OCTET_STREAM
+        const type = known === OCTET_STREAM ? mediaType : known
+        contents.set(digest, { bytes: part.bytes.subarray(0, verified), mediaType: type, lastUsed: now() })
         return { mediaType, digest, size: verified }
       },
       async keep() {

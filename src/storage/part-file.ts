@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { algorithmOf, type Digest, hexOf, isDigest } from '../oci/digest.ts'
+import { algorithmOf, type Digest, hexOf } from '../oci/digest.ts'
 import { IntervalSet } from '../oci/intervals.ts'
 import type { Files, OpenFile } from './files.ts'
+import { type Note, parseNote } from './note.ts'
 import type { Paths } from './paths.ts'
 import { unlessMissing } from './storage-error.ts'
 
@@ -16,68 +17,93 @@ export interface PartFile {
   remove(): Promise<void>
 }
 
-interface Note {
-  readonly digest: Digest
-  readonly filled: readonly (readonly [start: number, end: number])[]
-}
-
 export interface PartFiles {
   /** The one an earlier ingest of this digest left, or a new one; either way nobody else's. */
   take(digest: Digest): Promise<PartFile>
-  /** Says that a part was left for later. */
-  leave(digest: Digest, part: PartFile): void
+  /** Says that a part, with its note, was left for later. Of two for one digest the fuller stays. */
+  leave(digest: Digest, part: PartFile): Promise<void>
   /** Finds what an earlier process left, and removes what cannot be continued from. */
   recover(): Promise<void>
   /** Removes what was left longer ago than `olderThan` milliseconds, and the oldest of the rest down to `maxBytes` in all. */
   sweep(limits: { readonly olderThan: number; readonly maxBytes: number }, now: number): Promise<void>
 }
 
+interface Leftover {
+  readonly id: string
+  /** Bytes that are there. */
+  readonly size: number
+}
+
 export function partFiles(files: Files, paths: Paths): PartFiles {
-  const left = new Map<Digest, string>()
+  const left = new Map<Digest, Leftover>()
 
   return {
     async take(digest) {
-      const id = left.get(digest)
+      const leftover = left.get(digest)
       left.delete(digest)
-      return (id && (await reopen(id, digest))) || (await create(digest))
+      return (leftover && (await reopen(leftover, digest))) ?? (await create(digest))
     },
-    leave(digest, { path }) {
-      left.set(digest, idOf(path))
-    },
+    leave: (digest, { path, filled }) => leave(digest, { id: idOf(path), size: filled.size }),
     async recover() {
-      for (const name of await files.list(paths.ingest)) {
-        const id = name.replace(/\.(?:part|json|json\.new)$/, '')
+      const names = await files.list(paths.ingest)
+      const ids = new Set(names.filter((name) => name.endsWith('.part')).map(idOf))
+      for (const id of ids) {
         const note = await readNote(id)
-        if (note === undefined || name.endsWith('.new')) await files.remove(`${paths.ingest}/${name}`)
-        else left.set(note.digest, id)
+        if (note === undefined) await removeBoth(id)
+        else await leave(note.digest, { id, size: sizeOf(note) })
       }
+      const strays = names.filter((name) => !ids.has(idOf(name)))
+      for (const name of strays) await files.remove(`${paths.ingest}/${name}`)
     },
     async sweep({ olderThan, maxBytes }, now) {
       const found = await Promise.all(
-        [...left].map(async ([digest, id]) => Object.assign({ digest, id }, await measure(id))),
+        [...left].map(async ([digest, { id, size }]) => ({ digest, id, size, at: await leftAt(id) })),
       )
       let bytes = 0
       for (const { digest, id, size, at } of found.toSorted((a, b) => b.at - a.at)) {
         bytes += size
-        if (now - at <= olderThan && bytes <= maxBytes) continue
+        const isTaken = left.get(digest)?.id !== id
+        if (isTaken || (now - at <= olderThan && bytes <= maxBytes)) continue
         left.delete(digest)
         await removeBoth(id)
       }
     },
   }
 
-  async function create(digest: Digest): Promise<PartFile> {
-    const id = `${algorithmOf(digest)}-${hexOf(digest)}-${randomBytes(4).toString('hex')}`
-    return partFile(id, digest, await files.open(paths.part(id), 'wx+'), new IntervalSet())
+  async function leave(digest: Digest, leftover: Leftover): Promise<void> {
+    const other = left.get(digest)
+    const [fuller, rest] =
+      other !== undefined && other.size >= leftover.size ? [other, leftover] : [leftover, other]
+    left.set(digest, fuller)
+    if (rest !== undefined) await removeBoth(rest.id)
   }
 
-  async function reopen(id: string, digest: Digest): Promise<PartFile | undefined> {
-    const note = await readNote(id)
-    const file = note && (await files.open(paths.part(id), 'r+').catch(unlessMissing))
-    if (file === undefined) return undefined
-    const size = await file.size()
-    const filled = note!.filled.map(([start, end]) => ({ start, end: Math.min(end, size) }))
-    return partFile(id, digest, file, new IntervalSet(filled))
+  async function create(digest: Digest): Promise<PartFile> {
+    const id = `${algorithmOf(digest)}-${hexOf(digest)}-${randomBytes(4).toString('hex')}`
+    const open = () => files.open(paths.part(id), 'wx+')
+    const file = await open().catch(async (error: unknown) => {
+      unlessMissing(error)
+      await files.makeFolder(paths.ingest)
+      return open()
+    })
+    return partFile(id, digest, file, new IntervalSet())
+  }
+
+  async function reopen(leftover: Leftover, digest: Digest): Promise<PartFile | undefined> {
+    const { id } = leftover
+    let file: OpenFile | undefined
+    try {
+      const note = await readNote(id)
+      file = note && (await files.open(paths.part(id), 'r+').catch(unlessMissing))
+      if (note === undefined || file === undefined) return undefined
+      const size = await file.size()
+      const filled = note.filled.map(([start, end]) => ({ start, end: Math.min(end, size) }))
+      return partFile(id, digest, file, new IntervalSet(filled))
+    } catch (error) {
+      left.set(digest, leftover)
+      await file?.close()
+      throw error
+    }
   }
 
   function partFile(id: string, digest: Digest, file: OpenFile, filled: IntervalSet): PartFile {
@@ -90,20 +116,24 @@ export function partFiles(files: Files, paths: Paths): PartFiles {
         await files.writeText(`${paths.sidecar(id)}.new`, JSON.stringify(note))
         await files.rename(`${paths.sidecar(id)}.new`, paths.sidecar(id))
       },
-      removeNote: () => files.remove(paths.sidecar(id)),
+      removeNote: () => removeNote(id),
       remove: () => removeBoth(id),
     }
   }
 
   async function removeBoth(id: string): Promise<void> {
     await files.remove(paths.part(id))
+    await removeNote(id)
+  }
+
+  async function removeNote(id: string): Promise<void> {
+    await files.remove(`${paths.sidecar(id)}.new`)
     await files.remove(paths.sidecar(id))
   }
 
-  async function measure(id: string): Promise<{ size: number; at: number }> {
-    const note = await readNote(id)
-    const size = note?.filled.reduce((sum, [start, end]) => sum + end - start, 0) ?? 0
-    return { size, at: (await files.modifiedAt(paths.part(id)).catch(unlessMissing)) ?? 0 }
+  /** Epoch milliseconds. */
+  async function leftAt(id: string): Promise<number> {
+    return (await files.modifiedAt(paths.part(id)).catch(unlessMissing)) ?? 0
   }
 
   /** undefined when there is none, or none that makes sense. */
@@ -114,31 +144,9 @@ export function partFiles(files: Files, paths: Paths): PartFiles {
 }
 
 function idOf(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1).replace(/\.part$/, '')
+  return path.slice(path.lastIndexOf('/') + 1).replace(/\.(?:part|json|json\.new)$/, '')
 }
 
-function parseNote(text: string): Note | undefined {
-  try {
-    const { digest, filled } = JSON.parse(text) as Partial<Note>
-    if (
-      typeof digest !== 'string' ||
-      !isDigest(digest) ||
-      !Array.isArray(filled) ||
-      !filled.every(isInterval)
-    )
-      return undefined
-    return { digest, filled }
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined
-    throw error
-  }
-}
-
-function isInterval(item: unknown): boolean {
-  return (
-    Array.isArray(item) &&
-    item.length === 2 &&
-    item.every((n) => Number.isSafeInteger(n) && n >= 0) &&
-    item[0] <= item[1]
-  )
+function sizeOf({ filled }: Note): number {
+  return filled.reduce((sum, [start, end]) => sum + end - start, 0)
 }

@@ -6,8 +6,9 @@ import { algorithmOf, type Digest, hexOf } from '../oci/digest.ts'
  *
  *     FORMAT                        "entrepot 1"
  *     CACHEDIR.TAG                  tells backup programs to pass it over
- *     lock                          held by the process that has it open
  *     index.sqlite                  what is known about the content; rebuilt when lost
+ *     index.sqlite.corrupt          the last one that was found damaged
+ *     index.sqlite.lock             held by the process that has the store open
  *     blobs/<algorithm>/ab/<hex>    committed: whole, verified, immutable. Manifests too
  *     ingest/<id>.part              on its way in
  *     ingest/<id>.json              which of its bytes are there
@@ -35,7 +36,7 @@ export function paths(root: string): Paths {
     root,
     format: join(root, 'FORMAT'),
     cacheDirTag: join(root, 'CACHEDIR.TAG'),
-    lock: join(root, 'lock'),
+    lock: join(root, 'index.sqlite.lock'),
     index: join(root, 'index.sqlite'),
     blobs,
     ingest,

@@ -1,45 +1,93 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import { type Algorithm, isDigest } from '../oci/digest.ts'
+import { type Algorithm, type Digest, digestFrom, hasherFor, isDigest } from '../oci/digest.ts'
 import { OCTET_STREAM } from '../oci/media-types.ts'
+import type { StoreTelemetry } from '../oci/telemetry.ts'
 import type { Files } from './files.ts'
 import type { Paths } from './paths.ts'
 import type { ContentIndex } from './sqlite-index.ts'
+import { type Attempt, codeOf, forgiveStorage, unlessMissing } from './storage-error.ts'
+
+export interface RebuildOptions {
+  readonly files: Files
+  readonly paths: Paths
+  readonly content: ContentIndex
+  readonly attempt: Attempt
+  readonly telemetry: StoreTelemetry
+  /** Ends it early. */
+  readonly stopped: () => boolean
+}
 
 const ALGORITHMS: readonly Algorithm[] = ['sha256', 'sha512']
+const PIECE = 1024 * 1024
 
 /**
- * Fills an empty index from the files: only verified content is ever given a name in `blobs/`. Which repository may read what is
- * lost, and is proved anew; what were manifests is recognised when they are pulled again. `stopped` ends it early.
+ * Brings files that the index does not know into it: those a killed process left between name and row, and all of them when the
+ * index was lost. A name alone is not trusted after such events, so each is hashed first and removed when it is not what it is
+ * called. Which repository may read what is lost, and is proved anew; manifests are recognised when they are pulled again.
+ *
+ * @returns false when some could not be looked at.
  */
-export async function rebuildContent(
-  files: Files,
-  paths: Paths,
-  content: ContentIndex,
-  stopped: () => boolean,
-): Promise<void> {
+export async function rebuildContent(options: RebuildOptions): Promise<boolean> {
+  const { files, paths, content, attempt, telemetry, stopped } = options
+  const buffer = Buffer.allocUnsafe(PIECE)
+  let complete = true
+
   for (const algorithm of ALGORITHMS) {
-    for (const folder of await listing(files, `${paths.blobs}/${algorithm}`)) {
-      for (const name of await listing(files, `${paths.blobs}/${algorithm}/${folder}`)) {
-        if (stopped()) return
-        const digest = `${algorithm}:${name}`
+    for (const folder of await listing(`${paths.blobs}/${algorithm}`)) {
+      for (const name of await listing(`${paths.blobs}/${algorithm}/${folder}`)) {
+        if (stopped()) return false
         const path = `${paths.blobs}/${algorithm}/${folder}/${name}`
-        if (!isDigest(digest)) await files.remove(path)
-        else if (content.find(digest) === undefined) {
-          const file = await files.open(path, 'r')
-          const size = await file.size()
-          await file.close()
-          await content.add(digest, { size, mediaType: OCTET_STREAM })
-        }
+        await attempt('rebuild', () => adopt(path, `${algorithm}:${name}`)).catch(skipped)
         await turn()
       }
     }
   }
+  return complete && !stopped()
+
+  async function adopt(path: string, digest: string): Promise<void> {
+    if (!isDigest(digest) || path !== paths.blob(digest)) return files.remove(path)
+    if ((await content.find(digest)) !== undefined) return
+    const size = await verifiedSize(path, digest)
+    if (size !== undefined) {
+      await content.add(digest, { size, mediaType: OCTET_STREAM })
+      // It may have been evicted while it was hashed.
+      const file = await files.open(path, 'r').catch(unlessMissing)
+      await file?.close()
+      if (file === undefined) await content.remove(digest)
+      return
+    }
+    if (stopped()) return
+    telemetry.evicted('corrupt')
+    await files.remove(path)
+  }
+
+  /** undefined when it is not what its name says. */
+  async function verifiedSize(path: string, digest: Digest): Promise<number | undefined> {
+    const hash = hasherFor(digest)
+    const file = await files.open(path, 'r')
+    try {
+      let size = 0
+      for (let count; (count = await file.read(buffer, size)) > 0 && !stopped(); size += count) {
+        hash.update(buffer.subarray(0, count))
+      }
+      return digestFrom(hash, digest) === digest ? size : undefined
+    } finally {
+      await file.close()
+    }
+  }
+
+  async function listing(folder: string): Promise<readonly string[]> {
+    const names = await attempt('rebuild', () => files.list(folder).catch(unlessFolder)).catch(skipped)
+    return names ?? []
+  }
+
+  function skipped(error: unknown): undefined {
+    complete = false
+    return forgiveStorage(error)
+  }
 }
 
-async function listing(files: Files, folder: string): Promise<readonly string[]> {
-  return files.list(folder).catch((error: unknown) => {
-    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR'))
-      return []
-    throw error
-  })
+function unlessFolder(error: unknown): readonly string[] {
+  if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return []
+  throw error
 }

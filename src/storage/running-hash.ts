@@ -15,7 +15,7 @@ export class RunningHash {
   readonly #digest: Digest
   readonly #filled: IntervalSet
   readonly #readBack: ReadBack
-  readonly #hash
+  #hash
   #position = 0
 
   constructor(digest: Digest, filled: IntervalSet, readBack: ReadBack) {
@@ -25,12 +25,18 @@ export class RunningHash {
     this.#hash = hasherFor(digest)
   }
 
-  /** To be called with every chunk when it is stored. */
+  /** To be called with every chunk, which is in the store or about to be. */
   add(chunk: Uint8Array, position: number): void {
     if (position > this.#position) return
     const fresh = chunk.subarray(this.#position - position)
     this.#hash.update(fresh)
     this.#position += fresh.length
+  }
+
+  /** Takes back all that was added: some of it did not get into the store. */
+  restart(): void {
+    this.#hash = hasherFor(this.#digest)
+    this.#position = 0
   }
 
   /** Hashes what is there behind the hashed part, up to about `most` bytes, so that little is left for the end. */

@@ -28,15 +28,28 @@ const MIGRATIONS = [
      at INTEGER NOT NULL, digest TEXT NOT NULL
    ) STRICT;
    CREATE INDEX tag_history_by_tag ON tag_history (upstream, repository, tag, id);`,
+  `-- One row: counting a million objects takes longer than a start may.
+   CREATE TABLE totals (objects INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT;
+   INSERT INTO totals SELECT count(*), coalesce(sum(size), 0) FROM content;
+   CREATE TRIGGER content_added AFTER INSERT ON content BEGIN
+     UPDATE totals SET objects = objects + 1, bytes = bytes + new.size;
+   END;
+   CREATE TRIGGER content_resized AFTER UPDATE OF size ON content BEGIN
+     UPDATE totals SET bytes = bytes + new.size - old.size;
+   END;
+   CREATE TRIGGER content_removed AFTER DELETE ON content BEGIN
+     UPDATE totals SET objects = objects - 1, bytes = bytes - old.size;
+   END;`,
 ]
 
-/** Brings the database to the current version. @throws when it is of a later one. */
-export function migrate(db: DatabaseSync): void {
+/** Brings the database to the current version. @returns whether it was empty. @throws when it is of a later version. */
+export function migrate(db: DatabaseSync): boolean {
   const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number }
   if (version > MIGRATIONS.length) {
-    throw new Error(`index.sqlite is of version ${version}, this program knows ${MIGRATIONS.length}`)
+    throw new Error(`index.sqlite is of version ${version}, this program reads up to ${MIGRATIONS.length}`)
   }
   for (const [step, statements] of MIGRATIONS.entries()) {
     if (step >= version) db.exec(`BEGIN; ${statements} PRAGMA user_version = ${step + 1}; COMMIT`)
   }
+  return version === 0
 }

@@ -1,8 +1,11 @@
+import { setImmediate as turn } from 'node:timers/promises'
+
 /** Gathers when things were used and writes it in batches: a read must not cost a write. */
 export interface UsageLog<K extends readonly string[]> {
   note(key: K): void
-  flush(): void
-  /** Flushes, and ends the timer. */
+  /** Writes what was gathered, with turns of the event loop in between; what could not be written stays for the next time. */
+  flush(): Promise<void>
+  /** Writes it all at once, and ends the timer. */
   close(): void
 }
 
@@ -13,25 +16,26 @@ export interface Use<K> {
 }
 
 const EVERY = 5_000
+/** So many take a few milliseconds. */
+const SLICE = 200
 
+/** `write` is given a batch, and says whether it could be written. */
 export function usageLog<K extends readonly string[]>(
   now: () => number,
-  write: (uses: readonly Use<K>[]) => void,
+  write: (uses: readonly Use<K>[]) => boolean,
 ): UsageLog<K> {
   const uses = new Map<string, Use<K>>()
-  const flush = (): void => {
-    if (uses.size === 0) return
-    const batch = [...uses.values()]
-    uses.clear()
-    write(batch)
+  const writeSlice = (most: number): boolean => {
+    const slice = [...uses.entries().take(most)]
+    if (slice.length === 0 || !write(slice.map(([, use]) => use))) return false
+    for (const [key] of slice) uses.delete(key)
+    return uses.size > 0
   }
-  const timer = setInterval(() => {
-    try {
-      flush()
-    } catch {
-      // A full or failing disk: these uses are lost, which makes eviction a little less fair and nothing else.
-    }
-  }, EVERY).unref()
+  const flush = async (): Promise<void> => {
+    // What is noted meanwhile waits for the next time, or a busy store would never be done.
+    for (let left = uses.size; left > 0 && writeSlice(Math.min(SLICE, left)); left -= SLICE) await turn()
+  }
+  const timer = setInterval(() => void flush(), EVERY).unref()
 
   return {
     note(key) {
@@ -40,7 +44,7 @@ export function usageLog<K extends readonly string[]>(
     flush,
     close() {
       clearInterval(timer)
-      flush()
+      writeSlice(Infinity)
     },
   }
 }

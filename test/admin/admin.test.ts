@@ -18,7 +18,7 @@ let port: number
 before(async () => {
   const ready = readiness({ isDraining: () => draining, probeStore: () => probeStore(), patience: 50 })
   const transfers = () => [{ digest: 'sha256:abc', size: 10, filled: 5 }]
-  server = createServer(adminApp({ metrics: counted, ready, transfers }))
+  server = createServer(adminApp({ metrics: counted, ready, transfers, history: async () => [] }))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   port = (server.address() as AddressInfo).port
 })

@@ -83,7 +83,7 @@ suite('trouble with the disk', () => {
       await using setup = await proxyOnFiles({ upstream })
       const { files, proxy, store } = setup
       upstream.addBlob(layer.bytes)
-      files.fail(operation, 'ENOSPC')
+      files.fail(operation, 'ENOSPC', { times: 1 })
       assert.equal(await digestRead(proxy.repository(), layer.digest), layer.digest)
       await eventually(() => proxy.transfers.list().length === 0)
       assert.equal(await store.blobs.stat(layer.digest), undefined)

@@ -4,7 +4,7 @@ import { suite, test } from 'node:test'
 import fc from 'fast-check'
 import { digestOf, parseDigest } from '../../src/oci/digest.ts'
 import { isRegistryError } from '../../src/oci/errors.ts'
-import type { ContentInventory, LinkIndex, TagIndex } from '../../src/oci/indexes.ts'
+import type { ContentInventory, LinkIndex, TagHistory, TagIndex } from '../../src/oci/indexes.ts'
 import { OCI_MANIFEST, OCTET_STREAM } from '../../src/oci/media-types.ts'
 import type { BlobStore } from '../../src/oci/stores.ts'
 import { type Blob, blobOf } from '../support/fixtures.ts'
@@ -14,7 +14,7 @@ export interface StoreUnderTest extends AsyncDisposable {
   readonly blobs: BlobStore
   readonly inventory: ContentInventory
   readonly links: LinkIndex
-  readonly tags: TagIndex
+  readonly tags: TagIndex & TagHistory
 }
 
 const a = { upstream: 'docker.io', name: 'library/a' }
@@ -235,6 +235,49 @@ export function storeSuite(name: string, open: (now: () => number) => Promise<St
       assert.equal(await store.tags.get(a, 'old'), undefined)
       assert.ok(await store.tags.get(a, 'used'))
       assert.ok(await store.tags.get(a, 'new'))
+    })
+
+    test('a tag has a history of what it pointed to, the newest first', async () => {
+      await using store = await opened()
+      const [one, two] = [blobOf(1).digest, blobOf(2).digest]
+      const seen = [one, one, two, one]
+      for (const [at, digest] of seen.entries()) await store.tags.set(a, 'latest', { digest, checkedAt: at })
+      await store.tags.remove(a, 'latest')
+      await store.tags.set(a, 'latest', { digest: one, checkedAt: 9 })
+      assert.deepEqual(await store.tags.history(a, 'latest'), [
+        { at: 3, digest: one },
+        { at: 2, digest: two },
+        { at: 0, digest: one },
+      ])
+      assert.deepEqual(await store.tags.history(b, 'latest'), [])
+    })
+
+    test('of the history of a tag the last hundred changes stay', async () => {
+      await using store = await opened()
+      for (let at = 0; at < 150; at++) {
+        await store.tags.set(a, 'nightly', { digest: blobOf(4, at).digest, checkedAt: at })
+      }
+      const history = await store.tags.history(a, 'nightly')
+      assert.deepEqual(
+        history.map(({ at }) => at),
+        Array.from({ length: 100 }, (_, i) => 149 - i),
+      )
+    })
+
+    test('the history of tags that are gone is forgotten in time', async () => {
+      let now = 1_000
+      await using store = await open(() => now)
+      const entry = (size: number) => ({ digest: blobOf(size).digest, checkedAt: now })
+      for (const tag of ['deleted', 'unused', 'used']) await store.tags.set(a, tag, entry(1))
+      await store.tags.remove(a, 'deleted')
+      now = 2_000
+      await store.tags.get(a, 'used')
+      await store.tags.removeUnusedSince(500)
+      assert.equal((await store.tags.history(a, 'deleted')).length, 1)
+      await store.tags.removeUnusedSince(1_500)
+      assert.deepEqual(await store.tags.history(a, 'deleted'), [])
+      assert.deepEqual(await store.tags.history(a, 'unused'), [])
+      assert.equal((await store.tags.history(a, 'used')).length, 1)
     })
   })
 }

@@ -1,13 +1,12 @@
-import { filesystemStore } from '../../src/storage/filesystem-store.ts'
 import { memoryStore } from '../../src/storage/memory.ts'
-import { tempFolder } from '../support/temp-folder.ts'
+import { storeFolder } from './setup.ts'
 import { storeSuite } from './store-suite.ts'
 
 storeSuite('the store in memory', async (now) => ({ ...memoryStore(now), async [Symbol.asyncDispose]() {} }))
 
 storeSuite('the store in files', async (now) => {
-  const folder = await tempFolder()
-  const store = await filesystemStore({ root: folder.path, now, telemetry: { evicted() {}, failed() {} } })
+  const folder = await storeFolder()
+  const store = await folder.open({ now })
   return {
     ...store,
     async [Symbol.asyncDispose]() {

@@ -1,60 +1,94 @@
 import { type Files, type OpenFile, realFiles } from '../../src/storage/files.ts'
 
-type Operation = keyof Files | Exclude<keyof OpenFile, 'size'>
+export type FileOperation = keyof Files | keyof OpenFile
+
+/** Stands between the store and one operation on the file system: `call` does it. */
+export type Around = <T>(operation: FileOperation, call: () => Promise<T>, path: string) => Promise<T>
+
+/** The real file system, with something around every operation. */
+export function filesAround(around: Around): Files {
+  const real = realFiles()
+  const openFile = (file: OpenFile, path: string): OpenFile => ({
+    read: (buffer, position) => around('read', () => file.read(buffer, position), path),
+    write: (bytes, position) => around('write', () => file.write(bytes, position), path),
+    sync: () => around('sync', () => file.sync(), path),
+    size: () => around('size', () => file.size(), path),
+    close: () => around('close', () => file.close(), path),
+  })
+  return {
+    open: (path, flags) => around('open', async () => openFile(await real.open(path, flags), path), path),
+    rename: (from, to) => around('rename', () => real.rename(from, to), to),
+    remove: (path) => around('remove', () => real.remove(path), path),
+    makeFolder: (path) => around('makeFolder', () => real.makeFolder(path), path),
+    syncFolder: (path) => around('syncFolder', () => real.syncFolder(path), path),
+    list: (path) => around('list', () => real.list(path), path),
+    readText: (path) => around('readText', () => real.readText(path), path),
+    writeText: (path, text) => around('writeText', () => real.writeText(path, text), path),
+    modifiedAt: (path) => around('modifiedAt', () => real.modifiedAt(path), path),
+    freeBytes: (path) => around('freeBytes', () => real.freeBytes(path), path),
+  }
+}
+
+export interface FaultOptions {
+  /** How many calls go well first. */
+  readonly after?: number
+  /** How many fail then. */
+  readonly times?: number
+  /** Only of paths that contain this. */
+  readonly path?: string
+}
 
 export interface FaultFiles extends Files {
-  /** The next `times` calls of `operation` after the first `after` fail with this errno code. */
-  fail(operation: Operation, code: string, options?: { after?: number; times?: number }): void
-  /** Operations in the order in which they were done. */
-  readonly log: readonly Operation[]
+  /** Makes `operation` ('any': whichever comes) fail with this errno code. A file is closed all the same. */
+  fail(operation: FileOperation | 'any', code: string, options?: FaultOptions): void
+  /** Ends all failing. */
+  mend(): void
+  /** Operations in the order in which they were asked for. */
+  readonly log: FileOperation[]
 }
 
 /** The real file system, which fails when told to. */
 export function faultFiles(): FaultFiles {
-  const real = realFiles()
-  const log: Operation[] = []
-  const plans: { operation: Operation; code: string; after: number; times: number }[] = []
+  const log: FileOperation[] = []
+  let plans: {
+    operation: FileOperation | 'any'
+    code: string
+    after: number
+    times: number
+    path: string
+  }[] = []
 
-  const step = (operation: Operation): void => {
-    log.push(operation)
-    const plan = plans.find((one) => one.operation === operation && one.times > 0)
-    if (plan === undefined) return
-    if (plan.after > 0) plan.after -= 1
-    else {
-      plan.times -= 1
-      throw Object.assign(new Error(`${plan.code}: made to fail, ${operation}`), { code: plan.code })
+  const isDue = (operation: FileOperation, path: string) => {
+    const matching = plans.filter(
+      (plan) =>
+        (plan.operation === operation || plan.operation === 'any') &&
+        path.includes(plan.path) &&
+        plan.times > 0,
+    )
+    for (const plan of matching) {
+      if (plan.after > 0) plan.after -= 1
+      else {
+        plan.times -= 1
+        return plan.code
+      }
     }
+    return undefined
   }
-  const guarded =
-    <A extends unknown[], R>(operation: Operation, call: (...args: A) => Promise<R>) =>
-    async (...args: A): Promise<R> => {
-      step(operation)
-      return call(...args)
-    }
+  const files = filesAround(async (operation, call, path) => {
+    log.push(operation)
+    const code = isDue(operation, path)
+    if (code === undefined) return call()
+    if (operation === 'close') await call()
+    throw Object.assign(new Error(`${code}: made to fail, ${operation} '${path}'`), { code })
+  })
 
   return {
+    ...files,
     log,
-    fail: (operation, code, { after = 0, times = 1 } = {}) =>
-      void plans.push({ operation, code, after, times }),
-    async open(path, flags) {
-      step('open')
-      const file = await real.open(path, flags)
-      return {
-        read: guarded('read', file.read),
-        write: guarded('write', file.write),
-        sync: guarded('sync', file.sync),
-        size: file.size,
-        close: file.close,
-      }
+    fail: (operation, code, { after = 0, times = Infinity, path = '' } = {}) =>
+      void plans.push({ operation, code, after, times, path }),
+    mend() {
+      plans = []
     },
-    rename: guarded('rename', real.rename),
-    remove: guarded('remove', real.remove),
-    makeFolder: guarded('makeFolder', real.makeFolder),
-    syncFolder: guarded('syncFolder', real.syncFolder),
-    list: guarded('list', real.list),
-    readText: guarded('readText', real.readText),
-    writeText: guarded('writeText', real.writeText),
-    modifiedAt: guarded('modifiedAt', real.modifiedAt),
-    freeBytes: guarded('freeBytes', real.freeBytes),
   }
 }

@@ -67,6 +67,11 @@ export class FakeListener implements AsyncDisposable {
     return this
   }
 
+  /** From now on everything is answered right. */
+  forgetScripts(): void {
+    this.#scripts.clear()
+  }
+
   find(method: string, match: string | RegExp): RecordedRequest[] {
     const matches = ({ path, target }: RecordedRequest): boolean =>
       typeof match === 'string' ? match === path : match.test(target)

@@ -52,4 +52,8 @@ export class ScriptBook {
     entry.left -= 1
     return entry.script
   }
+
+  clear(): void {
+    this.#entries.length = 0
+  }
 }

@@ -1,0 +1,125 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { freePort, missing, type Program, run, start } from '../../test/e2e/support/processes.ts'
+import { proxyProcess } from '../../test/e2e/support/proxy-process.ts'
+
+export interface BenchUpstream extends AsyncDisposable {
+  readonly url: string
+  readonly large: string
+  readonly small: string
+  readonly manifest: string
+  /** Of the large blob, in bytes. */
+  readonly size: number
+  stats(): Promise<{ readonly sent: number; readonly gets: number }>
+}
+
+/** `rate`: bytes per second and connection; 0 = as fast as it goes. */
+export async function benchUpstream(mebibytes: number, rate = 0): Promise<BenchUpstream> {
+  const script = fileURLToPath(new URL('upstream.ts', import.meta.url))
+  const program = start(process.execPath, [script, String(mebibytes), String(rate)])
+  const facts = await program.line((line) =>
+    line.startsWith('{') ? (JSON.parse(line) as { port: number }) : undefined,
+  )
+  const url = `http://127.0.0.1:${facts.port}`
+  return {
+    ...(facts as unknown as BenchUpstream),
+    url,
+    stats: async () => (await fetch(`${url}/stats`)).json() as Promise<{ sent: number; gets: number }>,
+    [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
+  }
+}
+
+/** A cache under measurement. */
+export interface System extends AsyncDisposable {
+  readonly name: string
+  readonly url: string
+  /** CPU seconds that its processes have used. */
+  cpu(): Promise<number>
+  /** The most memory it has used, in MiB. */
+  peak(): Promise<number>
+}
+
+export async function entrepotSystem(folder: string, upstream: string, config: object = {}): Promise<System> {
+  const proxy = await proxyProcess(folder, upstream, { log: { access: false }, ...config })
+  return system('entrepot', proxy.url, proxy.program)
+}
+
+/** Debian's docker-registry as a proxy, and nginx with proxy_cache, where they are installed. */
+export async function peers(folder: string, upstream: string): Promise<System[]> {
+  const made: System[] = []
+  if (!missingHere('docker-registry')) made.push(await dockerRegistry(join(folder, 'registry'), upstream))
+  if (!missingHere('nginx')) made.push(await nginx(join(folder, 'nginx'), upstream))
+  return made
+}
+
+async function dockerRegistry(folder: string, upstream: string): Promise<System> {
+  const port = await freePort()
+  await mkdir(folder, { recursive: true })
+  const config = join(folder, 'config.yml')
+  const content = {
+    version: '0.1',
+    log: { level: 'error', accesslog: { disabled: true } },
+    storage: { filesystem: { rootdirectory: folder } },
+    http: { addr: `127.0.0.1:${port}` },
+    proxy: { remoteurl: upstream },
+  }
+  await writeFile(config, JSON.stringify(content))
+  return listening('docker-registry', port, start('docker-registry', ['serve', config]))
+}
+
+async function nginx(folder: string, upstream: string): Promise<System> {
+  const port = await freePort()
+  await mkdir(folder, { recursive: true })
+  const config = join(folder, 'nginx.conf')
+  await writeFile(
+    config,
+    `daemon off; worker_processes 2; error_log stderr; pid ${folder}/pid;
+events { worker_connections 4096; }
+http {
+  access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000;
+  proxy_cache_path ${folder}/cache keys_zone=c:10m max_size=10g; proxy_temp_path ${folder}/tmp; client_body_temp_path ${folder}/body;
+  fastcgi_temp_path ${folder}/f; uwsgi_temp_path ${folder}/u; scgi_temp_path ${folder}/s;
+  server { listen 127.0.0.1:${port}; location / {
+    proxy_pass ${upstream}; proxy_cache c; proxy_cache_lock on; proxy_cache_valid 200 1h; proxy_max_temp_file_size 4096m; } }
+}
+`,
+  )
+  return listening('nginx', port, start('nginx', ['-p', folder, '-c', config]))
+}
+
+async function listening(name: string, port: number, program: Program): Promise<System> {
+  const url = `http://127.0.0.1:${port}`
+  for (const deadline = Date.now() + 15_000; ;) {
+    if (await fetch(`${url}/v2/`).catch(() => undefined)) return system(name, url, program)
+    if (Date.now() > deadline) throw new Error(`${name} did not start\n${program.lines.join('\n')}`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+function system(name: string, url: string, program: Program): System {
+  return {
+    name,
+    url,
+    async cpu() {
+      const all = (await run('pgrep', ['-g', String(program.pid)])).stdout.split('\n').filter(Boolean)
+      const times = await Promise.all(all.map(cpuOf))
+      return times.reduce((a, b) => a + b, 0)
+    },
+    async peak() {
+      const status = await readFile(`/proc/${program.pid}/status`, 'utf8')
+      return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) / 1024
+    },
+    [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
+  }
+}
+
+async function cpuOf(pid: string): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / 100
+}
+
+export function missingHere(program: string): boolean {
+  return missing(program) !== false
+}

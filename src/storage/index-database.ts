@@ -1,0 +1,82 @@
+import { existsSync, renameSync, rmSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { migrate } from './schema.ts'
+import { isCorrupt } from './storage-error.ts'
+
+/** The index's file. When it turns out to be damaged it is set aside and begun anew: what is in it can be had again. */
+export interface IndexDatabase<S> {
+  /** Runs `task`; once more, on an empty index, when the file turns out to be damaged. */
+  run<T>(task: (sql: S) => T): T
+  /** As `run`, all or nothing. */
+  transact<T>(task: (sql: S) => T): T
+  close(): void
+}
+
+/**
+ * `emptied` is told each time the index begins empty. @throws Error when the file is of a later version of this program.
+ */
+export function indexDatabase<S>(
+  file: string,
+  statements: (db: DatabaseSync) => S,
+  emptied: () => void,
+): IndexDatabase<S> {
+  let { db, sql } = openOrReplace()
+
+  return {
+    run,
+    transact: (task) =>
+      run(() => {
+        db.exec('BEGIN IMMEDIATE')
+        try {
+          const result = task(sql)
+          db.exec('COMMIT')
+          return result
+        } finally {
+          // SQLite has rolled back by itself where the disk failed.
+          if (db.isTransaction) db.exec('ROLLBACK')
+        }
+      }),
+    close: () => db.close(),
+  }
+
+  function run<T>(task: (sql: S) => T): T {
+    try {
+      return task(sql)
+    } catch (error) {
+      if (!isCorrupt(error)) throw error
+      db.close()
+      ;({ db, sql } = replace())
+      return task(sql)
+    }
+  }
+
+  function openOrReplace(): { db: DatabaseSync; sql: S } {
+    try {
+      return open()
+    } catch (error) {
+      if (!isCorrupt(error)) throw error
+      return replace()
+    }
+  }
+
+  function replace(): { db: DatabaseSync; sql: S } {
+    if (existsSync(file)) renameSync(file, `${file}.corrupt`)
+    rmSync(`${file}-wal`, { force: true })
+    return open()
+  }
+
+  function open(): { db: DatabaseSync; sql: S } {
+    const db = new DatabaseSync(file)
+    try {
+      // Nobody else has the store open; so WAL needs no shared memory file, for which a full disk has no room.
+      db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL')
+      const wasEmpty = migrate(db)
+      const sql = statements(db)
+      if (wasEmpty) emptied()
+      return { db, sql }
+    } catch (error) {
+      db.close()
+      throw error
+    }
+  }
+}

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { containersSettings } from './support/containers-settings.ts'
+import { run, succeed } from './support/processes.ts'
+import { pullSuite } from './support/pull-suite.ts'
+
+pullSuite('podman with the registries.conf of the README', {
+  programs: ['podman'],
+  cannot: ['nested', 'artifact'],
+  elsewhere: () => 'ghcr.io',
+  async connect(folder, proxy) {
+    const { env, policy } = await containersSettings(folder, proxy.authority)
+    const store = [
+      '--root',
+      join(folder, 'root'),
+      '--runroot',
+      join(folder, 'run'),
+      '--storage-driver',
+      'vfs',
+    ]
+    const podman = (...args: readonly string[]) => succeed('podman', [...store, ...args], env)
+    const pull = ['pull', '--quiet', '--signature-policy', policy]
+
+    return {
+      async pull(name, image) {
+        await podman(...pull, name)
+        const [stored] = JSON.parse(await podman('image', 'inspect', name))
+        assert.equal(`sha256:${stored.Id}`, image.configDigest)
+        assert.deepEqual(stored.RootFS.Layers, image.diffIds)
+        assert.ok(
+          stored.RepoDigests.includes(`${name.replace(/[@:][^/]*$/, '')}@${image.digest}`),
+          `${stored.RepoDigests}`,
+        )
+      },
+      attempt: (reference) => run('podman', [...store, ...pull, '--tls-verify=false', reference], env),
+      async forget() {
+        await podman('image', 'rm', '--all', '--force')
+        assert.equal(await podman('image', 'ls', '--all', '--quiet'), '')
+      },
+      async [Symbol.asyncDispose]() {},
+    }
+  },
+})

@@ -1,0 +1,48 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Outcome, run, start, succeed } from './processes.ts'
+
+export interface Containerd extends AsyncDisposable {
+  readonly socket: string
+  /** The folder of `<registry>/hosts.toml`. */
+  readonly hosts: string
+  /** Runs `ctr`, which has to succeed. @returns what it printed */
+  ctr(...args: readonly string[]): Promise<string>
+  /** Runs `ctr`. */
+  tryCtr(...args: readonly string[]): Promise<Outcome>
+}
+
+/** A containerd of its own, with all it keeps in `folder`. `hosts` are files by the registry they are for. */
+export async function containerd(
+  folder: string,
+  hosts: Readonly<Record<string, string>> = {},
+): Promise<Containerd> {
+  const socket = join(folder, 'containerd.sock')
+  const hostsFolder = join(folder, 'certs.d')
+  await mkdir(hostsFolder, { recursive: true })
+  for (const [registry, toml] of Object.entries(hosts)) {
+    await mkdir(join(hostsFolder, registry))
+    await writeFile(join(hostsFolder, registry, 'hosts.toml'), toml)
+  }
+  const config = join(folder, 'containerd.toml')
+  await writeFile(
+    config,
+    `version = 2
+disabled_plugins = ["io.containerd.grpc.v1.cri"]
+[plugins."io.containerd.internal.v1.opt"]
+path = ${JSON.stringify(join(folder, 'opt'))}
+`,
+  )
+  const program = start('containerd', [
+    ...['--config', config, '--address', socket],
+    ...['--root', join(folder, 'containerd-root'), '--state', join(folder, 'containerd-state')],
+  ])
+  await program.line((line) => (line.includes('containerd successfully booted') ? true : undefined))
+  return {
+    socket,
+    hosts: hostsFolder,
+    ctr: (...args) => succeed('ctr', ['--address', socket, ...args]),
+    tryCtr: (...args) => run('ctr', ['--address', socket, ...args]),
+    [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
+  }
+}

@@ -1,0 +1,38 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { containerd } from './containerd.ts'
+import { type Outcome, type Program, run, start, succeed } from './processes.ts'
+
+export interface Dockerd extends AsyncDisposable {
+  readonly program: Program
+  /** Runs `docker`, which has to succeed. @returns what it printed */
+  docker(...args: readonly string[]): Promise<string>
+  /** Runs `docker`. */
+  tryDocker(...args: readonly string[]): Promise<Outcome>
+}
+
+/** A Docker daemon of its own, with this daemon.json and all it keeps in `folder`. */
+export async function dockerd(folder: string, daemonJson: string): Promise<Dockerd> {
+  // Otherwise it would take the machine's own, where there is one.
+  const below = await containerd(folder)
+  const socket = `unix://${join(folder, 'docker.sock')}`
+  const config = join(folder, 'daemon.json')
+  await writeFile(config, daemonJson)
+  const program = start('dockerd', [
+    ...['--debug', '--config-file', config, '--host', socket, '--containerd', below.socket],
+    ...['--data-root', join(folder, 'docker'), '--exec-root', join(folder, 'exec')],
+    ...['--pidfile', join(folder, 'docker.pid'), '--storage-driver', 'vfs'],
+    ...['--iptables=false', '--ip6tables=false', '--bridge=none'],
+  ])
+  await program.line((line) => (line.includes('API listen on') ? true : undefined))
+  const env = { DOCKER_CONFIG: folder, DOCKER_HOST: socket }
+  return {
+    program,
+    docker: (...args) => succeed('docker', args, env),
+    tryDocker: (...args) => run('docker', args, env),
+    async [Symbol.asyncDispose]() {
+      await program[Symbol.asyncDispose]()
+      await below[Symbol.asyncDispose]()
+    },
+  }
+}

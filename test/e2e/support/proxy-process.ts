@@ -1,0 +1,82 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { stringify } from 'yaml'
+import { type Program, start } from './processes.ts'
+
+export interface ProxyProcess extends AsyncDisposable {
+  readonly program: Program
+  readonly authority: string
+  readonly url: string
+  readonly adminUrl: string
+  /** The most memory it has used so far, in MiB. */
+  peakMemory(): Promise<number>
+  /** The downloads that are running. */
+  transfers(): Promise<readonly { readonly filled: number }[]>
+}
+
+export interface ProxyProcessOptions {
+  /** Gives it a disk of this size (`8m`), which nobody else sees and which goes with it. */
+  readonly smallDisk?: { readonly at: string; readonly size: string }
+}
+
+const ROOT = new URL('../../../', import.meta.url)
+
+/** Entrepot as a user starts it: a program with a configuration file, its store in `folder`. */
+export async function proxyProcess(
+  folder: string,
+  upstreamUrl: string,
+  config: object = {},
+  { smallDisk }: ProxyProcessOptions = {},
+): Promise<ProxyProcess> {
+  await mkdir(folder, { recursive: true })
+  const file = join(folder, 'proxy.config.yaml')
+  const content = {
+    listen: { host: '127.0.0.1', port: 0 },
+    admin: { host: '127.0.0.1', port: 0 },
+    storage: { root: './data', minFree: 0 },
+    cache: { tags: [{ match: '.*', fresh: '1h' }] },
+    upstreams: { 'docker.io': { url: upstreamUrl }, 'ghcr.io': { url: upstreamUrl } },
+    defaultUpstream: 'docker.io',
+    ...config,
+  }
+  await writeFile(file, stringify(content))
+  const command = [process.execPath, ...(await startArguments()), '--config', file]
+  const mount = smallDisk && `mount -t tmpfs -o size=${smallDisk.size} tmpfs ${smallDisk.at} && exec "$@"`
+  const program = mount
+    ? start('unshare', ['--mount', 'sh', '-c', mount, 'sh', ...command])
+    : start(command[0]!, command.slice(1))
+  const portOf = (listener: string) =>
+    program.line((line) => {
+      const entry = line.startsWith('{') ? (JSON.parse(line) as Record<string, unknown>) : {}
+      return entry['msg'] === 'listening' && entry['listener'] === listener
+        ? Number(entry['port'])
+        : undefined
+    })
+  const authority = `127.0.0.1:${await portOf('registry')}`
+  const admin = `127.0.0.1:${await portOf('admin')}`
+  return {
+    program,
+    authority,
+    url: `http://${authority}`,
+    adminUrl: `http://${admin}`,
+    async peakMemory() {
+      const status = await readFile(`/proc/${program.pid}/status`, 'utf8')
+      return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) / 1024
+    },
+    async transfers() {
+      const answer = await fetch(`http://${admin}/api/v1/transfers`)
+      return ((await answer.json()) as { transfers: { filled: number }[] }).transfers
+    },
+    [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
+  }
+}
+
+/** What `npm start` runs, without npm in between, so that signals and figures are the proxy's own. */
+async function startArguments(): Promise<string[]> {
+  const { scripts } = JSON.parse(await readFile(new URL('package.json', ROOT), 'utf8')) as {
+    scripts: { start: string }
+  }
+  const [, ...args] = scripts.start.split(' ')
+  return args.map((arg) => (arg.endsWith('.ts') ? fileURLToPath(new URL(arg, ROOT)) : arg))
+}

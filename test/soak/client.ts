@@ -1,0 +1,55 @@
+import { request } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+export interface Asked {
+  /** 0 when there was no answer. */
+  readonly status: number
+  readonly body: Buffer
+  /** `hung` = neither an answer nor the end of the connection came within the deadline. */
+  readonly end: 'complete' | 'broken off' | 'left' | 'hung'
+}
+
+export interface AskOptions {
+  readonly method?: 'GET' | 'HEAD'
+  readonly range?: string
+  /** Bytes of the body after which the connection is dropped. */
+  readonly leaveAfter?: number
+  /** Reads no faster than this. */
+  readonly bytesPerSecond?: number
+}
+
+/** Milliseconds. Above the sum of all attempts and waits that the soak's configuration allows for its largest blob. */
+const DEADLINE = 90_000
+
+/** One request on a connection of its own; whatever happens to it is an outcome. */
+export function ask(url: string, options: AskOptions = {}): Promise<Asked> {
+  const { method = 'GET', range, leaveAfter = Infinity, bytesPerSecond } = options
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = []
+    let status = 0
+    let length = 0
+    const asked = request(url, { method, agent: false, headers: range === undefined ? {} : { range } })
+    const finish = (end: Asked['end']) => {
+      clearTimeout(timer)
+      asked.destroy()
+      resolve({ status, body: Buffer.concat(chunks), end })
+    }
+    const timer = setTimeout(finish, DEADLINE, 'hung')
+    asked.on('error', () => finish('broken off'))
+    asked.once('response', async (answer) => {
+      status = answer.statusCode ?? 0
+      try {
+        for await (const chunk of answer as AsyncIterable<Buffer>) {
+          chunks.push(chunk)
+          length += chunk.length
+          if (length >= leaveAfter && status < 400) return finish('left')
+          if (bytesPerSecond !== undefined) await sleep((1000 * chunk.length) / bytesPerSecond)
+        }
+        finish(answer.complete ? 'complete' : 'broken off')
+      } catch {
+        finish('broken off')
+      }
+    })
+    asked.end()
+  })
+}
