@@ -27,7 +27,11 @@ export async function entrepot(config: Config, log: Logger): Promise<Entrepot> {
   const { storage, cache, transfers: limits } = config
   const numbers = metrics(() => store.inventory.usage())
   const storeFailed = (error: unknown) => log.error({ err: error }, 'the store failed')
-  const store = await filesystemStore({ root: storage.root, telemetry: numbers.store })
+  const store = await filesystemStore({
+    root: storage.root,
+    telemetry: numbers.store,
+    rebuilding: () => log.info('looking through the store for what the index does not know'),
+  })
   await store.sweepPartials({ olderThan: limits.keepPartialFor, maxBytes: limits.keepPartial })
 
   const clients = Object.values(config.upstreams).map(({ credentials, ca, ...upstream }) =>

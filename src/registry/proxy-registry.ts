@@ -4,6 +4,7 @@ import type { RepositoryName } from '../oci/reference.ts'
 import type { BlobStore, Registry, Repository } from '../oci/stores.ts'
 import type { Upstream } from '../oci/upstream.ts'
 import { blobSizes } from './blob-sizes.ts'
+import { forgivingIndexes } from './forgiving-index.ts'
 import type { FreshnessPolicy } from './freshness.ts'
 import { negativeCache } from './negative-cache.ts'
 import { proxyBlobStore } from './proxy-blob-store.ts'
@@ -37,11 +38,12 @@ export function proxyRegistry(options: ProxyRegistryOptions): Registry {
   const absent = negativeCache(options.negative)
   const sizes = blobSizes()
   const lists = { ...LISTS, staleIfError: freshness.staleIfError, now }
-  const content = { local: store.blobs, links: store.links, sizes, absent }
+  const { links, tags } = forgivingIndexes(store.links, store.tags)
+  const content = { local: store.blobs, links, sizes, absent }
   const blobsOf = proxyBlobStore({ ...content, transfers })
   const manifestsOf = proxyManifestStore({ ...content, storeFailed: options.storeFailed })
   const tagsOf = proxyTagService({
-    index: store.tags,
+    index: tags,
     policy: freshness,
     absent,
     pages: shortTermCache(lists),

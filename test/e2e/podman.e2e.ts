@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { containersSettings } from './support/containers-settings.ts'
-import { run, succeed } from './support/processes.ts'
+import { flags, run, succeed } from './support/processes.ts'
 import { pullSuite } from './support/pull-suite.ts'
 
 pullSuite('podman with the registries.conf of the README', {
@@ -10,14 +10,7 @@ pullSuite('podman with the registries.conf of the README', {
   elsewhere: () => 'ghcr.io',
   async connect(folder, proxy) {
     const { env, policy } = await containersSettings(folder, proxy.authority)
-    const store = [
-      '--root',
-      join(folder, 'root'),
-      '--runroot',
-      join(folder, 'run'),
-      '--storage-driver',
-      'vfs',
-    ]
+    const store = flags({ root: join(folder, 'root'), runroot: join(folder, 'run'), 'storage-driver': 'vfs' })
     const podman = (...args: readonly string[]) => succeed('podman', [...store, ...args], env)
     const pull = ['pull', '--quiet', '--signature-policy', policy]
 

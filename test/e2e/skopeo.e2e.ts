@@ -3,7 +3,7 @@ import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { digestOf } from '../../src/oci/digest.ts'
 import { containersSettings } from './support/containers-settings.ts'
-import { run, succeed } from './support/processes.ts'
+import { flags, run, succeed } from './support/processes.ts'
 import { pullSuite } from './support/pull-suite.ts'
 
 pullSuite('skopeo with the registries.conf of the README', {
@@ -14,8 +14,12 @@ pullSuite('skopeo with the registries.conf of the README', {
     const { env, policy, registries } = await containersSettings(folder, proxy.authority)
     const out = join(folder, 'out')
     const copy = (reference: string, ...options: readonly string[]) => [
-      ...['--policy', policy, '--registries-conf', registries],
-      ...['copy', '--all', ...options, `docker://${reference}`, `dir:${out}`],
+      ...flags({ policy, 'registries-conf': registries }),
+      'copy',
+      '--all',
+      ...options,
+      `docker://${reference}`,
+      `dir:${out}`,
     ]
     return {
       async pull(name, image) {

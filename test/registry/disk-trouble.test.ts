@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { isRegistryError } from '../../src/oci/errors.ts'
+import { isRegistryError, RegistryError } from '../../src/oci/errors.ts'
 import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
+import { memoryStore } from '../../src/storage/memory.ts'
 import { filesystemStore } from '../../src/storage/filesystem-store.ts'
 import { fakeUpstream } from '../support/fake-upstream.ts'
 import { faultFiles } from '../support/fault-files.ts'
@@ -135,5 +136,31 @@ suite('trouble with the disk', () => {
     await assert.rejects(readBlob(setup.proxy.repository(), layer.digest), (error) =>
       isRegistryError(error, 'UPSTREAM_INVALID'),
     )
+  })
+
+  test('an index that fails costs requests upstream, and no pull', async () => {
+    await using upstream = await fakeUpstream()
+    const store = memoryStore()
+    const fail = async (): Promise<never> => {
+      throw new RegistryError('STORAGE', { operation: 'index', reason: 'ENOSPC' })
+    }
+    const broken = {
+      has: fail,
+      add: fail,
+      remove: fail,
+      get: fail,
+      set: fail,
+      removeUnusedSince: fail,
+      history: fail,
+    }
+    await using proxy = await rig({ upstream, store: { ...store, links: broken, tags: broken } })
+    upstream.addBlob(layer.bytes)
+    const { digest } = upstream.addManifest('library/app', 'latest', manifestOf([layer.bytes]), OCI_MANIFEST)
+    const repository = proxy.repository()
+    for (let i = 0; i < 2; i++) {
+      assert.equal(await repository.tags.resolve('latest'), digest)
+      assert.ok(await repository.manifests.get(digest))
+      assert.equal(await digestRead(repository, layer.digest), layer.digest)
+    }
   })
 })

@@ -38,6 +38,8 @@ const OF_TAGS_TOO: ReadonlySet<string> = new Set(['slow', '429', '500', '503'])
 export interface Trouble {
   /** How often each kind was made. */
   readonly counts: ReadonlyMap<string, number>
+  /** The latest faults of a blob's body, for whoever has to find out what went wrong. */
+  latest(digest: string): readonly string[]
   /** One fault of a random kind. */
   make(): Promise<void>
   /** From now on upstream does everything right. */
@@ -48,8 +50,11 @@ export function trouble(upstream: FakeUpstream, { blobs, tags, lie, move }: Worl
   const counts = new Map<string, number>()
   const count = (kind: string) => counts.set(kind, (counts.get(kind) ?? 0) + 1)
 
+  const made: { readonly kind: string; readonly digest: string }[] = []
+
   return {
     counts,
+    latest: (digest) => made.flatMap((one) => (one.digest === digest ? [one.kind] : [])).slice(-4),
     async make() {
       const chance = random.next()
       if (chance < 0.01) return restart()
@@ -58,6 +63,7 @@ export function trouble(upstream: FakeUpstream, { blobs, tags, lie, move }: Worl
       const blob = random.pick(blobs)
       const script: Script = FAULTS[kind](blob, random.below(blob.bytes.length))
       count(String(kind))
+      made.push({ kind: String(kind), digest: blob.digest })
       if (LIES.has(String(kind))) lie(blob)
       upstream.on(`/v2/library/app/blobs/${blob.digest}`, { method: 'GET', ...script })
       if (OF_TAGS_TOO.has(String(kind))) upstream.on(/\/manifests\//, script)

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Outcome, run, start, succeed } from './processes.ts'
+import { flags, type Outcome, run, start, succeed } from './processes.ts'
 
 export interface Containerd extends AsyncDisposable {
   readonly socket: string
@@ -33,10 +33,15 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
 path = ${JSON.stringify(join(folder, 'opt'))}
 `,
   )
-  const program = start('containerd', [
-    ...['--config', config, '--address', socket],
-    ...['--root', join(folder, 'containerd-root'), '--state', join(folder, 'containerd-state')],
-  ])
+  const program = start(
+    'containerd',
+    flags({
+      config,
+      address: socket,
+      root: join(folder, 'containerd-root'),
+      state: join(folder, 'containerd-state'),
+    }),
+  )
   await program.line((line) => (line.includes('containerd successfully booted') ? true : undefined))
   return {
     socket,

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { containerd } from './containerd.ts'
-import { type Outcome, type Program, run, start, succeed } from './processes.ts'
+import { flags, type Outcome, type Program, run, start, succeed } from './processes.ts'
 
 export interface Dockerd extends AsyncDisposable {
   readonly program: Program
@@ -18,11 +18,23 @@ export async function dockerd(folder: string, daemonJson: string): Promise<Docke
   const socket = `unix://${join(folder, 'docker.sock')}`
   const config = join(folder, 'daemon.json')
   await writeFile(config, daemonJson)
-  const program = start('dockerd', [
-    ...['--debug', '--config-file', config, '--host', socket, '--containerd', below.socket],
-    ...['--data-root', join(folder, 'docker'), '--exec-root', join(folder, 'exec')],
-    ...['--pidfile', join(folder, 'docker.pid'), '--storage-driver', 'vfs'],
-    ...['--iptables=false', '--ip6tables=false', '--bridge=none'],
+  // It mounts its data-root on itself, which would outlast it when it is killed.
+  const program = start('unshare', [
+    '--mount',
+    'dockerd',
+    ...flags({
+      debug: true,
+      'config-file': config,
+      host: socket,
+      containerd: below.socket,
+      'data-root': join(folder, 'docker'),
+      'exec-root': join(folder, 'exec'),
+      pidfile: join(folder, 'docker.pid'),
+      'storage-driver': 'vfs',
+      bridge: 'none',
+      iptables: false,
+      ip6tables: false,
+    }),
   ])
   await program.line((line) => (line.includes('API listen on') ? true : undefined))
   const env = { DOCKER_CONFIG: folder, DOCKER_HOST: socket }

@@ -129,6 +129,11 @@ export async function succeed(
   return stdout
 }
 
+/** `{ root: '/tmp/x' }` as `--root=/tmp/x`. */
+export function flags(options: Readonly<Record<string, string | boolean>>): readonly string[] {
+  return Object.entries(options).map(([name, value]) => `--${name}=${value}`)
+}
+
 /** Daemons are in sbin, which the PATH of a user need not have. */
 function environment(more: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return { ...process.env, ...more, PATH: searchPath().join(delimiter) }

@@ -1,0 +1,34 @@
+import { isRegistryError } from '../oci/errors.ts'
+import type { LinkIndex, TagIndex } from '../oci/indexes.ts'
+
+/**
+ * Indexes that know nothing while the store is out of order, and forget what they are told: a pull then costs requests upstream,
+ * and does not fail. The store itself has counted the failure.
+ */
+export function forgivingIndexes(
+  links: LinkIndex,
+  tags: TagIndex,
+): { readonly links: LinkIndex; readonly tags: TagIndex } {
+  return {
+    links: {
+      has: (repository, digest) => otherwise(links.has(repository, digest), false),
+      add: (repository, digest) => otherwise(links.add(repository, digest), undefined),
+      remove: (repository, digest) => otherwise(links.remove(repository, digest), undefined),
+    },
+    tags: {
+      get: (repository, tag) => otherwise(tags.get(repository, tag), undefined),
+      set: (repository, tag, entry) => otherwise(tags.set(repository, tag, entry), undefined),
+      remove: (repository, tag) => otherwise(tags.remove(repository, tag), undefined),
+      removeUnusedSince: (instant) => otherwise(tags.removeUnusedSince(instant), 0),
+    },
+  }
+}
+
+async function otherwise<T>(work: Promise<T>, value: T): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    if (isRegistryError(error, 'STORAGE')) return value
+    throw error
+  }
+}
