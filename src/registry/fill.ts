@@ -42,6 +42,9 @@ export interface Fill {
   readonly rate: number
 }
 
+/** What a connection was opened for: bytes that a reader waits for far ahead, or to be done sooner. */
+type Purpose = 'reader' | 'speed'
+
 /** Bytes one connection takes at a time when several work on one blob. */
 const SEGMENT = 8 * 1024 * 1024
 const TICK = 100
@@ -71,7 +74,7 @@ export function fill(options: FillOptions): Fill {
   let paused = false
   let failure: unknown
   /** Whether the connection opened last made the whole faster; judged before another is opened. */
-  let trial: { readonly rate: number; readonly until: number } | undefined
+  let trial: { readonly rate: number; readonly connections: number; readonly until: number } | undefined
 
   let load = performance.eventLoopUtilization()
   let isBusy = false
@@ -98,14 +101,15 @@ export function fill(options: FillOptions): Fill {
     },
   }
 
-  function start(claim: Claim): void {
+  function start(claim: Claim | undefined, purpose: Purpose = 'speed'): void {
+    if (claim === undefined) return
     connections += 1
-    void work(claim)
+    void work(claim, purpose)
   }
 
   /** Called by whoever leaves last; bytes that others gave up just before are fetched then. */
   function finish(): void {
-    const rest = failure === undefined ? nextClaim() : undefined
+    const rest = failure === undefined ? nextClaim('speed') : undefined
     if (rest !== undefined) return start(rest)
     clearInterval(timer)
     if (failure === MISSING) resolve(undefined)
@@ -119,16 +123,17 @@ export function fill(options: FillOptions): Fill {
     return claim ?? { position: Math.max(0, (size ?? 0) - 1), end: size ?? Infinity }
   }
 
-  function nextClaim(): Claim | undefined {
+  /** A connection that was opened for a reader ends with its segment, others go on as long as there are segments. */
+  function nextClaim(purpose: Purpose): Claim | undefined {
     if (!begun) return firstClaim()
     const end = size ?? Infinity
     if (connections <= 1) return ranges === false ? claims.takeRest(end) : claims.takeGap(end)
-    return wanted(connections - 1).reason === 'speed' ? claims.takeNext(end) : undefined
+    return purpose === 'speed' && connections <= allowed ? claims.takeNext(end) : undefined
   }
 
-  async function work(first: Claim): Promise<void> {
+  async function work(first: Claim, purpose: Purpose): Promise<void> {
     try {
-      await fetchAll(first)
+      await fetchAll(first, purpose)
     } catch (error) {
       failure ??= error
       stop.abort(error)
@@ -137,7 +142,7 @@ export function fill(options: FillOptions): Fill {
     if (connections === 0) finish()
   }
 
-  async function fetchAll(first: Claim): Promise<void> {
+  async function fetchAll(first: Claim, purpose: Purpose): Promise<void> {
     let failures = 0
     let claim: Claim | undefined = first
     while (claim !== undefined) {
@@ -161,7 +166,7 @@ export function fill(options: FillOptions): Fill {
         options.resumed()
       }
       claims.release(claim)
-      claim = nextClaim()
+      claim = nextClaim(purpose)
     }
   }
 
@@ -232,7 +237,7 @@ export function fill(options: FillOptions): Fill {
     }
   }
 
-  function wanted(others: number): { reason?: 'reader' | 'speed'; position?: number } {
+  function wanted(others: number): { reason?: Purpose; position?: number } {
     if (size === undefined || ranges === false) return {}
     const state = { size, filled: ingest.filled.size, rate: speed.rate, connections: others, isBusy }
     const limits = { ...policy, connections: Math.min(policy.connections, allowed) }
@@ -245,20 +250,19 @@ export function fill(options: FillOptions): Fill {
 
   function grow(): void {
     if (!begun || size === undefined || paused || signal.aborted || connections === 0 || speed.age < 2) return
-    if (trial !== undefined && speed.age >= trial.until) {
-      if (speed.rate < trial.rate * WORTHWHILE_GAIN) allowed = Math.max(1, connections - 1)
-      trial = undefined
-    }
+    judgeTrial()
     const { reason, position } = wanted(connections)
-    if (reason === 'reader') startIf(claims.takeAt(position!, size))
-    if (reason === 'speed' && trial === undefined) {
-      trial = { rate: speed.rate, until: speed.age + TRIAL_TICKS }
-      startIf(claims.takeNext(size) ?? claims.takeOver())
-    }
+    if (reason === 'reader') start(claims.takeAt(position!, size), 'reader')
+    if (reason !== 'speed' || trial !== undefined) return
+    start(claims.takeNext(size) ?? claims.takeOver())
+    trial = { rate: speed.rate, connections, until: speed.age + TRIAL_TICKS }
   }
 
-  function startIf(claim: Claim | undefined): void {
-    if (claim !== undefined) start(claim)
+  function judgeTrial(): void {
+    if (trial === undefined || speed.age < trial.until) return
+    const isComparable = trial.connections === connections
+    if (isComparable && speed.rate < trial.rate * WORTHWHILE_GAIN) allowed = Math.max(1, connections - 1)
+    trial = undefined
   }
 }
 

@@ -13,7 +13,6 @@ pullSuite('containerd with the hosts.toml of the README', {
       'docker.io': toml,
       'ghcr.io': toml.replace('https://registry-1.docker.io', 'https://ghcr.io'),
     })
-    const stored = async () => (await daemon.ctr('content', 'ls', '-q')).split('\n').filter(Boolean)
 
     return {
       async pull(name, image) {
@@ -21,7 +20,7 @@ pullSuite('containerd with the hosts.toml of the README', {
         const isRunnable = image.configDigest !== undefined
         const command = isRunnable ? ['images', 'pull', '--snapshotter', 'native'] : ['content', 'fetch']
         await daemon.ctr(...command, '--hosts-dir', daemon.hosts, '--all-platforms', name)
-        assert.deepEqual(new Set(await stored()), new Set(image.content.keys()), image.kind)
+        assert.deepEqual(new Set(await daemon.stored()), new Set(image.content.keys()), image.kind)
         const [line = ''] = (await daemon.ctr('images', 'ls', `name==${name}`)).split('\n').slice(1)
         assert.ok(line.includes(image.digest), line)
       },
@@ -29,9 +28,9 @@ pullSuite('containerd with the hosts.toml of the README', {
       async forget() {
         const names = (await daemon.ctr('images', 'ls', '-q')).split('\n').filter(Boolean)
         if (names.length > 0) await daemon.ctr('images', 'rm', '--sync', ...names)
-        const left = await stored()
+        const left = await daemon.stored()
         if (left.length > 0) await daemon.ctr('content', 'rm', ...left)
-        assert.deepEqual(await stored(), [])
+        assert.deepEqual(await daemon.stored(), [])
       },
       [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose](),
     }

@@ -145,8 +145,7 @@ function report(): void {
   const out = [
     `soak: ${minutes} min, seed ${seed}, Node ${process.version}`,
     `pulls ${asked}: complete ${complete}, refused ${refused}, broken off ${brokenOff}, left by the client ${left}; in calm ${inCalm}`,
-    `faults ${total}: ${kinds.map(([kind, count]) => `${kind} ${count}`).join(', ')}`,
-    `upstream: ${upstream.requests.length} requests`,
+    `${total} faults came to pass: ${kinds.map(([kind, count]) => `${kind} ${count}`).join(', ')}`,
     `memory: ${first.memory} MiB at the start, ${highest.memory} at most, ${last.memory} at the end`,
     `descriptors: ${first.descriptors} at the start, ${highest.descriptors} at most, ${last.descriptors} at the end`,
     `violations: ${violations.length}`,

@@ -4,8 +4,12 @@ import type { Blob } from '../support/fixtures.ts'
 import type { Random } from './random.ts'
 import type { World } from './world.ts'
 
-/** The body faults F20-F31 and F34 and the outages F5, F7, F10 of reference/faults.md, as scripts of the fake upstream. */
-const FAULTS = {
+type MakeScript = (blob: Blob, k: number) => Script
+
+const whole = { status: 200, headers: { 'Content-Range': undefined } } satisfies Script
+
+/** Rows F20-F31 of reference/faults.md. */
+const BODY_FAULTS: Readonly<Record<string, MakeScript>> = {
   stall: (_, k) => ({ atByte: { k, then: 'stall' } }),
   reset: (_, k) => ({ atByte: { k, then: 'reset' } }),
   short: (_, k) => ({ atByte: { k, then: 'finish' } }),
@@ -21,26 +25,28 @@ const FAULTS = {
     const headers = { 'Content-Range': `bytes 1-${bytes.length - 1}/${bytes.length}` }
     return { status: 206, headers, body: bytes.subarray(1) }
   },
-  'another length': ({ bytes }) => ({ ...whole, contentLength: bytes.length - 1, body: bytes.subarray(1) }),
-  slow: () => ({ delayMs: 3_000 }),
-  416: () => ({ status: 416 }),
-  429: () => ({ status: 429, headers: { 'Retry-After': '1' } }),
-  500: () => ({ status: 500 }),
-  503: () => ({ status: 503 }),
-} satisfies Record<string, (blob: Blob, k: number) => Script>
-
-const whole = { status: 200, headers: { 'Content-Range': undefined } } satisfies Script
+  'another length': ({ bytes }) => ({ ...whole, body: bytes.subarray(1) }),
+  '416': () => ({ status: 416 }),
+}
 
 /** These send, under the blob's name, bytes that are not the blob's. */
 const LIES: ReadonlySet<string> = new Set(['flip', 'garbage', 'html', 'gzip', 'another length'])
-const OF_TAGS_TOO: ReadonlySet<string> = new Set(['slow', '429', '500', '503'])
+
+/** Rows F5, F7, F10 and F11, of blobs and of tags. Rare: while we leave upstream alone after one, nothing else can go wrong. */
+const OUTAGES: Readonly<Record<string, MakeScript>> = {
+  slow: () => ({ delayMs: 3_000 }),
+  '429': () => ({ status: 429 }),
+  '429 for a second': () => ({ status: 429, headers: { 'Retry-After': '1' } }),
+  '500': () => ({ status: 500 }),
+  '503': () => ({ status: 503 }),
+}
 
 export interface Trouble {
-  /** How often each kind was made. */
+  /** How often each kind came to pass. */
   readonly counts: ReadonlyMap<string, number>
   /** The latest faults of a blob's body, for whoever has to find out what went wrong. */
   latest(digest: string): readonly string[]
-  /** One fault of a random kind. */
+  /** One fault of a random kind; most of them wait for the next request for their blob. */
   make(): Promise<void>
   /** From now on upstream does everything right. */
   end(): void
@@ -49,7 +55,8 @@ export interface Trouble {
 export function trouble(upstream: FakeUpstream, { blobs, tags, lie, move }: World, random: Random): Trouble {
   const counts = new Map<string, number>()
   const count = (kind: string) => counts.set(kind, (counts.get(kind) ?? 0) + 1)
-
+  /** What was prepared for the next requests of each path since upstream last did everything right. */
+  const prepared = new Map<string, string[]>()
   const made: { readonly kind: string; readonly digest: string }[] = []
 
   return {
@@ -57,18 +64,33 @@ export function trouble(upstream: FakeUpstream, { blobs, tags, lie, move }: Worl
     latest: (digest) => made.flatMap((one) => (one.digest === digest ? [one.kind] : [])).slice(-4),
     async make() {
       const chance = random.next()
-      if (chance < 0.01) return restart()
+      if (chance < 0.005) return restart()
+      if (chance < 0.03) return outage(random.pick(Object.keys(OUTAGES)))
       if (chance < 0.1) return void moveTag()
-      const kind = random.pick(Object.keys(FAULTS) as (keyof typeof FAULTS)[])
+      const kind = random.pick(Object.keys(BODY_FAULTS))
       const blob = random.pick(blobs)
-      const script: Script = FAULTS[kind](blob, random.below(blob.bytes.length))
-      count(String(kind))
-      made.push({ kind: String(kind), digest: blob.digest })
-      if (LIES.has(String(kind))) lie(blob)
-      upstream.on(`/v2/library/app/blobs/${blob.digest}`, { method: 'GET', ...script })
-      if (OF_TAGS_TOO.has(String(kind))) upstream.on(/\/manifests\//, script)
+      made.push({ kind, digest: blob.digest })
+      if (LIES.has(kind)) lie(blob)
+      prepare(kind, pathOf(blob), BODY_FAULTS[kind]!(blob, random.below(blob.bytes.length)))
     },
-    end: () => upstream.forgetScripts(),
+    end() {
+      upstream.forgetScripts()
+      for (const [path, kinds] of prepared) kinds.slice(0, upstream.count('GET', path)).forEach(count)
+      prepared.clear()
+      upstream.requests.length = 0
+    },
+  }
+
+  function prepare(kind: string, path: string, script: Script): void {
+    prepared.set(path, [...(prepared.get(path) ?? []), kind])
+    upstream.on(path, { method: 'GET', ...script })
+  }
+
+  function outage(kind: string): void {
+    const blob = random.pick(blobs)
+    const script = OUTAGES[kind]!(blob, 0)
+    prepare(kind, pathOf(blob), script)
+    upstream.on(/\/manifests\//, script)
   }
 
   async function restart(): Promise<void> {
@@ -82,4 +104,8 @@ export function trouble(upstream: FakeUpstream, { blobs, tags, lie, move }: Worl
     count('tag moved')
     move(random.pick(tags))
   }
+}
+
+function pathOf({ digest }: Blob): string {
+  return `/v2/library/app/blobs/${digest}`
 }

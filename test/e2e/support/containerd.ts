@@ -8,6 +8,8 @@ export interface Containerd extends AsyncDisposable {
   readonly hosts: string
   /** Runs `ctr`, which has to succeed. @returns what it printed */
   ctr(...args: readonly string[]): Promise<string>
+  /** Digests of what it holds. */
+  stored(): Promise<readonly string[]>
   /** Runs `ctr`. */
   tryCtr(...args: readonly string[]): Promise<Outcome>
 }
@@ -33,21 +35,23 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
 path = ${JSON.stringify(join(folder, 'opt'))}
 `,
   )
-  const program = start(
-    'containerd',
-    flags({
-      config,
-      address: socket,
-      root: join(folder, 'containerd-root'),
-      state: join(folder, 'containerd-state'),
-    }),
-  )
+  const options = flags({
+    config,
+    address: socket,
+    root: join(folder, 'containerd-root'),
+    state: join(folder, 'containerd-state'),
+  })
+  await using starting = new AsyncDisposableStack()
+  const program = starting.use(start('containerd', options))
   await program.line((line) => (line.includes('containerd successfully booted') ? true : undefined))
+  const running = starting.move()
+  const ctr = (...args: readonly string[]) => succeed('ctr', ['--address', socket, ...args])
   return {
     socket,
     hosts: hostsFolder,
-    ctr: (...args) => succeed('ctr', ['--address', socket, ...args]),
+    ctr,
+    stored: async () => (await ctr('content', 'ls', '--quiet')).split('\n').filter(Boolean),
     tryCtr: (...args) => run('ctr', ['--address', socket, ...args]),
-    [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
   }
 }

@@ -13,13 +13,14 @@ export interface Dockerd extends AsyncDisposable {
 
 /** A Docker daemon of its own, with this daemon.json and all it keeps in `folder`. */
 export async function dockerd(folder: string, daemonJson: string): Promise<Dockerd> {
+  await using starting = new AsyncDisposableStack()
   // Otherwise it would take the machine's own, where there is one.
-  const below = await containerd(folder)
+  const below = starting.use(await containerd(folder))
   const socket = `unix://${join(folder, 'docker.sock')}`
   const config = join(folder, 'daemon.json')
   await writeFile(config, daemonJson)
   // It mounts its data-root on itself, which would outlast it when it is killed.
-  const program = start('unshare', [
+  const command = [
     '--mount',
     'dockerd',
     ...flags({
@@ -35,16 +36,15 @@ export async function dockerd(folder: string, daemonJson: string): Promise<Docke
       iptables: false,
       ip6tables: false,
     }),
-  ])
+  ]
+  const program = starting.use(start('unshare', command))
   await program.line((line) => (line.includes('API listen on') ? true : undefined))
   const env = { DOCKER_CONFIG: folder, DOCKER_HOST: socket }
+  const running = starting.move()
   return {
     program,
     docker: (...args) => succeed('docker', args, env),
     tryDocker: (...args) => run('docker', args, env),
-    async [Symbol.asyncDispose]() {
-      await program[Symbol.asyncDispose]()
-      await below[Symbol.asyncDispose]()
-    },
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
   }
 }

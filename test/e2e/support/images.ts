@@ -59,10 +59,10 @@ export async function pushImages(url: string, folder: string): Promise<readonly 
   ]
 }
 
-/** An image of one small layer, pushed as `tag`. */
-export async function pushSmallImage(url: string, tag: string): Promise<Image> {
+/** An image of one small layer, pushed as `tag` to the registries at `urls`. */
+export async function pushSmallImage(tag: string, ...urls: readonly string[]): Promise<Image> {
   const built = imageOf([layerOf(tag, randomBytes(3 * MiB))], 'oci')
-  await push(url, built, tag)
+  for (const url of urls) await push(url, built, tag)
   return image('oci', built, built, tag)
 }
 

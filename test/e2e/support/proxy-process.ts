@@ -43,9 +43,12 @@ export async function proxyProcess(
   await writeFile(file, stringify(content))
   const command = [process.execPath, ...(await startArguments()), '--config', file]
   const mount = smallDisk && `mount -t tmpfs -o size=${smallDisk.size} tmpfs ${smallDisk.at} && exec "$@"`
-  const program = mount
-    ? start('unshare', ['--mount', 'sh', '-c', mount, 'sh', ...command])
-    : start(command[0]!, command.slice(1))
+  await using starting = new AsyncDisposableStack()
+  const program = starting.use(
+    mount
+      ? start('unshare', ['--mount', 'sh', '-c', mount, 'sh', ...command])
+      : start(command[0]!, command.slice(1)),
+  )
   const portOf = (listener: string) =>
     program.line((line) => {
       const entry = line.startsWith('{') ? (JSON.parse(line) as Record<string, unknown>) : {}
@@ -55,6 +58,7 @@ export async function proxyProcess(
     })
   const authority = `127.0.0.1:${await portOf('registry')}`
   const admin = `127.0.0.1:${await portOf('admin')}`
+  const running = starting.move()
   return {
     program,
     authority,
@@ -68,7 +72,7 @@ export async function proxyProcess(
       const answer = await fetch(`http://${admin}/api/v1/transfers`)
       return ((await answer.json()) as { transfers: { filled: number }[] }).transfers
     },
-    [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
   }
 }
 

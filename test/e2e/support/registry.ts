@@ -38,11 +38,13 @@ export async function realRegistry(folder: string): Promise<RealRegistry> {
     }),
   )
   const boot = async () => {
-    const program = start('docker-registry', ['serve', config])
+    await using starting = new AsyncDisposableStack()
+    const program = starting.use(start('docker-registry', ['serve', config]))
     await eventually(async () => {
       const answer = await fetch(`${url}/v2/?mark=boot`).catch(() => undefined)
       return answer?.ok === true
     }, 20_000)
+    starting.move()
     return program
   }
   let program = await boot()
