@@ -1,19 +1,12 @@
 import { run, succeed } from '../../test/e2e/support/processes.ts'
 
-export interface Pulled {
-  /** Seconds from the start to the first byte of the body, and to its end. */
-  readonly first: number
-  readonly total: number
-}
-
-/** Pulls by curl, which costs little; to a file, or nowhere. @throws when a byte is missing. */
-export async function pull(url: string, to = '/dev/null'): Promise<Pulled> {
-  const format = '%{time_starttransfer} %{time_total} %{http_code}'
-  const [first = '', total = '', code] = (await succeed('curl', ['-sSf', '-o', to, '-w', format, url])).split(
-    ' ',
-  )
+/** Pulls by curl, which costs little; to a file, or nowhere. @returns seconds @throws when a byte is missing */
+export async function pull(url: string, to = '/dev/null'): Promise<number> {
+  const format = '%{time_total} %{http_code}'
+  const printed = await succeed('curl', ['-sSf', '-o', to, '-w', format, url])
+  const [total = '', code] = printed.split(' ')
   if (code !== '200') throw new Error(`${url}: ${code}`)
-  return { first: Number(first), total: Number(total) }
+  return Number(total)
 }
 
 /** Seconds that all of them took together. */
@@ -23,16 +16,23 @@ export async function pullMany(count: number, url: string): Promise<number> {
   return (performance.now() - begun) / 1000
 }
 
-/** Requests per second over `seconds` and `connections`, by wrk. */
-export async function rate(url: string, connections: number, seconds: number): Promise<number> {
-  const { stdout } = await run('wrk', ['-t1', `-c${connections}`, `-d${seconds}s`, url])
-  return Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1])
+export interface Load {
+  readonly perSecond: number
+  /** The 99th percentile of the answer times, in milliseconds. */
+  readonly p99: number
 }
 
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  const middle = sorted.length >> 1
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+const MILLISECONDS: Readonly<Record<string, number>> = { us: 0.001, ms: 1, s: 1000 }
+
+/** What wrk gets out of it with one thread. @throws when there were answers that are no success */
+export async function load(url: string, connections: number, seconds: number): Promise<Load> {
+  const printed = await succeed('wrk', ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', url])
+  if (/Non-2xx|Socket errors/.test(printed)) throw new Error(`${url}\n${printed}`)
+  const [, value, unit] = /99%\s+([\d.]+)(us|ms|s)/.exec(printed) ?? []
+  return {
+    perSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(printed)?.[1]),
+    p99: Number(value) * MILLISECONDS[unit ?? '']!,
+  }
 }
 
 /**

@@ -11,7 +11,10 @@ export interface BenchUpstream extends AsyncDisposable {
   readonly manifest: string
   /** Of the large blob, in bytes. */
   readonly size: number
+  /** Bytes of blobs sent, and requests for blobs, so far. */
   stats(): Promise<{ readonly sent: number; readonly gets: number }>
+  /** As if killed; and, the second time, as if started again. */
+  toggle(): void
 }
 
 /** `rate`: bytes per second and connection; 0 = as fast as it goes. */
@@ -25,6 +28,7 @@ export async function benchUpstream(mebibytes: number, rate = 0): Promise<BenchU
   return {
     ...(facts as unknown as BenchUpstream),
     url,
+    toggle: () => program.kill('SIGUSR2'),
     stats: async () => (await fetch(`${url}/stats`)).json() as Promise<{ sent: number; gets: number }>,
     [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
   }

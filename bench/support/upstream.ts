@@ -1,6 +1,11 @@
-/** A registry that is as fast as Node can be, in a process of its own: `node upstream.ts <MiB> <bytes per second and connection>`. */
+/**
+ * A registry that is as fast as Node can be, in a process of its own: `node upstream.ts <MiB> <bytes per second and connection>`.
+ * SIGUSR2 has it go as if killed, every connection reset and new ones refused, and the next one come back on the same port.
+ */
+import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
+import { digestOf } from '../../src/oci/digest.ts'
 import { parseRange } from '../../src/oci/range.ts'
 import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import { blobOf, manifestOf } from '../../test/support/fixtures.ts'
@@ -8,7 +13,8 @@ import { blobOf, manifestOf } from '../../test/support/fixtures.ts'
 const [mebibytes = '64', rate = '0'] = process.argv.slice(2)
 const large = blobOf(Number(mebibytes) * 1024 * 1024)
 const small = blobOf(233, 2)
-const manifest = { bytes: manifestOf([large.bytes, small.bytes]), digest: '' }
+const manifestBytes = manifestOf([large.bytes, small.bytes])
+const manifest = { bytes: manifestBytes, digest: digestOf(manifestBytes) }
 const blobs = new Map([large, small].map(({ digest, bytes }) => [`/v2/library/app/blobs/${digest}`, bytes]))
 let sent = 0
 let gets = 0
@@ -55,16 +61,26 @@ async function send(response: ServerResponse, bytes: Buffer): Promise<void> {
   response.end()
 }
 
-server.listen(0, '127.0.0.1', async () => {
-  const { digestOf } = await import('../../src/oci/digest.ts')
-  manifest.digest = digestOf(manifest.bytes)
-  const { port } = server.address() as AddressInfo
-  const facts = {
+const sockets = new Set<Socket>()
+server.on('connection', (socket: Socket) => {
+  sockets.add(socket)
+  socket.once('close', () => sockets.delete(socket))
+})
+
+server.listen(0, '127.0.0.1')
+await once(server, 'listening')
+const { port } = server.address() as AddressInfo
+process.on('SIGUSR2', () => {
+  if (!server.listening) return void server.listen(port, '127.0.0.1')
+  server.close()
+  for (const socket of sockets) socket.resetAndDestroy()
+})
+process.stdout.write(
+  `${JSON.stringify({
     port,
     large: large.digest,
     small: small.digest,
     manifest: manifest.digest,
     size: large.bytes.length,
-  }
-  process.stdout.write(`${JSON.stringify(facts)}\n`)
-})
+  })}\n`,
+)

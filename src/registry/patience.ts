@@ -1,5 +1,5 @@
 /** Milliseconds that a client waits for upstream where there is an old answer to fall back to. The question itself goes on. */
-const PATIENCE = 5_000
+const PATIENCE = 4_500
 
 /** A signal that ends a wait when `signal` does, and when patience does. */
 export function patience(signal: AbortSignal | undefined): AbortSignal {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { blackHole } from '../support/black-hole.ts'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { test } from 'node:test'
@@ -90,6 +91,12 @@ test('F10 F11 a limit says when it ends, where upstream does, and how much is le
   assert.equal(retryAfterSeconds('-5', now) ?? 0, 0)
   assert.equal(retryAfterSeconds('soon', now), undefined)
   assert.equal(retryAfterSeconds(undefined, now), undefined)
+})
+
+test('F3 a connection that is never made is given up in time', async () => {
+  await using hole = await blackHole()
+  await using client = connectTo(hole.url, { timeouts: { connect: 300, headers: 5_000 } })
+  await assertFails(client.repository().resolve('latest'), 'UPSTREAM_TIMEOUT', { reason: /TIMEOUT/ })
 })
 
 test('F1 F2 who is not there is named with the cause', async () => {
