@@ -70,6 +70,8 @@ server.on('connection', (socket: Socket) => {
 server.listen(0, '127.0.0.1')
 await once(server, 'listening')
 const { port } = server.address() as AddressInfo
+// Nothing else keeps the process while it does as if it were gone.
+setInterval(() => {}, 60_000)
 process.on('SIGUSR2', () => {
   if (!server.listening) return void server.listen(port, '127.0.0.1')
   server.close()

@@ -2,6 +2,7 @@ import { parseContentRange } from '../oci/range.ts'
 import type { UpstreamTelemetry } from '../oci/telemetry.ts'
 import type { BlobBody } from '../oci/upstream.ts'
 import { type Answer, headerOf } from './ask.ts'
+import type { ChunkSweeper } from './chunk-sweeper.ts'
 import { failure } from './errors.ts'
 
 /** Where the bytes of a 200 or 206 belong, or what contradicts itself in its headers. */
@@ -33,6 +34,7 @@ export function blobBody(
   answer: Answer,
   place: Pick<BlobBody, 'start' | 'total'>,
   telemetry: UpstreamTelemetry,
+  sweep: ChunkSweeper,
 ): BlobBody {
   const etag = headerOf(answer, 'etag')
   return {
@@ -43,6 +45,7 @@ export function blobBody(
       try {
         for await (const chunk of answer.body as AsyncIterable<Buffer>) {
           telemetry.received(upstream, chunk.length)
+          sweep(chunk.length)
           yield chunk
         }
       } catch (error) {

@@ -3,6 +3,7 @@ import { Agent } from 'undici'
 import type { UpstreamTelemetry } from '../oci/telemetry.ts'
 import type { Upstream } from '../oci/upstream.ts'
 import { authorizer } from './authorizer.ts'
+import { chunkSweeper } from './chunk-sweeper.ts'
 import { deadline } from './deadline.ts'
 import { dialer, dialledAs, isPrivateHost } from './dialer.ts'
 import { exchange } from './exchange.ts'
@@ -65,6 +66,7 @@ export function upstreamClient(options: UpstreamClientOptions): Upstream & { clo
 
   const bounded = deadline(name, headers)
   const budget = rateBudget(now)
+  const sweep = chunkSweeper()
   const plain = exchange({ upstream: name, origin: url.origin, lanes, telemetry, budget })
   const tokens = tokenSource({ upstream: name, ask: plain, bounded, credentials })
   const own = authorizer({ upstream: name, url, tokenRealms, credentials, tokens, ask: plain })
@@ -73,7 +75,7 @@ export function upstreamClient(options: UpstreamClientOptions): Upstream & { clo
   return {
     name,
     repository: (repository) =>
-      upstreamRepository({ upstream: name, url, repository, ask, bounded, telemetry, budget }),
+      upstreamRepository({ upstream: name, url, repository, ask, bounded, telemetry, budget, sweep }),
     async close() {
       await Promise.all([lanes.blobs.destroy(), lanes.metadata.destroy()])
     },

@@ -6,6 +6,7 @@ import { essenceOf, MANIFEST_ACCEPT, OCI_INDEX, OCTET_STREAM } from '../oci/medi
 import type { Page, Referrers, TagPage } from '../oci/stores.ts'
 import type { QuestionKind, UpstreamTelemetry } from '../oci/telemetry.ts'
 import type { BlobBody, ResolvedTag, UpstreamRepository } from '../oci/upstream.ts'
+import type { ChunkSweeper } from './chunk-sweeper.ts'
 import { type Answer, type Ask, discard, headerOf, type Question } from './ask.ts'
 import { blobBody, lengthOf, placeOf } from './blob-body.ts'
 import type { Bounded } from './deadline.ts'
@@ -24,6 +25,7 @@ export interface RepositoryOptions {
   readonly bounded: Bounded
   readonly telemetry: UpstreamTelemetry
   readonly budget: Pick<RateBudget, 'isScarce'>
+  readonly sweep: ChunkSweeper
 }
 
 /** Not there, or not any more. */
@@ -115,7 +117,7 @@ export function upstreamRepository(options: RepositoryOptions): UpstreamReposito
       answer.body.destroy()
       throw invalidAnswer(upstream, place.problem)
     }
-    return blobBody(upstream, answer, place, telemetry)
+    return blobBody(upstream, answer, place, telemetry, options.sweep)
   }
 
   const sizeOfBlob = async (digest: Digest, signal: AbortSignal): Promise<number | undefined> => {
