@@ -225,7 +225,8 @@ export function fill(options: FillOptions): Fill {
     size ??= body.total
     if (size !== undefined) claim.end = Math.min(claim.end, size)
     const changed = etag !== undefined && body.etag !== undefined && body.etag !== etag
-    if (asked && (changed || body.start !== claim.position)) {
+    const isMisplaced = body.start !== (asked ? claim.position : 0)
+    if (isMisplaced || (asked && changed)) {
       ranges = false
       throw contradiction({ reason: 'the range was ignored, or is of something else', start: body.start })
     }

@@ -265,6 +265,21 @@ suite('an upstream that breaks off', () => {
     assert.equal(upstream.find('GET', /blobs/).at(-1)?.headers['range'], undefined)
   })
 
+  test('F29 a range that nobody asked for is refused before any of it is passed on', async () => {
+    await using upstream = await fakeUpstream()
+    await using proxy = await rig({ upstream })
+    const { bytes, digest } = blobOf(2 * MiB)
+    upstream.addBlob(bytes)
+    const other = {
+      status: 206,
+      headers: { 'Content-Range': `bytes 1-${bytes.length - 1}/${bytes.length}` },
+      body: bytes.subarray(1),
+    }
+    upstream.on(/blobs/, other)
+    const read = await readBlob(proxy.repository(), digest, { start: 1000, end: 2000 })
+    assert.deepEqual(read, bytes.subarray(1000, 2000))
+  })
+
   test('F30 a resumption that is answered 416 is begun again from 0', async () => {
     await using upstream = await fakeUpstream()
     await using proxy = await rig({ upstream })
