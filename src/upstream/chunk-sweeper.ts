@@ -10,7 +10,7 @@ export type ChunkSweeper = (bytes: number) => void
  * are, after a few MiB takes a fraction of a millisecond. Measured on a cold 512 MiB blob: half the CPU time in all and 40 MiB less
  * memory at the peak.
  */
-export function chunkSweeper(every = 8 * 1024 * 1024): ChunkSweeper {
+export function chunkSweeper(every = 4 * 1024 * 1024): ChunkSweeper {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as NodeJS.GCFunction
   let received = 0

@@ -55,7 +55,7 @@ async function send(
 }
 
 /** Bytes of a body that wait for their reader before the socket is paused. */
-const BODY_BUFFER = 1024 * 1024
+const BODY_BUFFER = 256 * 1024
 
 function isCutOff(error: unknown): boolean {
   return (
