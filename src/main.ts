@@ -60,7 +60,10 @@ function logger({ log: { level } }: Config): Logger {
   return process.stdout.isTTY
     ? pino(
         options,
-        transport({ target: 'pino-pretty', options: { colorize: true, translateTime: 'HH:MM:ss.l' } }),
+        transport({
+          target: 'pino-pretty',
+          options: { colorize: true, singleLine: true, translateTime: 'HH:MM:ss.l' },
+        }),
       )
     : pino(options, process.stdout)
 }
@@ -111,5 +114,10 @@ function startFailure(error: unknown): string {
     port?: number
   }
   if (code === 'EADDRINUSE') return `${address}:${port} is in use by another process`
-  return code === undefined ? ((error as Error).stack ?? message) : message
+  // What the parts refuse to start with says all in its message; anything else is a mistake of ours.
+  return code === undefined && !isRefusal(error) ? ((error as Error).stack ?? message) : message
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof Error && error.constructor === Error
 }

@@ -28,6 +28,8 @@ suite('an upstream that is out of order', () => {
       assert.match(stale.headers['cache-status']!, /detail=stale-if-error/)
       assert.equal((await call(proxy.port, 'GET', '/v2/app/manifests/other')).status, 504)
     }
+    const cold = await call(proxy.port, 'GET', `/v2/app/blobs/${blobOf(10).digest}`)
+    assert.equal(cold.status, 504)
     assert.equal(upstream.requests.length, asked)
     assert.match(await metricsOf(proxy.adminUrl), /entrepot_upstream_up\{upstream="docker.io"\} 0/)
   })

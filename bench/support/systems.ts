@@ -78,7 +78,7 @@ async function nginx(folder: string, upstream: string): Promise<System> {
   const config = join(folder, 'nginx.conf')
   await writeFile(
     config,
-    `daemon off; worker_processes 2; error_log stderr; pid ${folder}/pid;
+    `daemon off; user root; worker_processes 2; error_log stderr; pid ${folder}/pid;
 events { worker_connections 4096; }
 http {
   access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000;

@@ -4,6 +4,8 @@ import { type ErrorCode, isRegistryError, RegistryError } from '../oci/errors.ts
 export interface Circuit {
   /** Runs `task`, or throws what opened the circuit while it is open. */
   run<T>(task: () => Promise<T>): Promise<T>
+  /** What `run` would throw now without asking; undefined when it would ask, be it as a probe. */
+  readonly refusal: RegistryError | undefined
 }
 
 export interface CircuitOptions {
@@ -35,9 +37,16 @@ export function circuit({ now, changed }: CircuitOptions): Circuit {
   let reason: RegistryError | undefined
   let isProbing = false
 
+  const refusal = (): RegistryError | undefined =>
+    reason !== undefined && (isProbing || now() < openUntil) ? notAgain(reason) : undefined
+
   return {
+    get refusal() {
+      return refusal()
+    },
     async run(task) {
-      if (reason !== undefined && (isProbing || now() < openUntil)) throw refusal(reason)
+      const refused = refusal()
+      if (refused !== undefined) throw refused
       const opened = openings
       const isProbe = reason !== undefined
       isProbing = isProbe
@@ -80,6 +89,6 @@ export function circuit({ now, changed }: CircuitOptions): Circuit {
   }
 }
 
-function refusal({ code, detail }: RegistryError): RegistryError {
+function notAgain({ code, detail }: RegistryError): RegistryError {
   return new RegistryError(code, { ...detail, asked: 'not again yet' })
 }

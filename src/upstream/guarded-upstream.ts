@@ -35,6 +35,11 @@ export function guardedUpstream(
   const metadata = circuitFor('metadata')
   telemetry.available(upstream.name, true)
 
+  /** A blob's way begins where manifests are asked for; a limit on those is none on blobs, and what is under way goes on. */
+  const refuseCold = (range: unknown): void => {
+    const { refusal } = metadata
+    if (range === undefined && refusal !== undefined && refusal.code !== 'UPSTREAM_LIMITED') throw refusal
+  }
   const ask = <T>(task: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> =>
     metadata.run(() => twice(task, signal))
 
@@ -51,7 +56,10 @@ export function guardedUpstream(
         statBlob: (digest, signal) => ask(() => repository.statBlob(digest, signal), signal),
         tags: (page, signal) => ask(() => repository.tags(page, signal), signal),
         referrers: (digest, type, signal) => ask(() => repository.referrers(digest, type, signal), signal),
-        blob: (digest, range, signal) => blobs.run(() => repository.blob(digest, range, signal)),
+        async blob(digest, range, signal) {
+          refuseCold(range)
+          return blobs.run(() => repository.blob(digest, range, signal))
+        },
       }
       return guarded
     },
