@@ -13,7 +13,7 @@ export class BufferPool {
   #lentBytes = 0
 
   /** `budget` is in bytes. What is not lent of it may be kept for reuse. */
-  constructor(budget = 16 * 1024 * 1024) {
+  constructor(budget = 6 * 1024 * 1024) {
     this.#budget = budget
   }
 
