@@ -40,6 +40,17 @@ const MIGRATIONS = [
    CREATE TRIGGER content_removed AFTER DELETE ON content BEGIN
      UPDATE totals SET objects = objects - 1, bytes = bytes - old.size;
    END;`,
+  `ALTER TABLE content ADD COLUMN hits INTEGER NOT NULL DEFAULT 0;
+
+   -- What a manifest refers to: its config, layers, or the manifests of an index.
+   CREATE TABLE refs (
+     parent TEXT NOT NULL, child TEXT NOT NULL,
+     PRIMARY KEY (parent, child)
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX refs_by_child ON refs (child);
+
+   -- Images that eviction leaves, by pattern.
+   CREATE TABLE pins (pattern TEXT PRIMARY KEY, added_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;`,
 ]
 
 /** Brings the database to the current version. @returns whether it was empty. @throws when it is of a later version. */

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { dockerd } from './support/dockerd.ts'
 import { pullSuite } from './support/pull-suite.ts'
 import { readmeSnippet } from './support/readme.ts'
+import { savedLayers } from './support/saved-layers.ts'
 
 pullSuite('dockerd with the daemon.json of the README', {
-  programs: ['dockerd', 'docker', 'containerd'],
+  programs: ['dockerd', 'docker', 'containerd', 'tar'],
   cannot: ['nested', 'artifact'],
   // It has mirrors for Docker Hub only.
   elsewhere: ({ authority }) => `${authority}/ghcr.io`,
@@ -16,7 +17,8 @@ pullSuite('dockerd with the daemon.json of the README', {
         await daemon.docker('pull', '--quiet', name)
         const [stored] = JSON.parse(await daemon.docker('image', 'inspect', name))
         assert.equal(stored.Id, image.configDigest)
-        assert.deepEqual(stored.RootFS.Layers, image.diffIds)
+        const layers = await savedLayers(folder, (file) => daemon.docker('save', '--output', file, stored.Id))
+        assert.deepEqual(layers, image.diffIds)
         const repository = name.replace(/[@:][^/]*$/, '').replace('docker.io/library/', '')
         assert.deepEqual(stored.RepoDigests, [`${repository}@${image.digest}`])
       },

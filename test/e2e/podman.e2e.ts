@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import { containersSettings } from './support/containers-settings.ts'
 import { flags, run, succeed } from './support/processes.ts'
 import { pullSuite } from './support/pull-suite.ts'
+import { savedLayers } from './support/saved-layers.ts'
 
 pullSuite('podman with the registries.conf of the README', {
-  programs: ['podman'],
+  programs: ['podman', 'tar'],
   cannot: ['nested', 'artifact'],
   elsewhere: () => 'ghcr.io',
   async connect(folder, proxy) {
@@ -19,7 +20,10 @@ pullSuite('podman with the registries.conf of the README', {
         await podman(...pull, name)
         const [stored] = JSON.parse(await podman('image', 'inspect', name))
         assert.equal(`sha256:${stored.Id}`, image.configDigest)
-        assert.deepEqual(stored.RootFS.Layers, image.diffIds)
+        const layers = await savedLayers(folder, (file) =>
+          podman('save', '--quiet', '--output', file, stored.Id),
+        )
+        assert.deepEqual(layers, image.diffIds)
         assert.ok(
           stored.RepoDigests.includes(`${name.replace(/[@:][^/]*$/, '')}@${image.digest}`),
           `${stored.RepoDigests}`,

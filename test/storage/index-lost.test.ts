@@ -119,7 +119,7 @@ suite('versions', () => {
       using index = new DatabaseSync(indexOf(folder))
       index.exec('PRAGMA user_version = 99')
     }
-    await assert.rejects(folder.open(), /index\.sqlite is of version 99, this program reads up to 2/)
+    await assert.rejects(folder.open(), /index\.sqlite is of version 99, this program reads up to 3/)
     await assert.rejects(stat(`${indexOf(folder)}.corrupt`), { code: 'ENOENT' })
     {
       using index = new DatabaseSync(indexOf(folder))
