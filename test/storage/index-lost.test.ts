@@ -123,7 +123,7 @@ suite('versions', () => {
     await assert.rejects(stat(`${indexOf(folder)}.corrupt`), { code: 'ENOENT' })
     {
       using index = new DatabaseSync(indexOf(folder))
-      index.exec('PRAGMA user_version = 2')
+      index.exec('PRAGMA user_version = 3')
     }
     await using store = await folder.open()
     assert.deepEqual(await contentOf(store, blobs[0]), blobs[0].bytes)
