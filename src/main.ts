@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=4 --no-concurrent-array-buffer-sweeping
+#!/usr/bin/env -S node --max-semi-space-size=4 --heap-growing-percent=15 --no-concurrent-array-buffer-sweeping
 import { parseArgs } from 'node:util'
 import { type Logger, pino, stdTimeFunctions, transport } from 'pino'
 import { type Config, loadConfig } from './config.ts'

@@ -27,6 +27,7 @@ export class BufferPool {
     const allowed = (this.#budget - this.#lentBytes) / 8
     let rank = 0
     while (rank + 1 < SIZES.length && SIZES[rank]! < wanted && SIZES[rank + 1]! <= allowed) rank++
+    while (rank > 0 && this.#free[rank]!.length === 0 && this.#isSpent(SIZES[rank]!)) rank--
     const size = SIZES[rank]!
     this.#lentBytes += size
     const buffer = this.#free[rank]!.pop()
@@ -41,7 +42,9 @@ export class BufferPool {
   /** The caller is done with it, and so is the kernel. */
   give(buffer: Buffer): void {
     this.forget(buffer)
-    if (this.#lentBytes + this.#freeBytes + buffer.length > this.#budget) return
+    const kept = this.#freeBytes + buffer.length
+    // However much is lent, some are kept: else a thousand readers would have a new one made for every piece.
+    if (kept > this.#budget / 4 && this.#lentBytes + kept > this.#budget) return
     this.#freeBytes += buffer.length
     this.#free[SIZES.indexOf(buffer.length)]!.push(buffer)
   }
@@ -49,6 +52,11 @@ export class BufferPool {
   /** Counts it as returned without lending it again: something that did not end may still touch it. */
   forget(buffer: Buffer): void {
     this.#lentBytes -= buffer.length
+  }
+
+  /** Whether to make one more of this size would be more than the budget: a smaller one that is there will do. */
+  #isSpent(size: number): boolean {
+    return this.#lentBytes + this.#freeBytes + size > this.#budget
   }
 
   /** Makes room for what is asked for now. Else the large buffers of a quiet time would keep out the small ones of a busy one. */

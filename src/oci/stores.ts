@@ -44,7 +44,8 @@ export interface ExpectedContent {
 export interface BlobIngest extends AsyncDisposable {
   /** What is there, including what an interrupted ingest of the same digest left. Unverified. */
   readonly filled: IntervalSet
-  write(chunk: Uint8Array, position: number): Promise<void>
+  /** What is filled already stays as it is. @returns how many of the bytes were not */
+  write(chunk: Uint8Array, position: number): Promise<number>
   /** Reads what is filled, 0 bytes at `size`. Asking for what is not filled is a mistake of the caller. */
   read(buffer: Buffer, position: number): Promise<number>
   /** Hashes whatever is not hashed yet. @throws RegistryError UPSTREAM_INVALID when size or digest are not the expected ones. */

@@ -1,21 +1,23 @@
-/** Runs `task` at once, and then no more often than every `interval` milliseconds; a call in between is made up for at its end. */
-export function coalesce(interval: number, task: () => void): () => void {
+/**
+ * Runs `task` at the first call, and then once `enough` has been added since, or else `interval` milliseconds after the last time
+ * if anything has.
+ */
+export function coalesce(interval: number, enough: number, task: () => void): (amount: number) => void {
   let timer: NodeJS.Timeout | undefined
-  let isDue = false
+  let due = 0
 
-  const elapsed = (): void => {
-    timer = undefined
-    if (!isDue) return
-    isDue = false
-    call()
-  }
-  function call(): void {
-    if (timer !== undefined) {
-      isDue = true
-      return
-    }
+  const call = (): void => {
+    due = 0
+    clearTimeout(timer)
     timer = setTimeout(elapsed, interval)
     task()
   }
-  return call
+  function elapsed(): void {
+    timer = undefined
+    if (due > 0) call()
+  }
+  return (amount) => {
+    due += amount
+    if (timer === undefined || due >= enough) call()
+  }
 }

@@ -4,6 +4,9 @@ import type { Interval } from '../oci/intervals.ts'
 import type { BlobIngest } from '../oci/stores.ts'
 import type { BlobBody } from '../oci/upstream.ts'
 import { type Claim, Claims } from './claims.ts'
+import { ConnectionTrials } from './connection-trials.ts'
+import { gatherer, type Pieces } from './gather.ts'
+import type { RecentBytes } from './recent-bytes.ts'
 import { speedometer } from './speedometer.ts'
 import {
   anotherConnection,
@@ -29,7 +32,9 @@ export interface FillOptions {
   readonly demands: () => Iterable<number>
   /** Called once, when upstream has said that the blob exists; `size` is undefined if it did not say how long it is. */
   readonly begun: (size: number | undefined) => void
-  readonly progressed: () => void
+  /** Told of bytes that have just been written. */
+  readonly progressed: (bytes: number) => void
+  readonly recent: RecentBytes
   readonly resumed: () => void
 }
 
@@ -48,10 +53,8 @@ type Purpose = 'reader' | 'speed'
 /** Bytes one connection takes at a time when several work on one blob. */
 const SEGMENT = 8 * 1024 * 1024
 const TICK = 100
-const TRIAL_TICKS = 4
 /** The share of time in which the event loop had something to do. */
 const BUSY = 0.85
-const WORTHWHILE_GAIN = 1.1
 const MISSING = Symbol('upstream does not have it')
 
 /** Brings every missing byte of one blob into `ingest`, over one connection or several, until all are there or it cannot be done. */
@@ -69,12 +72,10 @@ export function fill(options: FillOptions): Fill {
   let begun = false
   let attempts = 0
   let connections = 0
-  let allowed = policy.connections
+  const trials = new ConnectionTrials(policy.connections)
   /** The last connection waits before it tries again: nobody else is to try meanwhile. */
   let paused = false
   let failure: unknown
-  /** Whether the connection opened last made the whole faster; judged before another is opened. */
-  let trial: { readonly rate: number; readonly connections: number; readonly until: number } | undefined
 
   let load = performance.eventLoopUtilization()
   let isBusy = false
@@ -128,7 +129,7 @@ export function fill(options: FillOptions): Fill {
     if (!begun) return firstClaim()
     const end = size ?? Infinity
     if (connections <= 1) return ranges === false ? claims.takeRest(end) : claims.takeGap(end)
-    return purpose === 'speed' && connections <= allowed ? claims.takeNext(end) : undefined
+    return purpose === 'speed' && connections <= trials.allowed ? claims.takeNext(end) : undefined
   }
 
   async function work(first: Claim, purpose: Purpose): Promise<void> {
@@ -145,17 +146,18 @@ export function fill(options: FillOptions): Fill {
   async function fetchAll(first: Claim, purpose: Purpose): Promise<void> {
     let failures = 0
     let claim: Claim | undefined = first
+    const pieces: Pieces = []
     while (claim !== undefined) {
       const before: number = claim.position
       const couldRange = ranges !== false
       try {
         attempts += 1
-        await fetchClaim(claim)
+        await fetchClaim(claim, pieces)
         failures = 0
       } catch (error) {
         if (isRegistryError(error, 'RANGE_INVALID')) ranges = false
         if (claim.position > before) failures = 0
-        else if (connections > 1) allowed = connections - 1
+        else if (connections > 1) trials.limit(connections - 1, speed.age)
         failures += 1
         const again = isPassing(error, begun) || (couldRange && ranges === false)
         const limit = begun ? ATTEMPTS_WITHOUT_PROGRESS : 1
@@ -176,26 +178,31 @@ export function fill(options: FillOptions): Fill {
     paused = false
   }
 
-  async function fetchClaim(claim: Claim): Promise<void> {
+  async function fetchClaim(claim: Claim, pieces: Pieces): Promise<void> {
     const range = rangeFor(claim)
     const body = await source(range, signal)
     if (body === undefined)
       throw begun ? new RegistryError('UPSTREAM_UNAVAILABLE', { reason: 'gone' }) : MISSING
     accept(body, claim, range !== undefined)
     const bodyEnd = range?.end ?? size ?? Infinity
+    const gathered = gatherer(pieces, (bytes) => store(claim, bytes))
     let at = body.start
-    for await (const chunk of body) {
-      const from = Math.max(0, claim.position - at)
-      at += chunk.length
-      if (size !== undefined && at > size) throw contradiction({ reason: 'longer than announced', size })
-      if (from >= chunk.length) continue
-      const part = chunk.subarray(from, from + Math.max(0, claim.end - claim.position))
-      await ingest.write(part, claim.position)
-      claim.position += part.length
-      speed.add(part.length)
-      options.progressed()
-      // Reading on to the body's own end lets the connection be used again; leaving it earlier closes it.
-      if (claim.position >= claim.end && at !== bodyEnd) return
+    let next = claim.position
+    try {
+      for await (const chunk of body) {
+        const from = Math.max(0, next - at)
+        at += chunk.length
+        if (size !== undefined && at > size) throw contradiction({ reason: 'longer than announced', size })
+        if (from >= chunk.length) continue
+        const part = chunk.subarray(from, from + Math.max(0, claim.end - next))
+        next += part.length
+        await gathered.add(part)
+        // Reading on to the body's own end lets the connection be used again; leaving it earlier closes it.
+        if (next >= claim.end && at !== bodyEnd) return
+      }
+    } finally {
+      await gathered.flush()
+      options.recent.release(claim)
     }
     if (size === undefined) {
       size = claim.position
@@ -208,6 +215,17 @@ export function fill(options: FillOptions): Fill {
         received: claim.position,
       })
     }
+  }
+
+  async function store(claim: Claim, bytes: Buffer): Promise<void> {
+    const { position } = claim
+    const written = await ingest.write(bytes, position)
+    // What was there before counts, and is what will be verified: upstream may have sent something else this time.
+    if (written === bytes.length) options.recent.hold(claim, bytes, position)
+    else options.recent.release(claim)
+    claim.position += bytes.length
+    speed.add(bytes.length)
+    options.progressed(bytes.length)
   }
 
   function rangeFor(claim: Claim): Partial<Interval> | undefined {
@@ -241,7 +259,7 @@ export function fill(options: FillOptions): Fill {
   function wanted(others: number): { reason?: Purpose; position?: number } {
     if (size === undefined || ranges === false) return {}
     const state = { size, filled: ingest.filled.size, rate: speed.rate, connections: others, isBusy }
-    const limits = { ...policy, connections: Math.min(policy.connections, allowed) }
+    const limits = { ...policy, connections: trials.allowed }
     for (const position of demands()) {
       const ahead = claims.distanceTo(position) ?? size
       if (anotherConnection(limits, { ...state, ahead }) === 'reader') return { reason: 'reader', position }
@@ -251,19 +269,12 @@ export function fill(options: FillOptions): Fill {
 
   function grow(): void {
     if (!begun || size === undefined || paused || signal.aborted || connections === 0 || speed.age < 2) return
-    judgeTrial()
+    trials.judge(speed.rate, connections, speed.age)
     const { reason, position } = wanted(connections)
     if (reason === 'reader') start(claims.takeAt(position!, size), 'reader')
-    if (reason !== 'speed' || trial !== undefined) return
+    if (reason !== 'speed' || trials.isRunning) return
     start(claims.takeNext(size) ?? claims.takeOver())
-    trial = { rate: speed.rate, connections, until: speed.age + TRIAL_TICKS }
-  }
-
-  function judgeTrial(): void {
-    if (trial === undefined || speed.age < trial.until) return
-    const isComparable = trial.connections === connections
-    if (isComparable && speed.rate < trial.rate * WORTHWHILE_GAIN) allowed = Math.max(1, connections - 1)
-    trial = undefined
+    trials.begin(speed.rate, connections, speed.age)
   }
 }
 

@@ -5,6 +5,7 @@ import type { BlobIngest, BlobReader } from '../oci/stores.ts'
 import { coalesce } from './coalesce.ts'
 import { type BlobSource, type Fill, fill } from './fill.ts'
 import { followers } from './followers.ts'
+import { RecentBytes } from './recent-bytes.ts'
 import { type TransferPolicy, WITHHELD, worthFinishing } from './transfer-policy.ts'
 
 /** A running transfer as an operator sees it. Sizes in bytes. */
@@ -52,12 +53,15 @@ export type TransferOutcome = 'committed' | 'missing' | 'failed' | 'mismatch'
 
 /** Milliseconds. */
 const WAKE_EVERY = 4
+/** Bytes that are not kept waiting for it. */
+const WORTH_WAKING = 256 * 1024
 
 export function transfer(options: TransferOptions): Transfer {
   const { upstream, digest, policy } = options
   const startedAt = Date.now()
   const stop = new AbortController()
   const readers = followers()
+  const recent = new RecentBytes()
   const { promise: opened, resolve: open, reject: refuse } = Promise.withResolvers<number | undefined>()
   opened.catch(() => {})
   let size = options.expectedSize
@@ -68,7 +72,7 @@ export function transfer(options: TransferOptions): Transfer {
   let failure: unknown
 
   // Not at every chunk: many readers that follow closely would read it in as many small pieces.
-  const wakeReaders = coalesce(WAKE_EVERY, () =>
+  const wakeReaders = coalesce(WAKE_EVERY, WORTH_WAKING, () =>
     readers.wake((position) => readableFrom(position) > position),
   )
   const ended = run()
@@ -125,6 +129,7 @@ export function transfer(options: TransferOptions): Transfer {
           if (known !== undefined) open(known)
         },
         progressed: wakeReaders,
+        recent,
         resumed: options.resumed,
       })
       const total = await filling.done
@@ -169,8 +174,8 @@ export function transfer(options: TransferOptions): Transfer {
           if (position >= total) return 0
           const end = readableFrom(position)
           if (end > position) {
-            const length = Math.min(buffer.length, end - position)
-            return ingest!.read(buffer.subarray(0, length), position)
+            const wanted = buffer.subarray(0, Math.min(buffer.length, end - position))
+            return recent.read(wanted, position) || ingest!.read(wanted, position)
           }
           await seat.wait(position)
         }

@@ -81,18 +81,22 @@ export async function fileIngest(
     },
   }
 
-  async function writeMissing(chunk: Uint8Array, position: number): Promise<void> {
+  async function writeMissing(chunk: Uint8Array, position: number): Promise<number> {
     const end = position + chunk.length
+    const before = filled.size
     for (let gap = filled.firstGap(position, end); gap !== undefined; gap = filled.firstGap(position, end)) {
       const missing = chunk.subarray(gap.start - position, gap.end - position)
       await writeAndHash(missing, gap.start)
       filled.add(gap.start, gap.end)
-      unnoted += missing.length
     }
+    const written = filled.size - before
+    unnoted += written
     await hash.catchUp(CATCH_UP)
-    if (unnoted < NOTE_EVERY) return
-    unnoted = 0
-    await attempt('note', () => part.note()).catch(forgiveStorage)
+    if (unnoted >= NOTE_EVERY) {
+      unnoted = 0
+      await attempt('note', () => part.note()).catch(forgiveStorage)
+    }
+    return written
   }
 
   /** Hashes while the disk is busy, and forgets that when the bytes did not get there: others may come in their place. */

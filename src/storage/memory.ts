@@ -138,6 +138,7 @@ export function memoryStore(now: () => number = Date.now): MemoryStore {
       read,
       async write(chunk, position) {
         const end = position + chunk.length
+        const before = filled.size
         if (end > part.bytes.length)
           part.bytes = Buffer.concat([part.bytes], Math.max(end, 2 * part.bytes.length))
         for (
@@ -150,6 +151,7 @@ export function memoryStore(now: () => number = Date.now): MemoryStore {
           hash.add(missing, gap.start)
           filled.add(gap.start, gap.end)
         }
+        return filled.size - before
       },
       async verify(size) {
         await hash.finish(size)

@@ -27,6 +27,28 @@ describe('the buffer pool', () => {
     assert.ok(again.isSubsetOf(new Set(small)), 'small buffers were not kept')
   })
 
+  test('however many read, buffers go from one to the other, and hardly one is made', () => {
+    const pool = new BufferPool()
+    const seen = new Set<Buffer>()
+    const lent: Buffer[] = []
+    let random = 1
+    const readPieces = (count: number): number => {
+      const before = seen.size
+      for (let i = 0; i < count; i++) {
+        random = (random * 48_271) % 2_147_483_647
+        // A reader holds one piece or two, so between them they hold now more, now less.
+        const takes = lent.length < 50 || (lent.length < 100 && random % 2 === 0)
+        if (takes) lent.push(pool.take(MiB))
+        else pool.give(lent.splice(random % lent.length, 1)[0]!)
+        if (takes) seen.add(lent.at(-1)!)
+      }
+      return seen.size - before
+    }
+    readPieces(1000)
+    const made = readPieces(10_000)
+    assert.ok(made < 100, `${made}`)
+  })
+
   test('lends a returned buffer again, a forgotten one never', () => {
     const pool = new BufferPool()
     const [first, second] = [pool.take(MiB), pool.take(MiB)]
