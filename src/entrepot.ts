@@ -6,6 +6,8 @@ import type { Config } from './config.ts'
 import { registryApp } from './http/app.ts'
 import { listen, type Listening } from './http/server.ts'
 import { evictor } from './registry/evictor.ts'
+import { hotLinks } from './registry/hot-links.ts'
+import { hotStore } from './registry/hot-store.ts'
 import { proxyRegistry } from './registry/proxy-registry.ts'
 import { router } from './registry/routing.ts'
 import { transferManager } from './registry/transfer-manager.ts'
@@ -34,6 +36,8 @@ export async function entrepot(config: Config, log: Logger): Promise<Entrepot> {
   })
   await store.sweepPartials({ olderThan: limits.keepPartialFor, maxBytes: limits.keepPartial })
 
+  const links = hotLinks(store.links)
+  const blobs = hotStore(store.blobs, { used: store.inventory.use })
   const clients = Object.values(config.upstreams).map(({ credentials, ca, ...upstream }) =>
     upstreamClient({
       ...upstream,
@@ -46,7 +50,7 @@ export async function entrepot(config: Config, log: Logger): Promise<Entrepot> {
     clients.map((client) => [client.name, guardedUpstream(client, { telemetry: numbers.upstreams })]),
   )
   const evicting = evictor({
-    store: store.blobs,
+    store: blobs,
     inventory: store.inventory,
     tags: store.tags,
     policy: { ttl: cache.ttl, maxSize: storage.maxSize, minFree: storage.minFree },
@@ -54,7 +58,7 @@ export async function entrepot(config: Config, log: Logger): Promise<Entrepot> {
     now: Date.now,
   })
   const transfers = transferManager({
-    store: store.blobs,
+    store: blobs,
     policy: { ...limits, retryDelay: 400 },
     lanes: (upstream) => ({ ...limits, width: config.upstreams[upstream]!.maxTransfers }),
     makeRoom: evicting.makeRoom,
@@ -66,7 +70,7 @@ export async function entrepot(config: Config, log: Logger): Promise<Entrepot> {
   const registry = proxyRegistry({
     route: router(Object.values(config.upstreams), config.defaultUpstream),
     upstreams,
-    store,
+    store: { blobs, links, tags: store.tags },
     transfers,
     freshness: { rules: cache.tags, staleIfError: cache.staleIfError },
     negative: cache.negative,

@@ -7,7 +7,7 @@ import type { BlobReader, Repository } from '../oci/stores.ts'
 import type { BufferPool } from './buffer-pool.ts'
 import { etagOf, isNotModified, isRangeWanted } from './conditional.ts'
 import type { Exchange } from './exchange.ts'
-import { sendHead } from './send.ts'
+import { send, sendHead } from './send.ts'
 import { sendBlob } from './send-blob.ts'
 
 /**
@@ -54,7 +54,9 @@ async function answerFrom(
   const { size } = reader.descriptor
   const range = isRangeWanted(headers['if-range'], digest) ? parseRange(headers.range, size) : 'whole'
   if (range === 'unsatisfiable') throw new RegistryError('RANGE_INVALID', { range: headers.range, size })
-  if (range === 'whole') {
+  if (range === 'whole' && reader.whole !== undefined) {
+    send(exchange, 200, headersOf(digest, size), reader.whole)
+  } else if (range === 'whole') {
     await sendBlob(exchange, reader, { start: 0, end: size }, pool, () =>
       sendHead(exchange, 200, headersOf(digest, size)),
     )

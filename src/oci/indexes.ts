@@ -55,4 +55,6 @@ export interface ContentInventory {
   usage(): Promise<StoreUsage>
   /** At most `limit` objects, the longest unused first. */
   leastRecentlyUsed(limit: number): Promise<readonly StoredContent[]>
+  /** Notes a use that the store did not see. */
+  use(digest: Digest): void
 }

@@ -18,6 +18,8 @@ export interface ReadOptions {
 /** Positional, so that a committed file, a running transfer and an upstream pass-through are read by one loop. */
 export interface BlobReader extends AsyncDisposable {
   readonly descriptor: Descriptor
+  /** All of it, verified, where it is in memory anyway. */
+  readonly whole?: Buffer
   /**
    * Fills `buffer` from `position` with what is there, waiting until at least one byte is. 0 = end. Throws when the bytes can
    * no longer come, and when the reader is disposed meanwhile.

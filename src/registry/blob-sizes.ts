@@ -17,9 +17,14 @@ const REMEMBERED = 50_000
 
 export function blobSizes(): BlobSizes {
   const sizes = new LRUCache<string, number>({ max: REMEMBERED })
+  /** Few enough that what they taught is still remembered. */
+  const learnt = new LRUCache<string, true>({ max: REMEMBERED / 50 })
 
   return {
-    learn(repository, { body }) {
+    learn(repository, { descriptor, body }) {
+      const key = contentKey(repository, descriptor.digest)
+      if (learnt.has(key)) return
+      learnt.set(key, true)
       for (const { digest, size } of descriptorsIn(body)) sizes.set(contentKey(repository, digest), size)
     },
     of: (repository, digest) => sizes.get(contentKey(repository, digest)),

@@ -60,8 +60,8 @@ export function proxyManifestStore(
       try {
         await using reader = await local.open(digest)
         if (reader === undefined || reader.descriptor.mediaType === OCTET_STREAM) return undefined
-        const body = await readAll(reader)
-        if (digestOf(body, digest) === digest) {
+        const body = reader.whole ?? (await readAll(reader))
+        if (reader.whole !== undefined || digestOf(body, digest) === digest) {
           const manifest = { descriptor: reader.descriptor, body }
           sizes.learn(repository, manifest)
           return manifest

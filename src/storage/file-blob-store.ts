@@ -43,6 +43,8 @@ export function fileBlobStore(
         freeBytes: await files.freeBytes(paths.root),
       })),
 
+    use: (digest) => content.use(digest),
+
     leastRecentlyUsed: (limit) => content.leastRecentlyUsed(limit),
   }
 

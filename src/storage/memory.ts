@@ -79,6 +79,10 @@ export function memoryStore(now: () => number = Date.now): MemoryStore {
         const bytes = [...contents.values()].reduce((sum, content) => sum + content.bytes.length, 0)
         return { objects: contents.size, bytes, freeBytes: Infinity }
       },
+      use(digest) {
+        const content = contents.get(digest)
+        if (content !== undefined) content.lastUsed = now()
+      },
       async leastRecentlyUsed(limit) {
         return [...contents]
           .map(([digest, { bytes, lastUsed }]) => ({ digest, size: bytes.length, lastUsed }))

@@ -1,0 +1,121 @@
+import { LRUCache } from 'lru-cache'
+import type { Descriptor } from '../oci/descriptor.ts'
+import { type Digest, digestOf } from '../oci/digest.ts'
+import type { BlobIngest, BlobReader, BlobStore } from '../oci/stores.ts'
+
+export interface HotStore extends BlobStore {
+  /** Lets go of everything. */
+  clear(): void
+}
+
+export interface HotStoreOptions {
+  /** Told of what was served from memory, since the store did not see it. */
+  readonly used: (digest: Digest) => void
+  /** Of all content in memory, in bytes. */
+  readonly budget?: number
+}
+
+interface Content {
+  readonly descriptor: Descriptor
+  readonly bytes: Buffer
+}
+
+/** Manifests and configs are about this long at most; a layer is better read from the disk. Bytes. */
+const LARGEST = 64 * 1024
+/** What an entry takes besides its bytes, roughly. */
+const OVERHEAD = 512
+
+/**
+ * `store` with its small content in memory as well: opening, measuring, reading and closing a file takes several times as long
+ * as all the rest of answering a manifest. What is kept was hashed when it was read.
+ */
+export function hotStore(store: BlobStore, { used, budget = 32 * 1024 * 1024 }: HotStoreOptions): HotStore {
+  const hot = new LRUCache<Digest, Content>({
+    maxSize: budget,
+    sizeCalculation: ({ bytes }) => bytes.length + OVERHEAD,
+  })
+  /** Changes with everything that may make what is being read outdated. */
+  let generation = 0
+  const forget = (digest: Digest): void => {
+    generation += 1
+    hot.delete(digest)
+  }
+
+  return {
+    async stat(digest) {
+      const content = hot.get(digest)
+      if (content === undefined) return store.stat(digest)
+      used(digest)
+      return content.descriptor
+    },
+    async open(digest) {
+      const content = hot.get(digest)
+      if (content !== undefined) {
+        used(digest)
+        return reader(content)
+      }
+      const before = generation
+      const stored = await store.open(digest)
+      if (stored === undefined || stored.descriptor.size > LARGEST) return stored
+      await using _ = stored
+      const read = await readWhole(stored)
+      const intact = isIntact(read)
+      if (intact && generation === before) hot.set(digest, read)
+      return reader(read, intact)
+    },
+    async ingest(expected) {
+      return publishing(await store.ingest(expected), () => forget(expected.digest))
+    },
+    async delete(digest) {
+      forget(digest)
+      await store.delete(digest)
+      forget(digest)
+    },
+    clear() {
+      generation += 1
+      hot.clear()
+    },
+  }
+}
+
+async function readWhole(stored: BlobReader): Promise<Content> {
+  const { descriptor } = stored
+  const bytes = Buffer.allocUnsafeSlow(descriptor.size)
+  let at = 0
+  for (let count; at < bytes.length; at += count) {
+    count = await stored.read(bytes.subarray(at), at)
+    if (count === 0) break
+  }
+  return { descriptor, bytes: bytes.subarray(0, at) }
+}
+
+/** Bit rot is for whoever reads it to find out, each time. */
+function isIntact({ descriptor, bytes }: Content): boolean {
+  return digestOf(bytes, descriptor.digest) === descriptor.digest
+}
+
+function reader({ descriptor, bytes }: Content, intact = true): BlobReader {
+  return {
+    descriptor,
+    ...(intact && { whole: bytes }),
+    read: async (buffer, position) => bytes.copy(buffer, 0, Math.min(position, bytes.length)),
+    async [Symbol.asyncDispose]() {},
+  }
+}
+
+/** What is stored anew may be of another media type. */
+function publishing(ingest: BlobIngest, published: () => void): BlobIngest {
+  return {
+    filled: ingest.filled,
+    write: (chunk, position) => ingest.write(chunk, position),
+    read: (buffer, position) => ingest.read(buffer, position),
+    verify: (size) => ingest.verify(size),
+    async commit() {
+      const descriptor = await ingest.commit()
+      published()
+      return descriptor
+    },
+    keep: () => ingest.keep(),
+    [Symbol.asyncDispose]: () => ingest[Symbol.asyncDispose](),
+  }
+}
