@@ -54,7 +54,7 @@ export interface BlobIngest extends AsyncDisposable {
   verify(size: number): Promise<void>
   /** Makes the verified bytes durable and visible, in one step: wholly there or absent, whenever the machine stops. */
   commit(): Promise<Descriptor>
-  /** Leaves the bytes so that a later ingest of this digest continues from them, in another process too. */
+  /** Leaves the bytes so that a later ingest of this digest continues from them, in another process too; not when it is stored. */
   keep(): Promise<void>
 }
 

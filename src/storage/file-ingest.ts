@@ -66,7 +66,7 @@ export async function fileIngest(
     keep: () =>
       inTurn(() =>
         attempt('keep', async () => {
-          if (stage !== 'open' || filled.size === 0) return
+          if (stage !== 'open' || filled.size === 0 || (await content.find(digest)) !== undefined) return
           await part.note()
           stage = 'kept'
           await parts.leave(digest, part)
@@ -126,6 +126,7 @@ export async function fileIngest(
       await content.add(digest, { size: verified, mediaType })
       stage = 'committed'
       await attempt('note', () => part.removeNote()).catch(forgiveStorage)
+      await attempt('discard', () => parts.drop(digest)).catch(forgiveStorage)
     }
     return { mediaType, digest, size: verified }
   }

@@ -166,10 +166,11 @@ export function memoryStore(now: () => number = Date.now): MemoryStore {
         const known = contents.get(digest)?.mediaType ?? OCTET_STREAM
         const type = known === OCTET_STREAM ? mediaType : known
         contents.set(digest, { bytes: part.bytes.subarray(0, verified), mediaType: type, lastUsed: now() })
+        parts.delete(digest)
         return { mediaType, digest, size: verified }
       },
       async keep() {
-        parts.set(digest, part)
+        if (!contents.has(digest)) parts.set(digest, part)
       },
       async [Symbol.asyncDispose]() {},
     }

@@ -22,6 +22,8 @@ export interface PartFiles {
   take(digest: Digest): Promise<PartFile>
   /** Says that a part, with its note, was left for later. Of two for one digest the fuller stays. */
   leave(digest: Digest, part: PartFile): Promise<void>
+  /** Removes what was left of this digest: it is whole now. */
+  drop(digest: Digest): Promise<void>
   /** Finds what an earlier process left, and removes what cannot be continued from. */
   recover(): Promise<void>
   /** Removes what was left longer ago than `olderThan` milliseconds, and the oldest of the rest down to `maxBytes` in all. */
@@ -44,6 +46,11 @@ export function partFiles(files: Files, paths: Paths): PartFiles {
       return (leftover && (await reopen(leftover, digest))) ?? (await create(digest))
     },
     leave: (digest, { path, filled }) => leave(digest, { id: idOf(path), size: filled.size }),
+    async drop(digest) {
+      const leftover = left.get(digest)
+      left.delete(digest)
+      if (leftover !== undefined) await removeBoth(leftover.id)
+    },
     async recover() {
       const names = await files.list(paths.ingest)
       const ids = new Set(names.filter((name) => name.endsWith('.part')).map(idOf))

@@ -135,6 +135,25 @@ export function storeSuite(name: string, open: (now: () => number) => Promise<St
       await second.commit()
     })
 
+    for (const order of ['before', 'after']) {
+      test(`what was kept unverified is not continued from once the content was stored ${order} that`, async () => {
+        await using store = await opened()
+        const { bytes, digest } = blobOf(10_000)
+        const [kept, whole] = [await store.blobs.ingest({ digest }), await store.blobs.ingest({ digest })]
+        await kept.write(Buffer.alloc(4000), 0)
+        await whole.write(bytes, 0)
+        await whole.verify(10_000)
+        if (order === 'before') await whole.commit()
+        await kept.keep()
+        if (order === 'after') await whole.commit()
+        await kept[Symbol.asyncDispose]()
+        await whole[Symbol.asyncDispose]()
+        await store.blobs.delete(digest)
+        await using later = await store.blobs.ingest({ digest })
+        assert.deepEqual([...later.filled], [])
+      })
+    }
+
     test('an ingest that is dropped leaves nothing to continue from', async () => {
       await using store = await opened()
       const { bytes, digest } = blobOf(10_000)
