@@ -9,6 +9,7 @@ import { evictor } from './registry/evictor.ts'
 import { hotLinks } from './registry/hot-links.ts'
 import { hotStore } from './registry/hot-store.ts'
 import { proxyRegistry } from './registry/proxy-registry.ts'
+import { roomyStore } from './registry/roomy-store.ts'
 import { router } from './registry/routing.ts'
 import { transferManager } from './registry/transfer-manager.ts'
 import { ttlScheduler } from './registry/ttl-scheduler.ts'
@@ -31,13 +32,14 @@ export async function entrepot(config: Config, log: Logger): Promise<Entrepot> {
   const storeFailed = (error: unknown) => log.error({ err: error }, 'the store failed')
   const store = await filesystemStore({
     root: storage.root,
+    now,
     telemetry: numbers.store,
     rebuilding: () => log.info('looking through the store for what the index does not know'),
   })
   await store.sweepPartials({ olderThan: limits.keepPartialFor, maxBytes: limits.keepPartial })
 
   const links = hotLinks(store.links)
-  const blobs = hotStore(store.blobs, { used: store.inventory.use })
+  const hot = hotStore(store.blobs, { used: store.inventory.use })
   const clients = Object.values(config.upstreams).map(({ credentials, ca, ...upstream }) =>
     upstreamClient({
       ...upstream,
@@ -50,18 +52,20 @@ export async function entrepot(config: Config, log: Logger): Promise<Entrepot> {
     clients.map((client) => [client.name, guardedUpstream(client, { telemetry: numbers.upstreams })]),
   )
   const evicting = evictor({
-    store: blobs,
+    store: hot,
     inventory: store.inventory,
     tags: store.tags,
-    policy: { ttl: cache.ttl, maxSize: storage.maxSize, minFree: storage.minFree },
+    policy: { ...cache, ...storage },
+    pinned: async () => new Set(),
+    isScarce: (name) => upstreams.get(name)?.isScarce ?? false,
     telemetry: numbers.store,
-    now: Date.now,
+    now,
   })
+  const blobs = roomyStore(hot, evicting)
   const transfers = transferManager({
     store: blobs,
     policy: { ...limits, retryDelay: 400 },
     lanes: (upstream) => ({ ...limits, width: config.upstreams[upstream]!.maxTransfers }),
-    makeRoom: evicting.makeRoom,
     telemetry: numbers.transfers,
     failed: (transfer, error) => log.warn({ transfer, err: error }, 'a transfer failed'),
     now: () => performance.now(),
@@ -75,7 +79,7 @@ export async function entrepot(config: Config, log: Logger): Promise<Entrepot> {
     freshness: { rules: cache.tags, staleIfError: cache.staleIfError },
     negative: cache.negative,
     storeFailed,
-    now: Date.now,
+    now,
   })
 
   let draining = false
@@ -104,4 +108,9 @@ export async function entrepot(config: Config, log: Logger): Promise<Entrepot> {
       await store.close()
     },
   }
+}
+
+/** Epoch milliseconds by the clock as it was when the process began: nothing expires, or is fresh again, because that is set. */
+function now(): number {
+  return Math.floor(performance.timeOrigin + performance.now())
 }

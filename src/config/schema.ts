@@ -94,6 +94,8 @@ export const fileSchema = section({
   cache: section({
     /** What nobody asked for in this long is evicted. */
     ttl: time({ least: '1s' }).prefault('7d'),
+    /** From what that is counted: from the last time somebody asked, or from when it was fetched, whoever asks. */
+    ttlFrom: oneOf('use', 'fetch').prefault('use'),
     /** When the TTL scheduler looks (node-cron syntax). */
     sweep: cron().prefault('*/5 * * * *'),
     /** How long past its freshness a tag may be served while upstream is out of order. */

@@ -19,6 +19,7 @@ export interface TagIndex {
   /** Counts as a use of the tag. */
   get(repository: RepositoryName, tag: string): Promise<TagEntry | undefined>
   set(repository: RepositoryName, tag: string, entry: TagEntry): Promise<void>
+  /** Upstream says that it does not exist: what it pointed to may not be had again, and is evicted last until a tag points to it. */
   remove(repository: RepositoryName, tag: string): Promise<void>
   /** Forgets tags last used before this instant, and their history. @returns how many */
   removeUnusedSince(instant: number): Promise<number>
@@ -41,6 +42,8 @@ export interface StoredContent {
   /** Bytes. */
   readonly size: number
   readonly lastUsed: number
+  /** Those it can be fetched from again, as far as is known. */
+  readonly upstreams: readonly string[]
 }
 
 export interface StoreUsage {
@@ -51,10 +54,22 @@ export interface StoreUsage {
   readonly freeBytes: number
 }
 
+export interface InventoryOptions {
+  readonly limit: number
+  readonly except: ReadonlySet<Digest>
+}
+
+/** A use of a manifest is a use of what it refers to. */
 export interface ContentInventory {
   usage(): Promise<StoreUsage>
-  /** At most `limit` objects, the longest unused first. */
-  leastRecentlyUsed(limit: number): Promise<readonly StoredContent[]>
   /** Notes a use that the store did not see. */
   use(digest: Digest): void
+  /** Of what was not used, or fetched, since this instant, at most `limit` objects. */
+  olderThan(
+    instant: number,
+    by: 'use' | 'fetch',
+    options: InventoryOptions,
+  ): Promise<readonly StoredContent[]>
+  /** At most `limit` small objects and as many others, the longest unused of each. What vanished upstream only where nothing else is left. */
+  longestUnused(options: InventoryOptions): Promise<readonly StoredContent[]>
 }

@@ -46,8 +46,11 @@ export interface ExpectedContent {
 export interface BlobIngest extends AsyncDisposable {
   /** What is there, including what an interrupted ingest of the same digest left. Unverified. */
   readonly filled: IntervalSet
-  /** What is filled already stays as it is. @returns how many of the bytes were not */
-  write(chunk: Uint8Array, position: number): Promise<number>
+  /**
+   * What is filled already stays as it is. `size` is that of the whole content, where it became known after the ingest began.
+   * @returns how many of the bytes were not there
+   */
+  write(chunk: Uint8Array, position: number, size?: number): Promise<number>
   /** Reads what is filled, 0 bytes at `size`. Asking for what is not filled is a mistake of the caller. */
   read(buffer: Buffer, position: number): Promise<number>
   /** Hashes whatever is not hashed yet. @throws RegistryError UPSTREAM_INVALID when size or digest are not the expected ones. */
@@ -60,7 +63,8 @@ export interface BlobIngest extends AsyncDisposable {
 
 export interface BlobStore extends BlobProvider {
   ingest(expected: ExpectedContent): Promise<BlobIngest>
-  delete(digest: Digest): Promise<void>
+  /** What is not there is deleted already. */
+  delete(...digests: readonly Digest[]): Promise<void>
 }
 
 export interface ManifestProvider {

@@ -46,5 +46,7 @@ export interface UpstreamRepository {
 
 export interface Upstream {
   readonly name: string
+  /** As of each of its repositories. */
+  readonly isScarce: boolean
   repository(name: string): UpstreamRepository
 }

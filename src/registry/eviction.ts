@@ -1,52 +1,83 @@
-import type { Digest } from '../oci/digest.ts'
 import type { StoredContent, StoreUsage } from '../oci/indexes.ts'
 
 export interface EvictionPolicy {
-  /** Milliseconds after its last use that content is kept. */
+  /** Milliseconds that content is kept, */
   readonly ttl: number
-  /** Bytes of committed content to stay under. */
+  /** counted from its last use or from when it was fetched. */
+  readonly ttlFrom: 'use' | 'fetch'
+  /** Bytes of committed content that are never exceeded. */
   readonly maxSize: number
   /** Bytes of the disk to leave free. */
   readonly minFree: number
 }
 
-export interface Eviction {
-  readonly digest: Digest
-  readonly size: number
-  readonly reason: 'ttl' | 'quota'
+/** Bytes that were promised to what is still on its way in. */
+export interface Promised {
+  readonly bytes: number
+  /** Those of them that are not on the disk yet. */
+  readonly unwritten: number
 }
 
-/** Eviction for space goes on to this share of `maxSize`, so that it happens now and then and not at every write. */
-const LOW_WATERMARK = 0.95
+/** Eviction for space goes on this share beyond what is needed, so that it happens now and then and not at every write. */
+const SLACK = 0.05
+/** Milliseconds. Who has just got a manifest comes for its blobs. */
+const GRACE = 10 * 60_000
+/** What one more request costs, in bytes that could be downloaded instead; ten times as much where requests are scarce. */
+const REQUEST = 64 * 1024
+const SCARCITY = 10
+
+/** How many bytes have to go so that `room` more fit; 0 when they do. */
+export function excessBytes(
+  { bytes, freeBytes }: StoreUsage,
+  promised: Promised,
+  { maxSize, minFree }: Pick<EvictionPolicy, 'maxSize' | 'minFree'>,
+  room = 0,
+): number {
+  const overQuota = bytes + promised.bytes + room - maxSize
+  const underFree = minFree + promised.unwritten + room - freeBytes
+  return Math.max(
+    overQuota > 0 ? overQuota + maxSize * SLACK : 0,
+    underFree > 0 ? underFree + minFree * SLACK : 0,
+  )
+}
 
 /**
- * What of `oldest` (the longest unused first) has to go at `now` so that nothing is kept past its time and `room` more bytes fit.
- * A last use in the future was noted under another clock: such content has not expired, and goes for space in its turn.
+ * Who goes first. What to lose is the work of fetching it again, `size` bytes and one request; what to gain is `size` bytes; and how
+ * soon that happens is guessed from how long nobody has used it. So: the age over the cost of each byte gained.
+ *
+ *     priority = age / (1 + request / size)        request = 64 KiB, 640 KiB while its upstream limits us
+ *
+ * Large content goes by age alone. A manifest of 2 KiB stays 33 times as long as a large layer, at a thousandth of the space.
  */
-export function planEviction(
-  oldest: readonly StoredContent[],
-  usage: StoreUsage,
-  policy: EvictionPolicy,
+export function priority(
+  { size, lastUsed }: Pick<StoredContent, 'size' | 'lastUsed'>,
   now: number,
-  room = 0,
-): readonly Eviction[] {
-  let excess = excessBytes(usage, policy, room)
-  const plan: Eviction[] = []
-  for (const { digest, size, lastUsed } of oldest) {
-    const expired = now - lastUsed > policy.ttl
-    if (!expired && excess <= 0) break
-    plan.push({ digest, size, reason: expired ? 'ttl' : 'quota' })
-    excess -= size
-  }
-  return plan
+  isScarce = false,
+): number {
+  const request = isScarce ? REQUEST * SCARCITY : REQUEST
+  return (Math.max(0, now - lastUsed) * size) / (size + request)
 }
 
-function excessBytes(
-  { bytes, freeBytes }: StoreUsage,
-  { maxSize, minFree }: EvictionPolicy,
-  room: number,
-): number {
-  const overQuota = bytes + room > maxSize ? bytes + room - maxSize * LOW_WATERMARK : 0
-  const underFree = Math.max(0, minFree + room - freeBytes)
-  return Math.max(overQuota, underFree)
+/** Those of `candidates` to evict for `excess` bytes, in this order, what was just used last. */
+export function victims(
+  candidates: readonly StoredContent[],
+  excess: number,
+  now: number,
+  isScarce: (upstream: string) => boolean,
+): readonly StoredContent[] {
+  const ordered = candidates
+    .map((content) => ({
+      content,
+      inGrace: now - content.lastUsed < GRACE,
+      priority: priority(content, now, content.upstreams.some(isScarce)),
+    }))
+    .toSorted((a, b) => Number(a.inGrace) - Number(b.inGrace) || b.priority - a.priority)
+  const chosen: StoredContent[] = []
+  let left = excess
+  for (const { content } of ordered) {
+    if (left <= 0) break
+    chosen.push(content)
+    left -= content.size
+  }
+  return chosen
 }

@@ -1,53 +1,133 @@
-import type { ContentInventory, TagIndex } from '../oci/indexes.ts'
+import type { Digest } from '../oci/digest.ts'
+import type { ContentInventory, StoredContent, TagIndex } from '../oci/indexes.ts'
 import type { BlobStore } from '../oci/stores.ts'
 import type { StoreTelemetry } from '../oci/telemetry.ts'
-import { type EvictionPolicy, planEviction } from './eviction.ts'
+import { excessBytes, type EvictionPolicy, type Promised, victims } from './eviction.ts'
+
+/** Room that was promised to content on its way in. Disposing it gives back what was not committed, or counts as committed now. */
+export interface Reservation extends Disposable {
+  readonly size: number
+  /** Bytes of it that are on the disk. */
+  written: number
+  /** Asks for more. @returns false when there is none */
+  grow(size: number): Promise<boolean>
+}
 
 export interface Evictor {
   /** Evicts what has expired, and what does not fit. */
   sweep(): Promise<void>
-  /** Evicts until `bytes` more fit. @returns false when nothing could be evicted. */
+  /** Promises room, and evicts for it. undefined = there is none; nothing is evicted for what is larger than the whole store. */
+  reserve(size: number): Promise<Reservation | undefined>
+  /** Evicts until `bytes` more are free on the disk. @returns false when nothing could be evicted */
   makeRoom(bytes: number): Promise<boolean>
 }
 
 export interface EvictorOptions {
-  readonly store: BlobStore
+  readonly store: Pick<BlobStore, 'delete'>
   readonly inventory: ContentInventory
-  readonly tags: TagIndex
+  readonly tags: Pick<TagIndex, 'removeUnusedSince'>
   readonly policy: EvictionPolicy
-  readonly telemetry: StoreTelemetry
+  /** Content that stays whatever happens. */
+  readonly pinned: () => Promise<ReadonlySet<Digest>>
+  /** Whether an upstream will soon answer no more. */
+  readonly isScarce: (upstream: string) => boolean
+  readonly telemetry: Pick<StoreTelemetry, 'evicted'>
   /** Epoch milliseconds. */
   readonly now: () => number
 }
 
-/** Small enough that the event loop gets its turn between two batches. */
-const BATCH = 64
+/** Small enough that others get their turn between two, and that the order is looked at again. */
+const BATCH = 32
+/** Of how many, of each size, those are chosen. */
+const CANDIDATES = 64
 
 export function evictor(options: EvictorOptions): Evictor {
-  const { store, inventory, tags, policy, telemetry, now } = options
+  const { store, inventory, tags, policy, pinned, isScarce, telemetry, now } = options
+  const reservations = new Set<Reservation>()
+  let last: Promise<unknown> = Promise.resolve()
+
+  /** One at a time: two that look at once would both take the same room, or both evict for it. */
+  const inTurn = <T>(task: () => Promise<T>): Promise<T> => {
+    const turn = last.then(task, task)
+    last = turn.catch(() => {})
+    return turn
+  }
 
   return {
     async sweep() {
-      await evict(0)
+      await inTurn(expire)
+      await inTurn(() => evictFor(0))
       await tags.removeUnusedSince(now() - policy.ttl)
     },
-    async makeRoom(bytes) {
-      return (await evict(bytes)) > 0
-    },
+    reserve: (size) => inTurn(() => reserve(size)),
+    makeRoom: (bytes) => inTurn(async () => (await evictFor(bytes)) > 0),
   }
 
-  /** Cost follows what is evicted: the inventory hands out the oldest first, and a batch that stays ends it. */
-  async function evict(room: number): Promise<number> {
+  async function reserve(size: number): Promise<Reservation | undefined> {
+    if (!(await hasRoom(size))) return undefined
+    let promised = size
+    const reservation: Reservation = {
+      get size() {
+        return promised
+      },
+      written: 0,
+      grow: (size) =>
+        inTurn(async () => {
+          if (!(await hasRoom(size - promised))) return false
+          promised = size
+          return true
+        }),
+      [Symbol.dispose]: () => void reservations.delete(reservation),
+    }
+    reservations.add(reservation)
+    return reservation
+  }
+
+  async function hasRoom(size: number): Promise<boolean> {
+    if (promised().bytes + size > policy.maxSize) return false
+    await evictFor(size)
+    return (await excess(size)) === 0
+  }
+
+  /** Cost follows what is evicted. @returns how many were */
+  async function evictFor(room: number): Promise<number> {
     let evicted = 0
-    for (;;) {
-      const oldest = await inventory.leastRecentlyUsed(BATCH)
-      const plan = planEviction(oldest, await inventory.usage(), policy, now(), room)
-      for (const { digest, reason } of plan) {
-        await store.delete(digest)
-        telemetry.evicted(reason)
-      }
-      evicted += plan.length
-      if (plan.length < BATCH) return evicted
+    for (let bytes = await excess(room); bytes > 0;) {
+      const candidates = await inventory.longestUnused({ limit: CANDIDATES, except: await pinned() })
+      const chosen = victims(candidates, bytes, now(), isScarce).slice(0, BATCH)
+      if (chosen.length === 0) break
+      await evict(chosen, 'quota')
+      evicted += chosen.length
+      bytes -= chosen.reduce((sum, { size }) => sum + size, 0)
+    }
+    return evicted
+  }
+
+  async function expire(): Promise<void> {
+    for (let expired: readonly StoredContent[]; ;) {
+      const instant = now() - policy.ttl
+      expired = await inventory.olderThan(instant, policy.ttlFrom, { limit: BATCH, except: await pinned() })
+      await evict(expired, 'ttl')
+      if (expired.length < BATCH) return
+    }
+  }
+
+  async function evict(contents: readonly StoredContent[], reason: 'ttl' | 'quota'): Promise<void> {
+    await store.delete(...contents.map(({ digest }) => digest))
+    for (const _ of contents) telemetry.evicted(reason)
+  }
+
+  /** What was promised is counted before what was committed: what is committed meanwhile counts twice, and never not at all. */
+  async function excess(room: number): Promise<number> {
+    const before = promised()
+    return excessBytes(await inventory.usage(), before, policy, room)
+  }
+
+  function promised(): Promised {
+    const all = [...reservations]
+    return {
+      bytes: all.reduce((sum, { size }) => sum + size, 0),
+      unwritten: all.reduce((sum, { size, written }) => sum + Math.max(0, size - written), 0),
     }
   }
 }

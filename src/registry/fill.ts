@@ -219,7 +219,7 @@ export function fill(options: FillOptions): Fill {
 
   async function store(claim: Claim, bytes: Buffer): Promise<void> {
     const { position } = claim
-    const written = await ingest.write(bytes, position)
+    const written = await ingest.write(bytes, position, size)
     // What was there before counts, and is what will be verified: upstream may have sent something else this time.
     if (written === bytes.length) options.recent.hold(claim, bytes, position)
     else options.recent.release(claim)

@@ -66,10 +66,10 @@ export function hotStore(store: BlobStore, { used, budget = 32 * 1024 * 1024 }: 
     async ingest(expected) {
       return publishing(await store.ingest(expected), () => forget(expected.digest))
     },
-    async delete(digest) {
-      forget(digest)
-      await store.delete(digest)
-      forget(digest)
+    async delete(...digests) {
+      digests.forEach(forget)
+      await store.delete(...digests)
+      digests.forEach(forget)
     },
     clear() {
       generation += 1
@@ -107,7 +107,7 @@ function reader({ descriptor, bytes }: Content, intact = true): BlobReader {
 function publishing(ingest: BlobIngest, published: () => void): BlobIngest {
   return {
     filled: ingest.filled,
-    write: (chunk, position) => ingest.write(chunk, position),
+    write: (chunk, position, size) => ingest.write(chunk, position, size),
     read: (buffer, position) => ingest.read(buffer, position),
     verify: (size) => ingest.verify(size),
     async commit() {

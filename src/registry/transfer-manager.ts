@@ -6,7 +6,6 @@ import type { TransferTelemetry } from '../oci/telemetry.ts'
 import { type Lane, lane, type LaneOptions } from './lane.ts'
 import { passThrough } from './pass-through.ts'
 import { quarantine } from './quarantine.ts'
-import { type MakeRoom, roomyIngest } from './roomy-ingest.ts'
 import { type Transfer, transfer, type TransferView } from './transfer.ts'
 import type { TransferPolicy } from './transfer-policy.ts'
 import type { TransferRequest } from './transfer-request.ts'
@@ -24,7 +23,6 @@ export interface TransferManagerOptions {
   readonly policy: TransferPolicy
   /** How many transfers at once, by upstream. */
   readonly lanes: (upstream: string) => Omit<LaneOptions, 'upstream'>
-  readonly makeRoom: MakeRoom
   readonly telemetry: TransferTelemetry
   /** Told of transfers that failed. */
   readonly failed: (view: TransferView, error: unknown) => void
@@ -119,11 +117,7 @@ export function transferManager(options: TransferManagerOptions): TransferManage
       policy,
       async ingest(signal) {
         place = await laneOf(upstream).enter(signal)
-        const ingest = await store.ingest({
-          digest,
-          ...(expectedSize !== undefined && { size: expectedSize }),
-        })
-        return roomyIngest(ingest, options.makeRoom)
+        return store.ingest({ digest, ...(expectedSize !== undefined && { size: expectedSize }) })
       },
       resumed: () => telemetry.resumed(upstream),
       failed: (error) => options.failed(started.view, error),

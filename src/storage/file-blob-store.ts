@@ -8,6 +8,9 @@ import { fileIngest, type FileIngestOptions } from './file-ingest.ts'
 import type { OpenFile } from './files.ts'
 import { codeOf, forgiveStorage, unlessMissing } from './storage-error.ts'
 
+/** As many as libuv has threads. */
+const REMOVED_AT_ONCE = 4
+
 /** Content as files named by their digest. A file that is not as long as the index says, or cannot be read, is no content: it is removed, and a miss. */
 export function fileBlobStore(
   options: FileIngestOptions & { readonly telemetry: StoreTelemetry },
@@ -44,8 +47,8 @@ export function fileBlobStore(
       })),
 
     use: (digest) => content.use(digest),
-
-    leastRecentlyUsed: (limit) => content.leastRecentlyUsed(limit),
+    olderThan: content.olderThan,
+    longestUnused: content.longestUnused,
   }
 
   async function find(digest: Digest): Promise<Descriptor | undefined> {
@@ -79,15 +82,18 @@ export function fileBlobStore(
   }
 
   /** The row goes first: a file without a row is found again at a rebuild, a row without a file would be a lie. */
-  async function remove(digest: Digest): Promise<void> {
+  async function remove(...digests: readonly Digest[]): Promise<void> {
     let refused: unknown
-    await content.remove(digest).catch((error: unknown) => {
+    await content.remove(...digests).catch((error: unknown) => {
       refused = forgiveStorage(error) ?? error
     })
-    await attempt('delete', () => files.remove(paths.blob(digest)))
+    for (let at = 0; at < digests.length; at += REMOVED_AT_ONCE) {
+      const some = digests.slice(at, at + REMOVED_AT_ONCE)
+      await Promise.all(some.map((digest) => attempt('delete', () => files.remove(paths.blob(digest)))))
+    }
     // On a full disk the index can only be written once a file has gone.
-    if (refused !== undefined) await content.remove(digest)
-    await forgetIfGone(digest)
+    if (refused !== undefined) await content.remove(...digests)
+    for (const digest of digests) await forgetIfGone(digest)
   }
 
   /** A rebuild, or another commit, may have given a row to the very file that was just removed. */

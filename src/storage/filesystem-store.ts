@@ -8,7 +8,7 @@ import { type PartFiles, partFiles } from './part-file.ts'
 import { type Paths, paths as pathsOf } from './paths.ts'
 import { rebuildContent } from './rebuild.ts'
 import { sqliteIndex } from './sqlite-index.ts'
-import { attempts, unlessMissing } from './storage-error.ts'
+import { attempts, forgiveStorage, unlessMissing } from './storage-error.ts'
 
 export interface FilesystemStore {
   readonly blobs: BlobStore
@@ -71,6 +71,7 @@ export async function filesystemStore(options: FilesystemStoreOptions): Promise<
     const index = sqliteIndex({ file: paths.index, attempt, telemetry, now, emptied: rebuild })
     const { content, links, tags } = index
     if (lock.wasAbandoned && isComplete) rebuild()
+    const clamped = index.clampInstants(() => closed).catch(forgiveStorage)
     const store = fileBlobStore({ files, paths, parts, content, attempt, telemetry })
 
     return {
@@ -91,7 +92,7 @@ export async function filesystemStore(options: FilesystemStoreOptions): Promise<
       async close() {
         if (closed) return rebuilt
         closed = true
-        await rebuilt
+        await Promise.all([rebuilt, clamped])
         try {
           index.close()
         } finally {

@@ -1,7 +1,9 @@
 import type { Digest } from '../oci/digest.ts'
 import type {
   ContentInventory,
+  InventoryOptions,
   LinkIndex,
+  StoredContent,
   TagChange,
   TagEntry,
   TagHistory,
@@ -24,13 +26,17 @@ export interface MemoryStore {
 interface Content {
   readonly bytes: Buffer
   readonly mediaType: string
+  readonly storedAt: number
   lastUsed: number
+  vanished: boolean
 }
 
 interface Part {
   bytes: Buffer
   readonly filled: IntervalSet
 }
+
+const SMALL = 65_536
 
 /** A store that forgets everything when the process ends. `now`: epoch milliseconds. */
 export function memoryStore(now: () => number = Date.now): MemoryStore {
@@ -66,9 +72,11 @@ export function memoryStore(now: () => number = Date.now): MemoryStore {
       parts.delete(expected.digest)
       return memoryIngest(expected, part)
     },
-    async delete(digest) {
-      contents.delete(digest)
-      links.delete(digest)
+    async delete(...digests) {
+      for (const digest of digests) {
+        contents.delete(digest)
+        links.delete(digest)
+      }
     },
   }
 
@@ -83,11 +91,15 @@ export function memoryStore(now: () => number = Date.now): MemoryStore {
         const content = contents.get(digest)
         if (content !== undefined) content.lastUsed = now()
       },
-      async leastRecentlyUsed(limit) {
-        return [...contents]
-          .map(([digest, { bytes, lastUsed }]) => ({ digest, size: bytes.length, lastUsed }))
-          .toSorted((a, b) => a.lastUsed - b.lastUsed)
-          .slice(0, limit)
+      olderThan: async (instant, by, options) =>
+        pick((content) => (by === 'fetch' ? content.storedAt : content.lastUsed) < instant, options),
+      async longestUnused(options) {
+        const some = (vanished: boolean) => [
+          ...pick((content) => content.vanished === vanished && content.bytes.length >= SMALL, options),
+          ...pick((content) => content.vanished === vanished && content.bytes.length < SMALL, options),
+        ]
+        const replaceable = some(false)
+        return replaceable.length > 0 ? replaceable : some(true)
       },
     },
     links: {
@@ -110,10 +122,15 @@ export function memoryStore(now: () => number = Date.now): MemoryStore {
         const key = keyOf(repository, tag)
         const before = changes.get(key) ?? []
         tags.set(key, { digest, checkedAt, lastUsed: now() })
+        const content = contents.get(digest)
+        if (content !== undefined) content.vanished = false
         if (before[0]?.digest === digest) return
         changes.set(key, [{ at: checkedAt, digest }, ...before].slice(0, TAG_CHANGES))
       },
       async remove(repository, tag) {
+        const entry = tags.get(keyOf(repository, tag))
+        const content = entry && contents.get(entry.digest)
+        if (content !== undefined) content.vanished = true
         tags.delete(keyOf(repository, tag))
       },
       async removeUnusedSince(instant) {
@@ -128,6 +145,20 @@ export function memoryStore(now: () => number = Date.now): MemoryStore {
       },
       history: async (repository, tag) => changes.get(keyOf(repository, tag)) ?? [],
     },
+  }
+
+  function pick(
+    isWanted: (content: Content) => boolean,
+    { limit, except }: InventoryOptions,
+  ): readonly StoredContent[] {
+    return [...contents]
+      .filter(([digest, content]) => isWanted(content) && !except.has(digest))
+      .map(([digest, { bytes, lastUsed }]) => {
+        const of = [...(links.get(digest) ?? [])].map((key) => key.slice(0, key.indexOf(' ')))
+        return { digest, size: bytes.length, lastUsed, upstreams: [...new Set(of)] }
+      })
+      .toSorted((a, b) => a.lastUsed - b.lastUsed)
+      .slice(0, limit)
   }
 
   function memoryIngest({ digest, mediaType = OCTET_STREAM }: ExpectedContent, part: Part): BlobIngest {
@@ -163,9 +194,17 @@ export function memoryStore(now: () => number = Date.now): MemoryStore {
       },
       async commit() {
         if (verified === undefined) throw new Error('committed before it was verified')
-        const known = contents.get(digest)?.mediaType ?? OCTET_STREAM
-        const type = known === OCTET_STREAM ? mediaType : known
-        contents.set(digest, { bytes: part.bytes.subarray(0, verified), mediaType: type, lastUsed: now() })
+        const known = contents.get(digest)
+        const type = known === undefined || known.mediaType === OCTET_STREAM ? mediaType : known.mediaType
+        const bytes = part.bytes.subarray(0, verified)
+        const [storedAt, lastUsed] = [known?.storedAt ?? now(), known?.lastUsed ?? now()]
+        contents.set(digest, {
+          bytes,
+          mediaType: type,
+          storedAt,
+          lastUsed,
+          vanished: known?.vanished ?? false,
+        })
         parts.delete(digest)
         return { mediaType, digest, size: verified }
       },

@@ -51,6 +51,12 @@ const MIGRATIONS = [
 
    -- Images that eviction leaves, by pattern.
    CREATE TABLE pins (pattern TEXT PRIMARY KEY, added_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;`,
+  `-- Upstream has no tag for it any more: it cannot be had again.
+   ALTER TABLE content ADD COLUMN vanished INTEGER NOT NULL DEFAULT 0;
+   DROP INDEX content_by_use;
+   -- Small content (SMALL in sql.ts) is looked at apart: among the oldest of all, nothing else would be seen.
+   CREATE INDEX content_by_room ON content (vanished, (size < 65536), last_used, digest, size);
+   CREATE INDEX content_by_fetch ON content (stored_at, digest);`,
 ]
 
 /** Brings the database to the current version. @returns whether it was empty. @throws when it is of a later version. */

@@ -2,6 +2,15 @@ import type { DatabaseSync } from 'node:sqlite'
 import { OCTET_STREAM } from '../oci/media-types.ts'
 import { TAG_CHANGES } from './tag-changes.ts'
 
+const CLAMPED_AT_ONCE = 50
+/** Which of the four ranges of the index `content_by_room`. */
+const IN_RANGE = 'vanished = ?1 AND (size < 65536) = ?2'
+const STORED = `digest, size, last_used AS lastUsed,
+  (SELECT group_concat(DISTINCT upstream) FROM links WHERE links.digest = content.digest) AS upstreams`
+/** The content of a tag: what it points to, what that refers to, and so on. */
+const OF_TAG = `WITH RECURSIVE of_tag (digest) AS (
+  VALUES (?) UNION SELECT child FROM refs JOIN of_tag ON parent = of_tag.digest)`
+
 const OF_REPOSITORY = 'upstream = ? AND repository = ?'
 
 /** Every statement of the index, prepared. The tables are in `schema.ts`. */
@@ -14,9 +23,35 @@ export function statements(db: DatabaseSync) {
        ON CONFLICT DO UPDATE SET size = excluded.size,
          media_type = iif(media_type = '${OCTET_STREAM}', excluded.media_type, media_type)`,
     ),
-    useContent: db.prepare('UPDATE content SET last_used = ? WHERE digest = ?'),
+    useContent: db.prepare('UPDATE content SET last_used = ?1 WHERE digest = ?2 AND last_used < ?1'),
+    useChildren: db.prepare(
+      `UPDATE content SET last_used = ?1
+         WHERE digest IN (SELECT child FROM refs WHERE parent = ?2) AND last_used < ?1`,
+    ),
     removeContent: db.prepare('DELETE FROM content WHERE digest = ?'),
-    oldest: db.prepare('SELECT digest, size, last_used AS lastUsed FROM content ORDER BY last_used LIMIT ?'),
+    longestUnused: db.prepare(
+      `SELECT ${STORED} FROM content WHERE ${IN_RANGE} AND last_used < ?3 ORDER BY last_used, digest`,
+    ),
+    fetchedBefore: db.prepare(`SELECT ${STORED} FROM content WHERE stored_at < ? ORDER BY stored_at, digest`),
+    clampUses: db.prepare(
+      `UPDATE content SET last_used = ?3 WHERE digest IN
+         (SELECT digest FROM content WHERE ${IN_RANGE} AND last_used > ?3 LIMIT ${CLAMPED_AT_ONCE})`,
+    ),
+    clampFetches: db.prepare(
+      `UPDATE content SET stored_at = ?1 WHERE digest IN
+         (SELECT digest FROM content WHERE stored_at > ?1 LIMIT ${CLAMPED_AT_ONCE})`,
+    ),
+    clampTags: db.prepare(
+      `UPDATE tags SET last_used = ?1 WHERE (upstream, repository, tag) IN
+         (SELECT upstream, repository, tag FROM tags WHERE last_used > ?1 LIMIT ${CLAMPED_AT_ONCE})`,
+    ),
+
+    addReference: db.prepare('INSERT OR IGNORE INTO refs (parent, child) VALUES (?, ?)'),
+    removeReferencesOf: db.prepare('DELETE FROM refs WHERE parent = ?'),
+    hasVanished: db.prepare('SELECT 1 FROM content WHERE digest = ? AND vanished = 1'),
+    setVanished: db.prepare(
+      `${OF_TAG} UPDATE content SET vanished = ? WHERE digest IN (SELECT digest FROM of_tag)`,
+    ),
 
     hasLink: db.prepare(`SELECT 1 FROM links WHERE ${OF_REPOSITORY} AND digest = ?`),
     addLink: db.prepare('INSERT OR IGNORE INTO links (upstream, repository, digest) VALUES (?, ?, ?)'),

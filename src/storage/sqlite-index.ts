@@ -1,10 +1,20 @@
+import type { StatementResultingChanges } from 'node:sqlite'
 import type { Digest } from '../oci/digest.ts'
-import type { LinkIndex, StoredContent, TagChange, TagEntry, TagHistory, TagIndex } from '../oci/indexes.ts'
+import type {
+  ContentInventory,
+  InventoryOptions,
+  LinkIndex,
+  StoredContent,
+  TagChange,
+  TagEntry,
+  TagHistory,
+  TagIndex,
+} from '../oci/indexes.ts'
 import type { StoreTelemetry } from '../oci/telemetry.ts'
 import { type IndexDatabase, indexDatabase } from './index-database.ts'
 import { statements } from './sql.ts'
-import { type Attempt, codeOf } from './storage-error.ts'
-import { usageLog } from './usage-log.ts'
+import { type Attempt, codeOf, forgiveStorage } from './storage-error.ts'
+import { type Use, usageLog } from './usage-log.ts'
 
 export interface ContentRow {
   readonly size: number
@@ -12,18 +22,21 @@ export interface ContentRow {
 }
 
 /** What is known of committed content. All of it can be had again from the files, but for when they were used. */
-export interface ContentIndex {
+export interface ContentIndex extends Omit<ContentInventory, 'usage'> {
   find(digest: Digest): Promise<ContentRow | undefined>
   /** Notes a use. Kept in memory for a moment: losing it costs nothing but its order among the others. */
   use(digest: Digest): void
   add(digest: Digest, row: ContentRow): Promise<void>
-  /** Its links go with it. */
-  remove(digest: Digest): Promise<void>
-  leastRecentlyUsed(limit: number): Promise<readonly StoredContent[]>
+  /** Links and references go with it. */
+  remove(...digests: readonly Digest[]): Promise<void>
+  /** Notes what a manifest refers to. */
+  refer(parent: Digest, children: readonly Digest[]): Promise<void>
   totals(): Promise<{ readonly objects: number; readonly bytes: number }>
 }
 
 export interface SqliteIndex {
+  /** Brings what was written under a clock that was ahead back to now, or it would be the last to go. `stopped` ends it early. */
+  clampInstants(stopped: () => boolean): Promise<void>
   readonly content: ContentIndex
   readonly links: LinkIndex
   readonly tags: TagIndex & TagHistory
@@ -48,23 +61,27 @@ export function sqliteIndex({ file, attempt, telemetry, now, emptied }: SqliteIn
   const doing = <T>(task: (sql: Sql) => T): Promise<T> => attempt('index', async () => database.run(task))
   const changing = <T>(task: (sql: Sql) => T): Promise<T> =>
     attempt('index', async () => database.transact(task))
+  const rest = (): Promise<void> => attempt('index', () => database.rest()).catch(forgiveStorage)
   /** Lost uses make eviction a little less fair and nothing else; eviction is what a full disk needs most. */
-  const written = (task: (sql: Sql) => void): boolean => {
-    try {
-      database.transact(task)
-      return true
-    } catch (error) {
-      if (codeOf(error) !== 'ERR_SQLITE_ERROR') throw error
-      telemetry.failed('index')
-      return false
-    }
-  }
-  const contentUses = usageLog<[Digest]>(now, (uses) =>
-    written((sql) => uses.forEach(({ key, at }) => sql.useContent.run(at, ...key))),
-  )
-  const tagUses = usageLog<[string, string, string]>(now, (uses) =>
-    written((sql) => uses.forEach(({ key, at }) => sql.useTag.run(at, ...key))),
-  )
+  const uses = <K extends readonly string[]>(write: (sql: Sql, use: Use<K>) => void) =>
+    usageLog<K>({
+      now,
+      rest,
+      write(noted) {
+        try {
+          return database.transactSome(noted, write)
+        } catch (error) {
+          if (codeOf(error) !== 'ERR_SQLITE_ERROR') throw error
+          telemetry.failed('index')
+          return 0
+        }
+      },
+    })
+  const contentUses = uses<[Digest]>((sql, { key, at }) => {
+    sql.useContent.run(at, ...key)
+    sql.useChildren.run(at, ...key)
+  })
+  const tagUses = uses<[string, string, string]>((sql, { key, at }) => void sql.useTag.run(at, ...key))
 
   return {
     content: {
@@ -72,14 +89,29 @@ export function sqliteIndex({ file, attempt, telemetry, now, emptied }: SqliteIn
       use: (digest) => contentUses.note([digest]),
       add: (digest, { size, mediaType }) =>
         doing((sql) => void sql.addContent.run(digest, size, mediaType, now(), now())),
-      remove: (digest) =>
-        changing((sql) => {
-          sql.removeContent.run(digest)
-          sql.removeLinksOf.run(digest)
-        }),
-      async leastRecentlyUsed(limit) {
+      async remove(...digests) {
+        let left = digests
+        while (left.length > 0) {
+          const removed = await attempt('index', async () => database.transactSome(left, removeContent))
+          left = left.slice(removed)
+          if (left.length > 0) await rest()
+        }
+      },
+      refer: (parent, children) =>
+        changing((sql) => children.forEach((child) => sql.addReference.run(parent, child))),
+      async olderThan(instant, by, options) {
+        if (by === 'fetch') return doing((sql) => take(sql.fetchedBefore.iterate(instant), options))
         await contentUses.flush()
-        return doing((sql) => sql.oldest.all(limit) as unknown as StoredContent[])
+        return doing((sql) => RANGES.flatMap((range) => unused(sql, range, instant, options)))
+      },
+      async longestUnused(options) {
+        await contentUses.flush()
+        return doing((sql) => {
+          const of = (ranges: readonly Range[]) =>
+            ranges.flatMap((range) => unused(sql, range, Number.MAX_SAFE_INTEGER, options))
+          const replaceable = of(RANGES.filter(([vanished]) => vanished === 0))
+          return replaceable.length > 0 ? replaceable : of(RANGES)
+        })
       },
       totals: () => doing((sql) => ({ ...(sql.totals.get() as { objects: number; bytes: number }) })),
     },
@@ -101,12 +133,18 @@ export function sqliteIndex({ file, attempt, telemetry, now, emptied }: SqliteIn
       set: ({ upstream, name }, tag, { digest, checkedAt }) =>
         changing((sql) => {
           sql.setTag.run(upstream, name, tag, digest, checkedAt, now())
+          if (sql.hasVanished.get(digest) !== undefined) sql.setVanished.run(digest, 0)
           const last = sql.lastChange.get(upstream, name, tag) as { digest: Digest } | undefined
           if (last?.digest === digest) return
           sql.addChange.run(upstream, name, tag, checkedAt, digest)
           sql.trimHistory.run(upstream, name, tag)
         }),
-      remove: ({ upstream, name }, tag) => doing((sql) => void sql.removeTag.run(upstream, name, tag)),
+      remove: ({ upstream, name }, tag) =>
+        changing((sql) => {
+          const entry = sql.findTag.get(upstream, name, tag) as TagEntry | undefined
+          if (entry !== undefined) sql.setVanished.run(entry.digest, 1)
+          sql.removeTag.run(upstream, name, tag)
+        }),
       async removeUnusedSince(instant) {
         await tagUses.flush()
         return changing((sql) => {
@@ -124,10 +162,54 @@ export function sqliteIndex({ file, attempt, telemetry, now, emptied }: SqliteIn
         ),
     },
 
+    async clampInstants(stopped) {
+      const some: readonly ((sql: Sql) => StatementResultingChanges)[] = [
+        ...RANGES.map((range) => (sql: Sql) => sql.clampUses.run(...range, now())),
+        (sql) => sql.clampFetches.run(now()),
+        (sql) => sql.clampTags.run(now()),
+      ]
+      for (const clamp of some) {
+        while (!stopped() && Number((await changing(clamp)).changes) > 0) await rest()
+      }
+    },
+
     close() {
       contentUses.close()
       tagUses.close()
       database.close()
     },
   }
+}
+
+type Range = readonly [vanished: 0 | 1, small: 0 | 1]
+const RANGES: readonly Range[] = [
+  [0, 0],
+  [0, 1],
+  [1, 0],
+  [1, 1],
+]
+
+function removeContent(sql: ReturnType<typeof statements>, digest: Digest): void {
+  sql.removeContent.run(digest)
+  sql.removeLinksOf.run(digest)
+  sql.removeReferencesOf.run(digest)
+}
+
+function unused(
+  sql: ReturnType<typeof statements>,
+  range: Range,
+  before: number,
+  options: InventoryOptions,
+): readonly StoredContent[] {
+  return take(sql.longestUnused.iterate(...range, before), options)
+}
+
+function take(rows: Iterable<unknown>, { limit, except }: InventoryOptions): readonly StoredContent[] {
+  const taken: StoredContent[] = []
+  for (const row of rows) {
+    const { upstreams, ...content } = row as Omit<StoredContent, 'upstreams'> & { upstreams: string | null }
+    if (!except.has(content.digest)) taken.push({ ...content, upstreams: upstreams?.split(',') ?? [] })
+    if (taken.length >= limit) break
+  }
+  return taken
 }

@@ -1,5 +1,3 @@
-import { setImmediate as turn } from 'node:timers/promises'
-
 /** Gathers when things were used and writes it in batches: a read must not cost a write. */
 export interface UsageLog<K extends readonly string[]> {
   note(key: K): void
@@ -15,25 +13,28 @@ export interface Use<K> {
   readonly at: number
 }
 
-const EVERY = 5_000
-/** So many take a few milliseconds. */
-const SLICE = 200
+export interface UsageLogOptions<K> {
+  /** Epoch milliseconds. */
+  readonly now: () => number
+  /** Writes the first of them. @returns how many; 0 when that was not possible */
+  readonly write: (uses: Iterable<Use<K>>) => number
+  /** Between two writes. */
+  readonly rest: () => Promise<void>
+}
 
-/** `write` is given a batch, and says whether it could be written. */
-export function usageLog<K extends readonly string[]>(
-  now: () => number,
-  write: (uses: readonly Use<K>[]) => boolean,
-): UsageLog<K> {
+const EVERY = 5_000
+
+export function usageLog<K extends readonly string[]>({ now, write, rest }: UsageLogOptions<K>): UsageLog<K> {
   const uses = new Map<string, Use<K>>()
-  const writeSlice = (most: number): boolean => {
-    const slice = [...uses.entries().take(most)]
-    if (slice.length === 0 || !write(slice.map(([, use]) => use))) return false
-    for (const [key] of slice) uses.delete(key)
-    return uses.size > 0
+  const inOrder = { [Symbol.iterator]: () => uses.values() }
+  const writeSome = (): number => {
+    const written = uses.size === 0 ? 0 : write(inOrder)
+    for (const key of uses.keys().take(written)) uses.delete(key)
+    return written
   }
   const flush = async (): Promise<void> => {
     // What is noted meanwhile waits for the next time, or a busy store would never be done.
-    for (let left = uses.size; left > 0 && writeSlice(Math.min(SLICE, left)); left -= SLICE) await turn()
+    for (let left = uses.size, written; left > 0 && (written = writeSome()) > 0; left -= written) await rest()
   }
   const timer = setInterval(() => void flush(), EVERY).unref()
 
@@ -44,7 +45,7 @@ export function usageLog<K extends readonly string[]>(
     flush,
     close() {
       clearInterval(timer)
-      writeSlice(Infinity)
+      while (writeSome() > 0);
     },
   }
 }

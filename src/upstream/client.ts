@@ -74,6 +74,9 @@ export function upstreamClient(options: UpstreamClientOptions): Upstream & { clo
 
   return {
     name,
+    get isScarce() {
+      return budget.isScarce
+    },
     repository: (repository) =>
       upstreamRepository({ upstream: name, url, repository, ask, bounded, telemetry, budget, sweep }),
     async close() {

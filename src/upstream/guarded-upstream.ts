@@ -45,6 +45,9 @@ export function guardedUpstream(
 
   return {
     name: upstream.name,
+    get isScarce() {
+      return upstream.isScarce
+    },
     repository(name) {
       const repository = upstream.repository(name)
       const guarded: UpstreamRepository = {

@@ -25,6 +25,7 @@ test('without a file the defaults hold', async (t) => {
     storage: { root: join(folder, 'data'), maxSize: 50 * 2 ** 30, minFree: 2 ** 30 },
     cache: {
       ttl: 604_800_000,
+      ttlFrom: 'use',
       sweep: '*/5 * * * *',
       staleIfError: 604_800_000,
       negative: 10_000,

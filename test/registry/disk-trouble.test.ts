@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { isRegistryError, RegistryError } from '../../src/oci/errors.ts'
 import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
+import type { BlobStore } from '../../src/oci/stores.ts'
+import { roomyStore } from '../../src/registry/roomy-store.ts'
 import { memoryStore } from '../../src/storage/memory.ts'
 import { filesystemStore } from '../../src/storage/filesystem-store.ts'
 import { fakeUpstream } from '../support/fake-upstream.ts'
@@ -14,13 +16,16 @@ const MiB = 1024 * 1024
 const layer = blobOf(2 * MiB)
 
 /** A proxy over a store in files that fails when told to. */
-async function proxyOnFiles(options: Omit<RigOptions, 'store'>) {
+async function proxyOnFiles(
+  options: Omit<RigOptions, 'store'>,
+  around: (blobs: BlobStore) => BlobStore = (blobs) => blobs,
+) {
   const folder = await tempFolder()
   const files = faultFiles()
   const failed: string[] = []
   const telemetry = { evicted() {}, failed: (operation: string) => void failed.push(operation) }
   const store = await filesystemStore({ root: folder.path, files, telemetry })
-  const proxy = await rig({ ...options, store })
+  const proxy = await rig({ ...options, store: { ...store, blobs: around(store.blobs) } })
   return {
     files,
     failed,
@@ -51,7 +56,7 @@ suite('trouble with the disk', () => {
       const repository = proxy.repository()
       await digestRead(repository, small.digest)
 
-      files.fail('write', code, { after: 5, times: 1000 })
+      files.fail('write', code, { after: 1, times: 1000 })
       const read = await Promise.all([1, 2, 3].map(() => digestRead(repository, layer.digest)))
       assert.deepEqual(read, [layer.digest, layer.digest, layer.digest])
       assert.deepEqual(
@@ -68,8 +73,11 @@ suite('trouble with the disk', () => {
   test('F60 a full disk is made room on, once, and the fill goes on', async () => {
     await using upstream = await fakeUpstream()
     const asked: number[] = []
-    const makeRoom = async (bytes: number) => asked.push(bytes) > 0
-    await using setup = await proxyOnFiles({ upstream, makeRoom })
+    const room = {
+      reserve: async (size: number) => ({ size, written: 0, grow: async () => true, [Symbol.dispose]() {} }),
+      makeRoom: async (bytes: number) => asked.push(bytes) > 0,
+    }
+    await using setup = await proxyOnFiles({ upstream }, (blobs) => roomyStore(blobs, room))
     upstream.addBlob(layer.bytes)
     setup.files.fail('write', 'ENOSPC', { after: 5, times: 1 })
     assert.equal(await digestRead(setup.proxy.repository(), layer.digest), layer.digest)

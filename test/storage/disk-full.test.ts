@@ -24,7 +24,7 @@ suite('F60 F61 a disk of 8 MiB', () => {
       await using ingest = await store.blobs.ingest({ digest: third.digest })
       await assert.rejects(fill(ingest, third.bytes), failsFor('ENOSPC'))
       assert.deepEqual(await contentOf(store, first), first.bytes)
-      const [oldest] = await store.inventory.leastRecentlyUsed(1)
+      const [oldest] = await store.inventory.longestUnused({ limit: 1, except: new Set() })
       assert.equal(oldest!.digest, first.digest)
       await store.blobs.delete(second.digest)
       await fill(ingest, third.bytes)

@@ -2,7 +2,10 @@
 import { type Digest, digestOf } from '../../src/oci/digest.ts'
 import type { ReadOptions, Repository } from '../../src/oci/stores.ts'
 import type { BlobReader } from '../../src/oci/stores.ts'
+import type { EvictionPolicy } from '../../src/registry/eviction.ts'
+import { type Evictor, evictor } from '../../src/registry/evictor.ts'
 import { proxyRegistry } from '../../src/registry/proxy-registry.ts'
+import { roomyStore } from '../../src/registry/roomy-store.ts'
 import { type TransferManager, transferManager } from '../../src/registry/transfer-manager.ts'
 import type { TransferPolicy } from '../../src/registry/transfer-policy.ts'
 import { type MemoryStore, memoryStore } from '../../src/storage/memory.ts'
@@ -17,7 +20,9 @@ export interface RigOptions {
   readonly timeouts?: { connect?: number; headers?: number; idle?: number }
   /** In memory without. */
   readonly store?: MemoryStore
-  readonly makeRoom?: (bytes: number) => Promise<boolean>
+  /** Without: all the room there is. */
+  readonly quota?: Partial<EvictionPolicy>
+  readonly evicted?: (reason: string) => void
   readonly negative?: number
 }
 
@@ -25,6 +30,9 @@ export interface Rig extends AsyncDisposable {
   repository(name?: string): Repository
   readonly transfers: TransferManager
   readonly store: MemoryStore
+  readonly evictor: Evictor
+  /** What eviction leaves. */
+  readonly pinned: Set<Digest>
   /** What transfers failed with. */
   readonly failures: unknown[]
   resumes: number
@@ -42,8 +50,20 @@ export async function rig(options: RigOptions): Promise<Rig> {
     telemetry: silent,
   })
   const failures: unknown[] = []
-  const transfers = transferManager({
+  const pinned = new Set<Digest>()
+  const evicting = evictor({
     store: store.blobs,
+    inventory: store.inventory,
+    tags: store.tags,
+    policy: { ttl: 7 * 86_400_000, ttlFrom: 'use', maxSize: Infinity, minFree: 0, ...options.quota },
+    pinned: async () => pinned,
+    isScarce: () => false,
+    telemetry: { evicted: options.evicted ?? (() => {}) },
+    now: () => built.now,
+  })
+  const blobs = roomyStore(store.blobs, evicting)
+  const transfers = transferManager({
+    store: blobs,
     policy: {
       connections: 4,
       segmentAbove: 32 * MiB,
@@ -53,7 +73,6 @@ export async function rig(options: RigOptions): Promise<Rig> {
       ...options.policy,
     },
     lanes: options.lanes ?? (() => ({ width: 16, queueLength: 1000, queueTimeout: 5_000 })),
-    makeRoom: options.makeRoom ?? (async () => false),
     telemetry: { running() {}, resumed: () => void (built.resumes += 1) },
     failed: (_view, error) => failures.push(error),
     now: () => performance.now(),
@@ -61,7 +80,7 @@ export async function rig(options: RigOptions): Promise<Rig> {
   const registry = proxyRegistry({
     route: ({ name }) => ({ upstream: 'fake', name }),
     upstreams: new Map([['fake', upstream]]),
-    store,
+    store: { ...store, blobs },
     transfers,
     freshness: { rules: [{ match: /.*/, fresh: 60_000 }], staleIfError: 3_600_000 },
     negative: options.negative ?? 0,
@@ -72,6 +91,8 @@ export async function rig(options: RigOptions): Promise<Rig> {
     repository: (name = 'library/app') => registry.find({ name })!,
     transfers,
     store,
+    evictor: evicting,
+    pinned,
     failures,
     resumes: 0,
     now: Date.now(),
