@@ -7,6 +7,7 @@ declare const brand: unique symbol
 export type Digest = string & { readonly [brand]: true }
 
 export type Algorithm = 'sha256' | 'sha512'
+export const ALGORITHMS: readonly Algorithm[] = ['sha256', 'sha512']
 
 const DIGEST = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/
 

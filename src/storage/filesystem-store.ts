@@ -1,3 +1,5 @@
+import { join } from 'node:path'
+import { ALGORITHMS } from '../oci/digest.ts'
 import type { ContentInventory, LinkIndex, TagHistory, TagIndex } from '../oci/indexes.ts'
 import type { BlobStore } from '../oci/stores.ts'
 import type { StoreTelemetry } from '../oci/telemetry.ts'
@@ -32,6 +34,8 @@ export interface FilesystemStoreOptions {
   readonly now?: () => number
 }
 
+/** Another one after every start of the machine (random(4)); Linux only. */
+const BOOT_ID = '/proc/sys/kernel/random/boot_id'
 const FORMAT = 'entrepot 1\n'
 const CACHEDIR_TAG =
   'Signature: 8a477f597d28d172789f06886806bc55\n# Entrepot can download all of this again.\n'
@@ -48,8 +52,11 @@ export async function filesystemStore(options: FilesystemStoreOptions): Promise<
   try {
     await checkFormat(files, paths)
     await files.makeFolder(paths.ingest)
-    await files.makeFolder(paths.blobs)
-    const parts = partFiles(files, paths)
+    for (const algorithm of ALGORITHMS) await files.makeFolder(join(paths.blobs, algorithm))
+    await files.syncFolder(paths.blobs)
+    await files.syncFolder(root)
+    const boot = await files.readText(BOOT_ID).catch(unlessMissing)
+    const parts = partFiles(files, paths, boot?.trim())
     await parts.recover()
     let closed = false
     let isComplete = true
@@ -111,11 +118,23 @@ async function checkFormat(files: Files, paths: Paths): Promise<void> {
   // Empty: the machine stopped before it was on the disk.
   if (format === undefined || format === '') {
     await files.writeText(paths.cacheDirTag, CACHEDIR_TAG)
-    await files.writeText(`${paths.format}.new`, FORMAT)
+    await writeSynced(files, `${paths.format}.new`, FORMAT)
     await files.rename(`${paths.format}.new`, paths.format)
   } else if (format !== FORMAT) {
     throw new Error(
       `${paths.format} says ${JSON.stringify(format.trim())}, this program reads ${JSON.stringify(FORMAT.trim())}`,
     )
+  }
+}
+
+/** Under its name only the whole text is ever found, whenever the machine stops. */
+async function writeSynced(files: Files, path: string, text: string): Promise<void> {
+  await files.remove(path)
+  const file = await files.open(path, 'wx+')
+  try {
+    await file.write(Buffer.from(text), 0)
+    await file.sync()
+  } finally {
+    await file.close()
   }
 }

@@ -3,15 +3,17 @@ import { type Digest, isDigest } from '../oci/digest.ts'
 /** Which bytes of an unfinished file are there, as it is written beside it. */
 export interface Note {
   readonly digest: Digest
+  /** Since which start of the machine they are there: what was not synced may be gone after the next. */
+  readonly boot?: string
   readonly filled: readonly (readonly [start: number, end: number])[]
 }
 
 /** undefined when the text is no note: cut off, or of another program. */
 export function parseNote(text: string): Note | undefined {
-  const { digest, filled } = parseObject(text)
+  const { digest, filled, boot } = parseObject(text)
   const isNote =
     typeof digest === 'string' && isDigest(digest) && Array.isArray(filled) && filled.every(isInterval)
-  return isNote ? { digest, filled } : undefined
+  return isNote ? { digest, filled, ...(typeof boot === 'string' && { boot }) } : undefined
 }
 
 function parseObject(text: string): Readonly<Record<string, unknown>> {

@@ -36,7 +36,8 @@ interface Leftover {
   readonly size: number
 }
 
-export function partFiles(files: Files, paths: Paths): PartFiles {
+/** `boot` names this start of the machine: what an earlier one left may have lost bytes that its note claims, and is removed. */
+export function partFiles(files: Files, paths: Paths, boot: string | undefined): PartFiles {
   const left = new Map<Digest, Leftover>()
 
   return {
@@ -56,7 +57,7 @@ export function partFiles(files: Files, paths: Paths): PartFiles {
       const ids = new Set(names.filter((name) => name.endsWith('.part')).map(idOf))
       for (const id of ids) {
         const note = await readNote(id)
-        if (note === undefined) await removeBoth(id)
+        if (note === undefined || note.boot !== boot) await removeBoth(id)
         else await leave(note.digest, { id, size: sizeOf(note) })
       }
       const strays = names.filter((name) => !ids.has(idOf(name)))
@@ -119,7 +120,8 @@ export function partFiles(files: Files, paths: Paths): PartFiles {
       path: paths.part(id),
       filled,
       async note() {
-        const note: Note = { digest, filled: [...filled].map(({ start, end }) => [start, end] as const) }
+        const intervals = [...filled].map(({ start, end }) => [start, end] as const)
+        const note: Note = { digest, filled: intervals, ...(boot !== undefined && { boot }) }
         await files.writeText(`${paths.sidecar(id)}.new`, JSON.stringify(note))
         await files.rename(`${paths.sidecar(id)}.new`, paths.sidecar(id))
       },

@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import { type Algorithm, type Digest, digestFrom, hasherFor, isDigest } from '../oci/digest.ts'
+import { ALGORITHMS, type Digest, digestFrom, hasherFor, isDigest } from '../oci/digest.ts'
 import { OCTET_STREAM } from '../oci/media-types.ts'
 import type { StoreTelemetry } from '../oci/telemetry.ts'
 import type { Files } from './files.ts'
@@ -17,7 +17,6 @@ export interface RebuildOptions {
   readonly stopped: () => boolean
 }
 
-const ALGORITHMS: readonly Algorithm[] = ['sha256', 'sha512']
 const PIECE = 1024 * 1024
 
 /**

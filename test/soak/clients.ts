@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Blob } from '../support/fixtures.ts'
 import { ask, type AskOptions, type Asked } from './client.ts'
-import type { Random } from './random.ts'
+import type { Random } from '../support/seeded-random.ts'
 import type { Part, World } from './world.ts'
 
 /** While `calm` everything has to succeed. */

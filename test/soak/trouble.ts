@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FakeUpstream, Script } from '../support/fake-upstream.ts'
 import type { Blob } from '../support/fixtures.ts'
-import type { Random } from './random.ts'
+import type { Random } from '../support/seeded-random.ts'
 import type { World } from './world.ts'
 
 type MakeScript = (blob: Blob, k: number) => Script

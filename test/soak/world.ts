@@ -3,7 +3,7 @@ import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import type { FakeUpstream } from '../support/fake-upstream.ts'
 import { type Blob, blobOf, manifestOf } from '../support/fixtures.ts'
 import type { Asked } from './client.ts'
-import type { Random } from './random.ts'
+import type { Random } from '../support/seeded-random.ts'
 
 /** A part of a blob, as `start` up to, not including, `end`. */
 export interface Part {
