@@ -79,7 +79,7 @@ suite('trouble with the disk', () => {
     }
     await using setup = await proxyOnFiles({ upstream }, (blobs) => roomyStore(blobs, room))
     upstream.addBlob(layer.bytes)
-    setup.files.fail('write', 'ENOSPC', { after: 5, times: 1 })
+    setup.files.fail('write', 'ENOSPC', { after: 1, times: 1 })
     assert.equal(await digestRead(setup.proxy.repository(), layer.digest), layer.digest)
     await eventually(async () => (await setup.store.blobs.stat(layer.digest)) !== undefined)
     assert.equal(asked.length, 1)
