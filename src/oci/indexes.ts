@@ -9,6 +9,13 @@ export interface LinkIndex {
   remove(repository: RepositoryName, digest: Digest): Promise<void>
 }
 
+/** What manifests refer to, so that an image is known as a whole. Forgotten with the manifest. */
+export interface ReferenceIndex {
+  of(manifest: Digest): Promise<readonly Digest[]>
+  /** For a manifest that is stored. Costs no write when it was done before. */
+  record(manifest: Digest, references: readonly Digest[]): Promise<void>
+}
+
 export interface TagEntry {
   readonly digest: Digest
   /** When upstream last confirmed it. */

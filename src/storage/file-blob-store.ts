@@ -26,7 +26,7 @@ export function fileBlobStore(
       if (descriptor === undefined) return undefined
       const file = await openWhole(descriptor)
       if (file !== undefined) {
-        content.use(digest)
+        content.use(digest, true)
         return reader(descriptor, file)
       }
       await removeCorrupt(digest)

@@ -1,4 +1,4 @@
-import type { ContentInventory, LinkIndex, TagHistory, TagIndex } from '../oci/indexes.ts'
+import type { ContentInventory, LinkIndex, ReferenceIndex, TagHistory, TagIndex } from '../oci/indexes.ts'
 import type { BlobStore } from '../oci/stores.ts'
 import type { StoreTelemetry } from '../oci/telemetry.ts'
 import { fileBlobStore } from './file-blob-store.ts'
@@ -14,6 +14,7 @@ export interface FilesystemStore {
   readonly blobs: BlobStore
   readonly inventory: ContentInventory
   readonly links: LinkIndex
+  readonly references: ReferenceIndex
   readonly tags: TagIndex & TagHistory
   /** Removes unfinished downloads that are older than this (milliseconds), and the oldest beyond this many bytes. */
   sweepPartials(limits: Parameters<PartFiles['sweep']>[0]): Promise<void>
@@ -69,7 +70,7 @@ export async function filesystemStore(options: FilesystemStoreOptions): Promise<
       })
     }
     const index = sqliteIndex({ file: paths.index, attempt, telemetry, now, emptied: rebuild })
-    const { content, links, tags } = index
+    const { content, links, references, tags } = index
     if (lock.wasAbandoned && isComplete) rebuild()
     const store = fileBlobStore({ files, paths, parts, content, attempt, telemetry })
 
@@ -77,6 +78,7 @@ export async function filesystemStore(options: FilesystemStoreOptions): Promise<
       blobs: store,
       inventory: store,
       links,
+      references,
       tags,
       sweepPartials: (limits) => attempt('sweep', () => parts.sweep(limits, now())),
       async probe() {

@@ -2,6 +2,7 @@ import type { Digest } from '../oci/digest.ts'
 import type {
   ContentInventory,
   LinkIndex,
+  ReferenceIndex,
   TagChange,
   TagEntry,
   TagHistory,
@@ -18,6 +19,7 @@ export interface MemoryStore {
   readonly blobs: BlobStore
   readonly inventory: ContentInventory
   readonly links: LinkIndex
+  readonly references: ReferenceIndex
   readonly tags: TagIndex & TagHistory
 }
 
@@ -37,6 +39,7 @@ export function memoryStore(now: () => number = Date.now): MemoryStore {
   const contents = new Map<Digest, Content>()
   const parts = new Map<Digest, Part>()
   const links = new Map<Digest, Set<string>>()
+  const references = new Map<Digest, readonly Digest[]>()
   const tags = new Map<string, TagEntry & { lastUsed: number }>()
   const changes = new Map<string, readonly TagChange[]>()
 
@@ -69,6 +72,7 @@ export function memoryStore(now: () => number = Date.now): MemoryStore {
     async delete(digest) {
       contents.delete(digest)
       links.delete(digest)
+      references.delete(digest)
     },
   }
 
@@ -93,6 +97,12 @@ export function memoryStore(now: () => number = Date.now): MemoryStore {
       },
       async remove(repository, digest) {
         links.get(digest)?.delete(keyOf(repository))
+      },
+    },
+    references: {
+      of: async (manifest) => references.get(manifest) ?? [],
+      async record(manifest, digests) {
+        if (contents.has(manifest)) references.set(manifest, digests)
       },
     },
     tags: {

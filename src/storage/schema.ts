@@ -51,6 +51,13 @@ const MIGRATIONS = [
 
    -- Images that eviction leaves, by pattern.
    CREATE TABLE pins (pattern TEXT PRIMARY KEY, added_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;`,
+  `CREATE TRIGGER references_removed AFTER DELETE ON content BEGIN
+     DELETE FROM refs WHERE parent = old.digest;
+   END;
+
+   -- Images are looked for from their manifests, which are few among the content, and from the tags that point to them.
+   CREATE INDEX manifests ON content (digest) WHERE media_type <> 'application/octet-stream';
+   CREATE INDEX tags_by_digest ON tags (digest);`,
 ]
 
 /** Brings the database to the current version. @returns whether it was empty. @throws when it is of a later version. */

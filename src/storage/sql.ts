@@ -14,9 +14,13 @@ export function statements(db: DatabaseSync) {
        ON CONFLICT DO UPDATE SET size = excluded.size,
          media_type = iif(media_type = '${OCTET_STREAM}', excluded.media_type, media_type)`,
     ),
-    useContent: db.prepare('UPDATE content SET last_used = ? WHERE digest = ?'),
+    useContent: db.prepare('UPDATE content SET last_used = ?, hits = hits + ? WHERE digest = ?'),
     removeContent: db.prepare('DELETE FROM content WHERE digest = ?'),
     oldest: db.prepare('SELECT digest, size, last_used AS lastUsed FROM content ORDER BY last_used LIMIT ?'),
+
+    references: db.prepare('SELECT child FROM refs WHERE parent = ?'),
+    hasReferences: db.prepare('SELECT 1 FROM refs WHERE parent = ? LIMIT 1'),
+    addReference: db.prepare('INSERT OR IGNORE INTO refs (parent, child) VALUES (?, ?)'),
 
     hasLink: db.prepare(`SELECT 1 FROM links WHERE ${OF_REPOSITORY} AND digest = ?`),
     addLink: db.prepare('INSERT OR IGNORE INTO links (upstream, repository, digest) VALUES (?, ?, ?)'),

@@ -1,5 +1,13 @@
 import type { Digest } from '../oci/digest.ts'
-import type { LinkIndex, StoredContent, TagChange, TagEntry, TagHistory, TagIndex } from '../oci/indexes.ts'
+import type {
+  LinkIndex,
+  ReferenceIndex,
+  StoredContent,
+  TagChange,
+  TagEntry,
+  TagHistory,
+  TagIndex,
+} from '../oci/indexes.ts'
 import type { StoreTelemetry } from '../oci/telemetry.ts'
 import { type IndexDatabase, indexDatabase } from './index-database.ts'
 import { statements } from './sql.ts'
@@ -14,8 +22,8 @@ export interface ContentRow {
 /** What is known of committed content. All of it can be had again from the files, but for when they were used. */
 export interface ContentIndex {
   find(digest: Digest): Promise<ContentRow | undefined>
-  /** Notes a use. Kept in memory for a moment: losing it costs nothing but its order among the others. */
-  use(digest: Digest): void
+  /** Notes a use; `hit` when it is read. Kept in memory for a moment: losing it costs nothing but its order among the others. */
+  use(digest: Digest, hit?: boolean): void
   add(digest: Digest, row: ContentRow): Promise<void>
   /** Its links go with it. */
   remove(digest: Digest): Promise<void>
@@ -26,6 +34,7 @@ export interface ContentIndex {
 export interface SqliteIndex {
   readonly content: ContentIndex
   readonly links: LinkIndex
+  readonly references: ReferenceIndex
   readonly tags: TagIndex & TagHistory
   /** Writes what is kept in memory and closes the file. */
   close(): void
@@ -60,7 +69,7 @@ export function sqliteIndex({ file, attempt, telemetry, now, emptied }: SqliteIn
     }
   }
   const contentUses = usageLog<[Digest]>(now, (uses) =>
-    written((sql) => uses.forEach(({ key, at }) => sql.useContent.run(at, ...key))),
+    written((sql) => uses.forEach(({ key, at, hits }) => sql.useContent.run(at, hits, ...key))),
   )
   const tagUses = usageLog<[string, string, string]>(now, (uses) =>
     written((sql) => uses.forEach(({ key, at }) => sql.useTag.run(at, ...key))),
@@ -69,7 +78,7 @@ export function sqliteIndex({ file, attempt, telemetry, now, emptied }: SqliteIn
   return {
     content: {
       find: (digest) => doing((sql) => sql.findContent.get(digest) as ContentRow | undefined),
-      use: (digest) => contentUses.note([digest]),
+      use: (digest, hit) => contentUses.note([digest], hit),
       add: (digest, { size, mediaType }) =>
         doing((sql) => void sql.addContent.run(digest, size, mediaType, now(), now())),
       remove: (digest) =>
@@ -89,6 +98,16 @@ export function sqliteIndex({ file, attempt, telemetry, now, emptied }: SqliteIn
         doing((sql) => sql.hasLink.get(upstream, name, digest) !== undefined),
       add: ({ upstream, name }, digest) => doing((sql) => void sql.addLink.run(upstream, name, digest)),
       remove: ({ upstream, name }, digest) => doing((sql) => void sql.removeLink.run(upstream, name, digest)),
+    },
+
+    references: {
+      of: (manifest) => doing((sql) => sql.references.all(manifest).map(({ child }) => child as Digest)),
+      record: (manifest, references) =>
+        changing((sql) => {
+          const isStored = sql.findContent.get(manifest) !== undefined
+          if (!isStored || sql.hasReferences.get(manifest) !== undefined) return
+          for (const digest of references) sql.addReference.run(manifest, digest)
+        }),
     },
 
     tags: {

@@ -2,7 +2,8 @@ import { setImmediate as turn } from 'node:timers/promises'
 
 /** Gathers when things were used and writes it in batches: a read must not cost a write. */
 export interface UsageLog<K extends readonly string[]> {
-  note(key: K): void
+  /** `hit`: it was read, and not only asked about. */
+  note(key: K, hit?: boolean): void
   /** Writes what was gathered, with turns of the event loop in between; what could not be written stays for the next time. */
   flush(): Promise<void>
   /** Writes it all at once, and ends the timer. */
@@ -13,6 +14,8 @@ export interface Use<K> {
   readonly key: K
   /** Epoch milliseconds. */
   readonly at: number
+  /** Since it was written last. */
+  readonly hits: number
 }
 
 const EVERY = 5_000
@@ -38,8 +41,9 @@ export function usageLog<K extends readonly string[]>(
   const timer = setInterval(() => void flush(), EVERY).unref()
 
   return {
-    note(key) {
-      uses.set(key.join(' '), { key, at: now() })
+    note(key, hit = false) {
+      const id = key.join(' ')
+      uses.set(id, { key, at: now(), hits: (uses.get(id)?.hits ?? 0) + Number(hit) })
     },
     flush,
     close() {
