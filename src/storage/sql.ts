@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { OCTET_STREAM } from '../oci/media-types.ts'
+import { catalogueStatements } from './catalogue-sql.ts'
 import { TAG_CHANGES } from './tag-changes.ts'
 
 const OF_REPOSITORY = 'upstream = ? AND repository = ?'
@@ -7,6 +8,8 @@ const OF_REPOSITORY = 'upstream = ? AND repository = ?'
 /** Every statement of the index, prepared. The tables are in `schema.ts`. */
 export function statements(db: DatabaseSync) {
   return {
+    ...catalogueStatements(db),
+
     totals: db.prepare('SELECT objects, bytes FROM totals'),
     findContent: db.prepare('SELECT size, media_type AS mediaType FROM content WHERE digest = ?'),
     addContent: db.prepare(
@@ -36,7 +39,6 @@ export function statements(db: DatabaseSync) {
     ),
     useTag: db.prepare(`UPDATE tags SET last_used = ? WHERE ${OF_REPOSITORY} AND tag = ?`),
     removeTag: db.prepare(`DELETE FROM tags WHERE ${OF_REPOSITORY} AND tag = ?`),
-    removeOldTags: db.prepare('DELETE FROM tags WHERE last_used < ?'),
 
     history: db.prepare(
       `SELECT at, digest FROM tag_history WHERE ${OF_REPOSITORY} AND tag = ? ORDER BY id DESC LIMIT ${TAG_CHANGES}`,
@@ -58,3 +60,8 @@ export function statements(db: DatabaseSync) {
     ),
   }
 }
+
+export type Statements = ReturnType<typeof statements>
+
+/** One question, or one change, in its own turn. @throws RegistryError STORAGE */
+export type Query = <T>(task: (sql: Statements) => T) => Promise<T>

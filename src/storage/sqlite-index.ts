@@ -1,4 +1,5 @@
 import type { Digest } from '../oci/digest.ts'
+import type { ImagePattern } from '../oci/image-pattern.ts'
 import type {
   LinkIndex,
   ReferenceIndex,
@@ -10,7 +11,8 @@ import type {
 } from '../oci/indexes.ts'
 import type { StoreTelemetry } from '../oci/telemetry.ts'
 import { type IndexDatabase, indexDatabase } from './index-database.ts'
-import { statements } from './sql.ts'
+import { type Query, type Statements, statements } from './sql.ts'
+import { pinnedBy } from './pinned-by.ts'
 import { type Attempt, codeOf } from './storage-error.ts'
 import { usageLog } from './usage-log.ts'
 
@@ -32,6 +34,10 @@ export interface ContentIndex {
 }
 
 export interface SqliteIndex {
+  /** For what reads the index as a whole. */
+  readonly query: Query
+  /** Writes the uses that are kept in memory. */
+  flush(): Promise<void>
   readonly content: ContentIndex
   readonly links: LinkIndex
   readonly references: ReferenceIndex
@@ -44,6 +50,8 @@ export interface SqliteIndexOptions {
   readonly file: string
   readonly attempt: Attempt
   readonly telemetry: StoreTelemetry
+  /** Images whose tags are not forgotten when nobody uses them. */
+  readonly pinned: readonly ImagePattern[]
   /** Epoch milliseconds. */
   readonly now: () => number
   /** Told each time the index begins empty: it is new, or was found damaged and set aside. */
@@ -51,14 +59,15 @@ export interface SqliteIndexOptions {
 }
 
 /** Opens the index, making it where there is none. @throws Error when it is of a later version of this program. */
-export function sqliteIndex({ file, attempt, telemetry, now, emptied }: SqliteIndexOptions): SqliteIndex {
-  type Sql = ReturnType<typeof statements>
-  const database: IndexDatabase<Sql> = indexDatabase(file, statements, emptied)
-  const doing = <T>(task: (sql: Sql) => T): Promise<T> => attempt('index', async () => database.run(task))
-  const changing = <T>(task: (sql: Sql) => T): Promise<T> =>
+export function sqliteIndex(options: SqliteIndexOptions): SqliteIndex {
+  const { file, attempt, telemetry, pinned, now, emptied } = options
+  const database: IndexDatabase<Statements> = indexDatabase(file, statements, emptied)
+  const doing = <T>(task: (sql: Statements) => T): Promise<T> =>
+    attempt('index', async () => database.run(task))
+  const changing = <T>(task: (sql: Statements) => T): Promise<T> =>
     attempt('index', async () => database.transact(task))
   /** Lost uses make eviction a little less fair and nothing else; eviction is what a full disk needs most. */
-  const written = (task: (sql: Sql) => void): boolean => {
+  const written = (task: (sql: Statements) => void): boolean => {
     try {
       database.transact(task)
       return true
@@ -76,6 +85,12 @@ export function sqliteIndex({ file, attempt, telemetry, now, emptied }: SqliteIn
   )
 
   return {
+    query: doing,
+    async flush() {
+      await contentUses.flush()
+      await tagUses.flush()
+    },
+
     content: {
       find: (digest) => doing((sql) => sql.findContent.get(digest) as ContentRow | undefined),
       use: (digest, hit) => contentUses.note([digest], hit),
@@ -129,9 +144,14 @@ export function sqliteIndex({ file, attempt, telemetry, now, emptied }: SqliteIn
       async removeUnusedSince(instant) {
         await tagUses.flush()
         return changing((sql) => {
-          const { changes } = sql.removeOldTags.run(instant)
+          const isPinned = pinnedBy(sql, pinned)
+          const old = (sql.oldTags.all(instant) as unknown as TagRow[]).filter(
+            ({ upstream, repository: name, ...image }) =>
+              !isPinned({ repository: { upstream, name }, ...image }),
+          )
+          for (const { upstream, repository, tag } of old) sql.removeTag.run(upstream, repository, tag)
           sql.removeOldHistory.run(instant)
-          return Number(changes)
+          return old.length
         })
       },
       history: ({ upstream, name }, tag) =>
@@ -149,4 +169,11 @@ export function sqliteIndex({ file, attempt, telemetry, now, emptied }: SqliteIn
       database.close()
     },
   }
+}
+
+interface TagRow {
+  readonly upstream: string
+  readonly repository: string
+  readonly tag: string
+  readonly digest: Digest
 }
