@@ -5,12 +5,13 @@ import { metrics } from './admin/metrics.ts'
 import type { Config } from './config.ts'
 import { registryApp } from './http/app.ts'
 import { listen, type Listening } from './http/server.ts'
+import { openStore } from './open-store.ts'
 import { evictor } from './registry/evictor.ts'
 import { proxyRegistry } from './registry/proxy-registry.ts'
 import { router } from './registry/routing.ts'
+import { scrubScheduler } from './registry/scrub-scheduler.ts'
 import { transferManager } from './registry/transfer-manager.ts'
 import { ttlScheduler } from './registry/ttl-scheduler.ts'
-import { filesystemStore } from './storage/filesystem-store.ts'
 import { upstreamClient } from './upstream/client.ts'
 import { guardedUpstream } from './upstream/guarded-upstream.ts'
 
@@ -27,11 +28,7 @@ export async function entrepot(config: Config, log: Logger): Promise<Entrepot> {
   const { storage, cache, transfers: limits } = config
   const numbers = metrics(() => store.inventory.usage())
   const storeFailed = (error: unknown) => log.error({ err: error }, 'the store failed')
-  const store = await filesystemStore({
-    root: storage.root,
-    telemetry: numbers.store,
-    rebuilding: () => log.info('looking through the store for what the index does not know'),
-  })
+  const store = await openStore(config, numbers.store, log)
   await store.sweepPartials({ olderThan: limits.keepPartialFor, maxBytes: limits.keepPartial })
 
   const clients = Object.values(config.upstreams).map(({ credentials, ca, ...upstream }) =>
@@ -63,6 +60,15 @@ export async function entrepot(config: Config, log: Logger): Promise<Entrepot> {
     now: () => performance.now(),
   })
   const scheduler = ttlScheduler({ sweep: cache.sweep, evictor: evicting, failed: storeFailed })
+  const scrubbing =
+    storage.scrub === undefined
+      ? undefined
+      : scrubScheduler({
+          scrub: storage.scrub,
+          verify: store.verify,
+          done: ({ objects, bad }) => log.info({ objects, bad }, 'verified all that is stored'),
+          failed: storeFailed,
+        })
   const registry = proxyRegistry({
     route: router(Object.values(config.upstreams), config.defaultUpstream),
     upstreams,
@@ -93,6 +99,7 @@ export async function entrepot(config: Config, log: Logger): Promise<Entrepot> {
     async stop(grace) {
       draining = true
       await scheduler.stop()
+      await scrubbing?.stop()
       await listening.close(grace)
       await transfers[Symbol.asyncDispose]()
       await Promise.all(clients.map((client) => client.close()))

@@ -17,6 +17,9 @@ export interface ImagePattern {
   matches(image: ImageName): boolean
 }
 
+export const IMAGE_PATTERN_MUST =
+  'must be an image pattern such as node, ghcr.io/org/*, docker.io/library/node:20* or *@sha256:…'
+
 /**
  * Parses what people write: `name[:tag][@digest]`. `*` stands for any characters or none, slashes too, within its part; nothing
  * else is special. Without tag and digest every image of the name is meant, with a tag only tagged ones.

@@ -42,6 +42,7 @@ export function catalogueStatements(db: DatabaseSync) {
       `SELECT upstream, repository FROM links WHERE (upstream, repository) > (?, ?)
        ORDER BY upstream, repository LIMIT 1`,
     ),
+    contentAfter: db.prepare('SELECT digest, size FROM content WHERE digest > ? ORDER BY digest LIMIT 200'),
     linksIn: db.prepare('SELECT digest FROM links WHERE upstream = ? AND repository = ?'),
     linksOf: db.prepare('SELECT upstream, repository FROM links WHERE digest = ?'),
     /** By hand: upstream did not say that it is gone. */

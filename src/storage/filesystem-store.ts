@@ -3,8 +3,10 @@ import type { ImagePattern } from '../oci/image-pattern.ts'
 import type { ContentInventory, LinkIndex, ReferenceIndex, TagHistory, TagIndex } from '../oci/indexes.ts'
 import type { BlobStore } from '../oci/stores.ts'
 import type { StoreTelemetry } from '../oci/telemetry.ts'
+import type { Digest } from '../oci/digest.ts'
+import type { Verify } from '../oci/verification.ts'
 import { catalogue } from './catalogue.ts'
-import { fileBlobStore } from './file-blob-store.ts'
+import { fileBlobStore, type VerifyReads } from './file-blob-store.ts'
 import { type Files, realFiles } from './files.ts'
 import { acquireLock } from './lock.ts'
 import { type PartFiles, partFiles } from './part-file.ts'
@@ -13,6 +15,7 @@ import { type Pins, pins } from './pins.ts'
 import { rebuildContent } from './rebuild.ts'
 import { sqliteIndex } from './sqlite-index.ts'
 import { attempts, unlessMissing } from './storage-error.ts'
+import { verifying } from './verify.ts'
 
 export interface FilesystemStore {
   readonly blobs: BlobStore
@@ -22,6 +25,8 @@ export interface FilesystemStore {
   readonly tags: TagIndex & TagHistory
   readonly catalogue: ImageCatalogue
   readonly pins: Pick<Pins, 'list' | 'add' | 'remove' | 'content'>
+  /** Looks at all that is stored. */
+  readonly verify: Verify
   /** Removes unfinished downloads that are older than this (milliseconds), and the oldest beyond this many bytes. */
   sweepPartials(limits: Parameters<PartFiles['sweep']>[0]): Promise<void>
   /** Writes and removes a file. @throws when that is not possible. */
@@ -36,6 +41,10 @@ export interface FilesystemStoreOptions {
   readonly pinned?: readonly ImagePattern[]
   /** Told that content which the index does not know is being looked for: it is new, was lost, or the last process was killed. */
   readonly rebuilding?: () => void
+  /** Which reads are verified. */
+  readonly verify?: VerifyReads
+  /** Told of content that is removed because it is damaged. */
+  readonly corrupt?: (digest: Digest) => void
   readonly files?: Files
   /** Epoch milliseconds. */
   readonly now?: () => number
@@ -87,7 +96,8 @@ export async function filesystemStore(options: FilesystemStoreOptions): Promise<
     })
     const { content, links, references, tags, query } = index
     if (lock.wasAbandoned && isComplete) rebuild()
-    const store = fileBlobStore({ files, paths, parts, content, attempt, telemetry })
+    const { verify = 'never', corrupt = () => {} } = options
+    const store = fileBlobStore({ files, paths, parts, content, attempt, telemetry, verify, corrupt })
     const pinning = pins({ query, configured: pinned, now })
 
     return {
@@ -105,6 +115,7 @@ export async function filesystemStore(options: FilesystemStoreOptions): Promise<
         flush: index.flush,
       }),
       pins: pinning,
+      verify: verifying({ files, paths, query, attempt, totals: content.totals, discard: store.discard }),
       sweepPartials: (limits) => attempt('sweep', () => parts.sweep(limits, now())),
       async probe() {
         await files.makeFolder(paths.ingest)
