@@ -5,6 +5,7 @@ import { metrics } from './admin/metrics.ts'
 import type { Config } from './config.ts'
 import { registryApp } from './http/app.ts'
 import { listen, type Listening } from './http/server.ts'
+import { parseImagePattern } from './oci/image-pattern.ts'
 import { openStore } from './open-store.ts'
 import { evictor } from './registry/evictor.ts'
 import { proxyRegistry } from './registry/proxy-registry.ts'
@@ -89,7 +90,15 @@ export async function entrepot(config: Config, log: Logger): Promise<Entrepot> {
   log.info({ listener: 'registry', host, port: listening.port }, 'listening')
   const ready = readiness({ isDraining: () => draining, probeStore: () => store.probe() })
   const { history } = store.tags
-  const administration = adminApp({ metrics: numbers, ready, transfers: transfers.list, history })
+  const administration = adminApp({
+    metrics: numbers,
+    ready,
+    transfers: transfers.list,
+    history,
+    operations: store,
+    parsePattern: (text) => parseImagePattern(text, Object.keys(config.upstreams)),
+    failed: (error) => log.error({ err: error }, 'a request to the admin API failed'),
+  })
   const admin = config.admin && (await listen(administration, config.admin))
   if (admin) log.info({ listener: 'admin', host: config.admin.host, port: admin.port }, 'listening')
 
