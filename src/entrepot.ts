@@ -5,15 +5,18 @@ import { metrics } from './admin/metrics.ts'
 import type { Config } from './config.ts'
 import { registryApp } from './http/app.ts'
 import { listen, type Listening } from './http/server.ts'
+import type { ImageCatalogue } from './oci/catalogue.ts'
+import { parseImagePattern } from './oci/image-pattern.ts'
+import { openStore } from './open-store.ts'
 import { evictor } from './registry/evictor.ts'
 import { hotLinks } from './registry/hot-links.ts'
 import { hotStore } from './registry/hot-store.ts'
 import { proxyRegistry } from './registry/proxy-registry.ts'
 import { roomyStore } from './registry/roomy-store.ts'
 import { router } from './registry/routing.ts'
+import { scrubScheduler } from './registry/scrub-scheduler.ts'
 import { transferManager } from './registry/transfer-manager.ts'
 import { ttlScheduler } from './registry/ttl-scheduler.ts'
-import { filesystemStore } from './storage/filesystem-store.ts'
 import { upstreamClient } from './upstream/client.ts'
 import { guardedUpstream } from './upstream/guarded-upstream.ts'
 
@@ -30,12 +33,7 @@ export async function entrepot(config: Config, log: Logger): Promise<Entrepot> {
   const { storage, cache, transfers: limits } = config
   const numbers = metrics(() => store.inventory.usage())
   const storeFailed = (error: unknown) => log.error({ err: error }, 'the store failed')
-  const store = await filesystemStore({
-    root: storage.root,
-    now,
-    telemetry: numbers.store,
-    rebuilding: () => log.info('looking through the store for what the index does not know'),
-  })
+  const store = await openStore(config, numbers.store, log, now)
   await store.sweepPartials({ olderThan: limits.keepPartialFor, maxBytes: limits.keepPartial })
 
   const links = hotLinks(store.links)
@@ -56,7 +54,7 @@ export async function entrepot(config: Config, log: Logger): Promise<Entrepot> {
     inventory: store.inventory,
     tags: store.tags,
     policy: { ...cache, ...storage },
-    pinned: async () => new Set(),
+    pinned: store.pins.content,
     isScarce: (name) => upstreams.get(name)?.isScarce ?? false,
     telemetry: numbers.store,
     now,
@@ -71,10 +69,19 @@ export async function entrepot(config: Config, log: Logger): Promise<Entrepot> {
     now: () => performance.now(),
   })
   const scheduler = ttlScheduler({ sweep: cache.sweep, evictor: evicting, failed: storeFailed })
+  const scrubbing =
+    storage.scrub === undefined
+      ? undefined
+      : scrubScheduler({
+          scrub: storage.scrub,
+          verify: store.verify,
+          done: ({ objects, bad }) => log.info({ objects, bad }, 'verified all that is stored'),
+          failed: storeFailed,
+        })
   const registry = proxyRegistry({
     route: router(Object.values(config.upstreams), config.defaultUpstream),
     upstreams,
-    store: { blobs, links, tags: store.tags },
+    store: { blobs, links, references: store.references, tags: store.tags },
     transfers,
     freshness: { rules: cache.tags, staleIfError: cache.staleIfError },
     negative: cache.negative,
@@ -91,7 +98,21 @@ export async function entrepot(config: Config, log: Logger): Promise<Entrepot> {
   log.info({ listener: 'registry', host, port: listening.port }, 'listening')
   const ready = readiness({ isDraining: () => draining, probeStore: () => store.probe() })
   const { history } = store.tags
-  const administration = adminApp({ metrics: numbers, ready, transfers: transfers.list, history })
+  const administration = adminApp({
+    metrics: numbers,
+    ready,
+    transfers: transfers.list,
+    history,
+    operations: {
+      ...store,
+      catalogue: afterPurge(store.catalogue, () => {
+        hot.clear()
+        links.clear()
+      }),
+    },
+    parsePattern: (text) => parseImagePattern(text, Object.keys(config.upstreams)),
+    failed: (error) => log.error({ err: error }, 'a request to the admin API failed'),
+  })
   const admin = config.admin && (await listen(administration, config.admin))
   if (admin) log.info({ listener: 'admin', host: config.admin.host, port: admin.port }, 'listening')
 
@@ -101,12 +122,21 @@ export async function entrepot(config: Config, log: Logger): Promise<Entrepot> {
     async stop(grace) {
       draining = true
       await scheduler.stop()
+      await scrubbing?.stop()
       await listening.close(grace)
       await transfers[Symbol.asyncDispose]()
       await Promise.all(clients.map((client) => client.close()))
       if (admin) await admin.close(0)
       await store.close()
     },
+  }
+}
+
+/** What was purged is not to be served from memory either. */
+function afterPurge(catalogue: ImageCatalogue, clear: () => void): ImageCatalogue {
+  return {
+    ...catalogue,
+    purge: (pattern, options) => catalogue.purge(pattern, options).finally(clear),
   }
 }
 

@@ -1,17 +1,27 @@
 #!/usr/bin/env -S node --max-semi-space-size=4 --heap-growing-percent=15 --no-concurrent-array-buffer-sweeping
-import { parseArgs } from 'node:util'
+import { parseArgs, type ParseArgsOptionsConfig } from 'node:util'
 import { type Logger, pino, stdTimeFunctions, transport } from 'pino'
+import { type Invocation, UsageMistake } from './cli/command.ts'
+import { type Commands, mistakeIn, storeCommands, usageOf } from './cli/commands.ts'
 import { type Config, loadConfig } from './config.ts'
 import { ConfigError } from './config/config-error.ts'
 import { describeConfig } from './config/describe.ts'
 import { type Entrepot, entrepot } from './entrepot.ts'
 
-const USAGE = `usage: entrepot serve [--config FILE] [--check]
-
-  serve            the registry and, beside it, health and metrics
-  --config FILE    instead of ./proxy.config.yaml; ENTREPOT_CONFIG=FILE is the same
-  --check          validate the configuration, print what is in effect (secrets masked), and exit
-`
+const COMMANDS: Commands = {
+  serve: {
+    synopsis: '[--check]',
+    summary: 'the registry and its admin listener; --check validates the configuration and prints it instead',
+    takes: [0, 0],
+    options: { check: { type: 'boolean' } },
+    async run({ config, options }) {
+      if (options['check']) return print(describeConfig(config))
+      await serve(config, logger(config))
+      return EXIT.ok
+    },
+  },
+  ...storeCommands(Date.now),
+}
 
 /** sysexits.h, as service managers know them. */
 const EXIT = { ok: 0, failure: 1, usage: 64, config: 78 }
@@ -19,20 +29,22 @@ const EXIT = { ok: 0, failure: 1, usage: 64, config: 78 }
 /** Milliseconds that running answers get to end after the first SIGTERM. */
 const GRACE = 30_000
 
-async function main(args: readonly string[]): Promise<number> {
-  const { command, options, mistake } = parse(args)
-  if (options.help) return print(USAGE)
-  if (mistake !== undefined || command !== 'serve')
-    return complain(`${mistake ?? 'what should be done?'}\n\n${USAGE}`, EXIT.usage)
-  const named = options.config ?? process.env['ENTREPOT_CONFIG']
+async function main(argv: readonly string[]): Promise<number> {
+  const { positionals, values } = parse(argv)
+  const [name, ...args] = positionals
+  const { help, ...options } = values
+  if (help || name === 'help') return print(usageOf(COMMANDS))
+  if (name === undefined) return complain(usageOf(COMMANDS), EXIT.usage)
+  const mistake = mistakeIn(COMMANDS, name, args, options)
+  if (mistake !== undefined) throw new UsageMistake(`${mistake} (\`entrepot help\` lists what there is)`)
+  const named = options['config']?.toString() ?? process.env['ENTREPOT_CONFIG']
   const config = await loadConfig({
     file: named ?? 'proxy.config.yaml',
     env: process.env,
     required: named !== undefined,
   })
-  if (options.check) return print(describeConfig(config))
-  await serve(config, logger(config))
-  return EXIT.ok
+  const { stdout, stderr } = process
+  return COMMANDS[name]!.run({ config, args, options, stdout, stderr })
 }
 
 async function serve(config: Config, log: Logger): Promise<void> {
@@ -68,19 +80,18 @@ function logger({ log: { level } }: Config): Logger {
     : pino(options, process.stdout)
 }
 
-function parse(args: readonly string[]) {
-  const options = {
+/** All options that any command has are known here; `mistakeIn` tells which belong to which. */
+function parse(argv: readonly string[]) {
+  const options: ParseArgsOptionsConfig = {
+    ...Object.assign({}, ...Object.values(COMMANDS).map((command) => command.options)),
     config: { type: 'string' },
-    check: { type: 'boolean' },
     help: { type: 'boolean', short: 'h' },
-  } as const
+  }
   try {
-    const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true })
-    const [command, ...more] = positionals
-    const unknown = more[0] ?? (command === 'serve' ? undefined : command)
-    return { command, options: values, mistake: unknown && `entrepot: unknown command \`${unknown}\`` }
+    const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true })
+    return { positionals, values: values as Invocation['options'] }
   } catch (error) {
-    return { command: undefined, options: {}, mistake: `entrepot: ${(error as Error).message}` }
+    throw new UsageMistake((error as Error).message, { cause: error })
   }
 }
 
@@ -102,13 +113,13 @@ process.on('uncaughtException', (error) => {
 try {
   process.exitCode = await main(process.argv.slice(2))
 } catch (error) {
-  process.exitCode =
-    error instanceof ConfigError
-      ? complain(error.message, EXIT.config)
-      : complain(`entrepot: ${startFailure(error)}`, EXIT.failure)
+  if (error instanceof ConfigError) process.exitCode = complain(error.message, EXIT.config)
+  else if (error instanceof UsageMistake)
+    process.exitCode = complain(`entrepot: ${error.message}`, EXIT.usage)
+  else process.exitCode = complain(`entrepot: ${failureText(error)}`, EXIT.failure)
 }
 
-function startFailure(error: unknown): string {
+function failureText(error: unknown): string {
   const { code, message, address, port } = error as NodeJS.ErrnoException & {
     address?: string
     port?: number

@@ -1,9 +1,17 @@
 import type { RequestListener } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import { Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { HTTPException } from 'hono/http-exception'
 import type { TagChange, TagHistory } from '../oci/indexes.ts'
+import type { Operations } from '../oci/operations.ts'
+import type { ParsePattern } from './body.ts'
+import { catalogueRoutes } from './catalogue.ts'
+import { type AdminEnv, guard } from './guard.ts'
 import type { Readiness } from './health.ts'
 import type { Metrics } from './metrics.ts'
+import { pinRoutes } from './pins.ts'
+import { verifyRoutes } from './verify.ts'
 
 export interface AdminAppOptions {
   readonly metrics: Pick<Metrics, 'render'>
@@ -12,11 +20,19 @@ export interface AdminAppOptions {
   readonly transfers: () => readonly object[]
   /** For `/api/v1/tags/<upstream>/<repository>/<tag>`. */
   readonly history: TagHistory['history']
+  readonly operations: Operations
+  readonly parsePattern: ParsePattern
+  /** Told of what was no mistake of the client. */
+  readonly failed: (error: unknown) => void
 }
 
+/** Bytes. Bodies hold a pattern. */
+const BODY_LIMIT = 16 * 1024
+
 /** Health, metrics and the admin API, for the listener that clients do not see. */
-export function adminApp({ metrics, ready, transfers, history }: AdminAppOptions): RequestListener {
-  const app = new Hono()
+export function adminApp(options: AdminAppOptions): RequestListener {
+  const { metrics, ready, transfers, history, operations, parsePattern, failed } = options
+  const app = new Hono<AdminEnv>()
   app.get('/', (c) => c.html(INDEX))
   app.get('/healthz', (c) => c.json({ status: 'ok' }))
   app.get('/readyz', async (c) => {
@@ -27,12 +43,25 @@ export function adminApp({ metrics, ready, transfers, history }: AdminAppOptions
     const { contentType, body } = await metrics.render()
     return c.body(body, 200, { 'Content-Type': contentType })
   })
+  app.use('/api/v1/*', guard())
+  const onError = () => {
+    throw new HTTPException(413, { message: `the body may have ${BODY_LIMIT} bytes` })
+  }
+  app.use('/api/v1/*', bodyLimit({ maxSize: BODY_LIMIT, onError }))
+  app.route('/api/v1', catalogueRoutes(operations.catalogue, parsePattern))
+  app.route('/api/v1', pinRoutes(operations.pins, parsePattern))
+  app.route('/api/v1', verifyRoutes(operations.verify, failed))
   app.get('/api/v1/transfers', (c) => c.json({ transfers: transfers() }))
   app.get('/api/v1/tags/:upstream/:name{.+}/:tag', async (c) => {
     const { upstream, name, tag } = c.req.param()
     const changes = await history({ upstream, name }, tag)
     if (changes.length === 0) return c.json({ error: 'nothing is known of this tag' }, 404)
     return c.json({ upstream, repository: name, tag, changes: changes.map(describeChange) })
+  })
+  app.onError((error, c) => {
+    if (error instanceof HTTPException) return c.json({ error: error.message }, error.status)
+    failed(error)
+    return c.json({ error: 'it failed; the log says why' }, 500)
   })
   app.notFound((c) => c.json({ error: 'there is nothing here' }, 404))
   return getRequestListener(app.fetch, { overrideGlobalObjects: false }) as RequestListener

@@ -1,6 +1,7 @@
 /** The kinds of values there are in the file. Each reads what is written and writes it back; the message is what it must be. */
 import { validate as isCronExpression } from 'node-cron'
 import { z } from 'zod'
+import { IMAGE_PATTERN_MUST, parseImagePattern } from '../oci/image-pattern.ts'
 import { duration, type Quantity, share, size } from './quantities.ts'
 
 type Scalar = string | number | boolean
@@ -119,6 +120,14 @@ export function origin({ anyPath = false } = {}) {
       const { pathname } = url
       return url.href === url.origin + pathname && (anyPath || pathname === '/') ? url.origin : undefined
     },
+  })
+}
+
+/** As it is written: what it means depends on the upstreams there are. */
+export function images() {
+  return leaf({
+    must: IMAGE_PATTERN_MUST,
+    parse: (written) => (parseImagePattern(String(written)) === undefined ? undefined : String(written)),
   })
 }
 

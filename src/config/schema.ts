@@ -5,6 +5,7 @@ import {
   cron,
   fileName,
   host,
+  images,
   integer,
   matching,
   off,
@@ -89,6 +90,10 @@ export const fileSchema = section({
     maxSize: bytes({ least: '1B' }).prefault('50GiB'),
     /** This much of the disk stays free. */
     minFree: bytes().prefault('1GiB'),
+    /** Which reads are verified, so that what rotted on the disk is found: one in a hundred, or every one. */
+    verify: oneOf('never', 'sample', 'always').prefault('sample'),
+    /** When all that is stored is verified (node-cron syntax). When not given: never. */
+    scrub: cron().optional(),
   }).prefault({}),
 
   cache: section({
@@ -107,6 +112,8 @@ export const fileSchema = section({
       { match: '^v?\\d+\\.\\d+(\\.\\d+)?([-+].*)?$', fresh: '1h' },
       { match: '.*', fresh: '60s' },
     ]),
+    /** Images that are never evicted, `ghcr.io/org/*` or `node:20*`. */
+    pin: list(images()).prefault([]),
   }).prefault({}),
 
   transfers: section({

@@ -76,4 +76,8 @@ class Waiting implements ReadOptions {
   get signal(): AbortSignal {
     return this.#exchange.signal
   }
+
+  get partly(): boolean {
+    return this.#exchange.incoming.headers.range !== undefined
+  }
 }

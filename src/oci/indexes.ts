@@ -9,6 +9,13 @@ export interface LinkIndex {
   remove(repository: RepositoryName, digest: Digest): Promise<void>
 }
 
+/** What manifests refer to, so that an image is known as a whole. Forgotten with the manifest. */
+export interface ReferenceIndex {
+  of(manifest: Digest): Promise<readonly Digest[]>
+  /** For a manifest that is stored. Costs no write when it was done before. */
+  record(manifest: Digest, references: readonly Digest[]): Promise<void>
+}
+
 export interface TagEntry {
   readonly digest: Digest
   /** When upstream last confirmed it. */
@@ -62,8 +69,8 @@ export interface InventoryOptions {
 /** A use of a manifest is a use of what it refers to. */
 export interface ContentInventory {
   usage(): Promise<StoreUsage>
-  /** Notes a use that the store did not see. */
-  use(digest: Digest): void
+  /** Notes a use that the store did not see; `hit` when it was read. */
+  use(digest: Digest, hit?: boolean): void
   /** Of what was not used, or fetched, since this instant, at most `limit` objects. */
   olderThan(
     instant: number,

@@ -13,6 +13,8 @@ export interface ReadOptions {
   readonly signal?: AbortSignal
   /** Told how the answer came about, before the answer is given. The last call counts. */
   readonly report?: (status: CacheStatus) => void
+  /** Of what is opened only a part will be read. */
+  readonly partly?: boolean
 }
 
 /** Positional, so that a committed file, a running transfer and an upstream pass-through are read by one loop. */

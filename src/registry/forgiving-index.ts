@@ -1,5 +1,5 @@
 import { isRegistryError } from '../oci/errors.ts'
-import type { LinkIndex, TagIndex } from '../oci/indexes.ts'
+import type { LinkIndex, ReferenceIndex, TagIndex } from '../oci/indexes.ts'
 
 /**
  * Indexes that know nothing while the store is out of order, and forget what they are told: a pull then costs requests upstream,
@@ -7,13 +7,18 @@ import type { LinkIndex, TagIndex } from '../oci/indexes.ts'
  */
 export function forgivingIndexes(
   links: LinkIndex,
+  references: ReferenceIndex,
   tags: TagIndex,
-): { readonly links: LinkIndex; readonly tags: TagIndex } {
+): { readonly links: LinkIndex; readonly references: ReferenceIndex; readonly tags: TagIndex } {
   return {
     links: {
       has: (repository, digest) => otherwise(links.has(repository, digest), false),
       add: (repository, digest) => otherwise(links.add(repository, digest), undefined),
       remove: (repository, digest) => otherwise(links.remove(repository, digest), undefined),
+    },
+    references: {
+      of: (manifest) => otherwise(references.of(manifest), []),
+      record: (manifest, digests) => otherwise(references.record(manifest, digests), undefined),
     },
     tags: {
       get: (repository, tag) => otherwise(tags.get(repository, tag), undefined),

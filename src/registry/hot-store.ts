@@ -10,7 +10,7 @@ export interface HotStore extends BlobStore {
 
 export interface HotStoreOptions {
   /** Told of what was served from memory, since the store did not see it. */
-  readonly used: (digest: Digest) => void
+  readonly used: (digest: Digest, hit: boolean) => void
   /** Of all content in memory, in bytes. */
   readonly budget?: number
 }
@@ -45,13 +45,13 @@ export function hotStore(store: BlobStore, { used, budget = 32 * 1024 * 1024 }: 
     async stat(digest) {
       const content = hot.get(digest)
       if (content === undefined) return store.stat(digest)
-      used(digest)
+      used(digest, false)
       return content.descriptor
     },
     async open(digest) {
       const content = hot.get(digest)
       if (content !== undefined) {
-        used(digest)
+        used(digest, true)
         return reader(content)
       }
       const before = generation

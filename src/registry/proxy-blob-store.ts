@@ -10,6 +10,7 @@ import type { BlobSizes } from './blob-sizes.ts'
 import { contentKey } from './keys.ts'
 import type { NegativeCache } from './negative-cache.ts'
 import { singleFlight } from './single-flight.ts'
+import { survivingReader } from './surviving-reader.ts'
 import type { TransferManager } from './transfer-manager.ts'
 import type { TransferRequest } from './transfer-request.ts'
 
@@ -44,14 +45,14 @@ export function proxyBlobStore(
       },
 
       async open(digest, options) {
-        const stored = await storedHere(digest, () => local.open(digest))
+        const stored = await storedHere(digest, () => local.open(digest, options))
         if (stored !== undefined) {
           options?.report?.({ result: 'hit' })
-          return stored
+          return survivingReader(stored, () => download(digest, options), 'first byte')
         }
         if ((await local.stat(digest).catch(ignoreStorage)) !== undefined) {
           if ((await prove(digest, options)) === undefined) return undefined
-          const proved = await storedHere(digest, () => local.open(digest))
+          const proved = await storedHere(digest, () => local.open(digest, options))
           if (proved !== undefined) return proved
         }
         return download(digest, options)
@@ -94,7 +95,7 @@ export function proxyBlobStore(
       const bypass = () => transfers.bypass(request, options)
       try {
         const reader = await transfers.follow(request, options)
-        if (reader !== undefined) return surviving(reader, bypass)
+        if (reader !== undefined) return survivingReader(reader, bypass, 'end')
         absent.add(key)
         options?.report?.({ result: 'miss', forwardStatus: 404 })
         return undefined
@@ -132,27 +133,4 @@ function blob({ digest, size }: Descriptor): Descriptor {
 function ignoreStorage(error: unknown): undefined {
   if (isRegistryError(error, 'STORAGE')) return undefined
   throw error
-}
-
-/** `reader` for as long as the store serves it; when that fails, on from the same byte with what `bypass` opens. */
-function surviving(reader: BlobReader, bypass: () => Promise<BlobReader | undefined>): BlobReader {
-  let current = reader
-  return {
-    descriptor: reader.descriptor,
-    async read(buffer, position) {
-      try {
-        return await current.read(buffer, position)
-      } catch (error) {
-        if (current !== reader || !isRegistryError(error, 'STORAGE')) throw error
-        const other = await bypass()
-        if (other === undefined || other.descriptor.size !== reader.descriptor.size) throw error
-        await reader[Symbol.asyncDispose]()
-        current = other
-        return current.read(buffer, position)
-      }
-    },
-    async [Symbol.asyncDispose]() {
-      await current[Symbol.asyncDispose]()
-    },
-  }
 }

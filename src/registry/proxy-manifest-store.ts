@@ -1,24 +1,30 @@
+import { LRUCache } from 'lru-cache'
 import type { Descriptor, Manifest } from '../oci/descriptor.ts'
 import { type Digest, digestOf } from '../oci/digest.ts'
 import { isRegistryError } from '../oci/errors.ts'
-import type { LinkIndex } from '../oci/indexes.ts'
+import type { LinkIndex, ReferenceIndex } from '../oci/indexes.ts'
 import { OCTET_STREAM } from '../oci/media-types.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { BlobReader, BlobStore, ManifestProvider } from '../oci/stores.ts'
 import type { UpstreamRepository } from '../oci/upstream.ts'
 import type { BlobSizes } from './blob-sizes.ts'
 import { contentKey } from './keys.ts'
+import { referencesIn } from './manifest-references.ts'
 import type { NegativeCache } from './negative-cache.ts'
 import { singleFlight } from './single-flight.ts'
 
 export interface ProxyManifestStoreOptions {
   readonly local: BlobStore
   readonly links: LinkIndex
+  readonly references: ReferenceIndex
   readonly sizes: BlobSizes
   readonly absent: NegativeCache
   /** Told when a manifest could be served but not stored. */
   readonly storeFailed: (error: unknown) => void
 }
+
+/** Manifests whose references are known to be recorded, so that serving one costs no question. */
+const REMEMBERED = 50_000
 
 /** A repository's manifests, which can also be handed one that was fetched on another way. */
 export interface ManifestCache extends ManifestProvider {
@@ -29,7 +35,8 @@ export interface ManifestCache extends ManifestProvider {
 export function proxyManifestStore(
   options: ProxyManifestStoreOptions,
 ): (repository: RepositoryName, upstream: UpstreamRepository) => ManifestCache {
-  const { local, links, sizes, absent } = options
+  const { local, links, references, sizes, absent } = options
+  const recorded = new LRUCache<Digest, true>({ max: REMEMBERED })
   const fetches = singleFlight<Manifest | undefined>()
 
   return (repository, upstream) => {
@@ -64,6 +71,7 @@ export function proxyManifestStore(
         if (reader.whole !== undefined || digestOf(body, digest) === digest) {
           const manifest = { descriptor: reader.descriptor, body }
           sizes.learn(repository, manifest)
+          if (!recorded.has(digest)) await record(manifest)
           return manifest
         }
         await local.delete(digest)
@@ -85,12 +93,18 @@ export function proxyManifestStore(
       if (!isAddressable(manifest)) return
       try {
         await store(local, manifest)
+        await record(manifest)
         await links.add(repository, manifest.descriptor.digest)
       } catch (error) {
         if (!isRegistryError(error, 'STORAGE')) throw error
         options.storeFailed(error)
       }
     }
+  }
+
+  async function record({ descriptor: { digest }, body }: Manifest): Promise<void> {
+    await references.record(digest, referencesIn(body).digests)
+    recorded.set(digest, true)
   }
 }
 

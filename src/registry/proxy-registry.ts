@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { LinkIndex, TagIndex } from '../oci/indexes.ts'
+import type { LinkIndex, ReferenceIndex, TagIndex } from '../oci/indexes.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { BlobStore, Registry, Repository } from '../oci/stores.ts'
 import type { Upstream } from '../oci/upstream.ts'
@@ -19,7 +19,12 @@ export interface ProxyRegistryOptions {
   readonly route: Router
   /** By name; every name that `route` answers with is there. */
   readonly upstreams: ReadonlyMap<string, Upstream>
-  readonly store: { readonly blobs: BlobStore; readonly links: LinkIndex; readonly tags: TagIndex }
+  readonly store: {
+    readonly blobs: BlobStore
+    readonly links: LinkIndex
+    readonly references: ReferenceIndex
+    readonly tags: TagIndex
+  }
   readonly transfers: TransferManager
   readonly freshness: FreshnessPolicy
   /** Milliseconds that "does not exist" is remembered. */
@@ -38,10 +43,10 @@ export function proxyRegistry(options: ProxyRegistryOptions): Registry {
   const absent = negativeCache(options.negative)
   const sizes = blobSizes()
   const lists = { ...LISTS, staleIfError: freshness.staleIfError, now }
-  const { links, tags } = forgivingIndexes(store.links, store.tags)
+  const { links, references, tags } = forgivingIndexes(store.links, store.references, store.tags)
   const content = { local: store.blobs, links, sizes, absent }
   const blobsOf = proxyBlobStore({ ...content, transfers })
-  const manifestsOf = proxyManifestStore({ ...content, storeFailed: options.storeFailed })
+  const manifestsOf = proxyManifestStore({ ...content, references, storeFailed: options.storeFailed })
   const tagsOf = proxyTagService({
     index: tags,
     policy: freshness,

@@ -7,15 +7,32 @@ import type { StoreTelemetry } from '../oci/telemetry.ts'
 import { fileIngest, type FileIngestOptions } from './file-ingest.ts'
 import type { OpenFile } from './files.ts'
 import { codeOf, forgiveStorage, unlessMissing } from './storage-error.ts'
+import { verifyingReader } from './verifying-reader.ts'
+
+/** Which reads are verified: none, a few of those from beginning to end, or every one. */
+export type VerifyReads = 'never' | 'sample' | 'always'
+
+export interface FileBlobStore extends BlobStore, ContentInventory {
+  /** Removes content that turned out to be damaged, and counts it. */
+  discard(digest: Digest): Promise<void>
+}
+
+export interface FileBlobStoreOptions extends FileIngestOptions {
+  readonly telemetry: StoreTelemetry
+  readonly verify: VerifyReads
+  /** Told of content that is removed because it is damaged. */
+  readonly corrupt: (digest: Digest) => void
+}
+
+/** One read in a hundred: hashing costs as much again as reading, and what is read often is verified often. */
+const SAMPLED = 0.01
 
 /** As many as libuv has threads. */
 const REMOVED_AT_ONCE = 4
 
 /** Content as files named by their digest. A file that is not as long as the index says, or cannot be read, is no content: it is removed, and a miss. */
-export function fileBlobStore(
-  options: FileIngestOptions & { readonly telemetry: StoreTelemetry },
-): BlobStore & ContentInventory {
-  const { files, paths, content, attempt, telemetry } = options
+export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
+  const { files, paths, content, attempt, telemetry, verify, corrupt } = options
 
   return {
     async stat(digest) {
@@ -24,13 +41,13 @@ export function fileBlobStore(
       return descriptor
     },
 
-    async open(digest) {
+    async open(digest, { partly = false } = {}) {
       const descriptor = await find(digest)
       if (descriptor === undefined) return undefined
       const file = await openWhole(descriptor)
       if (file !== undefined) {
-        content.use(digest)
-        return reader(descriptor, file)
+        content.use(digest, true)
+        return verified(reader(descriptor, file), partly)
       }
       await removeCorrupt(digest)
       return undefined
@@ -40,13 +57,15 @@ export function fileBlobStore(
 
     delete: remove,
 
+    discard: removeCorrupt,
+
     usage: () =>
       attempt('usage', async () => ({
         ...(await content.totals()),
         freeBytes: await files.freeBytes(paths.root),
       })),
 
-    use: (digest) => content.use(digest),
+    use: content.use,
     olderThan: content.olderThan,
     longestUnused: content.longestUnused,
   }
@@ -78,6 +97,7 @@ export function fileBlobStore(
   /** A row that cannot be removed, on a disk that became read-only, is a miss again next time. */
   async function removeCorrupt(digest: Digest): Promise<void> {
     telemetry.evicted('corrupt')
+    corrupt(digest)
     await remove(digest).catch(forgiveStorage)
   }
 
@@ -102,6 +122,13 @@ export function fileBlobStore(
     const file = await attempt('delete', () => files.open(paths.blob(digest), 'r').catch(unlessMissing))
     await file?.close()
     if (file === undefined) await content.remove(digest)
+  }
+
+  function verified(reader: BlobReader, partly: boolean): BlobReader {
+    const strict = verify === 'always'
+    if (!strict && (verify === 'never' || partly || Math.random() >= SAMPLED)) return reader
+    const { digest } = reader.descriptor
+    return verifyingReader(reader, { strict, partly, corrupt: () => removeCorrupt(digest) })
   }
 
   function reader(descriptor: Descriptor, file: OpenFile): BlobReader {

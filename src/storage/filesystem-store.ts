@@ -1,22 +1,33 @@
 import { join } from 'node:path'
-import { ALGORITHMS } from '../oci/digest.ts'
-import type { ContentInventory, LinkIndex, TagHistory, TagIndex } from '../oci/indexes.ts'
+import type { ImageCatalogue } from '../oci/catalogue.ts'
+import type { ImagePattern } from '../oci/image-pattern.ts'
+import { ALGORITHMS, type Digest } from '../oci/digest.ts'
+import type { ContentInventory, LinkIndex, ReferenceIndex, TagHistory, TagIndex } from '../oci/indexes.ts'
 import type { BlobStore } from '../oci/stores.ts'
 import type { StoreTelemetry } from '../oci/telemetry.ts'
-import { fileBlobStore } from './file-blob-store.ts'
+import type { Verify } from '../oci/verification.ts'
+import { catalogue } from './catalogue.ts'
+import { fileBlobStore, type VerifyReads } from './file-blob-store.ts'
 import { type Files, realFiles } from './files.ts'
 import { acquireLock } from './lock.ts'
 import { type PartFiles, partFiles } from './part-file.ts'
 import { type Paths, paths as pathsOf } from './paths.ts'
+import { type Pins, pins } from './pins.ts'
 import { rebuildContent } from './rebuild.ts'
 import { sqliteIndex } from './sqlite-index.ts'
 import { attempts, forgiveStorage, unlessMissing } from './storage-error.ts'
+import { verifying } from './verify.ts'
 
 export interface FilesystemStore {
   readonly blobs: BlobStore
   readonly inventory: ContentInventory
   readonly links: LinkIndex
+  readonly references: ReferenceIndex
   readonly tags: TagIndex & TagHistory
+  readonly catalogue: ImageCatalogue
+  readonly pins: Pick<Pins, 'list' | 'add' | 'remove' | 'content'>
+  /** Looks at all that is stored. */
+  readonly verify: Verify
   /** Removes unfinished downloads that are older than this (milliseconds), and the oldest beyond this many bytes. */
   sweepPartials(limits: Parameters<PartFiles['sweep']>[0]): Promise<void>
   /** Writes and removes a file. @throws when that is not possible. */
@@ -27,8 +38,14 @@ export interface FilesystemStore {
 export interface FilesystemStoreOptions {
   readonly root: string
   readonly telemetry: StoreTelemetry
+  /** What the configuration pins. */
+  readonly pinned?: readonly ImagePattern[]
   /** Told that content which the index does not know is being looked for: it is new, was lost, or the last process was killed. */
   readonly rebuilding?: () => void
+  /** Which reads are verified. */
+  readonly verify?: VerifyReads
+  /** Told of content that is removed because it is damaged. */
+  readonly corrupt?: (digest: Digest) => void
   readonly files?: Files
   /** Epoch milliseconds. */
   readonly now?: () => number
@@ -44,7 +61,7 @@ const CACHEDIR_TAG =
  * The store in a folder. @throws when the folder is of another format, in use by another process, or not writable.
  */
 export async function filesystemStore(options: FilesystemStoreOptions): Promise<FilesystemStore> {
-  const { root, telemetry, files = realFiles(), now = Date.now } = options
+  const { root, telemetry, pinned = [], files = realFiles(), now = Date.now } = options
   const paths = pathsOf(root)
   const attempt = attempts(telemetry)
   await files.makeFolder(root)
@@ -75,17 +92,37 @@ export async function filesystemStore(options: FilesystemStoreOptions): Promise<
         })
       })
     }
-    const index = sqliteIndex({ file: paths.index, attempt, telemetry, now, emptied: rebuild })
-    const { content, links, tags } = index
+    const index = sqliteIndex({
+      file: paths.index,
+      attempt,
+      telemetry,
+      pinned,
+      now,
+      emptied: rebuild,
+    })
+    const { content, links, references, tags, query } = index
     if (lock.wasAbandoned && isComplete) rebuild()
     const clamped = index.clampInstants(() => closed).catch(forgiveStorage)
-    const store = fileBlobStore({ files, paths, parts, content, attempt, telemetry })
+    const { verify = 'never', corrupt = () => {} } = options
+    const store = fileBlobStore({ files, paths, parts, content, attempt, telemetry, verify, corrupt })
+    const pinning = pins({ query, configured: pinned, now })
 
     return {
       blobs: store,
       inventory: store,
       links,
+      references,
       tags,
+      catalogue: catalogue({
+        query,
+        content,
+        pins: pinning,
+        blobs: store,
+        telemetry,
+        flush: index.flush,
+      }),
+      pins: pinning,
+      verify: verifying({ files, paths, query, attempt, totals: content.totals, discard: store.discard }),
       sweepPartials: (limits) => attempt('sweep', () => parts.sweep(limits, now())),
       async probe() {
         await files.makeFolder(paths.ingest)

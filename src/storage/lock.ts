@@ -9,6 +9,22 @@ export interface Lock {
   release(options?: { readonly unfinished: boolean }): void
 }
 
+/** Another process has the store. */
+class StoreInUse extends Error {
+  readonly code = 'ESTOREINUSE'
+  /** `process 4711` */
+  readonly holder: string
+
+  constructor(holder: string, path: string, options: ErrorOptions) {
+    super(`the store is in use by ${holder} (${path})`, options)
+    this.holder = holder
+  }
+}
+
+export function isInUse(error: unknown): error is Error & { readonly holder: string } {
+  return error instanceof StoreInUse
+}
+
 /** Milliseconds. Long enough for another's look at who holds it. */
 const PATIENCE = 100
 
@@ -16,7 +32,7 @@ const PATIENCE = 100
  * Keeps a second process out of the store. It is SQLite's lock on a file, for it is the kernel's: it ends with its holder however
  * that dies, and holds between containers, where the same pid means somebody else.
  *
- * @throws Error naming the pid of the process that holds it.
+ * @throws Error, of which `isInUse` holds, naming the pid of the process that holds it.
  */
 export function acquireLock(path: string): Lock {
   try {
@@ -37,11 +53,9 @@ function acquire(path: string): Lock {
     db.exec('BEGIN IMMEDIATE')
     return { wasAbandoned, release: ({ unfinished } = { unfinished: false }) => release(db, unfinished) }
   } catch (error) {
-    const holder = isBusy(error)
-      ? `the store is in use by process ${holderOf(db) ?? 'unknown'} (${path})`
-      : undefined
+    const holder = isBusy(error) ? `process ${holderOf(db) ?? 'unknown'}` : undefined
     db.close()
-    throw holder === undefined ? error : new Error(holder, { cause: error })
+    throw holder === undefined ? error : new StoreInUse(holder, path, { cause: error })
   }
 }
 

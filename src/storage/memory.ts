@@ -3,6 +3,7 @@ import type {
   ContentInventory,
   InventoryOptions,
   LinkIndex,
+  ReferenceIndex,
   StoredContent,
   TagChange,
   TagEntry,
@@ -20,6 +21,7 @@ export interface MemoryStore {
   readonly blobs: BlobStore
   readonly inventory: ContentInventory
   readonly links: LinkIndex
+  readonly references: ReferenceIndex
   readonly tags: TagIndex & TagHistory
 }
 
@@ -43,6 +45,7 @@ export function memoryStore(now: () => number = Date.now): MemoryStore {
   const contents = new Map<Digest, Content>()
   const parts = new Map<Digest, Part>()
   const links = new Map<Digest, Set<string>>()
+  const references = new Map<Digest, readonly Digest[]>()
   const tags = new Map<string, TagEntry & { lastUsed: number }>()
   const changes = new Map<string, readonly TagChange[]>()
 
@@ -76,6 +79,7 @@ export function memoryStore(now: () => number = Date.now): MemoryStore {
       for (const digest of digests) {
         contents.delete(digest)
         links.delete(digest)
+        references.delete(digest)
       }
     },
   }
@@ -109,6 +113,12 @@ export function memoryStore(now: () => number = Date.now): MemoryStore {
       },
       async remove(repository, digest) {
         links.get(digest)?.delete(keyOf(repository))
+      },
+    },
+    references: {
+      of: async (manifest) => references.get(manifest) ?? [],
+      async record(manifest, digests) {
+        if (contents.has(manifest)) references.set(manifest, digests)
       },
     },
     tags: {

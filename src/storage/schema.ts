@@ -57,6 +57,13 @@ const MIGRATIONS = [
    -- Small content (SMALL in sql.ts) is looked at apart: among the oldest of all, nothing else would be seen.
    CREATE INDEX content_by_room ON content (vanished, (size < 65536), last_used, digest, size);
    CREATE INDEX content_by_fetch ON content (stored_at, digest);`,
+  `CREATE TRIGGER references_removed AFTER DELETE ON content BEGIN
+     DELETE FROM refs WHERE parent = old.digest;
+   END;
+
+   -- Images are looked for from their manifests, which are few among the content, and from the tags that point to them.
+   CREATE INDEX manifests ON content (digest) WHERE media_type <> 'application/octet-stream';
+   CREATE INDEX tags_by_digest ON tags (digest);`,
 ]
 
 /** Brings the database to the current version. @returns whether it was empty. @throws when it is of a later version. */

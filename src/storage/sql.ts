@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { OCTET_STREAM } from '../oci/media-types.ts'
+import { catalogueStatements } from './catalogue-sql.ts'
 import { TAG_CHANGES } from './tag-changes.ts'
 
 const CLAMPED_AT_ONCE = 50
@@ -16,6 +17,8 @@ const OF_REPOSITORY = 'upstream = ? AND repository = ?'
 /** Every statement of the index, prepared. The tables are in `schema.ts`. */
 export function statements(db: DatabaseSync) {
   return {
+    ...catalogueStatements(db),
+
     totals: db.prepare('SELECT objects, bytes FROM totals'),
     findContent: db.prepare('SELECT size, media_type AS mediaType FROM content WHERE digest = ?'),
     addContent: db.prepare(
@@ -23,7 +26,9 @@ export function statements(db: DatabaseSync) {
        ON CONFLICT DO UPDATE SET size = excluded.size,
          media_type = iif(media_type = '${OCTET_STREAM}', excluded.media_type, media_type)`,
     ),
-    useContent: db.prepare('UPDATE content SET last_used = ?1 WHERE digest = ?2 AND last_used < ?1'),
+    useContent: db.prepare(
+      'UPDATE content SET last_used = max(last_used, ?1), hits = hits + ?2 WHERE digest = ?3',
+    ),
     useChildren: db.prepare(
       `UPDATE content SET last_used = ?1
          WHERE digest IN (SELECT child FROM refs WHERE parent = ?2) AND last_used < ?1`,
@@ -46,12 +51,14 @@ export function statements(db: DatabaseSync) {
          (SELECT upstream, repository, tag FROM tags WHERE last_used > ?1 LIMIT ${CLAMPED_AT_ONCE})`,
     ),
 
-    addReference: db.prepare('INSERT OR IGNORE INTO refs (parent, child) VALUES (?, ?)'),
-    removeReferencesOf: db.prepare('DELETE FROM refs WHERE parent = ?'),
     hasVanished: db.prepare('SELECT 1 FROM content WHERE digest = ? AND vanished = 1'),
     setVanished: db.prepare(
       `${OF_TAG} UPDATE content SET vanished = ? WHERE digest IN (SELECT digest FROM of_tag)`,
     ),
+
+    references: db.prepare('SELECT child FROM refs WHERE parent = ?'),
+    hasReferences: db.prepare('SELECT 1 FROM refs WHERE parent = ? LIMIT 1'),
+    addReference: db.prepare('INSERT OR IGNORE INTO refs (parent, child) VALUES (?, ?)'),
 
     hasLink: db.prepare(`SELECT 1 FROM links WHERE ${OF_REPOSITORY} AND digest = ?`),
     addLink: db.prepare('INSERT OR IGNORE INTO links (upstream, repository, digest) VALUES (?, ?, ?)'),
@@ -67,7 +74,6 @@ export function statements(db: DatabaseSync) {
     ),
     useTag: db.prepare(`UPDATE tags SET last_used = ? WHERE ${OF_REPOSITORY} AND tag = ?`),
     removeTag: db.prepare(`DELETE FROM tags WHERE ${OF_REPOSITORY} AND tag = ?`),
-    removeOldTags: db.prepare('DELETE FROM tags WHERE last_used < ?'),
 
     history: db.prepare(
       `SELECT at, digest FROM tag_history WHERE ${OF_REPOSITORY} AND tag = ? ORDER BY id DESC LIMIT ${TAG_CHANGES}`,
@@ -89,3 +95,8 @@ export function statements(db: DatabaseSync) {
     ),
   }
 }
+
+export type Statements = ReturnType<typeof statements>
+
+/** One question, or one change, in its own turn. @throws RegistryError STORAGE */
+export type Query = <T>(task: (sql: Statements) => T) => Promise<T>

@@ -1,9 +1,11 @@
 import type { StatementResultingChanges } from 'node:sqlite'
 import type { Digest } from '../oci/digest.ts'
+import type { ImagePattern } from '../oci/image-pattern.ts'
 import type {
   ContentInventory,
   InventoryOptions,
   LinkIndex,
+  ReferenceIndex,
   StoredContent,
   TagChange,
   TagEntry,
@@ -12,7 +14,8 @@ import type {
 } from '../oci/indexes.ts'
 import type { StoreTelemetry } from '../oci/telemetry.ts'
 import { type IndexDatabase, indexDatabase } from './index-database.ts'
-import { statements } from './sql.ts'
+import { pinnedBy } from './pinned-by.ts'
+import { type Query, type Statements, statements } from './sql.ts'
 import { type Attempt, codeOf, forgiveStorage } from './storage-error.ts'
 import { type Use, usageLog } from './usage-log.ts'
 
@@ -24,8 +27,8 @@ export interface ContentRow {
 /** What is known of committed content. All of it can be had again from the files, but for when they were used. */
 export interface ContentIndex extends Omit<ContentInventory, 'usage'> {
   find(digest: Digest): Promise<ContentRow | undefined>
-  /** Notes a use. Kept in memory for a moment: losing it costs nothing but its order among the others. */
-  use(digest: Digest): void
+  /** Notes a use; `hit` when it is read. Kept in memory for a moment: losing it costs nothing but its order among the others. */
+  use(digest: Digest, hit?: boolean): void
   add(digest: Digest, row: ContentRow): Promise<void>
   /** Links and references go with it. */
   remove(...digests: readonly Digest[]): Promise<void>
@@ -37,8 +40,13 @@ export interface ContentIndex extends Omit<ContentInventory, 'usage'> {
 export interface SqliteIndex {
   /** Brings what was written under a clock that was ahead back to now, or it would be the last to go. `stopped` ends it early. */
   clampInstants(stopped: () => boolean): Promise<void>
+  /** For what reads the index as a whole. */
+  readonly query: Query
+  /** Writes the uses that are kept in memory. */
+  flush(): Promise<void>
   readonly content: ContentIndex
   readonly links: LinkIndex
+  readonly references: ReferenceIndex
   readonly tags: TagIndex & TagHistory
   /** Writes what is kept in memory and closes the file. */
   close(): void
@@ -48,6 +56,8 @@ export interface SqliteIndexOptions {
   readonly file: string
   readonly attempt: Attempt
   readonly telemetry: StoreTelemetry
+  /** Images whose tags are not forgotten when nobody uses them. */
+  readonly pinned: readonly ImagePattern[]
   /** Epoch milliseconds. */
   readonly now: () => number
   /** Told each time the index begins empty: it is new, or was found damaged and set aside. */
@@ -55,15 +65,16 @@ export interface SqliteIndexOptions {
 }
 
 /** Opens the index, making it where there is none. @throws Error when it is of a later version of this program. */
-export function sqliteIndex({ file, attempt, telemetry, now, emptied }: SqliteIndexOptions): SqliteIndex {
-  type Sql = ReturnType<typeof statements>
-  const database: IndexDatabase<Sql> = indexDatabase(file, statements, emptied)
-  const doing = <T>(task: (sql: Sql) => T): Promise<T> => attempt('index', async () => database.run(task))
-  const changing = <T>(task: (sql: Sql) => T): Promise<T> =>
+export function sqliteIndex(options: SqliteIndexOptions): SqliteIndex {
+  const { file, attempt, telemetry, pinned, now, emptied } = options
+  const database: IndexDatabase<Statements> = indexDatabase(file, statements, emptied)
+  const doing = <T>(task: (sql: Statements) => T): Promise<T> =>
+    attempt('index', async () => database.run(task))
+  const changing = <T>(task: (sql: Statements) => T): Promise<T> =>
     attempt('index', async () => database.transact(task))
   const rest = (): Promise<void> => attempt('index', () => database.rest()).catch(forgiveStorage)
   /** Lost uses make eviction a little less fair and nothing else; eviction is what a full disk needs most. */
-  const uses = <K extends readonly string[]>(write: (sql: Sql, use: Use<K>) => void) =>
+  const uses = <K extends readonly string[]>(write: (sql: Statements, use: Use<K>) => void) =>
     usageLog<K>({
       now,
       rest,
@@ -77,16 +88,22 @@ export function sqliteIndex({ file, attempt, telemetry, now, emptied }: SqliteIn
         }
       },
     })
-  const contentUses = uses<[Digest]>((sql, { key, at }) => {
-    sql.useContent.run(at, ...key)
+  const contentUses = uses<[Digest]>((sql, { key, at, hits }) => {
+    sql.useContent.run(at, hits, ...key)
     sql.useChildren.run(at, ...key)
   })
   const tagUses = uses<[string, string, string]>((sql, { key, at }) => void sql.useTag.run(at, ...key))
 
   return {
+    query: doing,
+    async flush() {
+      await contentUses.flush()
+      await tagUses.flush()
+    },
+
     content: {
       find: (digest) => doing((sql) => sql.findContent.get(digest) as ContentRow | undefined),
-      use: (digest) => contentUses.note([digest]),
+      use: (digest, hit) => contentUses.note([digest], hit),
       add: (digest, { size, mediaType }) =>
         doing((sql) => void sql.addContent.run(digest, size, mediaType, now(), now())),
       async remove(...digests) {
@@ -123,6 +140,16 @@ export function sqliteIndex({ file, attempt, telemetry, now, emptied }: SqliteIn
       remove: ({ upstream, name }, digest) => doing((sql) => void sql.removeLink.run(upstream, name, digest)),
     },
 
+    references: {
+      of: (manifest) => doing((sql) => sql.references.all(manifest).map(({ child }) => child as Digest)),
+      record: (manifest, references) =>
+        changing((sql) => {
+          const isStored = sql.findContent.get(manifest) !== undefined
+          if (!isStored || sql.hasReferences.get(manifest) !== undefined) return
+          for (const digest of references) sql.addReference.run(manifest, digest)
+        }),
+    },
+
     tags: {
       get: ({ upstream, name }, tag) =>
         doing((sql) => {
@@ -148,9 +175,14 @@ export function sqliteIndex({ file, attempt, telemetry, now, emptied }: SqliteIn
       async removeUnusedSince(instant) {
         await tagUses.flush()
         return changing((sql) => {
-          const { changes } = sql.removeOldTags.run(instant)
+          const isPinned = pinnedBy(sql, pinned)
+          const old = (sql.oldTags.all(instant) as unknown as TagRow[]).filter(
+            ({ upstream, repository: name, ...image }) =>
+              !isPinned({ repository: { upstream, name }, ...image }),
+          )
+          for (const { upstream, repository, tag } of old) sql.removeTag.run(upstream, repository, tag)
           sql.removeOldHistory.run(instant)
-          return Number(changes)
+          return old.length
         })
       },
       history: ({ upstream, name }, tag) =>
@@ -163,8 +195,8 @@ export function sqliteIndex({ file, attempt, telemetry, now, emptied }: SqliteIn
     },
 
     async clampInstants(stopped) {
-      const some: readonly ((sql: Sql) => StatementResultingChanges)[] = [
-        ...RANGES.map((range) => (sql: Sql) => sql.clampUses.run(...range, now())),
+      const some: readonly ((sql: Statements) => StatementResultingChanges)[] = [
+        ...RANGES.map((range) => (sql: Statements) => sql.clampUses.run(...range, now())),
         (sql) => sql.clampFetches.run(now()),
         (sql) => sql.clampTags.run(now()),
       ]
@@ -181,6 +213,13 @@ export function sqliteIndex({ file, attempt, telemetry, now, emptied }: SqliteIn
   }
 }
 
+interface TagRow {
+  readonly upstream: string
+  readonly repository: string
+  readonly tag: string
+  readonly digest: Digest
+}
+
 type Range = readonly [vanished: 0 | 1, small: 0 | 1]
 const RANGES: readonly Range[] = [
   [0, 0],
@@ -189,14 +228,13 @@ const RANGES: readonly Range[] = [
   [1, 1],
 ]
 
-function removeContent(sql: ReturnType<typeof statements>, digest: Digest): void {
+function removeContent(sql: Statements, digest: Digest): void {
   sql.removeContent.run(digest)
   sql.removeLinksOf.run(digest)
-  sql.removeReferencesOf.run(digest)
 }
 
 function unused(
-  sql: ReturnType<typeof statements>,
+  sql: Statements,
   range: Range,
   before: number,
   options: InventoryOptions,

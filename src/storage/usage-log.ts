@@ -1,6 +1,7 @@
 /** Gathers when things were used and writes it in batches: a read must not cost a write. */
 export interface UsageLog<K extends readonly string[]> {
-  note(key: K): void
+  /** `hit`: it was read, and not only asked about. */
+  note(key: K, hit?: boolean): void
   /** Writes what was gathered, with turns of the event loop in between; what could not be written stays for the next time. */
   flush(): Promise<void>
   /** Writes it all at once, and ends the timer. */
@@ -11,6 +12,8 @@ export interface Use<K> {
   readonly key: K
   /** Epoch milliseconds. */
   readonly at: number
+  /** Since it was written last. */
+  readonly hits: number
 }
 
 export interface UsageLogOptions<K> {
@@ -39,8 +42,9 @@ export function usageLog<K extends readonly string[]>({ now, write, rest }: Usag
   const timer = setInterval(() => void flush(), EVERY).unref()
 
   return {
-    note(key) {
-      uses.set(key.join(' '), { key, at: now() })
+    note(key, hit = false) {
+      const id = key.join(' ')
+      uses.set(id, { key, at: now(), hits: (uses.get(id)?.hits ?? 0) + Number(hit) })
     },
     flush,
     close() {

@@ -6,6 +6,8 @@ import { adminApp } from '../../src/admin/app.ts'
 import { readiness } from '../../src/admin/health.ts'
 import { metrics } from '../../src/admin/metrics.ts'
 import type { StoreUsage } from '../../src/oci/indexes.ts'
+import { parseImagePattern } from '../../src/oci/image-pattern.ts'
+import { type OpenStore, type StoreFolder, storeFolder } from '../storage/setup.ts'
 import { call } from '../support/raw-client.ts'
 
 let draining = false
@@ -13,16 +15,34 @@ let probeStore: () => Promise<void> = () => Promise.resolve()
 let usage: () => Promise<StoreUsage> = () => Promise.resolve({ objects: 3, bytes: 4096, freeBytes: 1 })
 const counted = metrics(() => usage())
 let server: Server
+let folder: StoreFolder
+let store: OpenStore
 let port: number
 
 before(async () => {
+  folder = await storeFolder()
+  store = await folder.open()
   const ready = readiness({ isDraining: () => draining, probeStore: () => probeStore(), patience: 50 })
   const transfers = () => [{ digest: 'sha256:abc', size: 10, filled: 5 }]
-  server = createServer(adminApp({ metrics: counted, ready, transfers, history: async () => [] }))
+  server = createServer(
+    adminApp({
+      metrics: counted,
+      ready,
+      transfers,
+      history: async () => [],
+      operations: store,
+      parsePattern: parseImagePattern,
+      failed: (error) => assert.fail(error as Error),
+    }),
+  )
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   port = (server.address() as AddressInfo).port
 })
-after(() => server.close())
+after(async () => {
+  server.close()
+  await store.close()
+  await folder[Symbol.asyncDispose]()
+})
 
 const json = async (path: string) => {
   const { status, headers, body } = await call(port, 'GET', path)

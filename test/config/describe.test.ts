@@ -28,8 +28,8 @@ test('passwords are masked, and all else of a full file comes back', async (t) =
   const yaml = `
 listen: { host: '::', port: 443, tls: { cert: a.crt, key: a.key } }
 admin: false
-storage: { root: "/srv/$\${literal}", maxSize: 1TiB, minFree: 12345 }
-cache: { ttl: 90m, sweep: '@daily', tags: [{ match: 'a/b\\d', fresh: 0s }, { match: '', fresh: 1d }] }
+storage: { root: "/srv/$\${literal}", maxSize: 1TiB, minFree: 12345, verify: always, scrub: '@weekly' }
+cache: { ttl: 90m, sweep: '@daily', tags: [{ match: 'a/b\\d', fresh: 0s }, { match: '', fresh: 1d }], pin: [node] }
 transfers: { finishFrom: 0.333, queueLength: 0 }
 log: { level: silent, access: false }
 defaultUpstream: b

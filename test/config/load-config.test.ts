@@ -22,7 +22,7 @@ test('without a file the defaults hold', async (t) => {
   assert.deepEqual(rest, {
     listen: { host: '0.0.0.0', port: 5000 },
     admin: { host: '127.0.0.1', port: 5001 },
-    storage: { root: join(folder, 'data'), maxSize: 50 * 2 ** 30, minFree: 2 ** 30 },
+    storage: { root: join(folder, 'data'), maxSize: 50 * 2 ** 30, minFree: 2 ** 30, verify: 'sample' },
     cache: {
       ttl: 604_800_000,
       ttlFrom: 'use',
@@ -33,6 +33,7 @@ test('without a file the defaults hold', async (t) => {
         { match: /^v?\d+\.\d+(\.\d+)?([-+].*)?$/, fresh: 3_600_000 },
         { match: /.*/, fresh: 60_000 },
       ],
+      pin: [],
     },
     transfers: {
       connections: 4,

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { ConfigError } from '../../src/config/config-error.ts'
 import { loadConfig } from '../../src/config.ts'
+import { IMAGE_PATTERN_MUST } from '../../src/oci/image-pattern.ts'
 import { selfSignedCertificate } from '../support/fixtures.ts'
 import { folderOf } from './folder.ts'
 
@@ -21,7 +22,7 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
   // unknown keys
   [
     'cache: { tll: 7d }',
-    ': cache.tll is not a known key, did you mean `ttl`? (allowed: ttl, ttlFrom, sweep, staleIfError, negative, tags)',
+    ': cache.tll is not a known key, did you mean `ttl`? (allowed: ttl, ttlFrom, sweep, staleIfError, negative, tags, pin)',
   ],
   [
     'listne: {}',
@@ -55,6 +56,7 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
   ],
   ['storage: { maxSize: 50Gi }', `: storage.maxSize is "50Gi", but ${SIZE}, from 1B to 8000TiB`],
   ['storage: { maxSize: -1 }', `: storage.maxSize is -1, but ${SIZE}, from 1B to 8000TiB`],
+  ['cache: { pin: ["a b"] }', `: cache.pin[0] is "a b", but ${IMAGE_PATTERN_MUST}`],
   ['storage: { root: "" }', ': storage.root is "", but must be the name of a file or folder'],
   ['listen: { port: 65536 }', ': listen.port is 65536, but must be a whole number from 0 to 65535'],
   ['listen: { port: 50.5 }', ': listen.port is 50.5, but must be a whole number from 0 to 65535'],

@@ -160,8 +160,11 @@ suite('trouble with the disk', () => {
       set: fail,
       removeUnusedSince: fail,
       history: fail,
+      of: fail,
+      record: fail,
     }
-    await using proxy = await rig({ upstream, store: { ...store, links: broken, tags: broken } })
+    const indexes = { links: broken, references: broken, tags: broken }
+    await using proxy = await rig({ upstream, store: { ...store, ...indexes } })
     upstream.addBlob(layer.bytes)
     const { digest } = upstream.addManifest('library/app', 'latest', manifestOf([layer.bytes]), OCI_MANIFEST)
     const repository = proxy.repository()

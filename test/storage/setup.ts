@@ -71,8 +71,9 @@ export async function openStore(
 type Blobs = Pick<FilesystemStore, 'blobs'>
 
 /** Stores a blob, from whatever an earlier attempt left on. */
-export async function put({ blobs }: Blobs, { bytes, digest }: Blob): Promise<void> {
-  await using ingest = await blobs.ingest({ digest, size: bytes.length })
+export async function put({ blobs }: Blobs, { bytes, digest }: Blob, mediaType?: string): Promise<void> {
+  const expected = { digest, size: bytes.length, ...(mediaType !== undefined && { mediaType }) }
+  await using ingest = await blobs.ingest(expected)
   await fill(ingest, bytes)
   await ingest.commit()
 }

@@ -17,7 +17,14 @@ async function indexFolder() {
   return {
     open(now: () => number) {
       const file = join(folder.path, 'index.sqlite')
-      const index = sqliteIndex({ file, attempt: attempts(telemetry), telemetry, now, emptied: () => {} })
+      const index = sqliteIndex({
+        file,
+        attempt: attempts(telemetry),
+        telemetry,
+        pinned: [],
+        now,
+        emptied: () => {},
+      })
       const lastUsed = async () => {
         const contents = await index.content.longestUnused({ limit: 9999, except: NOTHING })
         return new Map(contents.map(({ digest, lastUsed }) => [digest, lastUsed]))
@@ -40,8 +47,8 @@ suite('references', () => {
     for (const digest of [manifests, platform, layer, other]) {
       await index.content.add(digest, { size: 10, mediaType: 'x' })
     }
-    await index.content.refer(manifests, [platform])
-    await index.content.refer(platform, [layer])
+    await index.references.record(manifests, [platform])
+    await index.references.record(platform, [layer])
     now = 2_000
     index.content.use(platform)
     now = 3_000
@@ -62,8 +69,8 @@ suite('references', () => {
     using index = folder.open(() => now)
     const [first, second, layer] = digests(3) as [Digest, Digest, Digest]
     for (const digest of [first, second, layer]) await index.content.add(digest, { size: 10, mediaType: 'x' })
-    await index.content.refer(first, [layer])
-    await index.content.refer(second, [layer])
+    await index.references.record(first, [layer])
+    await index.references.record(second, [layer])
     index.content.use(first)
     now = 9_000
     index.content.use(second)
@@ -79,8 +86,8 @@ suite('references', () => {
     for (const digest of [manifests, platform, layer, other]) {
       await index.content.add(digest, { size: 10, mediaType: 'x' })
     }
-    await index.content.refer(manifests, [platform])
-    await index.content.refer(platform, [layer])
+    await index.references.record(manifests, [platform])
+    await index.references.record(platform, [layer])
     await index.tags.set(repository, 'latest', { digest: manifests, checkedAt: 1 })
     await index.tags.remove(repository, 'latest')
     assert.deepEqual([...(await index.lastUsed()).keys()], [other])

@@ -1,0 +1,23 @@
+import { Hono } from 'hono'
+import { z } from 'zod'
+import type { ImageCatalogue } from '../oci/catalogue.ts'
+import { bodyOf, type ParsePattern, patternOf } from './body.ts'
+import type { AdminEnv } from './guard.ts'
+import { imageToJson, purgedToJson } from './image-json.ts'
+
+/** What is stored, and throwing it away: `GET images?pattern=`, `GET usage`, `POST purge {pattern, dryRun}`. */
+export function catalogueRoutes(catalogue: ImageCatalogue, parse: ParsePattern): Hono<AdminEnv> {
+  return new Hono<AdminEnv>()
+    .get('/images', async (c) => {
+      const images = await catalogue.images(patternOf(c.req.query('pattern') ?? '*', parse))
+      return c.json({ images: images.map(imageToJson) })
+    })
+    .get('/usage', async (c) => c.json(await catalogue.usage()))
+    .post('/purge', async (c) => {
+      const { pattern, dryRun } = await bodyOf(c, {
+        pattern: z.string(),
+        dryRun: z.boolean().default(false),
+      })
+      return c.json(purgedToJson(await catalogue.purge(patternOf(pattern, parse), { dryRun })))
+    })
+}

@@ -1,0 +1,28 @@
+/** How people read numbers. */
+const SIZES = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']
+const AGES = [
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['min', 60_000],
+  ['s', 1_000],
+] as const
+
+/** `532 B`, `3.4 MiB`, `128 GiB` */
+export function sizeText(bytes: number): string {
+  let value = bytes
+  let unit = 0
+  // What would be rounded to 1024 is one of the next.
+  for (; value >= 1023.5 && unit < SIZES.length - 1; unit++) value /= 1024
+  return `${unit > 0 && value < 9.95 ? value.toFixed(1) : Math.round(value)} ${SIZES[unit]}`
+}
+
+/** `3 d`, `20 min`, `now` */
+export function ageText(milliseconds: number): string {
+  const found = AGES.find(([, length]) => milliseconds >= length)
+  return found === undefined ? 'now' : `${Math.floor(milliseconds / found[1])} ${found[0]}`
+}
+
+/** `1 image`, `2 images` */
+export function countText(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}

@@ -1,0 +1,63 @@
+import type { Digest } from '../oci/digest.ts'
+import type { Image } from '../oci/catalogue.ts'
+import { slices } from './slices.ts'
+import type { Query } from './sql.ts'
+
+/** What the index says of an image by itself. */
+export type ImageRow = Pick<Image, 'repository' | 'tag' | 'digest' | 'storedAt' | 'lastUsed' | 'hits'>
+
+export interface SizedDigest {
+  readonly digest: Digest
+  readonly size: number
+}
+
+interface TaggedRow {
+  readonly upstream: string
+  readonly repository: string
+  readonly tag: string
+  readonly digest: Digest
+  readonly storedAt: number | null
+  readonly lastUsed: number
+  readonly hits: number
+}
+
+type ManifestRow = Pick<ImageRow, 'digest' | 'lastUsed' | 'hits'> & { readonly storedAt: number }
+
+/** Every image there is, with turns of the event loop. */
+export async function imageRows(query: Query): Promise<ImageRow[]> {
+  const pause = slices()
+  const images: ImageRow[] = []
+  for (let last: readonly string[] = ['', '', '']; ;) {
+    const page = (await query((sql) => sql.taggedImages.all(...last))) as unknown as TaggedRow[]
+    for (const { upstream, repository, storedAt, ...row } of page)
+      images.push({ ...row, repository: { upstream, name: repository }, storedAt: storedAt ?? undefined })
+    const end = page.at(-1)
+    if (end === undefined) break
+    last = [end.upstream, end.repository, end.tag]
+    await pause()
+  }
+  for (let last = ''; ;) {
+    const page = (await query((sql) => sql.manifests.all(last))) as unknown as ManifestRow[]
+    for (const row of page) {
+      const places = await query((sql) => sql.untaggedIn.all(row.digest))
+      for (const { upstream, repository } of places as { upstream: string; repository: string }[])
+        images.push({ ...row, repository: { upstream, name: repository } })
+      await pause()
+    }
+    const end = page.at(-1)
+    if (end === undefined) return images
+    last = end.digest
+  }
+}
+
+/** Of each of these manifests, what is stored of it and of all it refers to; with turns of the event loop. */
+export async function* closures(
+  query: Query,
+  digests: Iterable<Digest>,
+): AsyncGenerator<readonly [root: Digest, content: readonly SizedDigest[]]> {
+  const pause = slices()
+  for (const root of digests) {
+    yield [root, (await query((sql) => sql.closure.all(root))) as unknown as SizedDigest[]]
+    await pause()
+  }
+}

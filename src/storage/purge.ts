@@ -1,0 +1,163 @@
+import type { Image, ImageCatalogue } from '../oci/catalogue.ts'
+import type { Digest } from '../oci/digest.ts'
+import type { ImagePattern } from '../oci/image-pattern.ts'
+import type { RepositoryName } from '../oci/reference.ts'
+import type { BlobStore } from '../oci/stores.ts'
+import type { StoreTelemetry } from '../oci/telemetry.ts'
+import { closures, type ImageRow, imageRows, type SizedDigest } from './image-rows.ts'
+import { slices } from './slices.ts'
+import type { Query } from './sql.ts'
+
+export interface PurgeOptions {
+  readonly query: Query
+  readonly blobs: Pick<BlobStore, 'delete'>
+  readonly telemetry: Pick<StoreTelemetry, 'evicted'>
+  /** Tells of some of all images what is to be known. */
+  readonly describe: (all: readonly ImageRow[], some: readonly ImageRow[]) => Promise<readonly Image[]>
+}
+
+/** What a repository is to be forgotten to contain. */
+interface Unlinking {
+  readonly repository: RepositoryName
+  readonly digests: ReadonlySet<Digest>
+}
+
+/** An object goes when no image that stays uses it, and no repository is left that was seen to contain it. */
+export function purging({ query, blobs, telemetry, describe }: PurgeOptions): ImageCatalogue['purge'] {
+  return async (pattern, { dryRun }) => {
+    const all = await imageRows(query)
+    const matching = await describe(all, all.filter(pattern.matches))
+    const images = matching.filter(({ isPinned }) => !isPinned)
+    const pinned = matching.filter(({ isPinned }) => isPinned)
+    const doomed = new Set(images.map(keyOf))
+    const staying = all.filter((image) => !doomed.has(keyOf(image)))
+    const unlinkings = await planUnlinking(pattern, images, staying)
+    const content = await unused(images, staying, unlinkings)
+    if (!dryRun) {
+      await forget(images, unlinkings)
+      await remove(content)
+    }
+    const bytes = content.reduce((sum, { size }) => sum + size, 0)
+    return { images, pinned, objects: content.length, bytes }
+  }
+
+  async function planUnlinking(
+    pattern: ImagePattern,
+    images: readonly ImageRow[],
+    staying: readonly ImageRow[],
+  ): Promise<Unlinking[]> {
+    const stayingBy = Map.groupBy(staying, ({ repository }) => repositoryKey(repository))
+    const doomedBy = Map.groupBy(images, ({ repository }) => repositoryKey(repository))
+    const repositories = new Map(images.map(({ repository }) => [repositoryKey(repository), repository]))
+    if (pattern.isWhole)
+      for (const repository of await linkedRepositories(pattern))
+        repositories.set(repositoryKey(repository), repository)
+    const plan: Unlinking[] = []
+    for (const [key, repository] of repositories) {
+      const others = stayingBy.get(key)
+      const going =
+        others === undefined ? await linksIn(repository) : await contentOf(doomedBy.get(key) ?? [])
+      for (const digest of await contentOf(others ?? [])) going.delete(digest)
+      plan.push({ repository, digests: going })
+    }
+    return plan
+  }
+
+  async function unused(
+    images: readonly ImageRow[],
+    staying: readonly ImageRow[],
+    unlinkings: readonly Unlinking[],
+  ): Promise<readonly SizedDigest[]> {
+    const candidates = await contentOf(images)
+    for (const { digests } of unlinkings) for (const digest of digests) candidates.add(digest)
+    for await (const [, parts] of closures(query, rootsOf(staying)))
+      for (const { digest } of parts) candidates.delete(digest)
+    const unlinked = new Map(
+      unlinkings.map(({ repository, digests }) => [repositoryKey(repository), digests]),
+    )
+    const pause = slices()
+    const content: SizedDigest[] = []
+    for (const digest of candidates) {
+      const size = await query((sql) => sql.findContent.get(digest)?.['size'])
+      const links = await linksOf(digest)
+      if (size !== undefined && links.every((link) => unlinked.get(repositoryKey(link))?.has(digest)))
+        content.push({ digest, size: Number(size) })
+      await pause()
+    }
+    return content
+  }
+
+  async function forget(images: readonly ImageRow[], unlinkings: readonly Unlinking[]): Promise<void> {
+    const pause = slices()
+    for (const {
+      repository: { upstream, name },
+      tag,
+    } of images) {
+      if (tag !== undefined) await query((sql) => sql.forgetTag.run(upstream, name, tag))
+      await pause()
+    }
+    for (const {
+      repository: { upstream, name },
+      digests,
+    } of unlinkings)
+      for (const digest of digests) {
+        await query((sql) => sql.removeLink.run(upstream, name, digest))
+        await pause()
+      }
+  }
+
+  async function remove(content: readonly SizedDigest[]): Promise<void> {
+    const pause = slices()
+    for (const { digest } of content) {
+      // Somebody may have pulled it meanwhile.
+      if ((await linksOf(digest)).length > 0) continue
+      await blobs.delete(digest)
+      telemetry.evicted('purge')
+      await pause()
+    }
+  }
+
+  async function contentOf(images: readonly ImageRow[]): Promise<Set<Digest>> {
+    const content = new Set<Digest>()
+    for await (const [, parts] of closures(query, rootsOf(images)))
+      for (const { digest } of parts) content.add(digest)
+    return content
+  }
+
+  async function linkedRepositories(pattern: ImagePattern): Promise<RepositoryName[]> {
+    const pause = slices()
+    const found: RepositoryName[] = []
+    for (let last = { upstream: '', name: '' }; ;) {
+      const row = await query((sql) => sql.nextRepository.get(last.upstream, last.name))
+      if (row === undefined) return found
+      last = repositoryOf(row)
+      if (pattern.matchesRepository(last)) found.push(last)
+      await pause()
+    }
+  }
+
+  async function linksIn({ upstream, name }: RepositoryName): Promise<Set<Digest>> {
+    const rows = await query((sql) => sql.linksIn.all(upstream, name))
+    return new Set(rows.map(({ digest }) => digest as Digest))
+  }
+
+  async function linksOf(digest: Digest): Promise<RepositoryName[]> {
+    return (await query((sql) => sql.linksOf.all(digest))).map(repositoryOf)
+  }
+}
+
+function repositoryOf({ upstream, repository }: Record<string, unknown>): RepositoryName {
+  return { upstream: String(upstream), name: String(repository) }
+}
+
+function rootsOf(images: readonly ImageRow[]): ReadonlySet<Digest> {
+  return new Set(images.map(({ digest }) => digest))
+}
+
+function keyOf({ repository, tag = '', digest }: ImageRow): string {
+  return `${repositoryKey(repository)} ${tag} ${digest}`
+}
+
+function repositoryKey({ upstream, name }: RepositoryName): string {
+  return `${upstream} ${name}`
+}
