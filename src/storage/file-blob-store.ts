@@ -24,7 +24,7 @@ export interface FileBlobStoreOptions extends FileIngestOptions {
   readonly corrupt: (digest: Digest) => void
 }
 
-/** One read in a hundred: hashing costs as much again as reading, and what is read often is verified often. */
+/** One read in a hundred: hashing costs more than serving, and what is read often is verified often. */
 const SAMPLED = 0.01
 
 /** As many as libuv has threads. */

@@ -122,7 +122,7 @@ export async function filesystemStore(options: FilesystemStoreOptions): Promise<
         flush: index.flush,
       }),
       pins: pinning,
-      verify: verifying({ files, paths, query, attempt, totals: content.totals, discard: store.discard }),
+      verify: verifying({ files, paths, query, totals: content.totals, discard: store.discard }),
       sweepPartials: (limits) => attempt('sweep', () => parts.sweep(limits, now())),
       async probe() {
         await files.makeFolder(paths.ingest)

@@ -6,13 +6,12 @@ import type { Files, OpenFile } from './files.ts'
 import type { SizedDigest } from './image-rows.ts'
 import type { Paths } from './paths.ts'
 import type { Query } from './sql.ts'
-import { type Attempt, codeOf } from './storage-error.ts'
+import { codeOf } from './storage-error.ts'
 
 export interface VerifyingOptions {
   readonly files: Files
   readonly paths: Paths
   readonly query: Query
-  readonly attempt: Attempt
   readonly totals: () => Promise<Share>
   /** Removes and counts an object. */
   readonly discard: (digest: Digest) => Promise<void>
@@ -25,7 +24,7 @@ const PIECE = 512 * 1024
 const STEP = 250
 
 /** Looks at every object, in the order of their digests. One that is stored or evicted meanwhile may be looked at or not. */
-export function verifying({ files, paths, query, attempt, totals, discard }: VerifyingOptions): Verify {
+export function verifying({ files, paths, query, totals, discard }: VerifyingOptions): Verify {
   return async function* ({ bytesPerSecond, signal }) {
     const total = await totals()
     const checked = { objects: 0, bytes: 0 }
@@ -97,7 +96,7 @@ export function verifying({ files, paths, query, attempt, totals, discard }: Ver
     const isStored = await query((sql) => sql.findContent.get(digest) !== undefined)
     if (!isStored) return []
     const links = await query((sql) => sql.linksOf.all(digest))
-    await attempt('verify', () => discard(digest))
+    await discard(digest)
     const repositories = links.map(({ upstream, repository }) => `${String(upstream)}/${String(repository)}`)
     return [{ digest, size, problem, repositories }]
   }

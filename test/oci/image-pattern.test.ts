@@ -124,6 +124,7 @@ suite('any image', () => {
           const written = parseImagePattern(text, [image.repository.upstream])!
           const stored = imagePattern(written.text)
           assert.deepEqual([stored.text, stored.matches(image)], [written.text, written.matches(image)])
+          assert.equal(parseImagePattern(stored.text, [image.repository.upstream])?.text, stored.text)
         },
       ),
     )
