@@ -6,6 +6,8 @@ import { coldDirect } from './metrics/cold-direct.ts'
 import { followers } from './metrics/followers.ts'
 import { herd } from './metrics/herd.ts'
 import { limited } from './metrics/limited.ts'
+import { million } from './metrics/million.ts'
+import { quota } from './metrics/quota.ts'
 import { restart } from './metrics/restart.ts'
 import { slowReaders } from './metrics/slow-readers.ts'
 import { warm } from './metrics/warm.ts'
@@ -19,6 +21,8 @@ const METRICS: Readonly<Record<string, (add: Add) => Promise<void>>> = {
   herd,
   restart,
   'slow-readers': slowReaders,
+  million,
+  quota,
 }
 
 const wanted = process.argv.slice(2)

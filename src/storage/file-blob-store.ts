@@ -62,12 +62,20 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
     usage: () =>
       attempt('usage', async () => ({
         ...(await content.totals()),
-        freeBytes: await files.freeBytes(paths.root),
+        freeBytes: await freeBytes(),
       })),
 
     use: content.use,
     olderThan: content.olderThan,
     longestUnused: content.longestUnused,
+  }
+
+  /** Also of a store that somebody has removed: it begins anew. */
+  async function freeBytes(): Promise<number> {
+    const free = await files.freeBytes(paths.root).catch(unlessMissing)
+    if (free !== undefined) return free
+    await files.makeFolder(paths.root)
+    return files.freeBytes(paths.root)
   }
 
   async function find(digest: Digest): Promise<Descriptor | undefined> {

@@ -4,6 +4,8 @@ import { mkdir, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 import { promisify } from 'node:util'
+import { evictor } from '../../src/registry/evictor.ts'
+import { roomyStore } from '../../src/registry/roomy-store.ts'
 import { blobOf } from '../support/fixtures.ts'
 import { nothingOpenBelow } from '../support/leaks.ts'
 import { tempFolder } from '../support/temp-folder.ts'
@@ -48,6 +50,32 @@ suite('F60 F61 a disk of 8 MiB', () => {
     await put(store, blobOf(MiB, 4))
     await holdsOnly(store, [second, blobOf(MiB, 4)])
     await store.probe()
+  })
+
+  test('minFree is left free, whatever comes: the longest unused goes before the next is written', async (context) => {
+    await using disk = await smallDisk(context)
+    if (disk === undefined) return
+    await using store = await openStore(disk.path)
+    const evicting = evictor({
+      ...store,
+      store: store.blobs,
+      policy: { ttl: Infinity, ttlFrom: 'use', maxSize: Infinity, minFree: 2 * MiB },
+      pinned: async () => new Set(),
+      isScarce: () => false,
+      telemetry: { evicted: (reason) => store.evicted.push(reason) },
+      now: Date.now,
+    })
+    const blobs = roomyStore(store.blobs, evicting)
+    for (let seed = 1; seed <= 20; seed++) {
+      const blob = blobOf(MiB, seed)
+      await put({ blobs }, blob)
+      assert.deepEqual(await contentOf(store, blob), blob.bytes)
+      const { freeBytes } = await store.inventory.usage()
+      // The index grows too, by less than this.
+      assert.ok(freeBytes > 1.5 * MiB, `${freeBytes}`)
+    }
+    assert.ok(store.evicted.length >= 15 && store.failed.length === 0)
+    await assert.rejects(put({ blobs }, blobOf(7 * MiB, 30)), failsFor('EDQUOT'))
   })
 
   test('a process starts with no byte left', async (context) => {
