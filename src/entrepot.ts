@@ -12,6 +12,7 @@ import { transferManager } from './registry/transfer-manager.ts'
 import { ttlScheduler } from './registry/ttl-scheduler.ts'
 import { filesystemStore } from './storage/filesystem-store.ts'
 import { upstreamClient } from './upstream/client.ts'
+import { credentialSource } from './upstream/credential-source.ts'
 import { guardedUpstream } from './upstream/guarded-upstream.ts'
 
 export interface Entrepot {
@@ -22,8 +23,8 @@ export interface Entrepot {
   stop(grace: number): Promise<void>
 }
 
-/** Builds the parts, hands them to each other, and listens. The only place that sees all of them. */
-export async function entrepot(config: Config, log: Logger): Promise<Entrepot> {
+/** Builds the parts, hands them to each other, and listens. The only place that sees all of them. Credential helpers get `env`. */
+export async function entrepot(config: Config, log: Logger, env: NodeJS.ProcessEnv = {}): Promise<Entrepot> {
   const { storage, cache, transfers: limits } = config
   const numbers = metrics(() => store.inventory.usage())
   const storeFailed = (error: unknown) => log.error({ err: error }, 'the store failed')
@@ -34,13 +35,24 @@ export async function entrepot(config: Config, log: Logger): Promise<Entrepot> {
   })
   await store.sweepPartials({ olderThan: limits.keepPartialFor, maxBytes: limits.keepPartial })
 
-  const clients = Object.values(config.upstreams).map(({ credentials, ca, ...upstream }) =>
-    upstreamClient({
-      ...upstream,
-      credentials: async () => credentials,
-      ...(ca && { ca: ca.text }),
-      telemetry: numbers.upstreams,
-    }),
+  const stopping = new AbortController()
+  const clients = Object.values(config.upstreams).map(
+    ({ credentials: login, credentialHelper: helper, dockerConfig, ca, ...upstream }) =>
+      upstreamClient({
+        ...upstream,
+        credentials: credentialSource({
+          upstream: upstream.name,
+          url: upstream.url,
+          ...(login && { login }),
+          ...(helper !== undefined && { helper }),
+          ...(dockerConfig !== undefined && { dockerConfig }),
+          env,
+          signal: stopping.signal,
+          failed: (err) => log.warn({ upstream: upstream.name, err }, 'old credentials are still used'),
+        }),
+        ...(ca && { ca: ca.text }),
+        telemetry: numbers.upstreams,
+      }),
   )
   const upstreams = new Map(
     clients.map((client) => [client.name, guardedUpstream(client, { telemetry: numbers.upstreams })]),
@@ -95,6 +107,7 @@ export async function entrepot(config: Config, log: Logger): Promise<Entrepot> {
       await scheduler.stop()
       await listening.close(grace)
       await transfers[Symbol.asyncDispose]()
+      stopping.abort()
       await Promise.all(clients.map((client) => client.close()))
       if (admin) await admin.close(0)
       await store.close()

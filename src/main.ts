@@ -36,7 +36,7 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 async function serve(config: Config, log: Logger): Promise<void> {
-  const running = await entrepot(config, log)
+  const running = await entrepot(config, log, process.env)
   let stopping = false
   const stop = (signal: string) => {
     if (stopping) process.exit(EXIT.failure)

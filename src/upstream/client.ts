@@ -4,21 +4,22 @@ import type { UpstreamTelemetry } from '../oci/telemetry.ts'
 import type { Upstream } from '../oci/upstream.ts'
 import { authorizer } from './authorizer.ts'
 import { chunkSweeper } from './chunk-sweeper.ts'
+import type { CredentialSource } from './credentials.ts'
 import { deadline } from './deadline.ts'
 import { dialer, dialledAs, isPrivateHost } from './dialer.ts'
 import { exchange } from './exchange.ts'
 import { rateBudget } from './rate-budget.ts'
 import { followRedirects } from './redirects.ts'
 import { upstreamRepository } from './repository.ts'
-import { type Credentials, tokenSource } from './token.ts'
+import { tokenSource } from './token.ts'
 
 export interface UpstreamClientOptions {
   /** What the configuration calls it; in errors and metrics. */
   readonly name: string
   /** Where `/v2/` is; may have a path before it. */
   readonly url: string
-  /** Asked whenever they are to be sent, so that they may change; undefined = anonymous. */
-  readonly credentials?: () => Promise<Credentials | undefined>
+  /** Anonymous without. */
+  readonly credentials?: CredentialSource
   /** Where else tokens may come from, as `https://auth.docker.io`. */
   readonly tokenRealms?: readonly string[]
   /** PEM of an authority to trust besides the system's. */
