@@ -14,6 +14,7 @@ import { filesystemStore } from './storage/filesystem-store.ts'
 import { upstreamClient } from './upstream/client.ts'
 import { credentialSource } from './upstream/credential-source.ts'
 import { guardedUpstream } from './upstream/guarded-upstream.ts'
+import { proxiesFrom } from './upstream/proxy-environment.ts'
 
 export interface Entrepot {
   readonly registry: Listening
@@ -23,7 +24,7 @@ export interface Entrepot {
   stop(grace: number): Promise<void>
 }
 
-/** Builds the parts, hands them to each other, and listens. The only place that sees all of them. Credential helpers get `env`. */
+/** Builds the parts, hands them to each other, and listens. The only place that sees all of them. `env` is for credential helpers, and says which proxies to use. */
 export async function entrepot(config: Config, log: Logger, env: NodeJS.ProcessEnv = {}): Promise<Entrepot> {
   const { storage, cache, transfers: limits } = config
   const numbers = metrics(() => store.inventory.usage())
@@ -36,6 +37,7 @@ export async function entrepot(config: Config, log: Logger, env: NodeJS.ProcessE
   await store.sweepPartials({ olderThan: limits.keepPartialFor, maxBytes: limits.keepPartial })
 
   const stopping = new AbortController()
+  const proxyFor = proxiesFrom(env)
   const clients = Object.values(config.upstreams).map(
     ({ credentials: login, credentialHelper: helper, dockerConfig, ca, ...upstream }) =>
       upstreamClient({
@@ -51,6 +53,7 @@ export async function entrepot(config: Config, log: Logger, env: NodeJS.ProcessE
           failed: (err) => log.warn({ upstream: upstream.name, err }, 'old credentials are still used'),
         }),
         ...(ca && { ca: ca.text }),
+        proxyFor,
         telemetry: numbers.upstreams,
       }),
   )
