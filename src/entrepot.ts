@@ -81,6 +81,7 @@ export async function entrepot(config: Config, log: Logger, env: NodeJS.ProcessE
   const registry = proxyRegistry({
     route: router(Object.values(config.upstreams), config.defaultUpstream),
     upstreams,
+    rules: (upstream) => config.upstreams[upstream]!,
     store,
     transfers,
     freshness: { rules: cache.tags, staleIfError: cache.staleIfError },

@@ -42,7 +42,8 @@ function proxyUrl(variable: string, value: string): URL | undefined {
 /** Its login can be told from its escapes. */
 function isReadable({ username, password }: URL): boolean {
   try {
-    return decodeURIComponent(username + password) !== undefined
+    decodeURIComponent(username + password)
+    return true
   } catch (error) {
     if (error instanceof URIError) return false
     throw error
