@@ -18,7 +18,9 @@ import { scrubScheduler } from './registry/scrub-scheduler.ts'
 import { transferManager } from './registry/transfer-manager.ts'
 import { ttlScheduler } from './registry/ttl-scheduler.ts'
 import { upstreamClient } from './upstream/client.ts'
+import { credentialSource } from './upstream/credential-source.ts'
 import { guardedUpstream } from './upstream/guarded-upstream.ts'
+import { proxiesFrom } from './upstream/proxy-environment.ts'
 
 export interface Entrepot {
   readonly registry: Listening
@@ -28,8 +30,8 @@ export interface Entrepot {
   stop(grace: number): Promise<void>
 }
 
-/** Builds the parts, hands them to each other, and listens. The only place that sees all of them. */
-export async function entrepot(config: Config, log: Logger): Promise<Entrepot> {
+/** Builds the parts, hands them to each other, and listens. The only place that sees all of them. `env` is for credential helpers, and says which proxies to use. */
+export async function entrepot(config: Config, log: Logger, env: NodeJS.ProcessEnv = {}): Promise<Entrepot> {
   const { storage, cache, transfers: limits } = config
   const numbers = metrics(() => store.inventory.usage())
   const storeFailed = (error: unknown) => log.error({ err: error }, 'the store failed')
@@ -38,13 +40,26 @@ export async function entrepot(config: Config, log: Logger): Promise<Entrepot> {
 
   const links = hotLinks(store.links)
   const hot = hotStore(store.blobs, { used: store.inventory.use })
-  const clients = Object.values(config.upstreams).map(({ credentials, ca, ...upstream }) =>
-    upstreamClient({
-      ...upstream,
-      credentials: async () => credentials,
-      ...(ca && { ca: ca.text }),
-      telemetry: numbers.upstreams,
-    }),
+  const stopping = new AbortController()
+  const proxyFor = proxiesFrom(env)
+  const clients = Object.values(config.upstreams).map(
+    ({ credentials: login, credentialHelper: helper, dockerConfig, ca, ...upstream }) =>
+      upstreamClient({
+        ...upstream,
+        credentials: credentialSource({
+          upstream: upstream.name,
+          url: upstream.url,
+          ...(login && { login }),
+          ...(helper !== undefined && { helper }),
+          ...(dockerConfig !== undefined && { dockerConfig }),
+          env,
+          signal: stopping.signal,
+          failed: (err) => log.warn({ upstream: upstream.name, err }, 'old credentials are still used'),
+        }),
+        ...(ca && { ca: ca.text }),
+        proxyFor,
+        telemetry: numbers.upstreams,
+      }),
   )
   const upstreams = new Map(
     clients.map((client) => [client.name, guardedUpstream(client, { telemetry: numbers.upstreams })]),
@@ -81,6 +96,7 @@ export async function entrepot(config: Config, log: Logger): Promise<Entrepot> {
   const registry = proxyRegistry({
     route: router(Object.values(config.upstreams), config.defaultUpstream),
     upstreams,
+    rules: (upstream) => config.upstreams[upstream]!,
     store: { blobs, links, references: store.references, tags: store.tags },
     transfers,
     freshness: { rules: cache.tags, staleIfError: cache.staleIfError },
@@ -125,6 +141,7 @@ export async function entrepot(config: Config, log: Logger): Promise<Entrepot> {
       await scrubbing?.stop()
       await listening.close(grace)
       await transfers[Symbol.asyncDispose]()
+      stopping.abort()
       await Promise.all(clients.map((client) => client.close()))
       if (admin) await admin.close(0)
       await store.close()

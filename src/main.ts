@@ -48,7 +48,7 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 async function serve(config: Config, log: Logger): Promise<void> {
-  const running = await entrepot(config, log)
+  const running = await entrepot(config, log, process.env)
   let stopping = false
   const stop = (signal: string) => {
     if (stopping) process.exit(EXIT.failure)

@@ -157,6 +157,48 @@ suite('several upstreams', () => {
   })
 })
 
+suite('allow and deny', () => {
+  test('a repository that a rule denies is a 403 that names it, for everything in it and before anything is looked up', async () => {
+    await using upstream = await fakeUpstream({ referrers: true })
+    upstream.addBlob(layer.bytes)
+    for (const name of ['library/app', 'org/app', 'org/secret'])
+      upstream.addManifest(name, 'latest', manifest, OCI_MANIFEST)
+    const upstreamConfig = { allow: ['library/*', 'org/*'], deny: ['org/secret'] }
+    await using proxy = await startProxy({ upstream, upstreamConfig })
+    const questions = [
+      'manifests/latest',
+      `manifests/${digestOf(manifest)}`,
+      `blobs/${layer.digest}`,
+      'tags/list',
+    ]
+    questions.push(`referrers/${digestOf(manifest)}`)
+    // What is in the store by the way of another repository is not given out either.
+    for (const question of questions) {
+      assert.equal((await call(proxy.port, 'GET', `/v2/org/app/${question}`)).status, 200, question)
+    }
+    assert.equal((await call(proxy.port, 'GET', '/v2/app/manifests/latest')).status, 200)
+    const asked = upstream.requests.length
+    for (const method of ['GET', 'HEAD'] as const) {
+      for (const question of questions) {
+        const denied = await call(proxy.port, method, `/v2/org/secret/${question}`)
+        assert.equal(denied.status, 403, question)
+        assert.equal(denied.headers['www-authenticate'], undefined)
+        if (method === 'HEAD') continue
+        const [error] = JSON.parse(denied.body.toString()).errors
+        assert.equal(error.code, 'DENIED')
+        assert.deepEqual(error.detail, {
+          upstream: 'docker.io',
+          repository: 'org/secret',
+          rule: 'deny: org/secret',
+        })
+      }
+    }
+    const other = await call(proxy.port, 'GET', '/v2/docker.io/other/app/manifests/latest')
+    assert.equal(JSON.parse(other.body.toString()).errors[0].detail.rule, 'allow: library/*, org/*')
+    assert.equal(upstream.requests.length, asked)
+  })
+})
+
 suite('out of order', () => {
   test('F13 with no upstream it starts, is ready, and a pull is a 502 that names the upstream', async () => {
     await using upstream = await fakeUpstream()

@@ -21,8 +21,8 @@ export function describeConfig(config: Config): string {
 }
 
 function entryOf({ credentials, ca, ...upstream }: Mutable<UpstreamConfig>): UpstreamEntry {
-  const { url, aliases, hosts, credentialHelper, tokenRealms, allowPrivate, timeouts, maxTransfers } =
-    upstream
+  const { url, aliases, hosts, credentialHelper, dockerConfig, insecure, tokenRealms } = upstream
+  const { allowPrivate, allow, deny, timeouts, maxTransfers } = upstream
   return {
     url,
     aliases,
@@ -31,9 +31,13 @@ function entryOf({ credentials, ca, ...upstream }: Mutable<UpstreamConfig>): Ups
     password: credentials !== undefined && credentials.passwordFile === undefined ? MASK : undefined,
     passwordFile: credentials?.passwordFile,
     credentialHelper,
+    dockerConfig,
     ca: ca?.path,
+    insecure,
     tokenRealms,
     allowPrivate,
+    allow,
+    deny,
     timeouts,
     maxTransfers,
   }

@@ -46,12 +46,20 @@ const upstream = section({
     /^[a-z\d][\w.-]*$/i,
     'what follows docker-credential- in the name of a program',
   ).optional(),
-  /** A file of PEM certificates that may sign for it, instead of the system's. */
+  /** A `config.json` of Docker's, in which its credentials stand, or the helper that has them. */
+  dockerConfig: fileName().optional(),
+  /** A file of PEM certificates that may sign for it, besides the system's. */
   ca: fileName().optional(),
+  /** Its certificate, and those of its `tokenRealms`, are not verified; those of hosts it redirects to are. */
+  insecure: yesOrNo().optional(),
   /** Origins that may be given its credentials in exchange for a token, besides its own and its registrable domain. */
   tokenRealms: list(origin({ anyPath: true })).optional(),
   /** It may redirect to private addresses. When not given: if its url is one itself. */
   allowPrivate: yesOrNo().optional(),
+  /** Repositories that may be pulled from it; all when not given. `*` is any part of a name up to a slash, `**` any with them. */
+  allow: list(repositories()).optional(),
+  /** Repositories that may not, also where `allow` has them. */
+  deny: list(repositories()).optional(),
   timeouts: section({
     /** Look-up of the name, TCP and TLS. */
     connect: time(LONGEST_TIMER).prefault('5s'),
@@ -152,6 +160,13 @@ export const fileSchema = section({
     .record(z.string(), upstream, { error: 'must be a mapping of upstreams by name' })
     .prefault(PUBLIC_REGISTRIES),
 })
+
+function repositories() {
+  return matching(
+    /^[a-z\d*]([a-z\d._/*-]*[a-z\d*])?$/,
+    'the name of a repository, or a pattern such as library/* or org/**',
+  )
+}
 
 /** A mapping with these keys and no others. */
 function section<T extends z.ZodRawShape>(shape: T) {

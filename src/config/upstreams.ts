@@ -1,27 +1,28 @@
 import { X509Certificate } from 'node:crypto'
+import { type CredentialsConfig, resolveCredentials } from './credentials.ts'
 import type { LoadedFile, LoadFile } from './files.ts'
 import { HOST_MUST, parseHost } from './leaves.ts'
 import type { KeyPath, Mistakes } from './mistakes.ts'
 import { PUBLIC_REGISTRIES } from './public-registries.ts'
 import type { UpstreamEntry } from './schema.ts'
 
-interface Credentials {
-  readonly username: string
-  readonly password: string
-  /** Where the password came from, when it came from a file. */
-  readonly passwordFile?: string
-}
+type AsWritten =
+  | 'aliases'
+  | 'hosts'
+  | 'allowPrivate'
+  | 'insecure'
+  | 'allow'
+  | 'deny'
+  | 'timeouts'
+  | 'maxTransfers'
 
-type AsWritten = 'aliases' | 'hosts' | 'credentialHelper' | 'allowPrivate' | 'timeouts' | 'maxTransfers'
-
-export interface UpstreamConfig extends Pick<UpstreamEntry, AsWritten> {
+export interface UpstreamConfig extends Pick<UpstreamEntry, AsWritten>, CredentialsConfig {
   /** What it is configured under, in lower case. */
   readonly name: string
   /** Its origin: `https://registry-1.docker.io`. */
   readonly url: string
   /** Origins. */
   readonly tokenRealms: string[]
-  readonly credentials?: Credentials
   /** PEM certificates. */
   readonly ca?: LoadedFile
 }
@@ -74,7 +75,10 @@ async function resolveUpstream(
   const known = PUBLIC_REGISTRIES[name]
   // The realms of a public registry are not those of whoever stands at another url.
   const knownRealms = entry.url === undefined ? known?.tokenRealms : undefined
-  const { aliases, hosts, credentialHelper, allowPrivate, timeouts, maxTransfers } = entry
+  const { aliases, hosts, allowPrivate, insecure, allow, deny, timeouts, maxTransfers } = entry
+  if (insecure === true && entry.ca !== undefined) {
+    throw mistakes.value([...at, 'insecure'], 'ca is given too: only one of them is allowed')
+  }
   const credentials = await resolveCredentials(at, entry, mistakes, load)
   const ca =
     entry.ca === undefined ? undefined : await loadCertificates([...at, 'ca'], entry.ca, mistakes, load)
@@ -83,40 +87,16 @@ async function resolveUpstream(
     url: entry.url ?? known?.url ?? new URL(`https://${name}`).origin,
     aliases,
     hosts,
-    ...(credentials && { credentials }),
-    ...(credentialHelper !== undefined && { credentialHelper }),
+    ...credentials,
     ...(ca && { ca }),
     tokenRealms: entry.tokenRealms ?? knownRealms ?? [],
     ...(allowPrivate !== undefined && { allowPrivate }),
+    ...(insecure !== undefined && { insecure }),
+    ...(allow !== undefined && { allow }),
+    ...(deny !== undefined && { deny }),
     timeouts,
     maxTransfers,
   }
-}
-
-async function resolveCredentials(
-  at: KeyPath,
-  { username, password, passwordFile, credentialHelper }: UpstreamEntry,
-  mistakes: Mistakes,
-  load: LoadFile,
-): Promise<Credentials | undefined> {
-  const secretKey = password === undefined ? 'passwordFile' : 'password'
-  if (password !== undefined && passwordFile !== undefined) {
-    throw mistakes.value([...at, 'passwordFile'], 'password is given too: only one of them is allowed')
-  }
-  if (credentialHelper !== undefined && username !== undefined) {
-    throw mistakes.value([...at, 'credentialHelper'], 'username is given too: only one of them is allowed')
-  }
-  if (username === undefined) {
-    if (password === undefined && passwordFile === undefined) return undefined
-    throw mistakes.key([...at, 'username'], `must be given where ${secretKey} is`)
-  }
-  if (password !== undefined) return { username, password }
-  if (passwordFile === undefined) {
-    throw mistakes.key([...at, 'password'], 'or passwordFile must be given where username is')
-  }
-  const { path, text } = await load([...at, 'passwordFile'], passwordFile)
-  if (text.trim() === '') throw mistakes.value([...at, 'passwordFile'], 'must be a file that is not empty')
-  return { username, password: text.trim(), passwordFile: path }
 }
 
 /** A name selects one upstream, whether it is its own or an alias, and so does a Host header. */

@@ -14,6 +14,7 @@ const MESSAGES = {
   RANGE_INVALID: 'the requested range is not satisfiable',
   REQUEST_INVALID: 'the request is malformed',
   REQUEST_TOO_LONG: 'the request URL is too long',
+  DENIED: 'this proxy is configured not to serve this repository',
   UNSUPPORTED: 'this registry is a read-only cache',
   TOOMANYREQUESTS: 'too many downloads are waiting for this upstream',
   UPSTREAM_DENIED: 'the upstream registry denies this proxy access',

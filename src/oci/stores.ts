@@ -118,6 +118,6 @@ export interface Address {
 }
 
 export interface Registry {
-  /** undefined = the address names an upstream that is not configured. */
+  /** undefined = the address names an upstream that is not configured. @throws RegistryError DENIED where a rule of ours forbids it */
   find(address: Address): Repository | undefined
 }

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import { RegistryError } from '../oci/errors.ts'
 import type { LinkIndex, ReferenceIndex, TagIndex } from '../oci/indexes.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { BlobStore, Registry, Repository } from '../oci/stores.ts'
@@ -11,6 +12,7 @@ import { proxyBlobStore } from './proxy-blob-store.ts'
 import { proxyManifestStore } from './proxy-manifest-store.ts'
 import { proxyReferrersService } from './proxy-referrers-service.ts'
 import { proxyTagService } from './proxy-tag-service.ts'
+import { type RepositoryRules, repositoryRules } from './repository-rules.ts'
 import type { Router } from './routing.ts'
 import { shortTermCache } from './short-term-cache.ts'
 import type { TransferManager } from './transfer-manager.ts'
@@ -19,6 +21,8 @@ export interface ProxyRegistryOptions {
   readonly route: Router
   /** By name; every name that `route` answers with is there. */
   readonly upstreams: ReadonlyMap<string, Upstream>
+  /** What may be pulled from the upstream of this name. */
+  readonly rules?: (upstream: string) => RepositoryRules
   readonly store: {
     readonly blobs: BlobStore
     readonly links: LinkIndex
@@ -56,6 +60,9 @@ export function proxyRegistry(options: ProxyRegistryOptions): Registry {
   })
   const referrersOf = proxyReferrersService(shortTermCache(lists))
 
+  const refusals = new Map(
+    [...upstreams.keys()].map((name) => [name, repositoryRules(options.rules?.(name) ?? {})]),
+  )
   // They hold nothing but their name: kept because most requests are for few of them.
   const repositories = new LRUCache<string, Repository>({ max: 10_000 })
 
@@ -66,6 +73,9 @@ export function proxyRegistry(options: ProxyRegistryOptions): Registry {
       const key = `${name.upstream} ${name.name}`
       const known = repositories.get(key)
       if (known !== undefined) return known
+      const rule = refusals.get(name.upstream)!(name.name)
+      if (rule !== undefined)
+        throw new RegistryError('DENIED', { upstream: name.upstream, repository: name.name, rule })
       const repository = repositoryOf(name)
       repositories.set(key, repository)
       return repository

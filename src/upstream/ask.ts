@@ -1,10 +1,12 @@
 import type { Dispatcher } from 'undici'
 import type { QuestionKind } from '../oci/telemetry.ts'
 
-/** One request to a registry or to where it sends us. Never with a body: this proxy reads. */
+/** One request to a registry or to where it sends us. */
 export interface Question {
   readonly kind: QuestionKind | 'token'
-  readonly method: 'GET' | 'HEAD'
+  /** POST and a body for tokens alone: this proxy reads. */
+  readonly method: 'GET' | 'HEAD' | 'POST'
+  readonly body?: string
   readonly url: URL
   readonly headers?: Readonly<Record<string, string>>
   /** What a token has to allow, as `repository:<name>:pull`. */

@@ -1,16 +1,17 @@
-import { isRegistryError } from '../oci/errors.ts'
+import { isRegistryError, RegistryError } from '../oci/errors.ts'
 import { type Answer, type Ask, discard, headerOf, type Question } from './ask.ts'
 import { type Challenge, parseChallenges } from './challenge.ts'
 import { waitFor } from './deadline.ts'
 import { invalidAnswer } from './errors.ts'
 import { realmAllowed } from './realm.ts'
-import { basicAuthorization, type Credentials, type TokenRequest, type TokenSource } from './token.ts'
+import { basicAuthorization, type Credentials, type CredentialSource, isLogin } from './credentials.ts'
+import type { TokenRequest, TokenSource } from './token.ts'
 
 export interface AuthorizerOptions {
   readonly upstream: string
   readonly url: URL
   readonly tokenRealms: readonly string[]
-  readonly credentials: () => Promise<Credentials | undefined>
+  readonly credentials: CredentialSource
   readonly tokens: TokenSource
   readonly ask: Ask
 }
@@ -20,9 +21,16 @@ type WayIn =
   | { readonly scheme: 'bearer'; readonly realm: URL; readonly service?: string; readonly scope?: string }
   | { readonly scheme: 'basic' }
 
+/** What a question brought. */
+interface Authorization {
+  readonly header: string
+  /** Where the header is made of them. */
+  readonly credentials?: Credentials
+}
+
 /**
  * Asks with what upstream was seen to want, so that only the first question of all is challenged. A 401, or a 403 to a token,
- * is asked once more with a new one; the second answer stands.
+ * is asked once more with a new one; so is a 401 to a login where there is a newer one. The second answer stands.
  */
 export function authorizer(options: AuthorizerOptions): Ask {
   const { upstream, url, tokenRealms, credentials, tokens, ask } = options
@@ -31,18 +39,20 @@ export function authorizer(options: AuthorizerOptions): Ask {
   const authorization = async (
     way: WayIn | undefined,
     question: Question,
-    refused?: string,
-  ): Promise<string | undefined> => {
+    refused?: Authorization,
+  ): Promise<Authorization | undefined> => {
     if (way === undefined) return undefined
     if (way.scheme === 'basic') {
-      const login = await waitFor(credentials(), question.signal)
-      return login && basicAuthorization(login)
+      const login = await waitFor(credentials(refused?.credentials), question.signal)
+      if (login === undefined) return undefined
+      if (isLogin(login)) return { header: basicAuthorization(login), credentials: login }
+      throw new RegistryError('UPSTREAM_DENIED', { upstream, reason: 'an identity token is no password' })
     }
     const token = await tokens.get(tokenRequest(way, question.scope), {
-      refused: refused?.replace(/^Bearer /, ''),
+      refused: refused?.header.replace(/^Bearer /, ''),
       signal: question.signal,
     })
-    return `Bearer ${token}`
+    return { header: `Bearer ${token}` }
   }
 
   const learn = (answer: Answer): WayIn | undefined => {
@@ -70,7 +80,7 @@ export function authorizer(options: AuthorizerOptions): Ask {
     const answer = await ask(authorized(question, used))
     if (answer.status !== 401 && !(answer.status === 403 && used !== undefined)) return answer
     let way: WayIn | undefined
-    let next: string | undefined
+    let next: Authorization | undefined
     try {
       way = learn(answer)
       next = await authorization(way, question, used)
@@ -78,17 +88,17 @@ export function authorizer(options: AuthorizerOptions): Ask {
       discard(answer)
       throw error
     }
-    if (next === undefined || next === used) return answer
+    if (next === undefined || next.header === used?.header) return answer
     wayIn = way
     discard(answer)
     return ask(authorized(question, next))
   }
 }
 
-function authorized(question: Question, authorization: string | undefined): Question {
+function authorized(question: Question, authorization: Authorization | undefined): Question {
   return authorization === undefined
     ? question
-    : { ...question, headers: { ...question.headers, authorization } }
+    : { ...question, headers: { ...question.headers, authorization: authorization.header } }
 }
 
 /** Our own scope, and the challenge's where that is of another kind: public.ecr.aws wants `aws`. */

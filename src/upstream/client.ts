@@ -4,51 +4,59 @@ import type { UpstreamTelemetry } from '../oci/telemetry.ts'
 import type { Upstream } from '../oci/upstream.ts'
 import { authorizer } from './authorizer.ts'
 import { chunkSweeper } from './chunk-sweeper.ts'
+import type { CredentialSource } from './credentials.ts'
 import { deadline } from './deadline.ts'
 import { dialer, dialledAs, isPrivateHost } from './dialer.ts'
 import { exchange } from './exchange.ts'
+import type { ProxyFor } from './proxy-environment.ts'
 import { rateBudget } from './rate-budget.ts'
 import { followRedirects } from './redirects.ts'
 import { upstreamRepository } from './repository.ts'
-import { type Credentials, tokenSource } from './token.ts'
+import { tokenSource } from './token.ts'
 
 export interface UpstreamClientOptions {
   /** What the configuration calls it; in errors and metrics. */
   readonly name: string
   /** Where `/v2/` is; may have a path before it. */
   readonly url: string
-  /** Asked whenever they are to be sent, so that they may change; undefined = anonymous. */
-  readonly credentials?: () => Promise<Credentials | undefined>
+  /** Anonymous without. */
+  readonly credentials?: CredentialSource
   /** Where else tokens may come from, as `https://auth.docker.io`. */
   readonly tokenRealms?: readonly string[]
   /** PEM of an authority to trust besides the system's. */
   readonly ca?: string
+  /** Its certificate, and those of `tokenRealms`, are not verified. */
+  readonly insecure?: boolean
   /** Milliseconds. `headers` is from question to answer in all, of a blob to its headers; `idle` between two pieces of a body. */
   readonly timeouts?: { readonly connect?: number; readonly headers?: number; readonly idle?: number }
-  /** Redirects may lead to private addresses. Where the URL is one itself, they may anyway. */
+  /** Redirects may lead to private addresses; left out, they may where the URL is one itself. */
   readonly allowPrivate?: boolean
   /** Connections at once to one host for manifests, tags and tokens; what is more waits, within its deadline. Blobs are limited by who asks. */
   readonly metadataConnections?: number
   readonly telemetry: UpstreamTelemetry
   /** Milliseconds that never go back. */
   readonly now?: () => number
+  /** Nothing goes through a proxy without. */
+  readonly proxyFor?: ProxyFor
   /** Instead of the system's name resolution. */
   readonly lookup?: LookupFunction
 }
 
 /** A registry elsewhere. Nothing is dialled before the first question. */
 export function upstreamClient(options: UpstreamClientOptions): Upstream & { close(): Promise<void> } {
-  const { name, telemetry, tokenRealms = [], metadataConnections = 64, lookup, ca } = options
-  const { now = () => performance.now() } = options
+  const { name, telemetry, tokenRealms = [], metadataConnections = 64, lookup } = options
+  const { ca, insecure, proxyFor, now = () => performance.now() } = options
   const { connect = 5_000, headers = 10_000, idle = 30_000 } = options.timeouts ?? {}
   const credentials = options.credentials ?? (async () => undefined)
   const url = new URL(options.url)
 
   const connector = dialer({
     ca,
+    insecure,
     connectTimeout: connect,
     trusted: new Set([url, ...tokenRealms.map((realm) => new URL(realm))].map(dialledAs)),
-    allowPrivate: options.allowPrivate || isPrivateHost(url),
+    allowPrivate: options.allowPrivate ?? isPrivateHost(url),
+    proxyFor,
     lookup,
   })
   // Headers have a deadline of our own, which counts from the question on.

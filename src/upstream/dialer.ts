@@ -2,16 +2,22 @@ import { lookup as dnsLookup } from 'node:dns'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
 import { createSecureContext, getCACertificates } from 'node:tls'
 import { buildConnector } from 'undici'
+import type { ProxyFor } from './proxy-environment.ts'
+import { tunnelTo } from './proxy-tunnel.ts'
 
 export interface DialerOptions {
   /** PEM of an authority to trust besides the system's, which redirect targets may need. */
   readonly ca?: string
+  /** Certificates of `trusted` hosts are not verified; those of all others are. */
+  readonly insecure?: boolean
   /** Milliseconds from the look-up of the name until the connection, with TLS, is there. */
   readonly connectTimeout: number
   /** Hosts, as `host:port`, that may be dialled wherever they are. */
   readonly trusted: ReadonlySet<string>
   /** Other hosts, redirect targets and token realms, may have private addresses too. */
   readonly allowPrivate: boolean
+  /** Names that go through a proxy are resolved there: of those it is only seen whether they are addresses, or this machine. */
+  readonly proxyFor?: ProxyFor
   readonly lookup?: LookupFunction
 }
 
@@ -23,7 +29,8 @@ class PrivateAddressError extends Error {
 
 /** Connects for undici, and checks the address when it is about to be dialled, after DNS has spoken. */
 export function dialer(options: DialerOptions): buildConnector.connector {
-  const { ca, connectTimeout, trusted, allowPrivate, lookup = dnsLookup as LookupFunction } = options
+  const { ca, insecure, connectTimeout, trusted, allowPrivate, proxyFor } = options
+  const lookup = options.lookup ?? (dnsLookup as LookupFunction)
   // HTTP/1.1 alone: a blob has a connection, its speed and its faults to itself.
   const base = {
     allowH2: false,
@@ -32,14 +39,24 @@ export function dialer(options: DialerOptions): buildConnector.connector {
       secureContext: createSecureContext({ ca: [...getCACertificates('default'), ca] }),
     }),
   }
+  const own = buildConnector({ ...base, lookup, ...(insecure && { rejectUnauthorized: false }) })
   const anywhere = buildConnector({ ...base, lookup })
   const publicOnly = buildConnector({ ...base, lookup: guarded(lookup) })
+
   return (target, callback) => {
     const { hostname, protocol } = target
     const port = target.port || (protocol === 'https:' ? '443' : '80')
-    if (allowPrivate || trusted.has(`${hostname}:${port}`)) return anywhere(target, callback)
-    if (isIP(hostname) !== 0 && isPrivateAddress(hostname)) return callback(new PrivateAddressError(), null)
-    return publicOnly(target, callback)
+    const isTrusted = trusted.has(`${hostname}:${port}`)
+    if (!isTrusted && !allowPrivate && isPrivateHost(target)) return callback(new PrivateAddressError(), null)
+    const connect = isTrusted ? own : allowPrivate ? anywhere : publicOnly
+    const proxy = proxyFor?.(target)
+    if (proxy === undefined) return connect(target, callback)
+    const authority = `${isIP(hostname) === 6 ? `[${hostname}]` : hostname}:${port}`
+    tunnelTo(authority, proxy, connectTimeout, (error, socket) => {
+      if (error !== null) callback(error, null)
+      else if (protocol === 'https:') connect({ ...target, httpSocket: socket }, callback)
+      else callback(null, socket)
+    })
   }
 }
 
@@ -61,11 +78,14 @@ function guarded(lookup: LookupFunction): LookupFunction {
     })
 }
 
-/** Loopback, private, link-local (cloud metadata), shared, benchmark, multicast, unspecified: IANA special-purpose registries. */
+/**
+ * Loopback, private, link-local (cloud metadata), shared, benchmark, multicast, unspecified, and what carries an IPv4 address in
+ * another way than `::ffff:` (compatible, translated, NAT64, Teredo, 6to4): IANA special-purpose registries.
+ */
 const PRIVATE = `
-  0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.168.0.0/16
+  0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.88.99.0/24 192.168.0.0/16
   198.18.0.0/15 224.0.0.0/4 240.0.0.0/4
-  ::/127 64:ff9b::/96 64:ff9b:1::/48 2002::/16 fc00::/7 fe80::/10 fec0::/10 ff00::/8`
+  ::/96 ::ffff:0:0:0/96 64:ff9b::/96 64:ff9b:1::/48 100::/64 2001::/23 2002::/16 fc00::/7 fe80::/10 fec0::/10 ff00::/8`
 
 /** IPv4-mapped IPv6 addresses count as the IPv4 address they carry. */
 export function isPrivateAddress(address: string): boolean {
@@ -74,7 +94,7 @@ export function isPrivateAddress(address: string): boolean {
 }
 
 /** The host of `url` is written as a private address, or is this machine. */
-export function isPrivateHost({ hostname }: URL): boolean {
+export function isPrivateHost({ hostname }: { readonly hostname: string }): boolean {
   const plain = hostname.replaceAll(/^\[|\]$/g, '')
   return isIP(plain) === 0 ? plain === 'localhost' || plain.endsWith('.localhost') : isPrivateAddress(plain)
 }

@@ -3,7 +3,7 @@ import { type ErrorCode, RegistryError } from '../oci/errors.ts'
 import { type Answer, headerOf } from './ask.ts'
 import { errorCodeOf } from './limits.ts'
 
-const TIMEOUTS = new Set(['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT'])
+const TIMEOUTS = new Set(['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT', 'PROXY_TIMEOUT'])
 /** What is no HTTP, and our refusal to go where an answer leads. A body short of its length has broken off: an outage. */
 const INVALID = /^(?:HPE_|UND_ERR_HEADERS_OVERFLOW$|PRIVATE_ADDRESS$)/
 

@@ -39,13 +39,14 @@ export function exchange(options: ExchangeOptions): Ask {
 }
 
 async function send(
-  { kind, method, url, headers, signal }: Question,
+  { kind, method, url, headers, body, signal }: Question,
   { lanes }: ExchangeOptions,
 ): Promise<Answer> {
   const response = await request(url, {
     dispatcher: kind === 'blob' && method === 'GET' ? lanes.blobs : lanes.metadata,
     method,
     headers: { ...headers, 'accept-encoding': 'identity', 'user-agent': 'entrepot' },
+    body: body ?? null,
     signal: signal ?? null,
     highWaterMark: BODY_BUFFER,
   })

@@ -1,13 +1,9 @@
 import { LRUCache } from 'lru-cache'
-import { type Ask, discard } from './ask.ts'
+import { type Answer, type Ask, discard, type Question } from './ask.ts'
+import { basicAuthorization, type Credentials, type CredentialSource, isLogin } from './credentials.ts'
 import { type Bounded, waitFor } from './deadline.ts'
 import { failure, invalidAnswer, refusal } from './errors.ts'
 import { LIMITS, readBody } from './limits.ts'
-
-export interface Credentials {
-  readonly username: string
-  readonly password: string
-}
 
 /** Where and for what to ask for a token: distribution's docs/content/spec/auth/token.md. */
 export interface TokenRequest {
@@ -26,7 +22,7 @@ export interface TokenSourceOptions {
   readonly ask: Ask
   /** Of the request itself, whose answer is shared by all who wait. */
   readonly bounded: Bounded
-  readonly credentials: () => Promise<Credentials | undefined>
+  readonly credentials: CredentialSource
   /** Milliseconds that never go back. */
   readonly now?: () => number
 }
@@ -66,10 +62,22 @@ export function tokenSource({
     return fetched
   }
 
-  const fetchToken = async (request: TokenRequest, signal: AbortSignal): Promise<Token> => {
+  /** Where the realm refuses the credentials and there are newer ones, those are tried, once. */
+  const askRealm = async (request: TokenRequest, signal: AbortSignal): Promise<Answer> => {
     const login = await waitFor(credentials(), signal)
-    const headers = login && { authorization: basicAuthorization(login) }
-    const answer = await ask({ kind: 'token', method: 'GET', url: tokenUrl(request), headers, signal })
+    const answer = await ask({ ...tokenQuestion(request, login), signal })
+    if (answer.status !== 401 || login === undefined) return answer
+    const newer = await waitFor(credentials(login), signal).catch((error: unknown) => {
+      discard(answer)
+      throw error
+    })
+    if (newer === login) return answer
+    discard(answer)
+    return ask({ ...tokenQuestion(request, newer), signal })
+  }
+
+  const fetchToken = async (request: TokenRequest, signal: AbortSignal): Promise<Token> => {
+    const answer = await askRealm(request, signal)
     if (answer.status >= 300 && answer.status < 400) {
       discard(answer)
       throw invalidAnswer(upstream, 'the token realm redirects', answer.status)
@@ -102,8 +110,22 @@ export function tokenSource({
   }
 }
 
-export function basicAuthorization({ username, password }: Credentials): string {
-  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
+/**
+ * GET with the login, as docs/content/spec/auth/token.md has it; for an identity token the POST of oauth.md there, which is the
+ * only way in that it opens.
+ */
+function tokenQuestion(request: TokenRequest, credentials: Credentials | undefined): Question {
+  const { realm, service, scopes } = request
+  if (credentials === undefined || isLogin(credentials)) {
+    const headers = credentials && { authorization: basicAuthorization(credentials) }
+    return { kind: 'token', method: 'GET', url: tokenUrl(request), ...(headers && { headers }) }
+  }
+  const form = new URLSearchParams({ grant_type: 'refresh_token', client_id: 'entrepot' })
+  if (service !== undefined) form.set('service', service)
+  if (scopes.length > 0) form.set('scope', scopes.join(' '))
+  form.set('refresh_token', credentials.identityToken)
+  const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+  return { kind: 'token', method: 'POST', url: realm, headers, body: form.toString() }
 }
 
 function tokenUrl({ realm, service, scopes }: TokenRequest): URL {

@@ -37,9 +37,13 @@ upstreams:
   a: { username: ci, password: '\${PASSWORD}', aliases: [a.example, a.internal:5000], hosts: [a.local] }
   b: { username: ci, passwordFile: token, ca: a.crt, allowPrivate: true, timeouts: { idle: 1h } }
   c: { url: http://10.0.0.1:5000, credentialHelper: ecr-login, tokenRealms: [http://auth.internal], maxTransfers: 1 }
+  d: { dockerConfig: config.json, insecure: true, allow: [library/*, org/**], deny: [] }
 `
   const env = { PASSWORD: 'hunter2' }
-  const config = await load(t, yaml, { env, files: { 'a.crt': cert, 'a.key': key, token: 's3cret' } })
+  const config = await load(t, yaml, {
+    env,
+    files: { 'a.crt': cert, 'a.key': key, token: 's3cret', 'config.json': '{}' },
+  })
   const text = describeConfig(config)
   assert.doesNotMatch(text, /hunter2|s3cret|PRIVATE KEY/)
   assert.match(text, /^ {4}password: "?\*{8}"?$/m)

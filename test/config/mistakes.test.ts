@@ -148,8 +148,30 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
     r('username: u, password: s3cret, credentialHelper: h'),
     ': upstreams.r.credentialHelper is "h", but username is given too: only one of them is allowed',
   ],
+  [
+    r('username: u, password: s3cret, dockerConfig: d'),
+    ': upstreams.r.dockerConfig is "d", but username is given too: only one of them is allowed',
+  ],
+  [
+    r('credentialHelper: h, dockerConfig: d'),
+    ': upstreams.r.dockerConfig is "d", but credentialHelper is given too: only one of them is allowed',
+  ],
+  [r('dockerConfig: token'), ': upstreams.r.dockerConfig is "token", but must be a config.json of Docker\'s'],
+  [
+    r('insecure: true, ca: a.crt'),
+    ': upstreams.r.insecure is true, but ca is given too: only one of them is allowed',
+  ],
+  [
+    r('allow: [Library/*]'),
+    ': upstreams.r.allow[0] is "Library/*", but must be the name of a repository, or a pattern such as library/* or org/**',
+  ],
+  [r('deny: org'), ': upstreams.r.deny is "org", but must be a list'],
 
   // files
+  [
+    r('dockerConfig: absent'),
+    ': upstreams.r.dockerConfig is "absent", but must be a file that can be read: there is no such file',
+  ],
   [
     r('username: u, passwordFile: absent'),
     ': upstreams.r.passwordFile is "absent", but must be a file that can be read: there is no such file',

@@ -45,9 +45,9 @@ export function indexOf(manifests: readonly Descriptor[], extra: object = {}): B
 }
 
 /** A fresh self-signed certificate for 127.0.0.1 and localhost, as PEM. */
-export function selfSignedCertificate(): { key: string; cert: string } {
+export function selfSignedCertificate(names = 'IP:127.0.0.1,DNS:localhost'): { key: string; cert: string } {
   const options = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2
-    -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1,DNS:localhost
+    -subj /CN=localhost -addext subjectAltName=${names}
     -keyout - -out -`
   const pem = execFileSync('openssl', options.split(/\s+/), {
     encoding: 'utf8',

@@ -25,6 +25,14 @@ const CASES: [upstream: string, realm: string, tokenRealms: string[], allowed: b
   ['https://gitlab.example.co.uk', 'https://evil.co.uk/', [], false],
   ['https://gitlab.example.co.uk', 'https://auth.example.co.uk/', [], true],
   ['https://registry', 'https://auth/', [], false],
+  ['https://gitlab.example.org.pl', 'https://evil.org.pl/', [], false],
+  ['https://registry.city.kawasaki.jp', 'https://auth.city.kawasaki.jp/', [], true],
+  // Tenants of one hosting company are strangers to each other.
+  ['https://registry.github.io', 'https://evil.github.io/', [], false],
+  ['https://registry.s3.amazonaws.com', 'https://evil.s3.amazonaws.com/', [], false],
+  ['https://registry.blogspot.com', 'https://auth.registry.blogspot.com/', [], true],
+  ['https://registry.corp.internal', 'https://auth.corp.internal/', [], true],
+  ['https://registry.corp', 'https://evil.corp/', [], false],
   // SEC-01: what the operator lists is listed by scheme, host and port.
   [
     'https://registry.freedesktop.org',

@@ -7,6 +7,8 @@ export interface AuthOptions {
   /** Without: `bearer` gives anyone a token, as Docker Hub does for public images. */
   readonly username?: string
   readonly password?: string
+  /** Exchanged for tokens by POST (oauth.md of distribution), besides the login. */
+  readonly identityToken?: string
   /** Where the challenge sends clients for tokens; this registry's own `/token` without. */
   readonly realm?: string
   /** Seconds, told as `expires_in`; left out of the answer without. Use `revoke` to make tokens fail. */
@@ -50,12 +52,24 @@ export class FakeAuth {
 
   #token(request: WireRequest, query: URLSearchParams): Answer {
     const { username, expiresIn } = this.#options
+    if (request.method === 'POST') return this.#exchange(new URLSearchParams(request.body))
     if (username !== undefined && !this.#knows(request.headers['authorization'] ?? '')) {
       return failure(401, 'UNAUTHORIZED')
     }
+    return json({ token: this.#issue(query), expires_in: expiresIn })
+  }
+
+  #exchange(form: URLSearchParams): Answer {
+    const { identityToken, expiresIn } = this.#options
+    const isKnown = identityToken !== undefined && form.get('refresh_token') === identityToken
+    if (!isKnown || form.get('grant_type') !== 'refresh_token') return failure(401, 'UNAUTHORIZED')
+    return json({ access_token: this.#issue(form), expires_in: expiresIn })
+  }
+
+  #issue(asked: URLSearchParams): string {
     const token = randomBytes(12).toString('hex')
-    this.#tokens.set(token, query.get('scope') ?? '')
-    return json({ token, expires_in: expiresIn })
+    this.#tokens.set(token, asked.get('scope') ?? '')
+    return token
   }
 
   #knows(authorization: string): boolean {

@@ -1,0 +1,86 @@
+import { BlockList, isIP } from 'node:net'
+
+export interface Target {
+  /** `http:` or `https:` */
+  readonly protocol: string
+  readonly hostname: string
+  /** Empty where it is that of the protocol. */
+  readonly port: string
+}
+
+/** The proxy to reach a host through; undefined = none. Its URL may hold a password. */
+export type ProxyFor = (target: Target) => URL | undefined
+
+/**
+ * Reads `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, in lower case or upper, as curl and Go do. NO_PROXY has names, which stand for
+ * their subdomains too, addresses, subnets and `*`, each with or without a port; this machine is never reached through a proxy.
+ *
+ * @throws Error that names the variable and not what it holds
+ */
+export function proxiesFrom(env: Readonly<Record<string, string | undefined>>): ProxyFor {
+  const valueOf = (name: string): string => env[name.toLowerCase()] || env[name] || ''
+  const proxies = {
+    'https:': proxyUrl('HTTPS_PROXY', valueOf('HTTPS_PROXY')),
+    'http:': proxyUrl('HTTP_PROXY', valueOf('HTTP_PROXY')),
+  }
+  const isExcepted = exceptions(`localhost 127.0.0.0/8 ::1 ${valueOf('NO_PROXY')}`)
+  return (target) => {
+    const proxy = proxies[target.protocol as keyof typeof proxies]
+    return proxy === undefined || isExcepted(target) ? undefined : proxy
+  }
+}
+
+function proxyUrl(variable: string, value: string): URL | undefined {
+  if (value === '') return undefined
+  const url = URL.parse(value.includes('://') ? value : `http://${value}`)
+  if (url === null || !['http:', 'https:'].includes(url.protocol) || !isReadable(url)) {
+    throw new Error(`${variable} in the environment is no http or https URL`)
+  }
+  return url
+}
+
+/** Its login can be told from its escapes. */
+function isReadable({ username, password }: URL): boolean {
+  try {
+    decodeURIComponent(username + password)
+    return true
+  } catch (error) {
+    if (error instanceof URIError) return false
+    throw error
+  }
+}
+
+function exceptions(list: string): (target: Target) => boolean {
+  const subnets = new BlockList()
+  const names: { readonly name: string; readonly port: string }[] = []
+  for (const entry of list.toLowerCase().split(/[\s,]+/)) {
+    const [net = '', prefix] = entry.split('/')
+    if (prefix === undefined) {
+      const [, name = '', port = ''] =
+        /^(.*?)(?::(\d+))?$/.exec(isIP(entry) === 6 ? `[${entry}]` : entry) ?? []
+      if (name !== '') names.push({ name: plain(name).replace(/^\*?\./, ''), port })
+    } else if (
+      isIP(net) !== 0 &&
+      /^\d{1,3}$/.test(prefix) &&
+      Number(prefix) <= (isIP(net) === 4 ? 32 : 128)
+    ) {
+      subnets.addSubnet(net, Number(prefix), isIP(net) === 4 ? 'ipv4' : 'ipv6')
+    }
+  }
+  return ({ protocol, hostname, port: given }) => {
+    const host = plain(hostname.toLowerCase())
+    const port = given || (protocol === 'https:' ? '443' : '80')
+    const family = isIP(host)
+    if (family !== 0 && subnets.check(host, family === 4 ? 'ipv4' : 'ipv6')) return true
+    return names.some(
+      (entry) =>
+        (entry.port === '' || entry.port === port) &&
+        (entry.name === '*' || entry.name === host || (family === 0 && host.endsWith(`.${entry.name}`))),
+    )
+  }
+}
+
+/** Without brackets, and without the dot that ends a full name. */
+function plain(host: string): string {
+  return host.replaceAll(/^\[|\]$|\.$/g, '')
+}
