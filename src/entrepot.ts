@@ -39,7 +39,7 @@ export async function entrepot(config: Config, log: Logger, env: NodeJS.ProcessE
   await store.sweepPartials({ olderThan: limits.keepPartialFor, maxBytes: limits.keepPartial })
 
   const links = hotLinks(store.links)
-  const hot = hotStore(store.blobs, { used: store.inventory.use })
+  const hot = hotStore(store.blobs, { used: store.inventory.use, discard: store.discard })
   const stopping = new AbortController()
   const proxyFor = proxiesFrom(env)
   const clients = Object.values(config.upstreams).map(

@@ -11,6 +11,8 @@ export interface HotStore extends BlobStore {
 export interface HotStoreOptions {
   /** Told of what was served from memory, since the store did not see it. */
   readonly used: (digest: Digest, hit: boolean) => void
+  /** Removes content that turned out to be damaged. */
+  readonly discard: (digest: Digest) => Promise<void>
   /** Of all content in memory, in bytes. */
   readonly budget?: number
 }
@@ -27,9 +29,10 @@ const OVERHEAD = 512
 
 /**
  * `store` with its small content in memory as well: opening, measuring, reading and closing a file takes several times as long
- * as all the rest of answering a manifest. What is kept was hashed when it was read.
+ * as all the rest of answering a manifest. It is hashed when it is read: what is damaged is discarded, and a miss.
  */
-export function hotStore(store: BlobStore, { used, budget = 32 * 1024 * 1024 }: HotStoreOptions): HotStore {
+export function hotStore(store: BlobStore, options: HotStoreOptions): HotStore {
+  const { used, discard, budget = 32 * 1024 * 1024 } = options
   const hot = new LRUCache<Digest, Content>({
     maxSize: budget,
     sizeCalculation: ({ bytes }) => bytes.length + OVERHEAD,
@@ -42,26 +45,29 @@ export function hotStore(store: BlobStore, { used, budget = 32 * 1024 * 1024 }: 
   }
 
   return {
-    async stat(digest) {
+    async stat(digest, options) {
       const content = hot.get(digest)
-      if (content === undefined) return store.stat(digest)
+      if (content === undefined) return store.stat(digest, options)
       used(digest, false)
       return content.descriptor
     },
-    async open(digest) {
+    async open(digest, options) {
       const content = hot.get(digest)
       if (content !== undefined) {
         used(digest, true)
         return reader(content)
       }
       const before = generation
-      const stored = await store.open(digest)
+      const stored = await store.open(digest, options)
       if (stored === undefined || stored.descriptor.size > LARGEST) return stored
       await using _ = stored
       const read = await readWhole(stored)
-      const intact = isIntact(read)
-      if (intact && generation === before) hot.set(digest, read)
-      return reader(read, intact)
+      if (!isIntact(read)) {
+        await discard(digest)
+        return undefined
+      }
+      if (generation === before) hot.set(digest, read)
+      return reader(read)
     },
     async ingest(expected) {
       return publishing(await store.ingest(expected), () => forget(expected.digest))
@@ -89,15 +95,14 @@ async function readWhole(stored: BlobReader): Promise<Content> {
   return { descriptor, bytes: bytes.subarray(0, at) }
 }
 
-/** Bit rot is for whoever reads it to find out, each time. */
 function isIntact({ descriptor, bytes }: Content): boolean {
   return digestOf(bytes, descriptor.digest) === descriptor.digest
 }
 
-function reader({ descriptor, bytes }: Content, intact = true): BlobReader {
+function reader({ descriptor, bytes }: Content): BlobReader {
   return {
     descriptor,
-    ...(intact && { whole: bytes }),
+    whole: bytes,
     read: async (buffer, position) => bytes.copy(buffer, 0, Math.min(position, bytes.length)),
     async [Symbol.asyncDispose]() {},
   }

@@ -21,6 +21,8 @@ import { verifying } from './verify.ts'
 export interface FilesystemStore {
   readonly blobs: BlobStore
   readonly inventory: ContentInventory
+  /** Removes content that turned out to be damaged, and counts it. */
+  discard(digest: Digest): Promise<void>
   readonly links: LinkIndex
   readonly references: ReferenceIndex
   readonly tags: TagIndex & TagHistory
@@ -110,6 +112,7 @@ export async function filesystemStore(options: FilesystemStoreOptions): Promise<
     return {
       blobs: store,
       inventory: store,
+      discard: store.discard,
       links,
       references,
       tags,

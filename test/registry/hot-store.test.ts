@@ -22,7 +22,11 @@ function counted(budget?: number) {
       return reader
     },
   }
-  const hot = hotStore(cold, { used: (digest) => used.push(digest), ...(budget !== undefined && { budget }) })
+  const hot = hotStore(cold, {
+    used: (digest) => used.push(digest),
+    discard: (digest) => assert.fail(`${digest} is not damaged`),
+    ...(budget !== undefined && { budget }),
+  })
   return { hot, cold, opened, used, gate }
 }
 
@@ -106,30 +110,29 @@ describe('small content in memory', () => {
     assert.equal(opened.length, 11)
   })
 
-  test('that is not what its name says is passed on as it is, and never called verified', async () => {
+  test('F65 that is not what its name says is discarded, and a miss', async () => {
     const { cold } = counted()
     const blob = blobOf(2000)
     await put(cold, blob)
     const rotten: BlobStore = {
       ...cold,
       async open(digest) {
-        const reader = (await cold.open(digest))!
-        return {
-          ...reader,
-          async read(buffer, position) {
-            const count = await reader.read(buffer, position)
-            buffer[0]! ^= 1
-            return count
-          },
-        }
+        const reader = await cold.open(digest)
+        return (
+          reader && {
+            ...reader,
+            async read(buffer, position) {
+              const count = await reader.read(buffer, position)
+              buffer[0]! ^= 1
+              return count
+            },
+          }
+        )
       },
     }
-    const hot = hotStore(rotten, { used: () => assert.fail('it was served from memory') })
-    for (let i = 0; i < 2; i++) {
-      await using reader = await hot.open(blob.digest)
-      assert.equal(reader?.whole, undefined)
-      assert.equal(reader?.descriptor.size, 2000)
-    }
+    const hot = hotStore(rotten, { used() {}, discard: (digest) => cold.delete(digest) })
+    assert.equal(await hot.open(blob.digest), undefined)
+    assert.equal(await cold.stat(blob.digest), undefined)
   })
 })
 
