@@ -6,11 +6,6 @@ import type { Query } from './sql.ts'
 /** What the index says of an image by itself. */
 export type ImageRow = Pick<Image, 'repository' | 'tag' | 'digest' | 'storedAt' | 'lastUsed' | 'hits'>
 
-export interface SizedDigest {
-  readonly digest: Digest
-  readonly size: number
-}
-
 interface TaggedRow {
   readonly upstream: string
   readonly repository: string
@@ -50,14 +45,16 @@ export async function imageRows(query: Query): Promise<ImageRow[]> {
   }
 }
 
-/** Of each of these manifests, what is stored of it and of all it refers to; with turns of the event loop. */
-export async function* closures(
+/** The stored digests of these images and of all they refer to, with turns of the event loop. */
+export async function contentOf(
   query: Query,
-  digests: Iterable<Digest>,
-): AsyncGenerator<readonly [root: Digest, content: readonly SizedDigest[]]> {
+  images: Iterable<Pick<ImageRow, 'digest'>>,
+): Promise<Set<Digest>> {
   const pause = slices()
-  for (const root of digests) {
-    yield [root, (await query((sql) => sql.closure.all(root))) as unknown as SizedDigest[]]
+  const content = new Set<Digest>()
+  for (const root of new Set(Array.from(images, ({ digest }) => digest))) {
+    for (const { digest } of await query((sql) => sql.closure.all(root))) content.add(digest as Digest)
     await pause()
   }
+  return content
 }

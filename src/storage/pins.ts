@@ -1,7 +1,7 @@
 import type { Pin, PinList } from '../oci/catalogue.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { ImageName, ImagePattern } from '../oci/image-pattern.ts'
-import { closures, imageRows } from './image-rows.ts'
+import { contentOf, imageRows } from './image-rows.ts'
 import { pinnedBy } from './pinned-by.ts'
 import type { Query, Statements } from './sql.ts'
 
@@ -68,11 +68,7 @@ export function pins({ query, configured, now }: PinsOptions): Pins {
   async function collect(): Promise<ReadonlySet<Digest>> {
     const isPinned = await query((sql) => (hasPins(sql) ? pinnedBy(sql, configured) : undefined))
     if (isPinned === undefined) return NOTHING
-    const images = (await imageRows(query)).filter(isPinned)
-    const content = new Set<Digest>()
-    for await (const [, parts] of closures(query, new Set(images.map(({ digest }) => digest))))
-      for (const { digest } of parts) content.add(digest)
-    return content
+    return contentOf(query, (await imageRows(query)).filter(isPinned))
   }
 
   function hasPins(sql: Statements): boolean {

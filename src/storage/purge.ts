@@ -4,7 +4,7 @@ import type { ImagePattern } from '../oci/image-pattern.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { BlobStore } from '../oci/stores.ts'
 import type { StoreTelemetry } from '../oci/telemetry.ts'
-import { closures, type ImageRow, imageRows, type SizedDigest } from './image-rows.ts'
+import { contentOf, type ImageRow, imageRows } from './image-rows.ts'
 import { slices } from './slices.ts'
 import type { Query } from './sql.ts'
 
@@ -12,8 +12,7 @@ export interface PurgeOptions {
   readonly query: Query
   readonly blobs: Pick<BlobStore, 'delete'>
   readonly telemetry: Pick<StoreTelemetry, 'evicted'>
-  /** Tells of some of all images what is to be known. */
-  readonly describe: (all: readonly ImageRow[], some: readonly ImageRow[]) => Promise<readonly Image[]>
+  readonly describe: (rows: readonly ImageRow[]) => Promise<readonly Image[]>
 }
 
 /** What a repository is to be forgotten to contain. */
@@ -26,7 +25,7 @@ interface Unlinking {
 export function purging({ query, blobs, telemetry, describe }: PurgeOptions): ImageCatalogue['purge'] {
   return async (pattern, { dryRun }) => {
     const all = await imageRows(query)
-    const matching = await describe(all, all.filter(pattern.matches))
+    const matching = await describe(all.filter(pattern.matches))
     const images = matching.filter(({ isPinned }) => !isPinned)
     const pinned = matching.filter(({ isPinned }) => isPinned)
     const doomed = new Set(images.map(keyOf))
@@ -35,17 +34,17 @@ export function purging({ query, blobs, telemetry, describe }: PurgeOptions): Im
     const content = await unused(images, staying, unlinkings)
     if (!dryRun) {
       await forget(images, unlinkings)
-      await remove(content)
+      await remove(content.keys())
     }
-    const bytes = content.reduce((sum, { size }) => sum + size, 0)
-    return { images, pinned, objects: content.length, bytes }
+    const bytes = [...content.values()].reduce((sum, size) => sum + size, 0)
+    return { images, pinned, objects: content.size, bytes }
   }
 
   async function planUnlinking(
     pattern: ImagePattern,
     images: readonly ImageRow[],
     staying: readonly ImageRow[],
-  ): Promise<Unlinking[]> {
+  ): Promise<readonly Unlinking[]> {
     const stayingBy = Map.groupBy(staying, ({ repository }) => repositoryKey(repository))
     const doomedBy = Map.groupBy(images, ({ repository }) => repositoryKey(repository))
     const repositories = new Map(images.map(({ repository }) => [repositoryKey(repository), repository]))
@@ -54,61 +53,77 @@ export function purging({ query, blobs, telemetry, describe }: PurgeOptions): Im
         repositories.set(repositoryKey(repository), repository)
     const plan: Unlinking[] = []
     for (const [key, repository] of repositories) {
-      const others = stayingBy.get(key)
-      const going =
-        others === undefined ? await linksIn(repository) : await contentOf(doomedBy.get(key) ?? [])
-      for (const digest of await contentOf(others ?? [])) going.delete(digest)
-      plan.push({ repository, digests: going })
+      const [others, own] = [stayingBy.get(key), doomedBy.get(key) ?? []]
+      if (others === undefined) {
+        plan.push({ repository, digests: await linksIn(repository) })
+      } else {
+        const digests = await contentOf(query, own)
+        plan.push({ repository, digests: digests.difference(await contentOf(query, others)) })
+      }
     }
     return plan
   }
 
+  /** With their sizes. */
   async function unused(
     images: readonly ImageRow[],
     staying: readonly ImageRow[],
     unlinkings: readonly Unlinking[],
-  ): Promise<readonly SizedDigest[]> {
-    const candidates = await contentOf(images)
+  ): Promise<ReadonlyMap<Digest, number>> {
+    const candidates = await contentOf(query, images)
     for (const { digests } of unlinkings) for (const digest of digests) candidates.add(digest)
-    for await (const [, parts] of closures(query, rootsOf(staying)))
-      for (const { digest } of parts) candidates.delete(digest)
+    for (const digest of await usedFromOutside(candidates, staying)) candidates.delete(digest)
     const unlinked = new Map(
       unlinkings.map(({ repository, digests }) => [repositoryKey(repository), digests]),
     )
     const pause = slices()
-    const content: SizedDigest[] = []
+    const content = new Map<Digest, number>()
     for (const digest of candidates) {
       const size = await query((sql) => sql.findContent.get(digest)?.['size'])
       const links = await linksOf(digest)
       if (size !== undefined && links.every((link) => unlinked.get(repositoryKey(link))?.has(digest)))
-        content.push({ digest, size: Number(size) })
+        content.set(digest, Number(size))
       await pause()
     }
     return content
   }
 
+  /** Those that are images which stay, or that something else refers to, and all that these refer to. */
+  async function usedFromOutside(
+    candidates: ReadonlySet<Digest>,
+    staying: readonly ImageRow[],
+  ): Promise<ReadonlySet<Digest>> {
+    const pause = slices()
+    const roots = new Set(staying.map(({ digest }) => digest))
+    const used: { readonly digest: Digest }[] = []
+    for (const digest of candidates) {
+      const referrers = await query((sql) => sql.referrers.all(digest))
+      const isUsed = roots.has(digest) || referrers.some(({ parent }) => !candidates.has(parent as Digest))
+      if (isUsed) used.push({ digest })
+      await pause()
+    }
+    return contentOf(query, used)
+  }
+
   async function forget(images: readonly ImageRow[], unlinkings: readonly Unlinking[]): Promise<void> {
     const pause = slices()
-    for (const {
-      repository: { upstream, name },
-      tag,
-    } of images) {
+    for (const { repository, tag } of images) {
+      const { upstream, name } = repository
       if (tag !== undefined) await query((sql) => sql.forgetTag.run(upstream, name, tag))
       await pause()
     }
-    for (const {
-      repository: { upstream, name },
-      digests,
-    } of unlinkings)
+    for (const { repository, digests } of unlinkings) {
+      const { upstream, name } = repository
       for (const digest of digests) {
         await query((sql) => sql.removeLink.run(upstream, name, digest))
         await pause()
       }
+    }
   }
 
-  async function remove(content: readonly SizedDigest[]): Promise<void> {
+  async function remove(digests: Iterable<Digest>): Promise<void> {
     const pause = slices()
-    for (const { digest } of content) {
+    for (const digest of digests) {
       // Somebody may have pulled it meanwhile.
       if ((await linksOf(digest)).length > 0) continue
       await blobs.delete(digest)
@@ -117,14 +132,7 @@ export function purging({ query, blobs, telemetry, describe }: PurgeOptions): Im
     }
   }
 
-  async function contentOf(images: readonly ImageRow[]): Promise<Set<Digest>> {
-    const content = new Set<Digest>()
-    for await (const [, parts] of closures(query, rootsOf(images)))
-      for (const { digest } of parts) content.add(digest)
-    return content
-  }
-
-  async function linkedRepositories(pattern: ImagePattern): Promise<RepositoryName[]> {
+  async function linkedRepositories(pattern: ImagePattern): Promise<readonly RepositoryName[]> {
     const pause = slices()
     const found: RepositoryName[] = []
     for (let last = { upstream: '', name: '' }; ;) {
@@ -136,22 +144,18 @@ export function purging({ query, blobs, telemetry, describe }: PurgeOptions): Im
     }
   }
 
-  async function linksIn({ upstream, name }: RepositoryName): Promise<Set<Digest>> {
+  async function linksIn({ upstream, name }: RepositoryName): Promise<ReadonlySet<Digest>> {
     const rows = await query((sql) => sql.linksIn.all(upstream, name))
     return new Set(rows.map(({ digest }) => digest as Digest))
   }
 
-  async function linksOf(digest: Digest): Promise<RepositoryName[]> {
+  async function linksOf(digest: Digest): Promise<readonly RepositoryName[]> {
     return (await query((sql) => sql.linksOf.all(digest))).map(repositoryOf)
   }
 }
 
 function repositoryOf({ upstream, repository }: Record<string, unknown>): RepositoryName {
   return { upstream: String(upstream), name: String(repository) }
-}
-
-function rootsOf(images: readonly ImageRow[]): ReadonlySet<Digest> {
-  return new Set(images.map(({ digest }) => digest))
 }
 
 function keyOf({ repository, tag = '', digest }: ImageRow): string {

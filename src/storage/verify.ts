@@ -3,7 +3,6 @@ import type { Share } from '../oci/catalogue.ts'
 import { type Digest, digestFrom, hasherFor } from '../oci/digest.ts'
 import type { BadObject, VerificationStep, Verify } from '../oci/verification.ts'
 import type { Files, OpenFile } from './files.ts'
-import type { SizedDigest } from './image-rows.ts'
 import type { Paths } from './paths.ts'
 import type { Query } from './sql.ts'
 import { codeOf } from './storage-error.ts'
@@ -15,6 +14,11 @@ export interface VerifyingOptions {
   readonly totals: () => Promise<Share>
   /** Removes and counts an object. */
   readonly discard: (digest: Digest) => Promise<void>
+}
+
+interface SizedDigest {
+  readonly digest: Digest
+  readonly size: number
 }
 
 type Finding = BadObject['problem'] | undefined
