@@ -191,7 +191,9 @@ suite('what eviction leaves', () => {
       upstream.addBlob(blob.bytes)
       await pull(proxy, blob)
     }
+    const before = upstream.count('GET', /manifests/)
     assert.ok(await manifests.get(digest))
+    assert.equal(upstream.count('GET', /manifests/), before)
     assert.equal(await isStored(proxy, blobOf(4_000, 1)), false)
   })
 
