@@ -40,6 +40,8 @@ export interface EvictorOptions {
 const BATCH = 32
 /** Of how many, of each size, those are chosen. */
 const CANDIDATES = 64
+/** How many of them a download waits for, most of a second; where that is not enough the sweep goes on. */
+const BATCHES = 32
 
 export function evictor(options: EvictorOptions): Evictor {
   const { store, inventory, tags, policy, pinned, isScarce, telemetry, now } = options
@@ -55,26 +57,26 @@ export function evictor(options: EvictorOptions): Evictor {
 
   return {
     async sweep() {
-      await inTurn(expire)
-      await inTurn(() => evictFor(0))
+      await expire()
+      while ((await inTurn(() => evictFor(0, 1))) > 0);
       await tags.removeUnusedSince(now() - policy.ttl)
     },
     reserve: (size) => inTurn(() => reserve(size)),
-    makeRoom: (bytes) => inTurn(async () => (await evictFor(bytes)) > 0),
+    makeRoom: (bytes) => inTurn(async () => (await evictFor(bytes, BATCHES)) > 0),
   }
 
   async function reserve(size: number): Promise<Reservation | undefined> {
     if (!(await hasRoom(size))) return undefined
-    let promised = size
+    let held = size
     const reservation: Reservation = {
       get size() {
-        return promised
+        return held
       },
       written: 0,
       grow: (size) =>
         inTurn(async () => {
-          if (!(await hasRoom(size - promised))) return false
-          promised = size
+          if (!(await hasRoom(size - held))) return false
+          held = size
           return true
         }),
       [Symbol.dispose]: () => void reservations.delete(reservation),
@@ -85,15 +87,18 @@ export function evictor(options: EvictorOptions): Evictor {
 
   async function hasRoom(size: number): Promise<boolean> {
     if (promised().bytes + size > policy.maxSize) return false
-    await evictFor(size)
+    await evictFor(size, BATCHES)
     return (await excess(size)) === 0
   }
 
   /** Cost follows what is evicted. @returns how many were */
-  async function evictFor(room: number): Promise<number> {
+  async function evictFor(room: number, batches: number): Promise<number> {
+    let bytes = await excess(room)
+    if (bytes === 0) return 0
+    const except = await pinned()
     let evicted = 0
-    for (let bytes = await excess(room); bytes > 0;) {
-      const candidates = await inventory.longestUnused({ limit: CANDIDATES, except: await pinned() })
+    for (let batch = 0; batch < batches && bytes > 0; batch++) {
+      const candidates = await inventory.longestUnused({ limit: CANDIDATES, except })
       const chosen = victims(candidates, bytes, now(), isScarce).slice(0, BATCH)
       if (chosen.length === 0) break
       await evict(chosen, 'quota')
@@ -104,11 +109,12 @@ export function evictor(options: EvictorOptions): Evictor {
   }
 
   async function expire(): Promise<void> {
-    for (let expired: readonly StoredContent[]; ;) {
-      const instant = now() - policy.ttl
-      expired = await inventory.olderThan(instant, policy.ttlFrom, { limit: BATCH, except: await pinned() })
+    const instant = now() - policy.ttl
+    const options = { limit: BATCH, except: await pinned() }
+    for (let evicted = BATCH; evicted === BATCH;) {
+      const expired = await inventory.olderThan(instant, policy.ttlFrom, options)
       await evict(expired, 'ttl')
-      if (expired.length < BATCH) return
+      evicted = expired.length
     }
   }
 

@@ -119,7 +119,9 @@ export function sqliteIndex(options: SqliteIndexOptions): SqliteIndex {
       async olderThan(instant, by, options) {
         if (by === 'fetch') return doing((sql) => take(sql.fetchedBefore.iterate(instant), options))
         await contentUses.flush()
-        return doing((sql) => RANGES.flatMap((range) => unused(sql, range, instant, options)))
+        return doing((sql) =>
+          RANGES.flatMap((range) => unused(sql, range, instant, options)).slice(0, options.limit),
+        )
       },
       async longestUnused(options) {
         await contentUses.flush()

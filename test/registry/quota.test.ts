@@ -6,8 +6,9 @@ import { filesystemStore } from '../../src/storage/filesystem-store.ts'
 import { memoryStore } from '../../src/storage/memory.ts'
 import { fakeUpstream } from '../support/fake-upstream.ts'
 import { type Blob, blobOf, eventually, manifestOf } from '../support/fixtures.ts'
-import { digestRead, type Rig, rig } from '../support/rig.ts'
+import { digestRead, rig } from '../support/rig.ts'
 import { tempFolder } from '../support/temp-folder.ts'
+import { isStored, pull } from './pulled.ts'
 
 const MiB = 1024 * 1024
 const MINUTE = 60_000
@@ -40,16 +41,6 @@ async function storeIn(root: string, now: () => number) {
   const store = await filesystemStore({ root, now, telemetry: { evicted() {}, failed: assert.fail } })
   return { ...store, [Symbol.asyncDispose]: () => store.close() }
 }
-
-async function pull(proxy: Rig, { digest }: Blob): Promise<void> {
-  assert.equal(await digestRead(proxy.repository(), digest), digest)
-  await eventually(() => proxy.transfers.list().length === 0)
-}
-
-const isStored = async ({ store }: Rig, { digest }: Blob): Promise<boolean> =>
-  (await store.inventory.longestUnused({ limit: 999, except: new Set() })).some(
-    (one) => one.digest === digest,
-  )
 
 suite('quota', () => {
   test('16 clients on five times as much as fits: every pull is right, and what is committed always fits', async () => {
@@ -259,55 +250,5 @@ suite('what eviction leaves', () => {
     assert.equal(upstream.count('GET', /blobs/), before)
     await pullImage('library/old')
     assert.equal(upstream.count('GET', new RegExp(`blobs/${shared.digest}`)), 1)
-  })
-})
-
-suite('ttl', () => {
-  for (const [ttlFrom, isKept] of [
-    ['use', true],
-    ['fetch', false],
-  ] as const) {
-    test(`from ${ttlFrom}: what was fetched long ago and used since is ${isKept ? 'kept' : 'evicted'}`, async () => {
-      await using upstream = await fakeUpstream()
-      const clock = { now: Date.now() }
-      const store = memoryStore(() => clock.now)
-      const reasons: string[] = []
-      const evicted = (reason: string) => void reasons.push(reason)
-      await using proxy = await rig({ upstream, store, quota: { ttl: 10 * MINUTE, ttlFrom }, evicted })
-      const blob = blobOf(1000)
-      upstream.addBlob(blob.bytes)
-      await pull(proxy, blob)
-      for (let i = 0; i < 2; i++) {
-        clock.now = proxy.now += 6 * MINUTE
-        await pull(proxy, blob)
-      }
-      await proxy.evictor.sweep()
-      assert.equal(await isStored(proxy, blob), isKept)
-      assert.deepEqual(reasons, isKept ? [] : ['ttl'])
-      clock.now = proxy.now += 11 * MINUTE
-      await proxy.evictor.sweep()
-      assert.equal(await isStored(proxy, blob), false)
-    })
-  }
-
-  test('a sweep of many objects takes them all, and no other', async () => {
-    const clock = { now: 1_000_000_000 }
-    const store = memoryStore(() => clock.now)
-    await using upstream = await fakeUpstream()
-    await using proxy = await rig({ upstream, store, quota: { ttl: MINUTE } })
-    const put = async (count: number, from: number) => {
-      for (let i = 0; i < count; i++) {
-        const { bytes, digest } = blobOf(16, from + i)
-        await using ingest = await store.blobs.ingest({ digest })
-        await ingest.write(bytes, 0)
-        await ingest.verify(16)
-        await ingest.commit()
-      }
-    }
-    await put(100, 1)
-    clock.now = proxy.now = clock.now + 2 * MINUTE
-    await put(3, 1000)
-    await proxy.evictor.sweep()
-    assert.equal((await store.inventory.usage()).objects, 3)
   })
 })

@@ -112,6 +112,19 @@ suite('many at once', () => {
     assert.equal(await index.links.has(repository, staying[0]!), true)
   })
 
+  test('no more are handed out than were asked for, of whatever size', async () => {
+    await using folder = await indexFolder()
+    using index = folder.open(() => 1_000)
+    for (const [i, digest] of digests(40).entries()) {
+      await index.content.add(digest, { size: i % 2 === 0 ? 10 : 100_000, mediaType: 'x' })
+    }
+    const options = { limit: 15, except: NOTHING }
+    for (const by of ['use', 'fetch'] as const) {
+      assert.equal((await index.content.olderThan(2_000, by, options)).length, 15)
+    }
+    assert.equal((await index.content.longestUnused(options)).length, 30)
+  })
+
   test('uses of thousands are all written, also when it is closed while they are', async () => {
     await using folder = await indexFolder()
     let now = 1_000
