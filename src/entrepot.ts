@@ -74,7 +74,7 @@ export async function entrepot(config: Config, log: Logger, env: NodeJS.ProcessE
     telemetry: numbers.store,
     now,
   })
-  const blobs = roomyStore(hot, evicting)
+  const blobs = roomyStore(hot, evicting, numbers.store)
   const transfers = transferManager({
     store: blobs,
     policy: { ...limits, retryDelay: 400 },

@@ -41,6 +41,16 @@ export function excessBytes(
   )
 }
 
+/** Whether `room` more could fit if everything that is committed went. */
+export function couldFit(
+  { bytes, freeBytes }: StoreUsage,
+  promised: Promised,
+  { maxSize, minFree }: Pick<EvictionPolicy, 'maxSize' | 'minFree'>,
+  room: number,
+): boolean {
+  return promised.bytes + room <= maxSize && minFree + promised.unwritten + room <= freeBytes + bytes
+}
+
 /**
  * Who goes first. What to lose is the work of fetching it again, `size` bytes and one request; what to gain is `size` bytes; and how
  * soon that happens is guessed from how long nobody has used it. So: the age over the cost of each byte gained.

@@ -2,7 +2,7 @@ import type { Digest } from '../oci/digest.ts'
 import type { ContentInventory, StoredContent, TagIndex } from '../oci/indexes.ts'
 import type { BlobStore } from '../oci/stores.ts'
 import type { StoreTelemetry } from '../oci/telemetry.ts'
-import { excessBytes, type EvictionPolicy, type Promised, victims } from './eviction.ts'
+import { couldFit, excessBytes, type EvictionPolicy, type Promised, victims } from './eviction.ts'
 
 /** Room that was promised to content on its way in. Disposing it gives back what was not committed, or counts as committed now. */
 export interface Reservation extends Disposable {
@@ -16,7 +16,7 @@ export interface Reservation extends Disposable {
 export interface Evictor {
   /** Evicts what has expired, and what does not fit. */
   sweep(): Promise<void>
-  /** Promises room, and evicts for it. undefined = there is none; nothing is evicted for what is larger than the whole store. */
+  /** Promises room, and evicts for it. undefined = there is none; nothing is evicted for what would not fit all the same. */
   reserve(size: number): Promise<Reservation | undefined>
   /** Evicts until `bytes` more are free on the disk. @returns false when nothing could be evicted */
   makeRoom(bytes: number): Promise<boolean>
@@ -86,7 +86,7 @@ export function evictor(options: EvictorOptions): Evictor {
   }
 
   async function hasRoom(size: number): Promise<boolean> {
-    if (promised().bytes + size > policy.maxSize) return false
+    if (!couldFit(await inventory.usage(), promised(), policy, size)) return false
     await evictFor(size, BATCHES)
     return (await excess(size)) === 0
   }

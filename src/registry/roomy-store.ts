@@ -1,5 +1,6 @@
 import { isRegistryError, RegistryError } from '../oci/errors.ts'
 import type { BlobIngest, BlobStore } from '../oci/stores.ts'
+import type { StoreTelemetry } from '../oci/telemetry.ts'
 import type { Evictor, Reservation } from './evictor.ts'
 
 /** When the disk is full although there should be room. */
@@ -12,7 +13,15 @@ const STEP = 4 * 1024 * 1024
  * ingest fails with RegistryError STORAGE, reason EDQUOT, as it would on a full disk; a disk that is full all the same is made
  * room on, once for each step.
  */
-export function roomyStore(store: BlobStore, evictor: Pick<Evictor, 'reserve' | 'makeRoom'>): BlobStore {
+export function roomyStore(
+  store: BlobStore,
+  evictor: Pick<Evictor, 'reserve' | 'makeRoom'>,
+  telemetry: Pick<StoreTelemetry, 'failed'>,
+): BlobStore {
+  const noRoom = (): RegistryError => {
+    telemetry.failed('reserve')
+    return new RegistryError('STORAGE', { operation: 'reserve', reason: 'EDQUOT' })
+  }
   return {
     stat: (digest, options) => store.stat(digest, options),
     open: (digest, options) => store.open(digest, options),
@@ -21,7 +30,7 @@ export function roomyStore(store: BlobStore, evictor: Pick<Evictor, 'reserve' | 
       const reservation = await evictor.reserve(expected.size ?? 0)
       if (reservation === undefined) throw noRoom()
       try {
-        return roomyIngest(await store.ingest(expected), reservation, evictor.makeRoom)
+        return roomyIngest(await store.ingest(expected), reservation, evictor.makeRoom, noRoom)
       } catch (error) {
         reservation[Symbol.dispose]()
         throw error
@@ -34,6 +43,7 @@ function roomyIngest(
   ingest: BlobIngest,
   reservation: Reservation,
   makeRoom: Evictor['makeRoom'],
+  noRoom: () => RegistryError,
 ): BlobIngest {
   const { filled } = ingest
   reservation.written = filled.size
@@ -78,10 +88,6 @@ function roomyIngest(
       return step()
     }
   }
-}
-
-function noRoom(): RegistryError {
-  return new RegistryError('STORAGE', { operation: 'reserve', reason: 'EDQUOT' })
 }
 
 const FULL = new Set(['ENOSPC', 'EDQUOT'])

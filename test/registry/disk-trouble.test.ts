@@ -77,7 +77,7 @@ suite('trouble with the disk', () => {
       reserve: async (size: number) => ({ size, written: 0, grow: async () => true, [Symbol.dispose]() {} }),
       makeRoom: async (bytes: number) => asked.push(bytes) > 0,
     }
-    await using setup = await proxyOnFiles({ upstream }, (blobs) => roomyStore(blobs, room))
+    await using setup = await proxyOnFiles({ upstream }, (blobs) => roomyStore(blobs, room, { failed() {} }))
     upstream.addBlob(layer.bytes)
     setup.files.fail('write', 'ENOSPC', { after: 1, times: 1 })
     assert.equal(await digestRead(setup.proxy.repository(), layer.digest), layer.digest)

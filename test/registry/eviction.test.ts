@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { digestOf } from '../../src/oci/digest.ts'
-import { excessBytes, priority, victims } from '../../src/registry/eviction.ts'
+import { couldFit, excessBytes, priority, victims } from '../../src/registry/eviction.ts'
 
 const now = 1_800_000_000_000
 const MINUTE = 60_000
@@ -47,6 +47,27 @@ test('how much has to go: what is promised counts as if it were there', () => {
       excess,
       given,
     )
+  }
+})
+
+test('what could not fit if all that is committed went is not evicted for', () => {
+  const policy = { maxSize: 1000, minFree: 100 }
+  const table: [
+    freeBytes: number,
+    promised: [bytes: number, unwritten: number],
+    room: number,
+    fits: boolean,
+  ][] = [
+    [5000, [0, 0], 1000, true],
+    [5000, [0, 0], 1001, false],
+    [5000, [400, 0], 601, false],
+    [200, [0, 0], 600, true],
+    [200, [0, 0], 601, false],
+    [200, [300, 50], 551, false],
+  ]
+  for (const [freeBytes, [bytes, unwritten], room, fits] of table) {
+    const usage = { objects: 9, bytes: 500, freeBytes }
+    assert.equal(couldFit(usage, { bytes, unwritten }, policy, room), fits, `${freeBytes} ${bytes} ${room}`)
   }
 })
 

@@ -65,7 +65,7 @@ suite('F60 F61 a disk of 8 MiB', () => {
       telemetry: { evicted: (reason) => store.evicted.push(reason) },
       now: Date.now,
     })
-    const blobs = roomyStore(store.blobs, evicting)
+    const blobs = roomyStore(store.blobs, evicting, { failed: (operation) => store.failed.push(operation) })
     for (let seed = 1; seed <= 20; seed++) {
       const blob = blobOf(MiB, seed)
       await put({ blobs }, blob)
@@ -75,7 +75,10 @@ suite('F60 F61 a disk of 8 MiB', () => {
       assert.ok(freeBytes > 1.5 * MiB, `${freeBytes}`)
     }
     assert.ok(store.evicted.length >= 15 && store.failed.length === 0)
+    const { objects } = await store.inventory.usage()
     await assert.rejects(put({ blobs }, blobOf(7 * MiB, 30)), failsFor('EDQUOT'))
+    assert.equal((await store.inventory.usage()).objects, objects)
+    assert.deepEqual(store.failed, ['reserve'])
   })
 
   test('a process starts with no byte left', async (context) => {

@@ -61,7 +61,7 @@ export async function rig(options: RigOptions): Promise<Rig> {
     telemetry: { evicted: options.evicted ?? (() => {}) },
     now: () => built.now,
   })
-  const blobs = roomyStore(store.blobs, evicting)
+  const blobs = roomyStore(store.blobs, evicting, { failed() {} })
   const transfers = transferManager({
     store: blobs,
     policy: {
