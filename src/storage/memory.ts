@@ -35,7 +35,8 @@ interface Part {
 /** A store that forgets everything when the process ends. `now`: epoch milliseconds. */
 export function memoryStore(now: () => number = Date.now): MemoryStore {
   const contents = new Map<Digest, Content>()
-  const parts = new Map<Digest, Part>()
+  /** By origin and digest. */
+  const parts = new Map<string, Part>()
   const links = new Map<Digest, Set<string>>()
   const tags = new Map<string, TagEntry & { lastUsed: number }>()
   const changes = new Map<string, readonly TagChange[]>()
@@ -62,8 +63,9 @@ export function memoryStore(now: () => number = Date.now): MemoryStore {
       }
     },
     async ingest(expected) {
-      const part = parts.get(expected.digest) ?? { bytes: Buffer.alloc(0), filled: new IntervalSet() }
-      parts.delete(expected.digest)
+      const key = partKey(expected)
+      const part = parts.get(key) ?? { bytes: Buffer.alloc(0), filled: new IntervalSet() }
+      parts.delete(key)
       return memoryIngest(expected, part)
     },
     async delete(digest) {
@@ -88,6 +90,8 @@ export function memoryStore(now: () => number = Date.now): MemoryStore {
     },
     links: {
       has: async (repository, digest) => links.get(digest)?.has(keyOf(repository)) ?? false,
+      knows: async (upstream, digest) =>
+        [...(links.get(digest) ?? [])].some((key) => key.startsWith(`${upstream} `)),
       async add(repository, digest) {
         links.set(digest, (links.get(digest) ?? new Set()).add(keyOf(repository)))
       },
@@ -126,7 +130,8 @@ export function memoryStore(now: () => number = Date.now): MemoryStore {
     },
   }
 
-  function memoryIngest({ digest, mediaType = OCTET_STREAM }: ExpectedContent, part: Part): BlobIngest {
+  function memoryIngest(expected: ExpectedContent, part: Part): BlobIngest {
+    const { digest, mediaType = OCTET_STREAM } = expected
     const { filled } = part
     const read = async (buffer: Buffer, position: number) =>
       part.bytes.copy(buffer, 0, position, filled.filledFrom(position))
@@ -163,11 +168,15 @@ export function memoryStore(now: () => number = Date.now): MemoryStore {
         return { mediaType, digest, size: verified }
       },
       async keep() {
-        parts.set(digest, part)
+        parts.set(partKey(expected), part)
       },
       async [Symbol.asyncDispose]() {},
     }
   }
+}
+
+function partKey({ digest, origin = '' }: ExpectedContent): string {
+  return `${origin} ${digest}`
 }
 
 function keyOf({ upstream, name }: RepositoryName, tag = ''): string {

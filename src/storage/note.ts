@@ -3,15 +3,17 @@ import { type Digest, isDigest } from '../oci/digest.ts'
 /** Which bytes of an unfinished file are there, as it is written beside it. */
 export interface Note {
   readonly digest: Digest
+  /** Whose bytes they are. */
+  readonly origin?: string
   readonly filled: readonly (readonly [start: number, end: number])[]
 }
 
 /** undefined when the text is no note: cut off, or of another program. */
 export function parseNote(text: string): Note | undefined {
-  const { digest, filled } = parseObject(text)
+  const { digest, filled, origin } = parseObject(text)
   const isNote =
     typeof digest === 'string' && isDigest(digest) && Array.isArray(filled) && filled.every(isInterval)
-  return isNote ? { digest, filled } : undefined
+  return isNote ? { digest, filled, ...(typeof origin === 'string' && { origin }) } : undefined
 }
 
 function parseObject(text: string): Readonly<Record<string, unknown>> {

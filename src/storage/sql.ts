@@ -19,6 +19,7 @@ export function statements(db: DatabaseSync) {
     oldest: db.prepare('SELECT digest, size, last_used AS lastUsed FROM content ORDER BY last_used LIMIT ?'),
 
     hasLink: db.prepare(`SELECT 1 FROM links WHERE ${OF_REPOSITORY} AND digest = ?`),
+    knowsLink: db.prepare('SELECT 1 FROM links WHERE digest = ? AND upstream = ? LIMIT 1'),
     addLink: db.prepare('INSERT OR IGNORE INTO links (upstream, repository, digest) VALUES (?, ?, ?)'),
     removeLink: db.prepare(`DELETE FROM links WHERE ${OF_REPOSITORY} AND digest = ?`),
     removeLinksOf: db.prepare('DELETE FROM links WHERE digest = ?'),
