@@ -5,6 +5,8 @@ import type { RepositoryName } from './reference.ts'
 /** Who has shown that they may read what: a repository is linked to the content it was seen to contain upstream. */
 export interface LinkIndex {
   has(repository: RepositoryName, digest: Digest): Promise<boolean>
+  /** Whether any repository of this upstream is linked to it. */
+  knows(upstream: string, digest: Digest): Promise<boolean>
   add(repository: RepositoryName, digest: Digest): Promise<void>
   remove(repository: RepositoryName, digest: Digest): Promise<void>
 }

@@ -39,6 +39,8 @@ export interface ExpectedContent {
   readonly digest: Digest
   readonly size?: number
   readonly mediaType?: string
+  /** Whose bytes they are: what an interrupted ingest left is continued from by those of the same origin only. */
+  readonly origin?: string
 }
 
 /**

@@ -13,6 +13,7 @@ export function forgivingIndexes(
   return {
     links: {
       has: (repository, digest) => otherwise(links.has(repository, digest), false),
+      knows: (upstream, digest) => otherwise(links.knows(upstream, digest), false),
       add: (repository, digest) => otherwise(links.add(repository, digest), undefined),
       remove: (repository, digest) => otherwise(links.remove(repository, digest), undefined),
     },

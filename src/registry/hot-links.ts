@@ -24,6 +24,7 @@ export function hotLinks(links: LinkIndex): HotLinks {
       hot.set(key, true)
       return true
     },
+    knows: (upstream, digest) => links.knows(upstream, digest),
     add: (repository, digest) => links.add(repository, digest),
     async remove(repository, digest) {
       hot.delete(contentKey(repository, digest))

@@ -25,7 +25,8 @@ export interface ProxyBlobStoreOptions {
 /**
  * A repository's blobs: from the local store if this repository was seen to contain them, else from upstream into the store.
  * Bytes are shared by digest, the right to read them is not: a repository has to prove once, upstream, that it contains what
- * another one brought in.
+ * another one brought in. An upstream that has sent the bytes once is believed when it says so of another repository; one that
+ * never did has to send them, or whoever controls it and knows a digest could read what others keep private.
  */
 export function proxyBlobStore(
   options: ProxyBlobStoreOptions,
@@ -50,7 +51,7 @@ export function proxyBlobStore(
           options?.report?.({ result: 'hit' })
           return survivingReader(stored, () => download(digest, options), 'first byte')
         }
-        if ((await local.stat(digest).catch(ignoreStorage)) !== undefined) {
+        if (await isProvable(digest)) {
           if ((await prove(digest, options)) === undefined) return undefined
           const proved = await storedHere(digest, () => local.open(digest, options))
           if (proved !== undefined) return proved
@@ -68,6 +69,14 @@ export function proxyBlobStore(
       return read().catch(ignoreStorage)
     }
 
+    /** The store has it, and it came from this upstream. */
+    async function isProvable(digest: Digest): Promise<boolean> {
+      return (
+        (await links.knows(repository.upstream, digest)) &&
+        (await local.stat(digest).catch(ignoreStorage)) !== undefined
+      )
+    }
+
     /** Asks upstream whether this repository contains the blob. */
     async function prove(digest: Digest, options?: ReadOptions): Promise<Descriptor | undefined> {
       const key = contentKey(repository, `blob ${digest}`)
@@ -77,7 +86,7 @@ export function proxyBlobStore(
       }
       const { value, joined } = await proofs.run(key, () => upstream.statBlob(digest), options?.signal)
       if (value === undefined) absent.add(key)
-      else await links.add(repository, digest)
+      else if (await links.knows(repository.upstream, digest)) await links.add(repository, digest)
       options?.report?.({
         result: joined ? 'collapsed' : 'miss',
         forwardStatus: value === undefined ? 404 : 200,
@@ -106,20 +115,13 @@ export function proxyBlobStore(
     }
 
     function requestFor(digest: Digest): TransferRequest {
-      let linked = false
       return {
         repository,
         digest,
         mayRead: async () => (await links.has(repository, digest)) || (await prove(digest)) !== undefined,
         expectedSize: sizes.of(repository, digest),
-        async source(range, signal) {
-          const body = await upstream.blob(digest, range, signal)
-          if (body !== undefined && !linked) {
-            linked = true
-            await links.add(repository, digest)
-          }
-          return body
-        },
+        source: (range, signal) => upstream.blob(digest, range, signal),
+        verified: () => links.add(repository, digest),
       }
     }
   }

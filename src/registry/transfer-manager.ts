@@ -51,8 +51,9 @@ export function transferManager(options: TransferManagerOptions): TransferManage
         if (current === undefined) {
           if (shunned.has(key))
             throw new RegistryError('UPSTREAM_INVALID', { upstream: repository.upstream, digest })
+          const reader = await start(key, request).follow(signal)
           report?.({ result: 'miss', forwardStatus: 200, stored: true })
-          return start(key, request).follow(signal)
+          return reader
         }
         const own = current.repository.name === repository.name
         if (!own && !(await request.mayRead())) return undefined
@@ -66,11 +67,11 @@ export function transferManager(options: TransferManagerOptions): TransferManage
     async bypass(request, { signal, report } = {}) {
       const { upstream } = request.repository
       const place = await laneOf(upstream).enter(signal)
-      report?.({ result: 'miss', forwardStatus: 200, stored: false })
       const reader = await passThrough(request).catch((error: unknown) => {
         place[Symbol.dispose]()
         throw error
       })
+      report?.({ result: 'miss', forwardStatus: 200, stored: false })
       if (reader === undefined) place[Symbol.dispose]()
       return reader && alongside(reader, place)
     },
@@ -102,11 +103,14 @@ export function transferManager(options: TransferManagerOptions): TransferManage
         if (own || !isRegistryError(error, 'UPSTREAM_DENIED')) throw error
       }
     }
-    await transfer.ended
-    return (await store.open(digest)) ?? 'ask again'
+    // What the store has when it failed is not what this upstream sent.
+    return (await transfer.ended) === 'committed' ? ((await store.open(digest)) ?? 'ask again') : 'ask again'
   }
 
-  function start(key: string, { repository, digest, expectedSize, source }: TransferRequest): Transfer {
+  function start(
+    key: string,
+    { repository, digest, expectedSize, source, verified }: TransferRequest,
+  ): Transfer {
     const { upstream } = repository
     let place: Disposable | undefined
     const started = transfer({
@@ -114,10 +118,15 @@ export function transferManager(options: TransferManagerOptions): TransferManage
       digest,
       expectedSize,
       source,
+      verified,
       policy,
       async ingest(signal) {
         place = await laneOf(upstream).enter(signal)
-        return store.ingest({ digest, ...(expectedSize !== undefined && { size: expectedSize }) })
+        return store.ingest({
+          digest,
+          origin: upstream,
+          ...(expectedSize !== undefined && { size: expectedSize }),
+        })
       },
       resumed: () => telemetry.resumed(upstream),
       failed: (error) => options.failed(started.view, error),

@@ -11,4 +11,6 @@ export interface TransferRequest {
   /** From the manifest's descriptor, where one was seen. */
   readonly expectedSize: number | undefined
   readonly source: BlobSource
+  /** Told that upstream has sent every byte and the digest matches, before the last of them are given to anybody. */
+  readonly verified: () => Promise<void>
 }

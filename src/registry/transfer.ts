@@ -26,6 +26,8 @@ export interface TransferOptions {
   readonly digest: Digest
   readonly expectedSize: number | undefined
   readonly source: BlobSource
+  /** Done before the last bytes are given to anybody. */
+  readonly verified: () => Promise<void>
   readonly policy: TransferPolicy
   /** Opens the file the bytes go to, once it is this transfer's turn. */
   readonly ingest: (signal: AbortSignal) => Promise<BlobIngest>
@@ -139,6 +141,7 @@ export function transfer(options: TransferOptions): Transfer {
       }
       size = total
       await ingest.verify(total)
+      await options.verified()
       verified = true
       open(total)
       readers.wake(() => true)

@@ -24,10 +24,10 @@ const CATCH_UP = 4 * 1024 * 1024
 
 /** One object on its way to `blobs/`. */
 export async function fileIngest(
-  { digest, mediaType = OCTET_STREAM }: ExpectedContent,
+  { digest, mediaType = OCTET_STREAM, origin }: ExpectedContent,
   { files, paths, parts, content, attempt }: FileIngestOptions,
 ): Promise<BlobIngest> {
-  const part = await attempt('ingest', () => parts.take(digest))
+  const part = await attempt('ingest', () => parts.take({ digest, origin }))
   const { file, filled } = part
   const target = paths.blob(digest)
   const hash = new RunningHash(digest, filled, (buffer, position) => file.read(buffer, position))
@@ -69,7 +69,7 @@ export async function fileIngest(
           if (stage !== 'open' || filled.size === 0 || (await content.find(digest)) !== undefined) return
           await part.note()
           stage = 'kept'
-          await parts.leave(digest, part)
+          await parts.leave({ digest, origin }, part)
         }),
       ),
 

@@ -43,7 +43,8 @@ const SMALL = 65_536
 /** A store that forgets everything when the process ends. `now`: epoch milliseconds. */
 export function memoryStore(now: () => number = Date.now): MemoryStore {
   const contents = new Map<Digest, Content>()
-  const parts = new Map<Digest, Part>()
+  /** By origin and digest. */
+  const parts = new Map<string, Part>()
   const links = new Map<Digest, Set<string>>()
   const references = new Map<Digest, readonly Digest[]>()
   const tags = new Map<string, TagEntry & { lastUsed: number }>()
@@ -71,8 +72,9 @@ export function memoryStore(now: () => number = Date.now): MemoryStore {
       }
     },
     async ingest(expected) {
-      const part = parts.get(expected.digest) ?? { bytes: Buffer.alloc(0), filled: new IntervalSet() }
-      parts.delete(expected.digest)
+      const key = partKey(expected)
+      const part = parts.get(key) ?? { bytes: Buffer.alloc(0), filled: new IntervalSet() }
+      parts.delete(key)
       return memoryIngest(expected, part)
     },
     async delete(...digests) {
@@ -108,6 +110,8 @@ export function memoryStore(now: () => number = Date.now): MemoryStore {
     },
     links: {
       has: async (repository, digest) => links.get(digest)?.has(keyOf(repository)) ?? false,
+      knows: async (upstream, digest) =>
+        [...(links.get(digest) ?? [])].some((key) => key.startsWith(`${upstream} `)),
       async add(repository, digest) {
         links.set(digest, (links.get(digest) ?? new Set()).add(keyOf(repository)))
       },
@@ -171,7 +175,8 @@ export function memoryStore(now: () => number = Date.now): MemoryStore {
       .slice(0, limit)
   }
 
-  function memoryIngest({ digest, mediaType = OCTET_STREAM }: ExpectedContent, part: Part): BlobIngest {
+  function memoryIngest(expected: ExpectedContent, part: Part): BlobIngest {
+    const { digest, mediaType = OCTET_STREAM } = expected
     const { filled } = part
     const read = async (buffer: Buffer, position: number) =>
       part.bytes.copy(buffer, 0, position, filled.filledFrom(position))
@@ -215,15 +220,19 @@ export function memoryStore(now: () => number = Date.now): MemoryStore {
           lastUsed,
           vanished: known?.vanished ?? false,
         })
-        parts.delete(digest)
+        for (const key of parts.keys()) if (key.endsWith(digest)) parts.delete(key)
         return { mediaType, digest, size: verified }
       },
       async keep() {
-        if (!contents.has(digest)) parts.set(digest, part)
+        if (!contents.has(digest)) parts.set(partKey(expected), part)
       },
       async [Symbol.asyncDispose]() {},
     }
   }
+}
+
+function partKey({ digest, origin = '' }: ExpectedContent): string {
+  return `${origin} ${digest}`
 }
 
 function keyOf({ upstream, name }: RepositoryName, tag = ''): string {

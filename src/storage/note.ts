@@ -5,15 +5,23 @@ export interface Note {
   readonly digest: Digest
   /** Since which start of the machine they are there: what was not synced may be gone after the next. */
   readonly boot?: string
+  /** Whose bytes they are. */
+  readonly origin?: string
   readonly filled: readonly (readonly [start: number, end: number])[]
 }
 
 /** undefined when the text is no note: cut off, or of another program. */
 export function parseNote(text: string): Note | undefined {
-  const { digest, filled, boot } = parseObject(text)
+  const { digest, filled, boot, origin } = parseObject(text)
   const isNote =
     typeof digest === 'string' && isDigest(digest) && Array.isArray(filled) && filled.every(isInterval)
-  return isNote ? { digest, filled, ...(typeof boot === 'string' && { boot }) } : undefined
+  if (!isNote) return undefined
+  return {
+    digest,
+    filled,
+    ...(typeof boot === 'string' && { boot }),
+    ...(typeof origin === 'string' && { origin }),
+  }
 }
 
 function parseObject(text: string): Readonly<Record<string, unknown>> {

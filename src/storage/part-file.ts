@@ -18,16 +18,22 @@ export interface PartFile {
 }
 
 export interface PartFiles {
-  /** The one an earlier ingest of this digest left, or a new one; either way nobody else's. */
-  take(digest: Digest): Promise<PartFile>
-  /** Says that a part, with its note, was left for later. Of two for one digest the fuller stays. */
-  leave(digest: Digest, part: PartFile): Promise<void>
-  /** Removes what was left of this digest: it is whole now. */
+  /** The one an earlier ingest of the same left, or a new one; either way nobody else's. */
+  take(wanted: Wanted): Promise<PartFile>
+  /** Says that a part, with its note, was left for later. Of two for the same the fuller stays. */
+  leave(wanted: Wanted, part: PartFile): Promise<void>
+  /** Removes what was left of this digest, whoever's bytes they are: it is whole now. */
   drop(digest: Digest): Promise<void>
   /** Finds what an earlier process left, and removes what cannot be continued from. */
   recover(): Promise<void>
   /** Removes what was left longer ago than `olderThan` milliseconds, and the oldest of the rest down to `maxBytes` in all. */
   sweep(limits: { readonly olderThan: number; readonly maxBytes: number }, now: number): Promise<void>
+}
+
+/** Bytes of one digest, as one origin has sent them. */
+interface Wanted {
+  readonly digest: Digest
+  readonly origin?: string | undefined
 }
 
 interface Leftover {
@@ -38,19 +44,21 @@ interface Leftover {
 
 /** `boot` names this start of the machine: what an earlier one left may have lost bytes that its note claims, and is removed. */
 export function partFiles(files: Files, paths: Paths, boot: string | undefined): PartFiles {
-  const left = new Map<Digest, Leftover>()
+  const left = new Map<string, Leftover>()
 
   return {
-    async take(digest) {
-      const leftover = left.get(digest)
-      left.delete(digest)
-      return (leftover && (await reopen(leftover, digest))) ?? (await create(digest))
+    async take(wanted) {
+      const leftover = left.get(keyOf(wanted))
+      left.delete(keyOf(wanted))
+      return (leftover && (await reopen(leftover, wanted))) ?? (await create(wanted))
     },
-    leave: (digest, { path, filled }) => leave(digest, { id: idOf(path), size: filled.size }),
+    leave: (wanted, { path, filled }) => leave(wanted, { id: idOf(path), size: filled.size }),
     async drop(digest) {
-      const leftover = left.get(digest)
-      left.delete(digest)
-      if (leftover !== undefined) await removeBoth(leftover.id)
+      for (const [key, { id }] of left) {
+        if (!key.endsWith(digest)) continue
+        left.delete(key)
+        await removeBoth(id)
+      }
     },
     async recover() {
       const names = await files.list(paths.ingest)
@@ -58,35 +66,36 @@ export function partFiles(files: Files, paths: Paths, boot: string | undefined):
       for (const id of ids) {
         const note = await readNote(id)
         if (note === undefined || note.boot !== boot) await removeBoth(id)
-        else await leave(note.digest, { id, size: sizeOf(note) })
+        else await leave(note, { id, size: sizeOf(note) })
       }
       const strays = names.filter((name) => !ids.has(idOf(name)))
       for (const name of strays) await files.remove(`${paths.ingest}/${name}`)
     },
     async sweep({ olderThan, maxBytes }, now) {
       const found = await Promise.all(
-        [...left].map(async ([digest, { id, size }]) => ({ digest, id, size, at: await leftAt(id) })),
+        [...left].map(async ([key, { id, size }]) => ({ key, id, size, at: await leftAt(id) })),
       )
       let bytes = 0
-      for (const { digest, id, size, at } of found.toSorted((a, b) => b.at - a.at)) {
+      for (const { key, id, size, at } of found.toSorted((a, b) => b.at - a.at)) {
         bytes += size
-        const isTaken = left.get(digest)?.id !== id
+        const isTaken = left.get(key)?.id !== id
         if (isTaken || (now - at <= olderThan && bytes <= maxBytes)) continue
-        left.delete(digest)
+        left.delete(key)
         await removeBoth(id)
       }
     },
   }
 
-  async function leave(digest: Digest, leftover: Leftover): Promise<void> {
-    const other = left.get(digest)
+  async function leave(wanted: Wanted, leftover: Leftover): Promise<void> {
+    const other = left.get(keyOf(wanted))
     const [fuller, rest] =
       other !== undefined && other.size >= leftover.size ? [other, leftover] : [leftover, other]
-    left.set(digest, fuller)
+    left.set(keyOf(wanted), fuller)
     if (rest !== undefined) await removeBoth(rest.id)
   }
 
-  async function create(digest: Digest): Promise<PartFile> {
+  async function create(wanted: Wanted): Promise<PartFile> {
+    const { digest } = wanted
     const id = `${algorithmOf(digest)}-${hexOf(digest)}-${randomBytes(4).toString('hex')}`
     const open = () => files.open(paths.part(id), 'wx+')
     const file = await open().catch(async (error: unknown) => {
@@ -94,10 +103,10 @@ export function partFiles(files: Files, paths: Paths, boot: string | undefined):
       await files.makeFolder(paths.ingest)
       return open()
     })
-    return partFile(id, digest, file, new IntervalSet())
+    return partFile(id, wanted, file, new IntervalSet())
   }
 
-  async function reopen(leftover: Leftover, digest: Digest): Promise<PartFile | undefined> {
+  async function reopen(leftover: Leftover, wanted: Wanted): Promise<PartFile | undefined> {
     const { id } = leftover
     let file: OpenFile | undefined
     try {
@@ -106,22 +115,26 @@ export function partFiles(files: Files, paths: Paths, boot: string | undefined):
       if (note === undefined || file === undefined) return undefined
       const size = await file.size()
       const filled = note.filled.map(([start, end]) => ({ start, end: Math.min(end, size) }))
-      return partFile(id, digest, file, new IntervalSet(filled))
+      return partFile(id, wanted, file, new IntervalSet(filled))
     } catch (error) {
-      left.set(digest, leftover)
+      left.set(keyOf(wanted), leftover)
       await file?.close()
       throw error
     }
   }
 
-  function partFile(id: string, digest: Digest, file: OpenFile, filled: IntervalSet): PartFile {
+  function partFile(id: string, { digest, origin }: Wanted, file: OpenFile, filled: IntervalSet): PartFile {
     return {
       file,
       path: paths.part(id),
       filled,
       async note() {
-        const intervals = [...filled].map(({ start, end }) => [start, end] as const)
-        const note: Note = { digest, filled: intervals, ...(boot !== undefined && { boot }) }
+        const note: Note = {
+          digest,
+          filled: [...filled].map(({ start, end }) => [start, end] as const),
+          ...(boot !== undefined && { boot }),
+          ...(origin !== undefined && { origin }),
+        }
         await files.writeText(`${paths.sidecar(id)}.new`, JSON.stringify(note))
         await files.rename(`${paths.sidecar(id)}.new`, paths.sidecar(id))
       },
@@ -150,6 +163,10 @@ export function partFiles(files: Files, paths: Paths, boot: string | undefined):
     const text = await files.readText(paths.sidecar(id)).catch(unlessMissing)
     return text === undefined ? undefined : parseNote(text)
   }
+}
+
+function keyOf({ digest, origin = '' }: Wanted): string {
+  return `${origin} ${digest}`
 }
 
 function idOf(path: string): string {

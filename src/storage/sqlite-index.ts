@@ -138,6 +138,7 @@ export function sqliteIndex(options: SqliteIndexOptions): SqliteIndex {
     links: {
       has: ({ upstream, name }, digest) =>
         doing((sql) => sql.hasLink.get(upstream, name, digest) !== undefined),
+      knows: (upstream, digest) => doing((sql) => sql.knowsLink.get(digest, upstream) !== undefined),
       add: ({ upstream, name }, digest) => doing((sql) => void sql.addLink.run(upstream, name, digest)),
       remove: ({ upstream, name }, digest) => doing((sql) => void sql.removeLink.run(upstream, name, digest)),
     },

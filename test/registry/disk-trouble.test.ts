@@ -154,6 +154,7 @@ suite('trouble with the disk', () => {
     }
     const broken = {
       has: fail,
+      knows: fail,
       add: fail,
       remove: fail,
       get: fail,

@@ -35,12 +35,18 @@ suite('unfinished downloads', () => {
     {
       await using store = await folder.open()
       await keep(store, blob, 4000)
+      await using other = await store.blobs.ingest({ digest: blob.digest, origin: 'ghcr.io' })
+      await other.write(blob.bytes.subarray(0, 3000), 0)
+      await other.keep()
     }
     await using store = await folder.open()
     await using ingest = await store.blobs.ingest({ digest: blob.digest })
+    await using other = await store.blobs.ingest({ digest: blob.digest, origin: 'ghcr.io' })
+    assert.deepEqual([...other.filled], [{ start: 0, end: 3000 }])
     assert.deepEqual([...ingest.filled], [{ start: 0, end: 4000 }])
     await fill(ingest, blob.bytes)
     await ingest.commit()
+    await other[Symbol.asyncDispose]()
     await holdsOnly(store, [blob])
     assert.deepEqual(await folder.ingest(), [])
   })

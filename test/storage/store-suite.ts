@@ -252,6 +252,25 @@ export function storeSuite(name: string, open: (now: () => number) => Promise<St
       assert.equal((await first()).length, 2)
     })
 
+    test('SEC-20 an unfinished download is continued from by the origin that sent it, and by no other', async () => {
+      await using store = await opened()
+      const { bytes, digest } = blobOf(10_000)
+      const begin = async (origin: string | undefined, count: number) => {
+        const ingest = await store.blobs.ingest({ digest, ...(origin !== undefined && { origin }) })
+        const { size } = ingest.filled
+        await ingest.write(bytes.subarray(0, count), 0)
+        await ingest.keep()
+        await ingest[Symbol.asyncDispose]()
+        return size
+      }
+      assert.equal(await begin('docker.io', 4000), 0)
+      assert.equal(await begin('evil.example', 100), 0)
+      assert.equal(await begin(undefined, 10), 0)
+      assert.equal(await begin('docker.io', 5000), 4000)
+      assert.equal(await begin('evil.example', 200), 100)
+      assert.equal(await begin(undefined, 20), 10)
+    })
+
     test('links are of one repository of one upstream, and go with the content', async () => {
       await using store = await opened()
       const { bytes, digest } = blobOf(100)
@@ -260,12 +279,16 @@ export function storeSuite(name: string, open: (now: () => number) => Promise<St
       await store.links.add(a, digest)
       assert.equal(await store.links.has(a, digest), true)
       assert.equal(await store.links.has(b, digest), false)
+      assert.equal(await store.links.knows(a.upstream, digest), true)
+      assert.equal(await store.links.knows(b.upstream, digest), false)
+      assert.equal(await store.links.knows('docker', digest), false)
       await store.links.add(b, digest)
       await store.links.remove(a, digest)
       assert.equal(await store.links.has(a, digest), false)
       assert.equal(await store.links.has(b, digest), true)
       await store.blobs.delete(digest)
       assert.equal(await store.links.has(b, digest), false)
+      assert.equal(await store.links.knows(b.upstream, digest), false)
     })
 
     test('SEC-22 tags are of one repository of one upstream', async () => {
