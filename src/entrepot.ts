@@ -1,8 +1,13 @@
+import type { RequestListener } from 'node:http'
 import type { Logger } from 'pino'
+import { LOOPBACK, networks } from './access/networks.ts'
+import { adminAccess } from './admin/access.ts'
 import { adminApp } from './admin/app.ts'
 import { readiness } from './admin/health.ts'
 import { metrics } from './admin/metrics.ts'
 import type { Config } from './config.ts'
+import { adminToken } from './config/admin-token.ts'
+import { describeFrontDoor, follow, frontDoor, renewing, tlsOf } from './front-door.ts'
 import { registryApp } from './http/app.ts'
 import { listen, type Listening } from './http/server.ts'
 import { evictor } from './registry/evictor.ts'
@@ -75,16 +80,36 @@ export async function entrepot(config: Config, log: Logger): Promise<Entrepot> {
   })
 
   let draining = false
-  const { host, port, tls } = config.listen
+  const { host, port, tls, maxConnections, maxConnectionsPerAddress } = config.listen
+  const door = frontDoor(config, log)
+  const following = new DisposableStack()
   const listening = await listen(
-    registryApp({ registry, telemetry: numbers.requests, ...(config.log.access && { logger: log }) }),
-    { host, port, ...(tls && { tls: { cert: tls.cert.text, key: tls.key.text } }) },
+    registryApp({
+      registry,
+      ...(door.gate && { gate: door.gate }),
+      telemetry: numbers.requests,
+      ...(config.log.access && { logger: log }),
+    }),
+    {
+      host,
+      port,
+      ...(tls && { tls: tlsOf(tls) }),
+      connections: {
+        most: maxConnections,
+        mostPerAddress: maxConnectionsPerAddress,
+        isExempt: door.isTrustedProxy,
+      },
+    },
   )
-  log.info({ listener: 'registry', host, port: listening.port }, 'listening')
+  if (tls) following.use(renewing(listening, tls, log))
+  log.info(
+    { listener: 'registry', host, port: listening.port, access: describeFrontDoor(config) },
+    'listening',
+  )
   const ready = readiness({ isDraining: () => draining, probeStore: () => store.probe() })
   const { history } = store.tags
   const administration = adminApp({ metrics: numbers, ready, transfers: transfers.list, history })
-  const admin = config.admin && (await listen(administration, config.admin))
+  const admin = config.admin && (await listenAdmin(config.admin, administration, following, log))
   if (admin) log.info({ listener: 'admin', host: config.admin.host, port: admin.port }, 'listening')
 
   return {
@@ -97,7 +122,29 @@ export async function entrepot(config: Config, log: Logger): Promise<Entrepot> {
       await transfers[Symbol.asyncDispose]()
       await Promise.all(clients.map((client) => client.close()))
       if (admin) await admin.close(0)
+      following.dispose()
+      await door[Symbol.asyncDispose]()
       await store.close()
     },
   }
+}
+
+async function listenAdmin(
+  config: Exclude<Config['admin'], false>,
+  administration: RequestListener,
+  following: DisposableStack,
+  log: Logger,
+): Promise<Listening> {
+  const { host, port, tls, hosts, access, tokenFile } = config
+  let { token } = config
+  if (tokenFile) following.use(follow([tokenFile], ([text]) => (token = adminToken(text!)), log))
+  const letIn = adminAccess({
+    isLocal: networks(LOOPBACK),
+    ...(access.networks && { isServed: networks(access.networks) }),
+    hosts: [host, ...hosts].map((name) => name.toLowerCase()),
+    token: () => token,
+  })
+  const listening = await listen(letIn(administration), { host, port, ...(tls && { tls: tlsOf(tls) }) })
+  if (tls) following.use(renewing(listening, tls, log))
+  return listening
 }
