@@ -1,12 +1,19 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { createSecureContext } from 'node:tls'
 import type { z } from 'zod'
+import {
+  type AccessConfig,
+  type AdminConfig,
+  type ListenConfig,
+  resolveAccess,
+  resolveAdmin,
+  resolveListen,
+} from './config/access.ts'
 import { ConfigError } from './config/config-error.ts'
 import { type Environment, expand } from './config/environment.ts'
-import { fileLoader, type LoadedFile, type LoadFile, reasonOf } from './config/files.ts'
+import { fileLoader, reasonOf } from './config/files.ts'
 import { firstMistake } from './config/first-mistake.ts'
-import { type Mistakes, mistakesIn } from './config/mistakes.ts'
+import { mistakesIn } from './config/mistakes.ts'
 import { fileSchema } from './config/schema.ts'
 import { resolveDefault, resolveUpstreams, type Upstreams } from './config/upstreams.ts'
 import { parseYaml } from './config/yaml.ts'
@@ -15,19 +22,16 @@ type FileContent = z.output<typeof fileSchema>
 
 /** What `config/schema.ts` describes, with the files it names read and paths absolute. Frozen throughout. */
 export type Config = DeepReadonly<
-  Omit<FileContent, 'listen' | 'upstreams' | 'defaultUpstream'> & {
-    listen: Omit<FileContent['listen'], 'tls'> & { tls?: Tls }
+  Omit<FileContent, 'listen' | 'admin' | 'access' | 'upstreams' | 'defaultUpstream'> & {
+    listen: ListenConfig
+    admin: AdminConfig | false
+    access: AccessConfig
     /** The name of one of `upstreams`. */
     defaultUpstream: string
     /** By name. */
     upstreams: Upstreams
   }
 >
-
-interface Tls {
-  readonly cert: LoadedFile
-  readonly key: LoadedFile
-}
 
 export interface LoadConfigOptions {
   readonly file: string
@@ -42,15 +46,16 @@ export async function loadConfig({ file, env, required }: LoadConfigOptions): Pr
   const mistakes = mistakesIn(file, tree)
   const result = fileSchema.safeParse(expand(tree, env, mistakes))
   if (!result.success) throw firstMistake(result.error, mistakes)
-  const { listen, storage, upstreams: entries, defaultUpstream, ...rest } = result.data
+  const { listen, admin, access, storage, upstreams: entries, defaultUpstream, ...rest } = result.data
 
   const folder = dirname(resolve(file))
   const load = fileLoader(folder, mistakes)
   const upstreams = await resolveUpstreams(entries, mistakes, load)
-  const { tls: names, ...address } = listen
-  const tls = names && (await loadTls(names, mistakes, load))
+  const registryListener = await resolveListen(listen, mistakes, load)
   return deepFreeze({
-    listen: { ...address, ...(tls && { tls }) },
+    listen: registryListener,
+    admin: await resolveAdmin(admin, mistakes, load),
+    access: await resolveAccess(access, registryListener, mistakes, load),
     storage: { ...storage, root: resolve(folder, storage.root) },
     ...rest,
     defaultUpstream: resolveDefault(defaultUpstream, upstreams, mistakes),
@@ -65,23 +70,6 @@ async function readConfigFile(file: string, required: boolean): Promise<string> 
     if (!required && (error as NodeJS.ErrnoException).code === 'ENOENT') return ''
     throw new ConfigError(`${file}: the configuration cannot be read: ${reasonOf(error)}`)
   }
-}
-
-async function loadTls(
-  names: { cert: string; key: string },
-  mistakes: Mistakes,
-  load: LoadFile,
-): Promise<Tls> {
-  const at = ['listen', 'tls']
-  const cert = await load([...at, 'cert'], names.cert)
-  const key = await load([...at, 'key'], names.key)
-  try {
-    createSecureContext({ cert: cert.text, key: key.text })
-  } catch (error) {
-    const { code = 'unknown' } = error as NodeJS.ErrnoException
-    throw mistakes.value(at, `must be a PEM certificate and the key that belongs to it (${code})`)
-  }
-  return { cert, key }
 }
 
 type DeepReadonly<T> = T extends RegExp ? T : { readonly [K in keyof T]: DeepReadonly<T[K]> }

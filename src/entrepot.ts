@@ -1,8 +1,13 @@
+import type { RequestListener } from 'node:http'
 import type { Logger } from 'pino'
+import { LOOPBACK, networks } from './access/networks.ts'
+import { adminAccess } from './admin/access.ts'
 import { adminApp } from './admin/app.ts'
 import { readiness } from './admin/health.ts'
 import { metrics } from './admin/metrics.ts'
 import type { Config } from './config.ts'
+import { adminToken } from './config/admin-token.ts'
+import { describeFrontDoor, follow, frontDoor, renewing, tlsOf } from './front-door.ts'
 import { registryApp } from './http/app.ts'
 import { listen, type Listening } from './http/server.ts'
 import type { ImageCatalogue } from './oci/catalogue.ts'
@@ -106,12 +111,32 @@ export async function entrepot(config: Config, log: Logger, env: NodeJS.ProcessE
   })
 
   let draining = false
-  const { host, port, tls } = config.listen
+  const { host, port, tls, maxConnections, maxConnectionsPerAddress } = config.listen
+  const door = frontDoor(config, log)
+  const following = new DisposableStack()
   const listening = await listen(
-    registryApp({ registry, telemetry: numbers.requests, ...(config.log.access && { logger: log }) }),
-    { host, port, ...(tls && { tls: { cert: tls.cert.text, key: tls.key.text } }) },
+    registryApp({
+      registry,
+      ...(door.gate && { gate: door.gate }),
+      telemetry: numbers.requests,
+      ...(config.log.access && { logger: log }),
+    }),
+    {
+      host,
+      port,
+      ...(tls && { tls: tlsOf(tls) }),
+      connections: {
+        most: maxConnections,
+        mostPerAddress: maxConnectionsPerAddress,
+        isExempt: door.isTrustedProxy,
+      },
+    },
   )
-  log.info({ listener: 'registry', host, port: listening.port }, 'listening')
+  if (tls) following.use(renewing(listening, tls, log))
+  log.info(
+    { listener: 'registry', host, port: listening.port, access: describeFrontDoor(config) },
+    'listening',
+  )
   const ready = readiness({ isDraining: () => draining, probeStore: () => store.probe() })
   const { history } = store.tags
   const administration = adminApp({
@@ -129,7 +154,7 @@ export async function entrepot(config: Config, log: Logger, env: NodeJS.ProcessE
     parsePattern: (text) => parseImagePattern(text, Object.keys(config.upstreams)),
     failed: (error) => log.error({ err: error }, 'a request to the admin API failed'),
   })
-  const admin = config.admin && (await listen(administration, config.admin))
+  const admin = config.admin && (await listenAdmin(config.admin, administration, following, log))
   if (admin) log.info({ listener: 'admin', host: config.admin.host, port: admin.port }, 'listening')
 
   return {
@@ -144,6 +169,8 @@ export async function entrepot(config: Config, log: Logger, env: NodeJS.ProcessE
       stopping.abort()
       await Promise.all(clients.map((client) => client.close()))
       if (admin) await admin.close(0)
+      following.dispose()
+      await door[Symbol.asyncDispose]()
       await store.close()
     },
   }
@@ -160,4 +187,24 @@ function afterPurge(catalogue: ImageCatalogue, clear: () => void): ImageCatalogu
 /** Epoch milliseconds by the clock as it was when the process began: nothing expires, or is fresh again, because that is set. */
 function now(): number {
   return Math.floor(performance.timeOrigin + performance.now())
+}
+
+async function listenAdmin(
+  config: Exclude<Config['admin'], false>,
+  administration: RequestListener,
+  following: DisposableStack,
+  log: Logger,
+): Promise<Listening> {
+  const { host, port, tls, hosts, access, tokenFile } = config
+  let { token } = config
+  if (tokenFile) following.use(follow([tokenFile], ([text]) => (token = adminToken(text!)), log))
+  const letIn = adminAccess({
+    isLocal: networks(LOOPBACK),
+    ...(access.networks && { isServed: networks(access.networks) }),
+    hosts: [host, ...hosts].map((name) => name.toLowerCase()),
+    token: () => token,
+  })
+  const listening = await listen(letIn(administration), { host, port, ...(tls && { tls: tlsOf(tls) }) })
+  if (tls) following.use(renewing(listening, tls, log))
+  return listening
 }

@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import { z } from 'zod'
 import { IMAGE_PATTERN_MUST, type ImagePattern } from '../oci/image-pattern.ts'
-import { refuse } from './guard.ts'
+import { refuse } from './refuse.ts'
 
 export type ParsePattern = (text: string) => ImagePattern | undefined
 

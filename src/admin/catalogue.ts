@@ -2,7 +2,7 @@ import { Hono } from 'hono'
 import { z } from 'zod'
 import type { ImageCatalogue } from '../oci/catalogue.ts'
 import { bodyOf, type ParsePattern, patternOf } from './body.ts'
-import type { AdminEnv } from './guard.ts'
+import type { AdminEnv } from './refuse.ts'
 import { imageToJson, purgedToJson } from './image-json.ts'
 
 /** What is stored, and throwing it away: `GET images?pattern=`, `GET usage`, `POST purge {pattern, dryRun}`. */

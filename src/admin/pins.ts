@@ -2,7 +2,7 @@ import { Hono } from 'hono'
 import { z } from 'zod'
 import type { PinList } from '../oci/catalogue.ts'
 import { bodyOf, type ParsePattern, patternOf } from './body.ts'
-import { type AdminEnv, refuse } from './guard.ts'
+import { type AdminEnv, refuse } from './refuse.ts'
 import { pinToJson } from './image-json.ts'
 
 /** `GET pins`, `PUT pins {pattern}`, `DELETE pins {pattern}`: 201 or 200, whether it is new; 404 where there is none. */

@@ -2,7 +2,7 @@ import { Hono } from 'hono'
 import { z } from 'zod'
 import type { Verify } from '../oci/verification.ts'
 import { bodyOf } from './body.ts'
-import type { AdminEnv } from './guard.ts'
+import type { AdminEnv } from './refuse.ts'
 
 /** Slow enough to leave a disk to those who pull. */
 const BYTES_PER_SECOND = 50 * 1024 * 1024

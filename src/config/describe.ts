@@ -1,6 +1,7 @@
 import { stringify } from 'yaml'
 import { z } from 'zod'
 import type { Config } from '../config.ts'
+import type { AdminConfig, TlsConfig } from './access.ts'
 import { MASK } from './config-error.ts'
 import { escape } from './environment.ts'
 import { fileSchema, type UpstreamEntry } from './schema.ts'
@@ -8,16 +9,30 @@ import type { UpstreamConfig } from './upstreams.ts'
 
 /** The effective configuration as a file that would lead to it, but for the passwords, which are masked. */
 export function describeConfig(config: Config): string {
-  const { listen, upstreams, ...rest } = config as Mutable<Config>
-  const { tls, ...address } = listen
+  const { listen, admin, access, upstreams, ...rest } = config as Mutable<Config>
   const content = z.encode(fileSchema, {
-    listen: { ...address, ...(tls && { tls: { cert: tls.cert.path, key: tls.key.path } }) },
+    listen: { ...listen, tls: listen.tls && tlsEntryOf(listen.tls) },
+    admin: admin && adminEntryOf(admin),
+    access: { ...access, htpasswd: access.htpasswd?.path },
     ...rest,
     upstreams: Object.fromEntries(
       Object.values(upstreams).map((upstream) => [upstream.name, entryOf(upstream)]),
     ),
   })
   return stringify(escape(content), { lineWidth: 0 })
+}
+
+function tlsEntryOf({ cert, key, clientCa, clientAuth }: Mutable<TlsConfig>) {
+  return { cert: cert.path, key: key.path, clientCa: clientCa?.path, clientAuth }
+}
+
+function adminEntryOf({ tls, token, tokenFile, ...rest }: Mutable<AdminConfig>) {
+  return {
+    ...rest,
+    tls: tls && { cert: tls.cert.path, key: tls.key.path },
+    token: token !== undefined && tokenFile === undefined ? MASK : undefined,
+    tokenFile: tokenFile?.path,
+  }
 }
 
 function entryOf({ credentials, ca, ...upstream }: Mutable<UpstreamConfig>): UpstreamEntry {

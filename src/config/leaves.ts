@@ -1,4 +1,5 @@
 /** The kinds of values there are in the file. Each reads what is written and writes it back; the message is what it must be. */
+import { isIPv4, isIPv6 } from 'node:net'
 import { validate as isCronExpression } from 'node-cron'
 import { z } from 'zod'
 import { IMAGE_PATTERN_MUST, parseImagePattern } from '../oci/image-pattern.ts'
@@ -128,6 +129,32 @@ export function images() {
   return leaf({
     must: IMAGE_PATTERN_MUST,
     parse: (written) => (parseImagePattern(String(written)) === undefined ? undefined : String(written)),
+  })
+}
+
+/** A network in CIDR notation, or an address alone. */
+export function network() {
+  return leaf({
+    must: 'must be a network such as 10.0.0.0/8 or 2001:db8::/32, or an address',
+    parse(written) {
+      const [address = '', bits, ...more] = String(written).split('/')
+      const width = isIPv4(address) ? 32 : isIPv6(address) && !address.includes('%') ? 128 : 0
+      if (more.length > 0 || (bits !== undefined && !/^\d{1,3}$/.test(bits))) return undefined
+      return width > 0 && Number(bits ?? 0) <= width ? String(written) : undefined
+    },
+  })
+}
+
+/** An https URL; http too where it stays on the machine. */
+export function webAddress() {
+  return leaf({
+    must: 'must be an https URL without credentials, such as https://issuer.example/keys',
+    parse(written) {
+      const url = URL.parse(String(written))
+      if (url === null || url.username !== '' || url.password !== '' || url.hash !== '') return undefined
+      const isLocal = url.protocol === 'http:' && /^(?:localhost|127\.[\d.]+|\[::1\])$/.test(url.hostname)
+      return url.protocol === 'https:' || isLocal ? url.href : undefined
+    },
   })
 }
 

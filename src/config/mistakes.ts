@@ -38,7 +38,7 @@ function isRecord(value: unknown): value is Record<PropertyKey, unknown> {
 function shown(path: KeyPath, value: unknown): string {
   if (value === undefined) return 'missing'
   if (value === null) return 'empty'
-  if (path.at(-1) === 'password') return MASK
+  if (path.at(-1) === 'password' || path.at(-1) === 'token') return MASK
   if (Array.isArray(value)) return 'a list'
   if (isRecord(value)) return 'a mapping'
   return typeof value === 'string' ? JSON.stringify(printable(value)) : String(value)

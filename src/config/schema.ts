@@ -1,5 +1,6 @@
 /** Every key of the file, what it means, what it may be, and what it is when it is not given. Durations are milliseconds and sizes bytes. */
 import { z } from 'zod'
+import { accessSchema, adminSchema, listenSchema } from './access-schema.ts'
 import {
   bytes,
   cron,
@@ -8,7 +9,6 @@ import {
   images,
   integer,
   matching,
-  off,
   oneOf,
   origin,
   part,
@@ -17,18 +17,11 @@ import {
   time,
   yesOrNo,
 } from './leaves.ts'
-import { nearest } from './nearest.ts'
 import { PUBLIC_REGISTRIES } from './public-registries.ts'
+import { list, section } from './section.ts'
 
 /** setTimeout counts to 2^31-1 milliseconds. */
 const LONGEST_TIMER = { least: '1ms', most: '24d' }
-
-const address = {
-  /** The address to listen on; `0.0.0.0` and `::` are all there are. */
-  host: matching(/^[\w.:%-]+$/, 'an address or a host name'),
-  /** 0 is any that is free. */
-  port: integer(0, 65_535),
-}
 
 const upstream = section({
   /** Its origin, `https://ghcr.io`. When not given: https and the name it is configured under. */
@@ -76,20 +69,13 @@ export type UpstreamEntry = z.output<typeof upstream>
 
 export const fileSchema = section({
   /** The registry, for clients. */
-  listen: section({
-    host: address.host.prefault('0.0.0.0'),
-    port: address.port.prefault(5000),
-    /** Files in PEM. With them the registry is served over HTTPS. */
-    tls: section({ cert: fileName(), key: fileName() }).optional(),
-  }).prefault({}),
+  listen: listenSchema.prefault({}),
 
   /** Health, metrics, dashboard and admin API; `false` turns them off. */
-  admin: z
-    .union(
-      [off(), section({ host: address.host.prefault('127.0.0.1'), port: address.port.prefault(5001) })],
-      { error: 'must be false, or a mapping with host and port' },
-    )
-    .prefault({}),
+  admin: adminSchema.prefault({}),
+
+  /** Who may use the registry. */
+  access: accessSchema.prefault({}),
 
   storage: section({
     /** The folder of everything that is kept. */
@@ -166,25 +152,4 @@ function repositories() {
     /^[a-z\d*]([a-z\d._/*-]*[a-z\d*])?$/,
     'the name of a repository, or a pattern such as library/* or org/**',
   )
-}
-
-/** A mapping with these keys and no others. */
-function section<T extends z.ZodRawShape>(shape: T) {
-  const keys = Object.keys(shape)
-  return z.strictObject(shape, {
-    error: ({ code, ...issue }) =>
-      code === 'unrecognized_keys'
-        ? unknownKey((issue.keys as string[])[0]!, keys)
-        : `must be a mapping of ${keys.join(', ')}`,
-  })
-}
-
-function list<T extends z.ZodType>(item: T) {
-  return z.array(item, { error: 'must be a list' })
-}
-
-function unknownKey(key: string, known: readonly string[]): string {
-  const suggestion = nearest(key, known)
-  const hint = suggestion === undefined ? '' : `, did you mean \`${suggestion}\`?`
-  return `is not a known key${hint} (allowed: ${known.join(', ')})`
 }

@@ -127,7 +127,7 @@ function nameOf(key: string, mistakes: Mistakes): string {
   return name
 }
 
-async function loadCertificates(
+export async function loadCertificates(
   at: KeyPath,
   file: string,
   mistakes: Mistakes,

@@ -14,6 +14,7 @@ export function accessLog(logger: Logger): (exchange: Exchange) => void {
     logger.info(
       {
         method: incoming.method,
+        ...(exchange.identity !== undefined && { identity: exchange.identity }),
         ...(repository === undefined
           ? { path: exchange.path.slice(0, 300) }
           : { upstream, repository, reference }),

@@ -2,6 +2,7 @@ import { type IncomingMessage, METHODS, type RequestListener, type ServerRespons
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { Hono } from 'hono'
+import type { Gate, Visitor } from '../oci/access.ts'
 import { RegistryError } from '../oci/errors.ts'
 import { parseRequestPath, type RequestPath } from '../oci/request-path.ts'
 import type { Registry, Repository } from '../oci/stores.ts'
@@ -11,6 +12,7 @@ import { answerBlob } from './blobs.ts'
 import { BufferPool } from './buffer-pool.ts'
 import { sendError } from './errors.ts'
 import { Exchange } from './exchange.ts'
+import { arrivalOf } from './arrival.ts'
 import { announcesBody, ignoreBody, refusal } from './guard.ts'
 import { answerManifest } from './manifests.ts'
 import { answerReferrers } from './referrers.ts'
@@ -20,6 +22,8 @@ import { tell } from './tell.ts'
 
 export interface RegistryAppOptions {
   readonly registry: Registry
+  /** Everybody may read everything without one. */
+  readonly gate?: Gate
   readonly telemetry: RequestTelemetry
   /** Without one nothing is logged. */
   readonly logger?: Logger
@@ -31,6 +35,7 @@ type Env = { Bindings: Exchange }
 /** The pull half of the OCI distribution spec v1.1.1 over `registry`, for `listen`. */
 export function registryApp({
   registry,
+  gate,
   telemetry,
   logger,
   pool = new BufferPool(),
@@ -38,10 +43,16 @@ export function registryApp({
   const log = logger && accessLog(logger)
 
   async function read(exchange: Exchange): Promise<Response> {
+    const visitor = gate && (await gate.admit(arrivalOf(exchange.incoming)))
+    if (visitor?.identity !== undefined) exchange.identity = visitor.identity
     const question = parseRequestPath(exchange.path)
     if (question === undefined) throw unknownPath(exchange)
-    if (question.kind === 'ping') sendJson(exchange, 200, {}, {})
-    else await answer(exchange, question, addressed(registry, exchange, question))
+    if (question.kind === 'ping') {
+      visitor?.authorize()
+      sendJson(exchange, 200, {}, {})
+    } else {
+      await answer(exchange, question, addressed(registry, exchange, question, visitor))
+    }
     return RESPONSE_ALREADY_SENT
   }
 
@@ -121,8 +132,13 @@ type Question = Exclude<RequestPath, { kind: 'ping' }>
 // A host with an optional port: what containerd sends is the host of an image reference.
 const NAMESPACE = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/
 
-/** @throws RegistryError NAME_INVALID, NAME_UNKNOWN */
-function addressed(registry: Registry, exchange: Exchange, question: Question): Repository {
+/** @throws RegistryError NAME_INVALID, NAME_UNKNOWN, UNAUTHORIZED, DENIED */
+function addressed(
+  registry: Registry,
+  exchange: Exchange,
+  question: Question,
+  visitor: Visitor | undefined,
+): Repository {
   exchange.kind = question.kind
   const [namespace, ...more] = exchange.query.getAll('ns')
   if (more.length > 0 || (namespace !== undefined && !NAMESPACE.test(namespace))) {
@@ -136,6 +152,7 @@ function addressed(registry: Registry, exchange: Exchange, question: Question): 
   })
   if (repository === undefined)
     throw new RegistryError('NAME_UNKNOWN', { ns: namespace, name: question.name })
+  visitor?.authorize(repository.name)
   if (namespace !== undefined) exchange.outgoing.setHeader('OCI-Namespace', namespace)
   exchange.upstream = repository.name.upstream
   exchange.repository = repository.name.name

@@ -7,6 +7,9 @@ import { sendJson } from './send.ts'
 /** Short on purpose: containers/image waits as long as it is told before it falls back. Seconds. */
 const RETRY_AFTER = 3
 
+/** For passwords and tokens alike: containerd gives up on a Bearer challenge that names no realm to fetch a token from. */
+const CHALLENGE = 'Basic realm="entrepot", charset="UTF-8"'
+
 /** Status and wire code by cause. A tag that cannot exist does not exist: the OCI conformance suite asks for `.INVALID_MANIFEST_NAME`. */
 const ANSWERS: Record<ErrorCode, readonly [status: number, code: string]> = {
   BLOB_UNKNOWN: [404, 'BLOB_UNKNOWN'],
@@ -22,6 +25,7 @@ const ANSWERS: Record<ErrorCode, readonly [status: number, code: string]> = {
   DENIED: [403, 'DENIED'],
   UNSUPPORTED: [405, 'UNSUPPORTED'],
   TOOMANYREQUESTS: [429, 'TOOMANYREQUESTS'],
+  UNAUTHORIZED: [401, 'UNAUTHORIZED'],
   UPSTREAM_DENIED: [404, 'NAME_UNKNOWN'],
   UPSTREAM_LIMITED: [503, 'UNAVAILABLE'],
   UPSTREAM_UNAVAILABLE: [502, 'UNAVAILABLE'],
@@ -40,7 +44,7 @@ const UNKNOWN_TO: Partial<Record<QuestionKind, ErrorCode>> = {
   tags: 'NAME_UNKNOWN',
 }
 
-/** Answers with `error`, never with a challenge. Where an answer has begun already, destroys its connection. */
+/** Answers with `error`, never with an upstream's challenge. Where an answer has begun already, destroys its connection. */
 export function sendError(exchange: Exchange, error: unknown): void {
   const { outgoing, kind, upstream, repository, reference, cacheStatus } = exchange
   if (outgoing.headersSent) {
@@ -72,6 +76,8 @@ function headersOf({ code, detail }: RegistryError): OutgoingHttpHeaders {
   switch (code) {
     case 'UNSUPPORTED':
       return { Allow: 'GET, HEAD' }
+    case 'UNAUTHORIZED':
+      return { 'WWW-Authenticate': CHALLENGE }
     case 'RANGE_INVALID':
       return detail['size'] === undefined ? {} : { 'Content-Range': `bytes */${detail['size']}` }
     case 'UPSTREAM_LIMITED':

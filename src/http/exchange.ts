@@ -16,6 +16,8 @@ export class Exchange {
   readonly path: string
   readonly query: URLSearchParams
   readonly isHead: boolean
+  /** Who asks, where it was said and found to be true. */
+  identity?: string
   kind?: QuestionKind
   upstream?: string
   repository?: string

@@ -5,16 +5,20 @@ import {
   type ServerOptions,
   type ServerResponse,
 } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
+import { createServer as createTlsServer, Server as TlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { type ConnectionLimits, limitConnections } from './connection-limits.ts'
+import { slowReaders } from './slow-readers.ts'
+import { type Tls, tlsOptions } from './tls.ts'
 
 export interface ListenOptions {
   readonly host: string
   /** 0 = any free one. */
   readonly port: number
-  /** PEM. */
-  readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer }
+  readonly tls?: Tls
   readonly limits?: Partial<Limits>
+  /** Any number without. */
+  readonly connections?: ConnectionLimits
 }
 
 /** Milliseconds. */
@@ -27,11 +31,15 @@ export interface Limits {
   readonly keepAlive: number
   /** Without a byte accepted by a client that has bytes to read. */
   readonly stall: number
+  /** For the next piece of a blob, up to 1 MiB, to be accepted in whole by a client that accepts a byte now and then. */
+  readonly piece: number
 }
 
 export interface Listening {
   readonly port: number
   readonly url: string
+  /** Connections that come from now on are encrypted with this. @throws what OpenSSL says, and then goes on as before */
+  renew(tls: Tls): void
   /**
    * Stops accepting, lets the answers that have begun come to their end for at most `grace` milliseconds, and destroys what
    * remains. Resolves when no connection is left.
@@ -39,15 +47,21 @@ export interface Listening {
   close(grace: number): Promise<void>
 }
 
-const DEFAULTS: Limits = { headers: 15_000, request: 30_000, keepAlive: 125_000, stall: 60_000 }
+const DEFAULTS: Limits = {
+  headers: 15_000,
+  request: 30_000,
+  keepAlive: 125_000,
+  stall: 60_000,
+  piece: 600_000,
+}
 const MAX_HEADER_BYTES = 16 * 1024
 
 /** Serves `listener` over HTTP or HTTPS. @throws what `net.Server` throws when the address cannot be had. */
 export async function listen(
   listener: RequestListener,
-  { host, port, tls, limits }: ListenOptions,
+  { host, port, tls, limits, connections }: ListenOptions,
 ): Promise<Listening> {
-  const { headers, request, keepAlive, stall } = { ...DEFAULTS, ...limits }
+  const { headers, request, keepAlive, stall, piece } = { ...DEFAULTS, ...limits }
   const options: ServerOptions = {
     headersTimeout: headers,
     requestTimeout: request,
@@ -55,11 +69,14 @@ export async function listen(
     connectionsCheckingInterval: Math.min(5000, Math.ceil(headers / 2)),
     maxHeaderSize: MAX_HEADER_BYTES,
   }
-  const server: Server = tls === undefined ? createServer(options) : createTlsServer({ ...options, ...tls })
+  const server: Server =
+    tls === undefined ? createServer(options) : createTlsServer({ ...options, ...tlsOptions(tls, headers) })
   // By default Node drops what is over 2000 headers without a word; the byte limit bounds them anyway.
   server.maxHeadersCount = 0
   server.timeout = stall
+  if (connections) limitConnections(server, connections)
   const answering = new Set<ServerResponse>()
+  const slow = slowReaders(answering, piece)
   let draining = false
 
   const serve: RequestListener = (incoming, outgoing) => {
@@ -91,6 +108,9 @@ export async function listen(
   return {
     port: address.port,
     url: `${tls === undefined ? 'http' : 'https'}://${urlHost(address)}:${address.port}`,
+    renew(tls) {
+      if (server instanceof TlsServer) server.setSecureContext(tlsOptions(tls, headers))
+    },
     async close(grace) {
       draining = true
       for (const outgoing of answering) if (!outgoing.headersSent) outgoing.setHeader('Connection', 'close')
@@ -99,6 +119,7 @@ export async function listen(
       const timer = setTimeout(() => server.closeAllConnections(), grace)
       await closed
       clearTimeout(timer)
+      slow[Symbol.dispose]()
     },
   }
 }

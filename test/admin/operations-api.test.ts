@@ -4,6 +4,8 @@ import { truncate } from 'node:fs/promises'
 import { createServer, request, type Server } from 'node:http'
 import { type AddressInfo, createConnection } from 'node:net'
 import { after, before, suite, test } from 'node:test'
+import { LOOPBACK, networks } from '../../src/access/networks.ts'
+import { adminAccess } from '../../src/admin/access.ts'
 import { adminApp } from '../../src/admin/app.ts'
 import { metrics } from '../../src/admin/metrics.ts'
 import { parseImagePattern } from '../../src/oci/image-pattern.ts'
@@ -33,7 +35,8 @@ before(async () => {
     parsePattern: parseImagePattern,
     failed: (error) => assert.fail(error as Error),
   })
-  server = createServer(app)
+  const letIn = adminAccess({ isLocal: networks(LOOPBACK), hosts: [], token: () => undefined })
+  server = createServer(letIn(app))
   server.listen(0)
   await once(server, 'listening')
   port = (server.address() as AddressInfo).port

@@ -20,8 +20,9 @@ test('without a file the defaults hold', async (t) => {
   const config = await loadConfig({ file: join(folder, 'proxy.config.yaml'), env: {}, required: false })
   const { upstreams, ...rest } = config
   assert.deepEqual(rest, {
-    listen: { host: '0.0.0.0', port: 5000 },
-    admin: { host: '127.0.0.1', port: 5001 },
+    listen: { host: '0.0.0.0', port: 5000, maxConnections: 8192, maxConnectionsPerAddress: 2048 },
+    admin: { host: '127.0.0.1', port: 5001, hosts: [], access: {} },
+    access: { trustedProxies: [] },
     storage: { root: join(folder, 'data'), maxSize: 50 * 2 ** 30, minFree: 2 ** 30, verify: 'sample' },
     cache: {
       ttl: 604_800_000,
@@ -174,7 +175,12 @@ test('a certificate and its key are read', async (t) => {
 
 test('the admin listener can be turned off', async (t) => {
   assert.equal((await load(t, 'admin: false')).admin, false)
-  assert.deepEqual((await load(t, 'admin: { port: 0 }')).admin, { host: '127.0.0.1', port: 0 })
+  assert.deepEqual((await load(t, 'admin: { port: 0 }')).admin, {
+    host: '127.0.0.1',
+    port: 0,
+    hosts: [],
+    access: {},
+  })
 })
 
 test('the environment works in every value that is a string', async (t) => {

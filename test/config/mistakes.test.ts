@@ -26,9 +26,12 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
   ],
   [
     'listne: {}',
-    ': listne is not a known key, did you mean `listen`? (allowed: listen, admin, storage, cache, transfers, log, defaultUpstream, upstreams)',
+    ': listne is not a known key, did you mean `listen`? (allowed: listen, admin, access, storage, cache, transfers, log, defaultUpstream, upstreams)',
   ],
-  ['admin: { prot: 1 }', ': admin.prot is not a known key, did you mean `port`? (allowed: host, port)'],
+  [
+    'admin: { prot: 1 }',
+    ': admin.prot is not a known key, did you mean `port`? (allowed: host, port, tls, hosts, access, token, tokenFile)',
+  ],
   ['log: { colour: red }', ': log.colour is not a known key (allowed: level, access)'],
   [
     r('timeouts: { connection: 5s }'),
@@ -41,7 +44,7 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
   ['cache: { tags: [{ match: a }] }', `: cache.tags[0].fresh is missing, but ${DURATION}, from 0s to 36500d`],
   [
     '"__proto__": {}',
-    ': __proto__ is not a known key (allowed: listen, admin, storage, cache, transfers, log, defaultUpstream, upstreams)',
+    ': __proto__ is not a known key (allowed: listen, admin, access, storage, cache, transfers, log, defaultUpstream, upstreams)',
   ],
 
   // bad values
@@ -61,7 +64,10 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
   ['listen: { port: 65536 }', ': listen.port is 65536, but must be a whole number from 0 to 65535'],
   ['listen: { port: 50.5 }', ': listen.port is 50.5, but must be a whole number from 0 to 65535'],
   ['listen: { host: "a b" }', ': listen.host is "a b", but must be an address or a host name'],
-  ['listen: 5000', ': listen is 5000, but must be a mapping of host, port, tls'],
+  [
+    'listen: 5000',
+    ': listen is 5000, but must be a mapping of host, port, tls, maxConnections, maxConnectionsPerAddress',
+  ],
   ['admin: true', ': admin is true, but must be false, or a mapping with host and port'],
   ['admin: { port: x }', ': admin.port is "x", but must be a whole number from 0 to 65535'],
   [
@@ -84,11 +90,11 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
   ],
   [
     '- a',
-    ': the file is a list, but must be a mapping of listen, admin, storage, cache, transfers, log, defaultUpstream, upstreams',
+    ': the file is a list, but must be a mapping of listen, admin, access, storage, cache, transfers, log, defaultUpstream, upstreams',
   ],
   [
     'just words',
-    ': the file is "just words", but must be a mapping of listen, admin, storage, cache, transfers, log, defaultUpstream, upstreams',
+    ': the file is "just words", but must be a mapping of listen, admin, access, storage, cache, transfers, log, defaultUpstream, upstreams',
   ],
 
   // upstreams

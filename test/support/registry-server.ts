@@ -1,7 +1,8 @@
 /** `registryApp` over a registry, listening. What it says about its requests is kept. */
 import { registryApp } from '../../src/http/app.ts'
 import type { BufferPool } from '../../src/http/buffer-pool.ts'
-import { type Limits, listen, type Listening } from '../../src/http/server.ts'
+import { listen, type Listening, type ListenOptions } from '../../src/http/server.ts'
+import type { Gate } from '../../src/oci/access.ts'
 import type { Registry } from '../../src/oci/stores.ts'
 import type { RequestTelemetry } from '../../src/oci/telemetry.ts'
 
@@ -12,15 +13,21 @@ export interface RegistryServer extends Listening, AsyncDisposable {
   readonly unexpected: object[]
 }
 
+export interface RegistryServerOptions extends Omit<ListenOptions, 'host' | 'port'> {
+  readonly gate?: Gate
+  readonly pool?: BufferPool
+}
+
 export async function serveRegistry(
   registry: Registry,
-  { limits, pool }: { limits?: Partial<Limits>; pool?: BufferPool } = {},
+  { gate, pool, ...options }: RegistryServerOptions = {},
 ): Promise<RegistryServer> {
   const lines: Record<string, unknown>[] = []
   const answered: RegistryServer['answered'] = []
   const unexpected: object[] = []
   const listener = registryApp({
     registry,
+    ...(gate && { gate }),
     telemetry: { answered: (request) => void answered.push(request) },
     logger: {
       info: (fields) => void lines.push({ ...fields }),
@@ -28,6 +35,6 @@ export async function serveRegistry(
     },
     ...(pool && { pool }),
   })
-  const listening = await listen(listener, { host: '127.0.0.1', port: 0, ...(limits && { limits }) })
+  const listening = await listen(listener, { host: '127.0.0.1', port: 0, ...options })
   return { ...listening, lines, answered, unexpected, [Symbol.asyncDispose]: () => listening.close(0) }
 }

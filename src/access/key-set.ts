@@ -1,0 +1,73 @@
+import { customFetch, createRemoteJWKSet, type FetchImplementation, type RemoteJWKSet } from 'jose'
+import { Agent, request } from 'undici'
+
+export interface KeySet extends AsyncDisposable {
+  readonly key: RemoteJWKSet
+}
+
+export interface KeySetOptions {
+  /** Where the JSON Web Key Set is (RFC 7517 section 5). No other host is dialled. */
+  readonly url: string
+  /** Told why it could not be fetched. */
+  readonly failed: (error: unknown) => void
+}
+
+/** Milliseconds. */
+const PATIENCE = 5_000
+/** Keys are fetched anew after this long, and on a key id that nobody has seen, but not more often than `COOLDOWN`. */
+const MAX_AGE = 600_000
+const COOLDOWN = 30_000
+/** For so long the last keys that came are believed while the issuer is out of order. */
+const GRACE = 24 * 3_600_000
+const MAX_BYTES = 256 * 1024
+
+/** The keys that tokens are verified with, fetched when they are first needed. */
+export function keySet({ url, failed }: KeySetOptions): KeySet {
+  const agent = new Agent({ connections: 1, connect: { timeout: PATIENCE } })
+  let last: { readonly text: string; readonly at: number } | undefined
+  let failure: { readonly error: unknown; readonly at: number } | undefined
+
+  const ask: FetchImplementation = async (_url, { signal }) => {
+    const now = performance.now()
+    if (failure !== undefined && now - failure.at < COOLDOWN) return lastKnown(now, failure.error)
+    try {
+      last = { text: await fetchText(url, agent, signal), at: now }
+      failure = undefined
+      return new Response(last.text)
+    } catch (error) {
+      failure = { error, at: now }
+      failed(error)
+      return lastKnown(now, error)
+    }
+  }
+
+  function lastKnown(now: number, error: unknown): Response {
+    if (last === undefined || now - last.at > GRACE) throw error
+    return new Response(last.text)
+  }
+
+  return {
+    key: createRemoteJWKSet(new URL(url), {
+      [customFetch]: ask,
+      timeoutDuration: PATIENCE,
+      cooldownDuration: COOLDOWN,
+      cacheMaxAge: MAX_AGE,
+    }),
+    [Symbol.asyncDispose]: () => agent.destroy(),
+  }
+}
+
+async function fetchText(url: string, dispatcher: Agent, signal: AbortSignal): Promise<string> {
+  const headers = { accept: 'application/jwk-set+json, application/json' }
+  const { statusCode, body } = await request(url, { dispatcher, headers, signal })
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    chunks.push(chunk)
+    if ((length += chunk.length) > MAX_BYTES) throw new Error(`${url} answered more than ${MAX_BYTES} bytes`)
+  }
+  if (statusCode !== 200) throw new Error(`${url} answered ${statusCode}`)
+  const text = Buffer.concat(chunks).toString()
+  JSON.parse(text)
+  return text
+}

@@ -1,0 +1,20 @@
+/** A hash of bcrypt; more than 2^14 rounds would take seconds a password. */
+const BCRYPT = /^\$2[aby]\$(?:0[4-9]|1[0-4])\$[./A-Za-z0-9]{53}$/
+
+/**
+ * The hash of each user's password, of a file as `htpasswd -B` makes it.
+ *
+ * @throws Error that names the line, never what stands in it, when it is not of that kind: other hashes are guessed too fast
+ */
+export function parseHtpasswd(text: string): ReadonlyMap<string, string> {
+  const users = new Map<string, string>()
+  for (const [index, line] of text.split(/\r?\n/).entries()) {
+    if (line.trim() === '' || line.startsWith('#')) continue
+    const colon = line.indexOf(':')
+    const hash = line.slice(colon + 1).trim()
+    if (colon < 1 || !BCRYPT.test(hash))
+      throw new Error(`line ${index + 1} is no user with a bcrypt hash (htpasswd -B, cost 4 to 14)`)
+    users.set(line.slice(0, colon), hash)
+  }
+  return users
+}

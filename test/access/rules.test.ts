@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { rules } from '../../src/access/rules.ts'
+import { namePattern } from '../../src/oci/name-pattern.ts'
+
+const repository = (text: string) => {
+  const slash = text.indexOf('/')
+  return { upstream: text.slice(0, slash), name: text.slice(slash + 1) }
+}
+
+test('the first rule for an identity counts, and what no rule allows is denied', () => {
+  const may = rules([
+    { identity: 'ci-*', repositories: ['ghcr.io/org/*', 'docker.io/library/alpine'] },
+    { identity: 'cert:*', repositories: ['**'] },
+    { identity: 'oidc:repo:org/app:*', repositories: ['ghcr.io/org/app'] },
+    { identity: 'nobody', repositories: [] },
+    { repositories: ['docker.io/library/*'] },
+  ])
+  const cases: readonly (readonly [identity: string | undefined, repository: string, may: boolean])[] = [
+    ['ci-7', 'ghcr.io/org/app', true],
+    ['ci-7', 'docker.io/library/alpine', true],
+    ['ci-7', 'docker.io/library/node', false],
+    ['ci-7', 'ghcr.io/org/app/deep', false],
+    ['ci-7', 'ghcr.io/organisation/app', false],
+    ['ci-7', 'quay.io/org/app', false],
+    ['xci-7', 'ghcr.io/org/app', false],
+    ['cert:ci-7', 'quay.io/a/b/c', true],
+    ['oidc:cert:x', 'quay.io/a/b', false],
+    ['oidc:repo:org/app:ref:refs/heads/main', 'ghcr.io/org/app', true],
+    ['oidc:repo:evil/app:ref:repo:org/app:x', 'ghcr.io/org/app', false],
+    ['nobody', 'docker.io/library/node', false],
+    ['someone', 'docker.io/library/node', true],
+    ['someone', 'ghcr.io/org/app', false],
+    [undefined, 'docker.io/library/node', true],
+    [undefined, 'ghcr.io/org/app', false],
+  ]
+  for (const [identity, name, expected] of cases) {
+    assert.equal(may(identity, repository(name)), expected, `${identity} ${name}`)
+  }
+  assert.equal(rules([])('anyone', repository('docker.io/library/node')), false)
+})
+
+test('a star ends at a slash, two do not, and nothing else is special', () => {
+  assert.equal(namePattern('a/*')('a/b'), true)
+  assert.equal(namePattern('a/*')('a/b/c'), false)
+  assert.equal(namePattern('a/**')('a/b/c'), true)
+  assert.equal(namePattern('a.c')('abc'), false)
+  assert.equal(namePattern('a+')('aa'), false)
+  assert.equal(namePattern('*')('a\nb'), true)
+  assert.equal(namePattern('a')('a\n'), false)
+})

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ConfigError } from '../../src/config/config-error.ts'
+import { describeConfig } from '../../src/config/describe.ts'
+import { authority } from '../support/certificates.ts'
+import { load } from './folder.ts'
+
+const HASH = `$2y$05$${'a'.repeat(53)}`
+const ca = authority()
+const { cert, key } = ca.server()
+const files = {
+  'a.crt': cert,
+  'a.key': key,
+  'ca.crt': ca.cert,
+  users: `# people\nci-7:${HASH}\r\n\nalice:${HASH}\n`,
+  weak: 'ci-7:{SHA}nU4eI71bcnBGqeO0t9tXvY1u5oQ=\n',
+  dear: `ci-7:$2b$31$${'a'.repeat(53)}\n`,
+  token: '  sixteen-letters-at-least \n',
+  short: 'short',
+}
+
+test('a file with everything, and what it describes itself as', async (t) => {
+  const yaml = `
+listen:
+  tls: { cert: a.crt, key: a.key, clientCa: ca.crt, clientAuth: optional }
+  maxConnections: 100
+  maxConnectionsPerAddress: 10
+admin:
+  tls: { cert: a.crt, key: a.key }
+  hosts: [entrepot.example.org]
+  access: { networks: [10.0.0.0/8] }
+  token: \${TOKEN}
+access:
+  networks: [10.0.0.0/8, '2001:db8::/32', 192.168.1.1]
+  trustedProxies: [127.0.0.1]
+  htpasswd: users
+  oidc: { issuer: https://issuer.example, audience: entrepot, jwks: 'https://issuer.example/keys?v=1' }
+  rules:
+    - { identity: 'ci-*', repositories: ['ghcr.io/org/*', 'localhost:5000/a', '**'] }
+    - { repositories: [docker.io/library/*] }
+`
+  const env = { TOKEN: 'the-token-of-the-operator' }
+  const config = await load(t, yaml, { env, files })
+  assert.ok(config.admin)
+  assert.equal(config.admin.token, env.TOKEN)
+  assert.equal(config.listen.tls?.clientCa?.text, ca.cert)
+  assert.equal(config.access.oidc?.claim, 'sub')
+  assert.equal(config.access.htpasswd?.text, files.users)
+  const text = describeConfig(config)
+  assert.doesNotMatch(text, /the-token|\$2y|PRIVATE/)
+  assert.deepEqual(await load(t, text.replace(/\*{8}/, '${TOKEN}'), { env }), config)
+})
+
+test('a certificate authority for clients makes their certificates required; a token may come from a file', async (t) => {
+  const tls = '{ cert: a.crt, key: a.key, clientCa: ca.crt }'
+  const { listen, admin } = await load(t, `{ listen: { tls: ${tls} }, admin: { tokenFile: token } }`, {
+    files,
+  })
+  assert.equal(listen.tls?.clientAuth, 'require')
+  assert.equal(admin && admin.token, 'sixteen-letters-at-least')
+})
+
+const NETWORK = 'must be a network such as 10.0.0.0/8 or 2001:db8::/32, or an address'
+const JWKS = 'must be an https URL without credentials, such as https://issuer.example/keys'
+const REPOSITORY = 'must be an upstream and a repository, such as docker.io/library/*, ghcr.io/org/** or **'
+const ADMIN_TOKEN = 'a token of at least 16 printable characters of ASCII, without spaces'
+const oidc = (jwks: string) => `access: { oidc: { issuer: i, audience: a, jwks: '${jwks}' } }`
+
+const MISTAKES: Readonly<Record<string, string>> = {
+  'access: { networks: [10.0.0.0/33] }': `access.networks[0] is "10.0.0.0/33", but ${NETWORK}`,
+  'access: { networks: [example.com] }': `access.networks[0] is "example.com", but ${NETWORK}`,
+  'access: { networks: [10.0.0] }': `access.networks[0] is "10.0.0", but ${NETWORK}`,
+  "access: { trustedProxies: ['fe80::1%eth0'] }": `access.trustedProxies[0] is "fe80::1%eth0", but ${NETWORK}`,
+  'access: { networks: 10.0.0.0/8 }': 'access.networks is "10.0.0.0/8", but must be a list',
+  'access: { network: [] }':
+    'access.network is not a known key, did you mean `networks`? (allowed: networks, trustedProxies, htpasswd, oidc, rules)',
+  'access: { htpasswd: weak }':
+    'access.htpasswd is "weak", but line 1 is no user with a bcrypt hash (htpasswd -B, cost 4 to 14)',
+  'access: { htpasswd: dear }':
+    'access.htpasswd is "dear", but line 1 is no user with a bcrypt hash (htpasswd -B, cost 4 to 14)',
+  'access: { htpasswd: nowhere }':
+    'access.htpasswd is "nowhere", but must be a file that can be read: there is no such file',
+  [oidc('http://issuer.example/keys')]: `access.oidc.jwks is "http://issuer.example/keys", but ${JWKS}`,
+  [oidc('https://a:b@issuer.example/keys')]:
+    `access.oidc.jwks is "https://********@issuer.example/keys", but ${JWKS}`,
+  'access: { oidc: { issuer: i, audience: a } }': `access.oidc.jwks is missing, but ${JWKS}`,
+  "access: { rules: [{ repositories: ['*'] }] }": `access.rules[0].repositories[0] is "*", but ${REPOSITORY}`,
+  'access: { rules: [{ repositories: [alpine] }] }': `access.rules[0].repositories[0] is "alpine", but ${REPOSITORY}`,
+  "access: { rules: [{ identity: 'ci-*', repositories: ['**'] }] }":
+    'access.rules[0].identity can be nobody’s: access.htpasswd, access.oidc or listen.tls.clientCa is needed',
+  'listen: { tls: { cert: a.crt, key: a.key, clientAuth: require } }':
+    'listen.tls.clientCa must be given where clientAuth is',
+  'listen: { tls: { cert: a.crt, key: a.key, clientCa: a.key } }':
+    'listen.tls.clientCa is "a.key", but must be a file of PEM certificates',
+  'listen: { tls: { cert: a.crt, key: a.key, clientCa: ca.crt, clientAuth: maybe } }':
+    'listen.tls.clientAuth is "maybe", but must be one of require, optional',
+  'admin: { token: short }': `admin.token is ********, but must be ${ADMIN_TOKEN}`,
+  'admin: { tokenFile: short }': `admin.tokenFile is "short", but must be a file with ${ADMIN_TOKEN}`,
+  'admin: { token: sixteen-letters-at-least, tokenFile: token }':
+    'admin.tokenFile is "token", but token is given too: only one of them is allowed',
+  "admin: { hosts: ['a:5001'] }": 'admin.hosts[0] is "a:5001", but must be a host name without a port',
+}
+
+for (const [yaml, line] of Object.entries(MISTAKES)) {
+  test(yaml, async (t) => {
+    await assert.rejects(load(t, yaml, { files }), (error: unknown) => {
+      assert.ok(error instanceof ConfigError)
+      assert.equal(error.message.replace(/^.*proxy\.config\.yaml: /, ''), line)
+      return true
+    })
+  })
+}
