@@ -18,6 +18,8 @@ export interface ProxyProcess extends AsyncDisposable {
 export interface ProxyProcessOptions {
   /** Gives it a disk of this size (`8m`), which nobody else sees and which goes with it. */
   readonly smallDisk?: { readonly at: string; readonly size: string }
+  /** A module that is loaded before it. */
+  readonly preload?: string
 }
 
 const ROOT = new URL('../../../', import.meta.url)
@@ -27,7 +29,7 @@ export async function proxyProcess(
   folder: string,
   upstreamUrl: string,
   config: object = {},
-  { smallDisk }: ProxyProcessOptions = {},
+  { smallDisk, preload }: ProxyProcessOptions = {},
 ): Promise<ProxyProcess> {
   await mkdir(folder, { recursive: true })
   const file = join(folder, 'proxy.config.yaml')
@@ -41,7 +43,13 @@ export async function proxyProcess(
     ...config,
   }
   await writeFile(file, stringify(content))
-  const command = [process.execPath, ...(await startArguments()), '--config', file]
+  const command = [
+    process.execPath,
+    ...(preload ? ['--import', preload] : []),
+    ...(await startArguments()),
+    '--config',
+    file,
+  ]
   const mount = smallDisk && `mount -t tmpfs -o size=${smallDisk.size} tmpfs ${smallDisk.at} && exec "$@"`
   await using starting = new AsyncDisposableStack()
   const program = starting.use(
