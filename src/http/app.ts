@@ -108,7 +108,6 @@ export function registryApp({
       overrideGlobalObjects: false,
       // For HTTP/1.0, which load balancers still ping with. The adapter builds a URL of it that nobody reads.
       hostname: 'localhost',
-      // It cannot be built of a Host like 1.2.3.400, which no grammar tells from a name.
       errorHandler: () => new Response(null, { status: 400 }),
     },
   )

@@ -12,7 +12,7 @@ const HOST = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/
  * @returns what is wrong, undefined when nothing is.
  */
 export function refusal(incoming: IncomingMessage): RegistryError | undefined {
-  const { method, rawHeaders } = incoming
+  const { method, rawHeaders, httpVersion } = incoming
   const url = incoming.url!
   if (url.length > LONGEST_URL) return new RegistryError('REQUEST_TOO_LONG', { limit: LONGEST_URL })
   if (!ORIGIN_FORM.test(url)) return invalid('the request target is not a path of printable ASCII')
@@ -20,8 +20,11 @@ export function refusal(incoming: IncomingMessage): RegistryError | undefined {
   for (let i = 0; i < rawHeaders.length; i += 2) {
     if (rawHeaders[i]!.length !== 4 || rawHeaders[i]!.toLowerCase() !== 'host') continue
     if (++hosts > 1) return invalid('more than one Host')
-    if (!HOST.test(rawHeaders[i + 1]!)) return invalid('malformed Host')
+    const host = rawHeaders[i + 1]!
+    // 1.2.3.400 and xn--a are of the grammar, but no hosts.
+    if (!HOST.test(host) || !URL.canParse(`http://${host}`)) return invalid('malformed Host')
   }
+  if (hosts === 0 && httpVersion !== '1.0') return invalid('no Host')
   if ((method === 'GET' || method === 'HEAD') && announcesBody(incoming)) return invalid('a read has no body')
   return undefined
 }

@@ -68,6 +68,8 @@ export async function listen(
     keepAliveTimeout: keepAlive,
     connectionsCheckingInterval: Math.min(5000, Math.ceil(headers / 2)),
     maxHeaderSize: MAX_HEADER_BYTES,
+    // Refused by `guard.ts`, with an answer that says why.
+    requireHostHeader: false,
   }
   const server: Server =
     tls === undefined ? createServer(options) : createTlsServer({ ...options, ...tlsOptions(tls, headers) })
@@ -91,11 +93,12 @@ export async function listen(
         answering.delete(outgoing)
         if (draining) setImmediate(() => server.closeIdleConnections())
       })
-    if (draining) outgoing.setHeader('Connection', 'close')
+    // Node drops what came in one piece with a wish to upgrade, which may be part of the next request.
+    if (draining || incoming.headers.upgrade !== undefined) outgoing.setHeader('Connection', 'close')
     listener(incoming, outgoing)
   }
-  // `checkContinue` too, so that nobody is invited to send a body that will be refused.
-  server.on('request', serve).on('checkContinue', serve)
+  // The others too, so that nobody is invited to send a body that will be refused, and every answer is ours.
+  server.on('request', serve).on('checkContinue', serve).on('checkExpectation', serve)
 
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject).listen(port, host, () => {

@@ -196,7 +196,7 @@ describe('SEC-52: two parsers never see two requests', () => {
     'malformed Host': `GET ${MANIFEST} HTTP/1.1\r\nHost: a b\r\n\r\n${smuggled}`,
     'Host with a path': `GET ${MANIFEST} HTTP/1.1\r\nHost: localhost/v2\r\n\r\n${smuggled}`,
     'Host with a user': `GET ${MANIFEST} HTTP/1.1\r\nHost: user@localhost\r\n\r\n${smuggled}`,
-    'Host that is no address': `GET ${MANIFEST} HTTP/1.1\r\nHost: 1.2.3.400\r\nConnection: close\r\n\r\n${smuggled}`,
+    'Host that is no address': `GET ${MANIFEST} HTTP/1.1\r\nHost: 1.2.3.400\r\n\r\n${smuggled}`,
     'absolute form': `GET http://other${MANIFEST} HTTP/1.1\r\nHost: localhost\r\n\r\n${smuggled}`,
     'a TLS handshake': '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03',
   }
@@ -221,6 +221,22 @@ describe('SEC-52: two parsers never see two requests', () => {
     assert.equal((await client.response('HEAD')).headers['content-length'], '2000')
     assert.deepEqual((await client.response()).body, bytes.subarray(1, 3))
   })
+})
+
+test('SEC-52: a wish to upgrade is not heard, and nothing that came with it is taken for the next request', async () => {
+  using client = await RawClient.connect(server.port)
+  client.send(
+    `GET ${MANIFEST} HTTP/1.1\r\nHost: localhost\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\nGET ${BLOB} HTTP/1.1\r\nHost: localhost\r\n\r\n`,
+  )
+  const { status, headers, body } = await client.response()
+  assert.deepEqual([status, headers['connection'], body], [200, 'close', manifest])
+  assert.equal((await client.rest()).length, 0)
+})
+
+test('SEC-52: an expectation that nobody knows is not met, and the answer is ours', async () => {
+  const { status, body } = await call(server.port, 'PUT', MANIFEST, ['Expect: more', 'Content-Length: 0'])
+  assert.deepEqual([status, codeOf(body)], [405, 'UNSUPPORTED'])
+  assert.equal((await call(server.port, 'GET', MANIFEST, ['Expect: more'])).status, 200)
 })
 
 test('SEC-53: odd header names and many headers', async () => {
