@@ -13,7 +13,7 @@ export interface Pair {
 export interface Authority {
   /** Its own certificate, in PEM. */
   readonly cert: string
-  /** One for a server at 127.0.0.1 and localhost. */
+  /** One for a server at 127.0.0.1, ::1 and localhost. */
   server(): Pair
   /** One for a client; `extra` are lines of an extension section. */
   client(subject: string, ...extra: readonly string[]): Pair
@@ -26,7 +26,7 @@ export function authority(name = 'Entrepot test'): Authority {
     server: () =>
       signed(
         '/CN=localhost',
-        ['subjectAltName=IP:127.0.0.1,DNS:localhost', 'extendedKeyUsage=serverAuth'],
+        ['subjectAltName=IP:127.0.0.1,IP:::1,DNS:localhost', 'extendedKeyUsage=serverAuth'],
         own,
       ),
     client: (subject, ...extra) => signed(subject, ['extendedKeyUsage=clientAuth', ...extra], own),

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { containerd } from './containerd.ts'
 import { flags, type Outcome, type Program, run, start, succeed } from './processes.ts'
@@ -11,17 +11,24 @@ export interface Dockerd extends AsyncDisposable {
   tryDocker(...args: readonly string[]): Promise<Outcome>
 }
 
-/** A Docker daemon of its own, with this daemon.json and all it keeps in `folder`. */
-export async function dockerd(folder: string, daemonJson: string): Promise<Dockerd> {
+/** A Docker daemon of its own, with this daemon.json and all it keeps in `folder`. `certificates` is what it sees as its certs.d. */
+export async function dockerd(
+  folder: string,
+  daemonJson: string,
+  certificates = join(folder, 'certs.d'),
+): Promise<Dockerd> {
   await using starting = new AsyncDisposableStack()
   // Otherwise it would take the machine's own, where there is one.
   const below = starting.use(await containerd(folder))
   const socket = `unix://${join(folder, 'docker.sock')}`
   const config = join(folder, 'daemon.json')
   await writeFile(config, daemonJson)
+  await mkdir(certificates, { recursive: true })
+  await mkdir('/etc/docker/certs.d', { recursive: true })
   // It mounts its data-root on itself, which would outlast it when it is killed.
   const command = [
     '--mount',
+    ...['sh', '-c', 'mount --bind "$0" /etc/docker/certs.d && exec "$@"', certificates],
     'dockerd',
     ...flags({
       debug: true,
