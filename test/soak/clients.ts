@@ -106,10 +106,11 @@ export function clients({ url, world, random, phase, latestFaults, violated }: C
 
   async function askBlob(blob: Blob, part?: Part, options: AskOptions = {}): Promise<Asked> {
     const range = part && { range: `bytes=${part.start}-${part.end - 1}` }
+    const doubtedBefore = world.doubts(blob)
     const asked = await counted(`GET ${JSON.stringify({ ...part, ...options })} of ${blob.digest}`, () =>
       ask(blobUrl(blob), { ...range, ...options }),
     )
-    const problem = world.judgeBlob(blob, part, asked)
+    const problem = world.judgeBlob(blob, part, asked, doubtedBefore || world.doubts(blob))
     blame(problem && `${problem} after ${latestFaults(blob.digest).join(', ')}`)
     return asked
   }

@@ -21,10 +21,15 @@ export interface World {
   lie(blob: Blob): void
   /** It was pulled whole since upstream last lied. */
   trust(blob: Blob): void
+  /** Whether a reader who begins now may be sent wrong bytes, though never all of them. */
+  doubts(blob: Blob): boolean
   /** The latest version of a tag that anybody has seen. */
   seen(tag: string): number
-  /** What is wrong with an answer. `part` is undefined where the whole blob was asked for. */
-  judgeBlob(blob: Blob, part: Part | undefined, asked: Asked): string | undefined
+  /**
+   * What is wrong with an answer. `part` is undefined where the whole blob was asked for; `doubted`: whether
+   * the blob was in doubt at any time since it was asked.
+   */
+  judgeBlob(blob: Blob, part: Part | undefined, asked: Asked, doubted: boolean): string | undefined
   /** `seenBefore`: `seen(tag)` when it was asked; `now` in monotonic milliseconds, `undefined` where stale answers are allowed. */
   judgeTag(tag: string, seenBefore: number, asked: Asked, askedAt: number | undefined): string | undefined
 }
@@ -58,8 +63,9 @@ export function world(upstream: FakeUpstream, random: Random): World {
     move,
     lie: (blob) => void doubtful.add(blob),
     trust: (blob) => void doubtful.delete(blob),
+    doubts: (blob) => doubtful.has(blob),
     seen: (tag) => latestSeen.get(tag) ?? 0,
-    judgeBlob(blob, part, { status, body, end }) {
+    judgeBlob(blob, part, { status, body, end }, doubted) {
       if (status >= 400 || status === 0) return undefined
       const wanted = part === undefined ? 200 : 206
       if (status !== wanted) return `${status} instead of ${wanted} for ${blob.digest}`
@@ -67,7 +73,7 @@ export function world(upstream: FakeUpstream, random: Random): World {
         return digestOf(body) === blob.digest ? undefined : `wrong bytes for ${blob.digest}`
       }
       const { start, end: stop } = part ?? { start: 0, end: blob.bytes.length }
-      if (doubtful.has(blob) && start + body.length <= blob.bytes.length - WITHHELD) return undefined
+      if (doubted && start + body.length <= blob.bytes.length - WITHHELD) return undefined
       if (end === 'complete' && body.length !== stop - start) return `short range of ${blob.digest}`
       const isTrue = blob.bytes.subarray(start, start + body.length).equals(body)
       return isTrue ? undefined : `wrong bytes at ${start}+${body.length} of ${blob.digest} (${end})`
