@@ -16,6 +16,7 @@ import { openStore } from './open-store.ts'
 import { evictor } from './registry/evictor.ts'
 import { hotLinks } from './registry/hot-links.ts'
 import { hotStore } from './registry/hot-store.ts'
+import { hotTags } from './registry/hot-tags.ts'
 import { proxyRegistry } from './registry/proxy-registry.ts'
 import { roomyStore } from './registry/roomy-store.ts'
 import { router } from './registry/routing.ts'
@@ -44,6 +45,7 @@ export async function entrepot(config: Config, log: Logger, env: NodeJS.ProcessE
   await store.sweepPartials({ olderThan: limits.keepPartialFor, maxBytes: limits.keepPartial })
 
   const links = hotLinks(store.links)
+  const tags = hotTags(store.tags)
   const hot = hotStore(store.blobs, { used: store.inventory.use, discard: store.discard })
   const stopping = new AbortController()
   const proxyFor = proxiesFrom(env)
@@ -72,7 +74,7 @@ export async function entrepot(config: Config, log: Logger, env: NodeJS.ProcessE
   const evicting = evictor({
     store: hot,
     inventory: store.inventory,
-    tags: store.tags,
+    tags,
     policy: { ...cache, ...storage },
     pinned: store.pins.content,
     isScarce: (name) => upstreams.get(name)?.isScarce ?? false,
@@ -102,7 +104,8 @@ export async function entrepot(config: Config, log: Logger, env: NodeJS.ProcessE
     route: router(Object.values(config.upstreams), config.defaultUpstream),
     upstreams,
     rules: (upstream) => config.upstreams[upstream]!,
-    store: { blobs, links, references: store.references, tags: store.tags },
+    store: { blobs, links, references: store.references, tags },
+    memory: { content: hot.recall, isLinked: links.recall, tag: tags.recall },
     transfers,
     freshness: { rules: cache.tags, staleIfError: cache.staleIfError },
     negative: cache.negative,
@@ -149,6 +152,7 @@ export async function entrepot(config: Config, log: Logger, env: NodeJS.ProcessE
       catalogue: afterPurge(store.catalogue, () => {
         hot.clear()
         links.clear()
+        tags.clear()
       }),
     },
     parsePattern: (text) => parseImagePattern(text, Object.keys(config.upstreams)),

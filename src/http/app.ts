@@ -1,18 +1,15 @@
-import { type IncomingMessage, METHODS, type RequestListener, type ServerResponse } from 'node:http'
-import { getRequestListener, type HttpBindings } from '@hono/node-server'
-import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
-import { Hono } from 'hono'
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { Gate, Visitor } from '../oci/access.ts'
 import { RegistryError } from '../oci/errors.ts'
 import { parseRequestPath, type RequestPath } from '../oci/request-path.ts'
 import type { Registry, Repository } from '../oci/stores.ts'
 import type { RequestTelemetry } from '../oci/telemetry.ts'
 import { accessLog, type Logger } from './access-log.ts'
+import { arrivalOf } from './arrival.ts'
 import { answerBlob } from './blobs.ts'
 import { BufferPool } from './buffer-pool.ts'
 import { sendError } from './errors.ts'
 import { Exchange } from './exchange.ts'
-import { arrivalOf } from './arrival.ts'
 import { announcesBody, ignoreBody, refusal } from './guard.ts'
 import { answerManifest } from './manifests.ts'
 import { answerReferrers } from './referrers.ts'
@@ -30,9 +27,10 @@ export interface RegistryAppOptions {
   readonly pool?: BufferPool
 }
 
-type Env = { Bindings: Exchange }
-
-/** The pull half of the OCI distribution spec v1.1.1 over `registry`, for `listen`. */
+/**
+ * The pull half of the OCI distribution spec v1.1.1 over `registry`, for `listen`. On Node's own requests and answers, without
+ * a router: the grammar of the spec is the router, and what can be answered from memory is answered before anything is awaited.
+ */
 export function registryApp({
   registry,
   gate,
@@ -42,21 +40,31 @@ export function registryApp({
 }: RegistryAppOptions): RequestListener {
   const log = logger && accessLog(logger)
 
-  async function read(exchange: Exchange): Promise<Response> {
-    const visitor = gate && (await gate.admit(arrivalOf(exchange.incoming)))
-    if (visitor?.identity !== undefined) exchange.identity = visitor.identity
+  /** @throws RegistryError, at once or later, before anything was sent */
+  function respond(exchange: Exchange): Promise<void> | undefined {
+    const { method } = exchange.incoming
+    if (method !== 'GET' && method !== 'HEAD') {
+      throw isOfRegistry(exchange.path) ? new RegistryError('UNSUPPORTED', { method }) : unknownPath(exchange)
+    }
+    if (!isOfRegistry(exchange.path)) throw unknownPath(exchange)
+    return gate === undefined ? answer(exchange) : answerTo(gate, exchange)
+  }
+
+  async function answerTo(gate: Gate, exchange: Exchange): Promise<void> {
+    const visitor = await gate.admit(arrivalOf(exchange.incoming))
+    if (visitor.identity !== undefined) exchange.identity = visitor.identity
+    await answer(exchange, visitor)
+  }
+
+  function answer(exchange: Exchange, visitor?: Visitor): Promise<void> | undefined {
     const question = parseRequestPath(exchange.path)
     if (question === undefined) throw unknownPath(exchange)
     if (question.kind === 'ping') {
       visitor?.authorize()
       sendJson(exchange, 200, {}, {})
-    } else {
-      await answer(exchange, question, addressed(registry, exchange, question, visitor))
+      return undefined
     }
-    return RESPONSE_ALREADY_SENT
-  }
-
-  function answer(exchange: Exchange, question: Question, repository: Repository): Promise<void> {
+    const repository = addressed(registry, exchange, question, visitor)
     switch (question.kind) {
       case 'manifest':
         return answerManifest(exchange, repository, question.reference)
@@ -69,26 +77,12 @@ export function registryApp({
     }
   }
 
-  function fail(error: unknown, exchange: Exchange): Response {
-    if (!exchange.isAborted) {
-      exchange.failure = error
-      if (!(error instanceof RegistryError)) logger?.error({ err: error }, 'a request failed unexpectedly')
-      sendError(exchange, error)
-    }
-    return RESPONSE_ALREADY_SENT
+  function fail(error: unknown, exchange: Exchange): void {
+    if (exchange.isAborted) return
+    exchange.failure = error
+    if (!(error instanceof RegistryError)) logger?.error({ err: error }, 'a request failed unexpectedly')
+    sendError(exchange, error)
   }
-
-  const app = new Hono<Env>({ getPath: (_request, options) => options!.env!.path })
-  // No `app.all`: a second matching route would make every read go through Hono's middleware chain.
-  app.on(
-    METHODS.filter((method) => method !== 'GET' && method !== 'HEAD'),
-    ['/v2', '/v2/*'],
-    ({ env }) => fail(new RegistryError('UNSUPPORTED', { method: env.incoming.method }), env),
-  )
-  app.get('/v2', ({ env }) => read(env))
-  app.get('/v2/*', ({ env }) => read(env))
-  app.notFound(({ env }) => fail(unknownPath(env), env))
-  app.onError((error, { env }) => fail(error, env))
 
   function begin(incoming: IncomingMessage, outgoing: ServerResponse): Exchange {
     const exchange = new Exchange(incoming, outgoing)
@@ -99,31 +93,31 @@ export function registryApp({
     return exchange
   }
 
-  const route = getRequestListener(
-    (request, env) => {
-      const { incoming, outgoing } = env as HttpBindings
-      return app.fetch(request, begin(incoming, outgoing))
-    },
-    {
-      overrideGlobalObjects: false,
-      // For HTTP/1.0, which load balancers still ping with. The adapter builds a URL of it that nobody reads.
-      hostname: 'localhost',
-      errorHandler: () => new Response(null, { status: 400 }),
-    },
-  )
+  function run(exchange: Exchange): void {
+    try {
+      respond(exchange)?.catch((error: unknown) => fail(error, exchange))
+    } catch (error) {
+      fail(error, exchange)
+    }
+  }
 
   return function serve(incoming, outgoing) {
     const refused = refusal(incoming)
     const hasBody = announcesBody(incoming)
-    if (refused === undefined && !hasBody) return void route(incoming, outgoing)
+    if (refused === undefined && !hasBody) return run(begin(incoming, outgoing))
     outgoing.setHeader('Connection', 'close')
-    const answer = () => {
-      if (refused === undefined) void route(incoming, outgoing)
-      else fail(refused, begin(incoming, outgoing))
+    const proceed = () => {
+      const exchange = begin(incoming, outgoing)
+      if (refused === undefined) run(exchange)
+      else fail(refused, exchange)
     }
-    if (hasBody) void ignoreBody(incoming).then(answer)
-    else answer()
+    if (hasBody) void ignoreBody(incoming).then(proceed)
+    else proceed()
   }
+}
+
+function isOfRegistry(path: string): boolean {
+  return path === '/v2' || path.startsWith('/v2/')
 }
 
 type Question = Exclude<RequestPath, { kind: 'ping' }>
@@ -139,7 +133,7 @@ function addressed(
   visitor: Visitor | undefined,
 ): Repository {
   exchange.kind = question.kind
-  const [namespace, ...more] = exchange.query.getAll('ns')
+  const [namespace, ...more] = exchange.parameters('ns')
   if (more.length > 0 || (namespace !== undefined && !NAMESPACE.test(namespace))) {
     throw new RegistryError('NAME_INVALID', { parameter: 'ns' })
   }

@@ -1,4 +1,5 @@
 import type { OutgoingHttpHeaders } from 'node:http'
+import type { Content } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
 import { OCTET_STREAM } from '../oci/media-types.ts'
@@ -14,7 +15,25 @@ import { sendBlob } from './send-blob.ts'
  * GET and HEAD of a blob, end-2 of the distribution spec. What can be answered from the descriptor never opens the blob, so
  * that it starts no download. A HEAD has no ranges (RFC 9110 section 14.2).
  */
-export async function answerBlob(
+export function answerBlob(
+  exchange: Exchange,
+  repository: Repository,
+  digest: Digest,
+  pool: BufferPool,
+): Promise<void> | undefined {
+  const { headers } = exchange.incoming
+  const isPlain = headers.range === undefined && headers['if-none-match'] === undefined
+  const content = isPlain ? recall(exchange, repository, digest) : undefined
+  if (content === undefined) return askFor(exchange, repository, digest, pool)
+  send(exchange, 200, headersOf(digest, content.descriptor.size), content.bytes)
+  return undefined
+}
+
+function recall(exchange: Exchange, { blobs }: Repository, digest: Digest): Content | undefined {
+  return blobs.recall?.(digest, (status) => void (exchange.cacheStatus = status))
+}
+
+async function askFor(
   exchange: Exchange,
   { blobs }: Repository,
   digest: Digest,

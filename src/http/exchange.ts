@@ -14,7 +14,6 @@ export class Exchange {
   readonly startedAt = performance.now()
   /** As it came: nothing decoded, folded or normalised. */
   readonly path: string
-  readonly query: URLSearchParams
   readonly isHead: boolean
   /** Who asks, where it was said and found to be true. */
   identity?: string
@@ -36,7 +35,15 @@ export class Exchange {
     const url = incoming.url!
     const mark = url.indexOf('?')
     this.path = mark < 0 ? url : url.slice(0, mark)
-    this.query = new URLSearchParams(mark < 0 ? '' : url.slice(mark))
+  }
+
+  get query(): URLSearchParams {
+    return new URLSearchParams(this.incoming.url!.slice(this.path.length))
+  }
+
+  /** The values of a query parameter. Most requests have no query at all. */
+  parameters(name: string): readonly string[] {
+    return this.path.length === this.incoming.url!.length ? [] : this.query.getAll(name)
   }
 
   /** For one question to a store. `report` is told how the answer came about. */

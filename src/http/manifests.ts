@@ -1,4 +1,5 @@
 import type { CacheStatus } from '../oci/cache-status.ts'
+import type { Manifest } from '../oci/descriptor.ts'
 import { RegistryError } from '../oci/errors.ts'
 import type { Reference } from '../oci/reference.ts'
 import type { Repository } from '../oci/stores.ts'
@@ -7,13 +8,35 @@ import type { Exchange } from './exchange.ts'
 import { send, sendHead } from './send.ts'
 
 /** GET and HEAD of a manifest, end-3 of the distribution spec. A `Range` is ignored: containerd 2.1.0 sends `bytes=0-` here too. */
-export async function answerManifest(
+export function answerManifest(
+  exchange: Exchange,
+  repository: Repository,
+  reference: Reference,
+): Promise<void> | undefined {
+  const manifest = recall(exchange, repository, reference)
+  if (manifest === undefined) return askFor(exchange, repository, reference)
+  sendManifest(exchange, manifest)
+  return undefined
+}
+
+function recall(
+  exchange: Exchange,
+  { tags, manifests }: Repository,
+  reference: Reference,
+): Manifest | undefined {
+  const report = (status: CacheStatus) => void (exchange.cacheStatus = status)
+  if ('digest' in reference) return manifests.recall?.(reference.digest, report)
+  const digest = tags.recall?.(reference.tag, report)
+  return digest && manifests.recall?.(digest, () => {})
+}
+
+async function askFor(
   exchange: Exchange,
   { tags, manifests }: Repository,
   reference: Reference,
 ): Promise<void> {
   const digest = 'tag' in reference ? await tags.resolve(reference.tag, exchange.asking()) : reference.digest
-  const ofTag = exchange.cacheStatus
+  const ofTag = 'tag' in reference ? exchange.cacheStatus : undefined
   const manifest =
     digest &&
     (await manifests.get(
@@ -21,13 +44,17 @@ export async function answerManifest(
       exchange.asking((status) => (exchange.cacheStatus = combined(ofTag, status))),
     ))
   if (manifest === undefined) throw new RegistryError('MANIFEST_UNKNOWN')
-  const { descriptor, body } = manifest
-  const validators = { 'Docker-Content-Digest': descriptor.digest, ETag: etagOf(descriptor.digest) }
-  if (isNotModified(exchange.incoming.headers['if-none-match'], descriptor.digest)) {
+  sendManifest(exchange, manifest)
+}
+
+function sendManifest(exchange: Exchange, { descriptor, body }: Manifest): void {
+  const { digest, mediaType } = descriptor
+  const validators = { 'Docker-Content-Digest': digest, ETag: etagOf(digest) }
+  if (isNotModified(exchange.incoming.headers['if-none-match'], digest)) {
     sendHead(exchange, 304, validators)
     exchange.outgoing.end()
   } else {
-    send(exchange, 200, { 'Content-Type': descriptor.mediaType, ...validators }, body)
+    send(exchange, 200, { 'Content-Type': mediaType, ...validators }, body)
   }
 }
 

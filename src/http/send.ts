@@ -19,8 +19,14 @@ export function sendHead(
 /** Answers with what is in memory. */
 export function send(exchange: Exchange, status: number, headers: OutgoingHttpHeaders, body: Buffer): void {
   sendHead(exchange, status, { ...headers, 'Content-Length': body.length })
-  if (exchange.isHead) exchange.outgoing.end()
-  else exchange.outgoing.end(body, () => void (exchange.bytesSent = body.length))
+  const { outgoing, isHead } = exchange
+  const leave = () => {
+    if (isHead) outgoing.end()
+    else outgoing.end(body, () => void (exchange.bytesSent = body.length))
+  }
+  // What is ready in the same turn of the event loop leaves one right after the other: writing to a client that has to be woken
+  // up costs several times what writing to one that is awake does.
+  setImmediate(leave)
 }
 
 export function sendJson(

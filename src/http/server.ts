@@ -6,7 +6,7 @@ import {
   type ServerResponse,
 } from 'node:http'
 import { createServer as createTlsServer, Server as TlsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { type ConnectionLimits, limitConnections } from './connection-limits.ts'
 import { slowReaders } from './slow-readers.ts'
 import { type Tls, tlsOptions } from './tls.ts'
@@ -77,20 +77,24 @@ export async function listen(
   server.maxHeadersCount = 0
   server.timeout = stall
   if (connections) limitConnections(server, connections)
-  const answering = new Set<ServerResponse>()
+  // By connection, and not a set of answers: what comes and goes so often makes a collection rehash all the time, and V8 keeps
+  // what the old tables held until its next full collection.
+  const answering = new Map<Socket, ServerResponse | undefined>()
   const slow = slowReaders(answering, piece)
   let draining = false
 
   const serve: RequestListener = (incoming, outgoing) => {
     // A pipelined request waits for its turn: until then Node would not tell it that the connection is gone.
     if (outgoing.socket === null) return void outgoing.once('socket', () => serve(incoming, outgoing))
-    answering.add(outgoing)
+    const { socket } = outgoing
+    if (!answering.has(socket)) socket.once('close', () => answering.delete(socket))
+    answering.set(socket, outgoing)
     outgoing
       .on('timeout', () => endStalled(outgoing, stall))
       // What a late write to a lost connection throws. Its 'close' event has said so already.
       .on('error', () => {})
       .once('close', () => {
-        answering.delete(outgoing)
+        if (answering.get(socket) === outgoing) answering.set(socket, undefined)
         if (draining) setImmediate(() => server.closeIdleConnections())
       })
     // Node drops what came in one piece with a wish to upgrade, which may be part of the next request.
@@ -116,7 +120,9 @@ export async function listen(
     },
     async close(grace) {
       draining = true
-      for (const outgoing of answering) if (!outgoing.headersSent) outgoing.setHeader('Connection', 'close')
+      for (const outgoing of answering.values()) {
+        if (outgoing?.headersSent === false) outgoing.setHeader('Connection', 'close')
+      }
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       server.closeIdleConnections()
       const timer = setTimeout(() => server.closeAllConnections(), grace)

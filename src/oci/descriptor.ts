@@ -7,6 +7,12 @@ export interface Descriptor {
   readonly size: number
 }
 
+/** Verified, and small enough to be in memory. */
+export interface Content {
+  readonly descriptor: Descriptor
+  readonly bytes: Buffer
+}
+
 /** A manifest as it travelled: the bytes are never re-serialised, their hash is `descriptor.digest`. */
 export interface Manifest {
   readonly descriptor: Descriptor

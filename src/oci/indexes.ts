@@ -34,6 +34,11 @@ export interface TagIndex {
   removeUnusedSince(instant: number): Promise<number>
 }
 
+export interface TagUses {
+  /** Counts as a use, like `TagIndex.get`, of a tag that was answered from memory. */
+  use(repository: RepositoryName, tag: string): void
+}
+
 /** That a tag was seen to point to something else than before. */
 export interface TagChange {
   /** When it was seen. */

@@ -3,16 +3,18 @@
  * that wraps a store. Everywhere: `undefined` means "it does not exist there", a throw means "could not find out".
  */
 import type { CacheStatus } from './cache-status.ts'
-import type { Descriptor, Manifest } from './descriptor.ts'
+import type { Content, Descriptor, Manifest } from './descriptor.ts'
 import type { Digest } from './digest.ts'
 import type { IntervalSet } from './intervals.ts'
 import type { RepositoryName } from './reference.ts'
 
+/** Told how an answer came about, before the answer is given. The last call counts. */
+export type Report = (status: CacheStatus) => void
+
 export interface ReadOptions {
   /** Ends the caller's own wait, never work that others share. */
   readonly signal?: AbortSignal
-  /** Told how the answer came about, before the answer is given. The last call counts. */
-  readonly report?: (status: CacheStatus) => void
+  readonly report?: Report
   /** Of what is opened only a part will be read. */
   readonly partly?: boolean
 }
@@ -71,7 +73,15 @@ export interface BlobStore extends BlobProvider {
   delete(...digests: readonly Digest[]): Promise<void>
 }
 
-export interface ManifestProvider {
+/**
+ * Who also answers at once, from memory, what it would answer anyway; `undefined` means that it has to be asked properly. Most
+ * requests are for the same few things, and waiting for what need not be waited for is most of the cost of answering them.
+ */
+export interface Recalling<Key, Value> {
+  recall?(key: Key, report: Report): Value | undefined
+}
+
+export interface ManifestProvider extends Recalling<Digest, Manifest> {
   get(digest: Digest, options?: ReadOptions): Promise<Manifest | undefined>
 }
 
@@ -88,7 +98,7 @@ export interface TagPage {
   readonly next?: Page
 }
 
-export interface TagService {
+export interface TagService extends Recalling<string, Digest> {
   resolve(tag: string, options?: ReadOptions): Promise<Digest | undefined>
   list(page: Page, options?: ReadOptions): Promise<TagPage | undefined>
 }
@@ -105,7 +115,7 @@ export interface ReferrersService {
 
 export interface Repository {
   readonly name: RepositoryName
-  readonly blobs: BlobProvider
+  readonly blobs: BlobProvider & Recalling<Digest, Content>
   readonly manifests: ManifestProvider
   readonly tags: TagService
   readonly referrers: ReferrersService

@@ -1,8 +1,12 @@
 import { LRUCache } from 'lru-cache'
+import type { Digest } from '../oci/digest.ts'
 import type { LinkIndex } from '../oci/indexes.ts'
+import type { RepositoryName } from '../oci/reference.ts'
 import { contentKey } from './keys.ts'
 
 export interface HotLinks extends LinkIndex {
+  /** As `has`, of what is in memory. */
+  recall(repository: RepositoryName, digest: Digest): boolean
   /** Lets go of everything. */
   clear(): void
 }
@@ -17,9 +21,10 @@ export function hotLinks(links: LinkIndex): HotLinks {
   const hot = new LRUCache<string, true>({ max: REMEMBERED })
 
   return {
+    recall: (repository, digest) => hot.get(contentKey(repository, digest)) === true,
     async has(repository, digest) {
       const key = contentKey(repository, digest)
-      if (hot.has(key)) return true
+      if (hot.get(key) === true) return true
       if (!(await links.has(repository, digest))) return false
       hot.set(key, true)
       return true

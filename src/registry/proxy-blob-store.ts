@@ -1,13 +1,14 @@
-import type { Descriptor } from '../oci/descriptor.ts'
+import type { Content, Descriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import { isRegistryError } from '../oci/errors.ts'
 import type { LinkIndex } from '../oci/indexes.ts'
 import { OCTET_STREAM } from '../oci/media-types.ts'
 import type { RepositoryName } from '../oci/reference.ts'
-import type { BlobProvider, BlobReader, BlobStore, ReadOptions } from '../oci/stores.ts'
+import type { BlobProvider, BlobReader, BlobStore, ReadOptions, Recalling } from '../oci/stores.ts'
 import type { UpstreamRepository } from '../oci/upstream.ts'
 import type { BlobSizes } from './blob-sizes.ts'
 import { contentKey } from './keys.ts'
+import type { Memory } from './memory.ts'
 import type { NegativeCache } from './negative-cache.ts'
 import { singleFlight } from './single-flight.ts'
 import { survivingReader } from './surviving-reader.ts'
@@ -16,6 +17,7 @@ import type { TransferRequest } from './transfer-request.ts'
 
 export interface ProxyBlobStoreOptions {
   readonly local: BlobStore
+  readonly memory?: Memory
   readonly links: LinkIndex
   readonly transfers: TransferManager
   readonly sizes: BlobSizes
@@ -30,12 +32,19 @@ export interface ProxyBlobStoreOptions {
  */
 export function proxyBlobStore(
   options: ProxyBlobStoreOptions,
-): (repository: RepositoryName, upstream: UpstreamRepository) => BlobProvider {
-  const { local, links, transfers, sizes, absent } = options
+): (repository: RepositoryName, upstream: UpstreamRepository) => BlobProvider & Recalling<Digest, Content> {
+  const { local, memory, links, transfers, sizes, absent } = options
   const proofs = singleFlight<Descriptor | undefined>()
 
   return (repository, upstream) => {
     return {
+      recall(digest, report) {
+        if (!memory?.isLinked(repository, digest)) return undefined
+        const content = memory.content(digest)
+        if (content !== undefined) report({ result: 'hit' })
+        return content && { descriptor: blob(content.descriptor), bytes: content.bytes }
+      },
+
       async stat(digest, options) {
         const stored = await storedHere(digest, () => local.stat(digest))
         if (stored !== undefined) {

@@ -10,11 +10,13 @@ import type { UpstreamRepository } from '../oci/upstream.ts'
 import type { BlobSizes } from './blob-sizes.ts'
 import { contentKey } from './keys.ts'
 import { referencesIn } from './manifest-references.ts'
+import type { Memory } from './memory.ts'
 import type { NegativeCache } from './negative-cache.ts'
 import { singleFlight } from './single-flight.ts'
 
 export interface ProxyManifestStoreOptions {
   readonly local: BlobStore
+  readonly memory?: Memory
   readonly links: LinkIndex
   readonly references: ReferenceIndex
   readonly sizes: BlobSizes
@@ -35,12 +37,22 @@ export interface ManifestCache extends ManifestProvider {
 export function proxyManifestStore(
   options: ProxyManifestStoreOptions,
 ): (repository: RepositoryName, upstream: UpstreamRepository) => ManifestCache {
-  const { local, links, references, sizes, absent } = options
+  const { local, memory, links, references, sizes, absent } = options
   const recorded = new LRUCache<Digest, true>({ max: REMEMBERED })
   const fetches = singleFlight<Manifest | undefined>()
 
   return (repository, upstream) => {
     return {
+      recall(digest, report) {
+        if (!memory?.isLinked(repository, digest) || !recorded.has(digest)) return undefined
+        const content = memory.content(digest)
+        if (content === undefined || content.descriptor.mediaType === OCTET_STREAM) return undefined
+        const manifest = { descriptor: content.descriptor, body: content.bytes }
+        sizes.learn(repository, manifest)
+        report({ result: 'hit' })
+        return manifest
+      },
+
       async get(digest, options) {
         const key = contentKey(repository, `manifest ${digest}`)
         const stored = (await links.has(repository, digest)) ? await load(digest) : undefined

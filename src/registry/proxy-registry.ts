@@ -7,6 +7,7 @@ import type { Upstream } from '../oci/upstream.ts'
 import { blobSizes } from './blob-sizes.ts'
 import { forgivingIndexes } from './forgiving-index.ts'
 import type { FreshnessPolicy } from './freshness.ts'
+import type { Memory } from './memory.ts'
 import { negativeCache } from './negative-cache.ts'
 import { proxyBlobStore } from './proxy-blob-store.ts'
 import { proxyManifestStore } from './proxy-manifest-store.ts'
@@ -29,6 +30,8 @@ export interface ProxyRegistryOptions {
     readonly references: ReferenceIndex
     readonly tags: TagIndex
   }
+  /** Of the same store. */
+  readonly memory?: Memory
   readonly transfers: TransferManager
   readonly freshness: FreshnessPolicy
   /** Milliseconds that "does not exist" is remembered. */
@@ -48,11 +51,13 @@ export function proxyRegistry(options: ProxyRegistryOptions): Registry {
   const sizes = blobSizes()
   const lists = { ...LISTS, staleIfError: freshness.staleIfError, now }
   const { links, references, tags } = forgivingIndexes(store.links, store.references, store.tags)
-  const content = { local: store.blobs, links, sizes, absent }
+  const memory = options.memory && { memory: options.memory }
+  const content = { local: store.blobs, ...memory, links, sizes, absent }
   const blobsOf = proxyBlobStore({ ...content, transfers })
   const manifestsOf = proxyManifestStore({ ...content, references, storeFailed: options.storeFailed })
   const tagsOf = proxyTagService({
     index: tags,
+    ...memory,
     policy: freshness,
     absent,
     pages: shortTermCache(lists),

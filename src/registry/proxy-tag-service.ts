@@ -6,6 +6,7 @@ import type { Page, ReadOptions, TagPage, TagService } from '../oci/stores.ts'
 import type { UpstreamRepository } from '../oci/upstream.ts'
 import { type FreshnessPolicy, freshnessOf } from './freshness.ts'
 import { contentKey } from './keys.ts'
+import type { Memory } from './memory.ts'
 import type { NegativeCache } from './negative-cache.ts'
 import type { ManifestCache } from './proxy-manifest-store.ts'
 import { isImpatience, patience } from './patience.ts'
@@ -14,6 +15,7 @@ import { singleFlight } from './single-flight.ts'
 
 export interface ProxyTagServiceOptions {
   readonly index: TagIndex
+  readonly memory?: Memory
   readonly policy: FreshnessPolicy
   readonly absent: NegativeCache
   readonly pages: ShortTermCache<TagPage>
@@ -29,14 +31,24 @@ export interface ProxyTagServiceOptions {
 export function proxyTagService(
   options: ProxyTagServiceOptions,
 ): (repository: RepositoryName, upstream: UpstreamRepository, manifests: ManifestCache) => TagService {
-  const { index, policy, absent, pages, now } = options
+  const { index, memory, policy, absent, pages, now } = options
   const checks = singleFlight<Digest | undefined>()
 
   return (repository, upstream, manifests) => {
+    const judge = (tag: string, entry: TagEntry) => freshnessOf(tag, entry, now(), policy, upstream.isScarce)
+
     return {
+      recall(tag, report) {
+        const entry = memory?.tag(repository, tag)
+        const freshness = entry && judge(tag, entry)
+        if (freshness?.state !== 'fresh') return undefined
+        report({ result: 'hit', ttl: freshness.ttl })
+        return entry!.digest
+      },
+
       async resolve(tag, options) {
         const entry = await index.get(repository, tag)
-        const freshness = entry && freshnessOf(tag, entry, now(), policy, upstream.isScarce)
+        const freshness = entry && judge(tag, entry)
         if (entry !== undefined && freshness?.state === 'fresh') {
           options?.report?.({ result: 'hit', ttl: freshness.ttl })
           return entry.digest

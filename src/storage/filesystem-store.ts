@@ -2,7 +2,14 @@ import { join } from 'node:path'
 import type { ImageCatalogue } from '../oci/catalogue.ts'
 import type { ImagePattern } from '../oci/image-pattern.ts'
 import { ALGORITHMS, type Digest } from '../oci/digest.ts'
-import type { ContentInventory, LinkIndex, ReferenceIndex, TagHistory, TagIndex } from '../oci/indexes.ts'
+import type {
+  ContentInventory,
+  LinkIndex,
+  ReferenceIndex,
+  TagHistory,
+  TagIndex,
+  TagUses,
+} from '../oci/indexes.ts'
 import type { BlobStore } from '../oci/stores.ts'
 import type { StoreTelemetry } from '../oci/telemetry.ts'
 import type { Verify } from '../oci/verification.ts'
@@ -25,7 +32,7 @@ export interface FilesystemStore {
   discard(digest: Digest): Promise<void>
   readonly links: LinkIndex
   readonly references: ReferenceIndex
-  readonly tags: TagIndex & TagHistory
+  readonly tags: TagIndex & TagUses & TagHistory
   readonly catalogue: ImageCatalogue
   readonly pins: Pick<Pins, 'list' | 'add' | 'remove' | 'content'>
   /** Looks at all that is stored. */

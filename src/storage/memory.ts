@@ -9,6 +9,7 @@ import type {
   TagEntry,
   TagHistory,
   TagIndex,
+  TagUses,
 } from '../oci/indexes.ts'
 import { IntervalSet } from '../oci/intervals.ts'
 import { OCTET_STREAM } from '../oci/media-types.ts'
@@ -22,7 +23,7 @@ export interface MemoryStore {
   readonly inventory: ContentInventory
   readonly links: LinkIndex
   readonly references: ReferenceIndex
-  readonly tags: TagIndex & TagHistory
+  readonly tags: TagIndex & TagUses & TagHistory
 }
 
 interface Content {
@@ -131,6 +132,10 @@ export function memoryStore(now: () => number = Date.now): MemoryStore {
         if (entry === undefined) return undefined
         entry.lastUsed = now()
         return { digest: entry.digest, checkedAt: entry.checkedAt }
+      },
+      use(repository, tag) {
+        const entry = tags.get(keyOf(repository, tag))
+        if (entry !== undefined) entry.lastUsed = now()
       },
       async set(repository, tag, { digest, checkedAt }) {
         const key = keyOf(repository, tag)

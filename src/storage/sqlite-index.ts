@@ -11,6 +11,7 @@ import type {
   TagEntry,
   TagHistory,
   TagIndex,
+  TagUses,
 } from '../oci/indexes.ts'
 import type { StoreTelemetry } from '../oci/telemetry.ts'
 import { type IndexDatabase, indexDatabase } from './index-database.ts'
@@ -47,7 +48,7 @@ export interface SqliteIndex {
   readonly content: ContentIndex
   readonly links: LinkIndex
   readonly references: ReferenceIndex
-  readonly tags: TagIndex & TagHistory
+  readonly tags: TagIndex & TagUses & TagHistory
   /** Writes what is kept in memory and closes the file. */
   close(): void
 }
@@ -160,6 +161,7 @@ export function sqliteIndex(options: SqliteIndexOptions): SqliteIndex {
           if (entry !== undefined) tagUses.note([upstream, name, tag])
           return entry && { digest: entry.digest, checkedAt: entry.checkedAt }
         }),
+      use: ({ upstream, name }, tag) => tagUses.note([upstream, name, tag]),
       set: ({ upstream, name }, tag, { digest, checkedAt }) =>
         changing((sql) => {
           sql.setTag.run(upstream, name, tag, digest, checkedAt, now())

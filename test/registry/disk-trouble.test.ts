@@ -158,6 +158,7 @@ suite('trouble with the disk', () => {
       add: fail,
       remove: fail,
       get: fail,
+      use() {},
       set: fail,
       removeUnusedSince: fail,
       history: fail,

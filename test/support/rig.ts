@@ -1,9 +1,12 @@
 /** The real parts from a fake upstream to a store, as `entrepot.ts` puts them together, without HTTP in front. */
 import { type Digest, digestOf } from '../../src/oci/digest.ts'
 import type { ReadOptions, Repository } from '../../src/oci/stores.ts'
-import type { BlobReader } from '../../src/oci/stores.ts'
+import type { BlobReader, BlobStore } from '../../src/oci/stores.ts'
 import type { EvictionPolicy } from '../../src/registry/eviction.ts'
 import { type Evictor, evictor } from '../../src/registry/evictor.ts'
+import { hotLinks } from '../../src/registry/hot-links.ts'
+import { hotStore } from '../../src/registry/hot-store.ts'
+import { hotTags } from '../../src/registry/hot-tags.ts'
 import { proxyRegistry } from '../../src/registry/proxy-registry.ts'
 import { roomyStore } from '../../src/registry/roomy-store.ts'
 import { type TransferManager, transferManager } from '../../src/registry/transfer-manager.ts'
@@ -24,12 +27,16 @@ export interface RigOptions {
   readonly quota?: Partial<EvictionPolicy>
   readonly evicted?: (reason: string) => void
   readonly negative?: number
+  /** Small content, links and tags in memory too. */
+  readonly hot?: boolean
 }
 
 export interface Rig extends AsyncDisposable {
   repository(name?: string): Repository
   readonly transfers: TransferManager
   readonly store: MemoryStore
+  /** Of `store`, as the proxy sees it. */
+  readonly content: BlobStore
   readonly evictor: Evictor
   /** What eviction leaves. */
   readonly pinned: Set<Digest>
@@ -51,8 +58,10 @@ export async function rig(options: RigOptions): Promise<Rig> {
   })
   const failures: unknown[] = []
   const pinned = new Set<Digest>()
+  const hot = options.hot === true ? inMemory(store) : undefined
+  const content = hot?.content ?? store.blobs
   const evicting = evictor({
-    store: store.blobs,
+    store: content,
     inventory: store.inventory,
     tags: store.tags,
     policy: { ttl: 7 * 86_400_000, ttlFrom: 'use', maxSize: Infinity, minFree: 0, ...options.quota },
@@ -61,7 +70,7 @@ export async function rig(options: RigOptions): Promise<Rig> {
     telemetry: { evicted: options.evicted ?? (() => {}) },
     now: () => built.now,
   })
-  const blobs = roomyStore(store.blobs, evicting, { failed() {} })
+  const blobs = roomyStore(content, evicting, { failed() {} })
   const transfers = transferManager({
     store: blobs,
     policy: {
@@ -80,7 +89,10 @@ export async function rig(options: RigOptions): Promise<Rig> {
   const registry = proxyRegistry({
     route: ({ name }) => ({ upstream: 'fake', name }),
     upstreams: new Map([['fake', upstream]]),
-    store: { ...store, blobs },
+    store: { ...store, ...hot, blobs },
+    ...(hot && {
+      memory: { content: hot.content.recall, isLinked: hot.links.recall, tag: hot.tags.recall },
+    }),
     transfers,
     freshness: { rules: [{ match: /.*/, fresh: 60_000 }], staleIfError: 3_600_000 },
     negative: options.negative ?? 0,
@@ -91,6 +103,7 @@ export async function rig(options: RigOptions): Promise<Rig> {
     repository: (name = 'library/app') => registry.find({ name })!,
     transfers,
     store,
+    content,
     evictor: evicting,
     pinned,
     failures,
@@ -102,6 +115,17 @@ export async function rig(options: RigOptions): Promise<Rig> {
     },
   }
   return built
+}
+
+function inMemory(store: MemoryStore) {
+  return {
+    content: hotStore(store.blobs, {
+      used: store.inventory.use,
+      discard: (digest) => store.blobs.delete(digest),
+    }),
+    links: hotLinks(store.links),
+    tags: hotTags(store.tags),
+  }
 }
 
 export interface ReadRequest extends ReadOptions {
