@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Digest } from '../oci/digest.ts'
 import type { ContentInventory, StoredContent, TagIndex } from '../oci/indexes.ts'
 import type { BlobStore } from '../oci/stores.ts'
@@ -16,7 +17,10 @@ export interface Reservation extends Disposable {
 export interface Evictor {
   /** Evicts what has expired, and what does not fit. */
   sweep(): Promise<void>
-  /** Promises room, and evicts for it. undefined = there is none; nothing is evicted for what would not fit all the same. */
+  /**
+   * Promises room, and evicts for it; waits a little where the room there is was promised to others. undefined = there is none;
+   * nothing is evicted for what would not fit all the same.
+   */
   reserve(size: number): Promise<Reservation | undefined>
   /** Evicts until `bytes` more are free on the disk. @returns false when nothing could be evicted */
   makeRoom(bytes: number): Promise<boolean>
@@ -32,6 +36,11 @@ export interface EvictorOptions {
   /** Whether an upstream will soon answer no more. */
   readonly isScarce: (upstream: string) => boolean
   readonly telemetry: Pick<StoreTelemetry, 'evicted'>
+  /**
+   * Milliseconds that a download waits for room that is promised to others. One that gets none is not shared: each of its
+   * readers makes one of its own.
+   */
+  readonly patience?: number
   /** Epoch milliseconds. */
   readonly now: () => number
 }
@@ -42,11 +51,14 @@ const BATCH = 32
 const CANDIDATES = 64
 /** How many of them a download waits for, most of a second; where that is not enough the sweep goes on. */
 const BATCHES = 32
+const PATIENCE = 3_000
 
 export function evictor(options: EvictorOptions): Evictor {
   const { store, inventory, tags, policy, pinned, isScarce, telemetry, now } = options
   const reservations = new Set<Reservation>()
   let last: Promise<unknown> = Promise.resolve()
+  /** Resolved when promised room is given back, or taken by what can be evicted in its turn. */
+  let released = Promise.withResolvers<void>()
 
   /** One at a time: two that look at once would both take the same room, or both evict for it. */
   const inTurn = <T>(task: () => Promise<T>): Promise<T> => {
@@ -61,28 +73,51 @@ export function evictor(options: EvictorOptions): Evictor {
       while ((await inTurn(() => evictFor(0, 1))) > 0);
       await tags.removeUnusedSince(now() - policy.ttl)
     },
-    reserve: (size) => inTurn(() => reserve(size)),
+    async reserve(size) {
+      let reservation: Reservation | undefined
+      await waitFor(size, 0, () => (reservation = reservationOf(size)))
+      return reservation
+    },
     makeRoom: (bytes) => inTurn(async () => (await evictFor(bytes, BATCHES)) > 0),
   }
 
-  async function reserve(size: number): Promise<Reservation | undefined> {
-    if (!(await hasRoom(size))) return undefined
+  function reservationOf(size: number): Reservation {
     let held = size
     const reservation: Reservation = {
       get size() {
         return held
       },
       written: 0,
-      grow: (size) =>
-        inTurn(async () => {
-          if (!(await hasRoom(size - held))) return false
-          held = size
-          return true
-        }),
-      [Symbol.dispose]: () => void reservations.delete(reservation),
+      grow: (size) => waitFor(size - held, held, () => (held = size)),
+      [Symbol.dispose]() {
+        reservations.delete(reservation)
+        released.resolve()
+        released = Promise.withResolvers()
+      },
     }
     reservations.add(reservation)
     return reservation
+  }
+
+  /** Calls `take` as soon as there is room for `size` more than the `held` bytes that were promised already. @returns whether it did */
+  async function waitFor(size: number, held: number, take: () => void): Promise<boolean> {
+    const patience = delay(options.patience ?? PATIENCE, 'over', { ref: false })
+    for (;;) {
+      const { promise } = released
+      const isThere = await inTurn(async () => {
+        const isThere = await hasRoom(size)
+        if (isThere) take()
+        return isThere
+      })
+      if (isThere) return true
+      if (!(await isPromisedToOthers(size, held))) return false
+      if ((await Promise.race([promise, patience])) === 'over') return false
+    }
+  }
+
+  async function isPromisedToOthers(size: number, held: number): Promise<boolean> {
+    const mine = { bytes: held, unwritten: held }
+    return promised().bytes > held && couldFit(await inventory.usage(), mine, policy, size)
   }
 
   async function hasRoom(size: number): Promise<boolean> {

@@ -91,7 +91,7 @@ suite('quota', () => {
 
   test('room is promised before it is written: what does not fit beside a running transfer passes through', async () => {
     await using upstream = await fakeUpstream()
-    await using proxy = await rig({ upstream, quota: { maxSize: MiB } })
+    await using proxy = await rig({ upstream, quota: { maxSize: MiB }, patience: 50 })
     const [running, other] = [blobOf(600_000, 1), blobOf(600_001, 2)]
     for (const { bytes } of [running, other]) upstream.addBlob(bytes)
     const goOn = Promise.withResolvers<void>()
@@ -106,6 +106,23 @@ suite('quota', () => {
     await pull(proxy, other)
     assert.equal(await isStored(proxy, other), true)
     assert.equal(await isStored(proxy, running), false)
+  })
+
+  test('F53 a herd that has to wait for the room of a running transfer costs one download', async () => {
+    await using upstream = await fakeUpstream()
+    await using proxy = await rig({ upstream, quota: { maxSize: MiB } })
+    const [running, other] = [blobOf(600_000, 1), blobOf(600_001, 2)]
+    for (const { bytes } of [running, other]) upstream.addBlob(bytes)
+    const goOn = Promise.withResolvers<void>()
+    upstream.on(new RegExp(running.digest), { atByte: { k: 1000, then: goOn.promise } })
+    const first = digestRead(proxy.repository(), running.digest)
+    await eventually(() => proxy.transfers.list().some(({ filled }) => filled > 0))
+    const herd = Array.from({ length: 8 }, () => digestRead(proxy.repository(), other.digest))
+    await eventually(() => upstream.count('GET', new RegExp(other.digest)) > 0)
+    goOn.resolve()
+    for (const digest of await Promise.all(herd)) assert.equal(digest, other.digest)
+    assert.equal(await first, running.digest)
+    assert.equal(upstream.count('GET', new RegExp(other.digest)), 1)
   })
 
   test('room that was promised is free again after a transfer that failed, and after one whose clients left', async () => {

@@ -25,6 +25,8 @@ export interface RigOptions {
   readonly store?: MemoryStore
   /** Without: all the room there is. */
   readonly quota?: Partial<EvictionPolicy>
+  /** Milliseconds that a download waits for room that is promised to others. */
+  readonly patience?: number
   readonly evicted?: (reason: string) => void
   readonly negative?: number
   /** Small content, links and tags in memory too. */
@@ -68,6 +70,7 @@ export async function rig(options: RigOptions): Promise<Rig> {
     pinned: async () => pinned,
     isScarce: () => false,
     telemetry: { evicted: options.evicted ?? (() => {}) },
+    ...(options.patience !== undefined && { patience: options.patience }),
     now: () => built.now,
   })
   const blobs = roomyStore(content, evicting, { failed() {} })
