@@ -46,7 +46,8 @@ async function scene(script: string) {
   return {
     ...{ registry, proxy, tokens, setHelper },
     pull: () => pullWithSkopeo(folder.path, proxy.authority, image),
-    ask: () => fetch(`${proxy.url}/v2/library/app/manifests/private`),
+    ask: (signal?: AbortSignal) =>
+      fetch(`${proxy.url}/v2/library/app/manifests/private`, signal && { signal }),
     read: (name: string) => readFile(file(name), 'utf8'),
     pids: () => pidsIn(file('pids')),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
@@ -102,17 +103,30 @@ suite(
       await eventually(async () => !(await someRun(await pids())))
     })
 
-    test('hangs ends with the proxy', async () => {
-      await using place = await scene(HANGS)
-      const { proxy, ask, pids } = place
-      const asking = ask().catch(() => undefined)
-      await eventually(async () => (await pids()).length === 2)
-      assert.equal(await someRun(await pids()), true)
-      proxy.program.kill('SIGTERM')
-      assert.equal(await proxy.program.exited, 0)
-      await asking
-      await eventually(async () => !(await someRun(await pids())))
-    })
+    for (const [signals, code] of [
+      [['SIGTERM'], 0],
+      [['SIGTERM', 'SIGTERM'], 1],
+    ] as const) {
+      test(`hangs ends with the proxy, when that ends by ${signals.join(' and ')}`, async () => {
+        await using place = await scene(HANGS)
+        const { proxy, ask, pids } = place
+        const client = new AbortController()
+        const asking = assert.rejects(ask(client.signal))
+        await eventually(async () => (await pids()).length === 2)
+        assert.equal(await someRun(await pids()), true)
+        // The first signal lets those be answered who wait.
+        if (code === 0) client.abort()
+        const begun = performance.now()
+        for (const signal of signals) {
+          proxy.program.kill(signal)
+          await proxy.program.line((line) => (line.includes('"stopping"') ? true : undefined))
+        }
+        assert.equal(await proxy.program.exited, code)
+        await asking
+        await eventually(async () => !(await someRun(await pids())))
+        assert.ok(performance.now() - begun < 6_000, 'it ended by itself')
+      })
+    }
   },
 )
 
