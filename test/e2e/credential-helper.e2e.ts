@@ -88,7 +88,7 @@ suite(
       assert.ok(proxy.program.lines.every((line) => !line.includes(PASSWORD)))
     })
 
-    test('hangs is answered for in ten seconds, and nothing of it goes on', async () => {
+    test('hangs is given up after eight seconds, and nothing of it goes on', async () => {
       await using place = await scene(HANGS)
       const { tokens, ask, pids } = place
       const begun = performance.now()
@@ -97,9 +97,9 @@ suite(
         upstream: 'docker.io',
         reason: 'docker-credential-vault took longer than 8 s',
       })
-      assert.ok(performance.now() - begun < 10_000)
+      assert.ok(performance.now() - begun < 12_000)
       assert.deepEqual(tokens.requests, [])
-      assert.ok((await pids()).length >= 2)
+      assert.equal((await pids()).length, 2)
       await eventually(async () => !(await someRun(await pids())))
     })
 

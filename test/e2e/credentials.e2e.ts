@@ -9,7 +9,7 @@ import { eventually } from '../support/fixtures.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 import { blobUrl, download } from './support/download.ts'
 import { htpasswdRegistry, tokenRegistry, type TokenRegistry, USER } from './support/guarded-registry.ts'
-import { missing } from './support/processes.ts'
+import { flags, missing, succeed } from './support/processes.ts'
 import { type ProxyProcess, proxyProcess } from './support/proxy-process.ts'
 import { refusalIn } from './support/refusals.ts'
 import { pullWithSkopeo } from './support/skopeo.ts'
@@ -87,6 +87,30 @@ for (const kind of ['htpasswd', 'token'] as const) {
   })
 }
 
+suite('what `skopeo login` wrote', { skip }, () => {
+  test('opens an upstream, and so does what it wrote when the password was another', async () => {
+    await using folder = await tempFolder()
+    const options = { password: PASSWORD, layers: { count: 2, size: 20 * KiB } }
+    await using upstream = await htpasswdRegistry(join(folder.path, 'registry'), options)
+    const { registry, layers, image } = upstream
+    const dockerConfig = join(folder.path, 'config.json')
+    const login = (password: string) => {
+      const how = flags({ 'tls-verify': false, authfile: dockerConfig, username: USER, password })
+      return succeed('skopeo', ['login', ...how, registry.authority])
+    }
+    await login(PASSWORD)
+    await using proxy = await proxyProcess(join(folder.path, 'proxy'), registry.url, {
+      upstreams: { 'docker.io': { url: registry.url, dockerConfig } },
+    })
+    assert.equal((await download(blobUrl(proxy, layers[0]!))).status, 200)
+    await upstream.setPassword('second pass')
+    assert.equal((await refusalIn(await fetch(blobUrl(proxy, layers[1]!)))).reason, 'DENIED')
+    await login('second pass')
+    await (await pullWithSkopeo(folder.path, proxy.authority, image)).assertWhole()
+    assertSilent(proxy)
+  })
+})
+
 suite('an upstream whose tokens end while clients pull', { skip }, () => {
   test('many questions at once cost one token, and one more when it is over', async () => {
     await using folder = await tempFolder()
@@ -141,7 +165,7 @@ function proxyInFrontOf({ tokenRealms }: TokenRegistry, url: string, folder: str
 /** Registries go by their own clock: waits until this one takes its newest token no more. */
 async function newestTokenIsOver({ registry, tokens }: TokenRegistry): Promise<void> {
   const headers = { authorization: `Bearer ${tokens.tokens.at(-1)}` }
-  await eventually(async () => (await fetch(`${registry.url}/v2/`, { headers })).status === 401)
+  await eventually(async () => (await fetch(`${registry.url}/v2/`, { headers })).status === 401, 10_000)
 }
 
 /** Nothing of what is secret is in what it printed. */
