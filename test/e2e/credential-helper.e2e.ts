@@ -14,7 +14,7 @@ import { pullWithSkopeo } from './support/skopeo.ts'
 const PASSWORD = 'kept in a vault'
 const GIVES = `printf '{"ServerURL":"x","Username":"${USER}","Secret":"${PASSWORD}"}'`
 
-/** The anonymous would be let in: whoever is not is not taken for one. */
+/** A registry, whose token server lets the anonymous in too, and a proxy that has this helper on its PATH. */
 async function scene(script: string) {
   await using starting = new AsyncDisposableStack()
   const folder = starting.use(await tempFolder())
@@ -71,7 +71,7 @@ suite(
       assert.ok(proxy.program.lines.every((line) => !line.includes(PASSWORD)))
     })
 
-    test('fails is named with the upstream, until it is mended', async () => {
+    test('SEC-60 fails is named with the upstream, until it is mended', async () => {
       await using place = await scene(`echo "${PASSWORD}: sealed"; echo "${PASSWORD}: sealed" >&2; exit 1`)
       const { proxy, tokens, setHelper, pull, ask } = place
       assert.deepEqual(await refusalIn(await ask()), {
@@ -80,7 +80,7 @@ suite(
         reason: 'docker-credential-vault ended with 1',
       })
       assert.notEqual((await pull()).code, 0)
-      assert.deepEqual(tokens.requests, [], 'nobody without a name asks for a token')
+      assert.deepEqual(tokens.requests, [], 'it went there without its credentials')
       await setHelper(GIVES)
       await eventually(async () => (await ask()).ok, 25_000)
       await (await pull()).assertWhole()

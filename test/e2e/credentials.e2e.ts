@@ -59,7 +59,7 @@ async function scene(kind: 'htpasswd' | 'token', password: string) {
 
 for (const kind of ['htpasswd', 'token'] as const) {
   suite(`an upstream with ${kind} authentication`, { skip }, () => {
-    test('a wrong password is an error that names the upstream, until it is mended', async () => {
+    test('SEC-09 SEC-60 a wrong password is an error that names the upstream, until it is mended', async () => {
       await using place = await scene(kind, 'mistyped pass')
       const { registry, proxy, layers, setPassword, pull, assertDenied, assertNeverAnonymous } = place
       await registry.forget()
