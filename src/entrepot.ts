@@ -34,6 +34,8 @@ export interface Entrepot {
   readonly admin: Listening | undefined
   /** Answers no longer as ready, lets running answers end for at most `grace` milliseconds, and closes the store. */
   stop(grace: number): Promise<void>
+  /** For when the process ends before that is done: ends the credential helpers that run, which would outlive it. */
+  abandon(): void
 }
 
 /** Builds the parts, hands them to each other, and listens. The only place that sees all of them. `env` is for credential helpers, and says which proxies to use. */
@@ -177,6 +179,7 @@ export async function entrepot(config: Config, log: Logger, env: NodeJS.ProcessE
       await door[Symbol.asyncDispose]()
       await store.close()
     },
+    abandon: () => stopping.abort(),
   }
 }
 

@@ -56,7 +56,7 @@ async function serve(config: Config, log: Logger): Promise<void> {
     log.info({ signal, grace: GRACE }, 'stopping')
     void shutDown(running, log)
   }
-  process.on('SIGTERM', stop).on('SIGINT', stop)
+  process.on('SIGTERM', stop).on('SIGINT', stop).on('exit', running.abandon)
 }
 
 async function shutDown(running: Entrepot, log: Logger): Promise<void> {

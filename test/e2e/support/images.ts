@@ -66,6 +66,18 @@ export async function pushSmallImage(tag: string, ...urls: readonly string[]): P
   return image('oci', built, built, tag)
 }
 
+/** An image of `count` layers of `size` bytes, pushed as `tag`. */
+export async function pushLayers(
+  url: string,
+  tag: string,
+  { count, size }: { readonly count: number; readonly size: number },
+): Promise<Image> {
+  const layers = Array.from({ length: count }, (_, i) => layerOf(`layer-${i}`, randomBytes(size)))
+  const built = imageOf(layers, 'oci')
+  await push(url, built, tag)
+  return image('oci', built, built, tag)
+}
+
 function image(kind: Kind, built: Built, here: Built = built, tag: string = kind): Image {
   const content = new Map<Digest, Buffer>()
   const collect = ({ body, blobs, children = [] }: Built): void => {

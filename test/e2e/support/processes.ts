@@ -134,9 +134,10 @@ export function flags(options: Readonly<Record<string, string | boolean>>): read
   return Object.entries(options).map(([name, value]) => `--${name}=${value}`)
 }
 
-/** Daemons are in sbin, which the PATH of a user need not have. */
+/** Daemons are in sbin, which the PATH of a user need not have. A PATH in `more` is searched before our own. */
 function environment(more: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return { ...process.env, ...more, PATH: searchPath().join(delimiter) }
+  const first = more['PATH'] === undefined ? [] : [more['PATH']]
+  return { ...process.env, ...more, PATH: [...first, ...searchPath()].join(delimiter) }
 }
 
 function searchPath(): readonly string[] {

@@ -20,6 +20,7 @@ export interface ProxyProcessOptions {
   readonly smallDisk?: { readonly at: string; readonly size: string }
   /** A module that its process loads first. */
   readonly preload?: string
+  readonly env?: NodeJS.ProcessEnv
 }
 
 const ROOT = new URL('../../../', import.meta.url)
@@ -29,7 +30,7 @@ export async function proxyProcess(
   folder: string,
   upstreamUrl: string,
   config: object = {},
-  { smallDisk, preload }: ProxyProcessOptions = {},
+  { smallDisk, preload, env }: ProxyProcessOptions = {},
 ): Promise<ProxyProcess> {
   await mkdir(folder, { recursive: true })
   const file = join(folder, 'proxy.config.yaml')
@@ -49,8 +50,8 @@ export async function proxyProcess(
   await using starting = new AsyncDisposableStack()
   const program = starting.use(
     mount
-      ? start('unshare', ['--mount', 'sh', '-c', mount, 'sh', ...command])
-      : start(command[0]!, command.slice(1)),
+      ? start('unshare', ['--mount', 'sh', '-c', mount, 'sh', ...command], env)
+      : start(command[0]!, command.slice(1), env),
   )
   const portOf = (listener: string) =>
     program.line((line) => {

@@ -22,8 +22,8 @@ export interface RealRegistry extends AsyncDisposable {
   restart(): Promise<void>
 }
 
-/** Debian's docker-registry (distribution 2.8), with its content in `folder`. */
-export async function realRegistry(folder: string): Promise<RealRegistry> {
+/** Debian's docker-registry (distribution 2.8), with its content in `folder`. `auth` is that section of its configuration. */
+export async function realRegistry(folder: string, auth?: object): Promise<RealRegistry> {
   const authority = `127.0.0.1:${await freePort()}`
   const url = `http://${authority}`
   const config = join(folder, 'registry.yml')
@@ -35,6 +35,7 @@ export async function realRegistry(folder: string): Promise<RealRegistry> {
       log: { level: 'error' },
       storage: { filesystem: { rootdirectory: join(folder, 'content') } },
       http: { addr: authority },
+      ...(auth && { auth }),
     }),
   )
   const boot = async () => {
@@ -42,7 +43,7 @@ export async function realRegistry(folder: string): Promise<RealRegistry> {
     const program = starting.use(start('docker-registry', ['serve', config]))
     await eventually(async () => {
       const answer = await fetch(`${url}/v2/?mark=boot`).catch(() => undefined)
-      return answer?.ok === true
+      return answer !== undefined
     }, 20_000)
     starting.move()
     return program
