@@ -254,7 +254,7 @@ suite('an upstream that breaks off', () => {
     assert.equal(await digestRead(proxy.repository(), digest), digest)
   })
 
-  test('F28 a resumption that is answered 200 is never appended', async () => {
+  test('F28 SEC-38 a resumption that is answered 200 is never appended', async () => {
     await using upstream = await fakeUpstream({ ranges: false })
     await using proxy = await rig({ upstream })
     const { bytes, digest } = blobOf(2 * MiB)
