@@ -14,7 +14,7 @@ const sources = globSync('src/**/*.ts', { cwd: ROOT }).map((path) => ({ path, te
 const FLOORS: Record<string, readonly string[]> = {
   undici: ['7.29.0', '8.9.0'],
   hono: ['4.13.5'],
-  '@hono/node-server': ['1.19.15', '2.0.0'],
+  '@hono/node-server': ['1.19.15', '2.1.8'],
   node: ['20.20.2', '22.22.2', '24.14.1'],
 }
 
