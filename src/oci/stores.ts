@@ -61,7 +61,11 @@ export interface BlobIngest extends AsyncDisposable {
   read(buffer: Buffer, position: number): Promise<number>
   /** Hashes whatever is not hashed yet. @throws RegistryError UPSTREAM_INVALID when size or digest are not the expected ones. */
   verify(size: number): Promise<void>
-  /** Makes the verified bytes durable and visible, in one step: wholly there or absent, whenever the machine stops. */
+  /**
+   * Makes the verified bytes durable and visible, in one step: wholly there or absent, whenever the machine stops.
+   *
+   * @returns what the store has now: where the bytes were there before under a media type, they keep that.
+   */
   commit(): Promise<Descriptor>
   /** Leaves the bytes so that a later ingest of this digest continues from them, in another process too; not when it is stored. */
   keep(): Promise<void>

@@ -12,6 +12,7 @@ import {
   anotherConnection,
   ATTEMPTS_WITHOUT_PROGRESS,
   backoff,
+  PROGRESS,
   type TransferPolicy,
 } from './transfer-policy.ts'
 
@@ -156,8 +157,8 @@ export function fill(options: FillOptions): Fill {
         failures = 0
       } catch (error) {
         if (isRegistryError(error, 'RANGE_INVALID')) ranges = false
-        if (claim.position > before) failures = 0
-        else if (connections > 1) trials.limit(connections - 1, speed.age)
+        if (claim.position - before >= PROGRESS) failures = 0
+        if (connections > 1 && claim.position === before) trials.limit(connections - 1, speed.age)
         failures += 1
         const again = isPassing(error, begun) || (couldRange && ranges === false)
         const limit = begun ? ATTEMPTS_WITHOUT_PROGRESS : 1

@@ -30,7 +30,8 @@ const REMEMBERED = 50_000
 
 /** A repository's manifests, which can also be handed one that was fetched on another way. */
 export interface ManifestCache extends ManifestProvider {
-  put(manifest: Manifest): Promise<void>
+  /** @returns it under the media type that its bytes have here. */
+  put(manifest: Manifest): Promise<Manifest>
 }
 
 /** Digests are immutable: what is here is never revalidated, only proved once to belong to the repository that asks. */
@@ -95,21 +96,23 @@ export function proxyManifestStore(
 
     async function fetch(digest: Digest, key: string): Promise<Manifest | undefined> {
       const manifest = await upstream.manifest(digest)
-      if (manifest === undefined) absent.add(key)
-      else await put(manifest)
-      return manifest
+      if (manifest !== undefined) return put(manifest)
+      absent.add(key)
+      return undefined
     }
 
-    async function put(manifest: Manifest): Promise<void> {
+    async function put(manifest: Manifest): Promise<Manifest> {
       sizes.learn(repository, manifest)
-      if (!isAddressable(manifest)) return
+      if (!isAddressable(manifest)) return manifest
       try {
-        await store(local, manifest)
+        const descriptor = await store(local, manifest)
         await record(manifest)
-        await links.add(repository, manifest.descriptor.digest)
+        await links.add(repository, descriptor.digest)
+        return { ...manifest, descriptor }
       } catch (error) {
         if (!isRegistryError(error, 'STORAGE')) throw error
         options.storeFailed(error)
+        return manifest
       }
     }
   }

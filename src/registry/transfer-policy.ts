@@ -19,8 +19,11 @@ export interface TransferPolicy {
  */
 export const WITHHELD = 32 * 1024
 
-/** Attempts in a row that bring no byte before a transfer is given up. */
+/** Attempts in a row that bring next to nothing before a transfer is given up. */
 export const ATTEMPTS_WITHOUT_PROGRESS = 3
+
+/** Bytes. An upstream that breaks off after each one of them would otherwise be asked, and waited for, for days. */
+export const PROGRESS = 16 * 1024
 
 export function worthFinishing(policy: TransferPolicy, filled: number, size: number | undefined): boolean {
   if (size === undefined) return false

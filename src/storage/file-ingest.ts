@@ -128,7 +128,8 @@ export async function fileIngest(
       await attempt('note', () => part.removeNote()).catch(forgiveStorage)
       await attempt('discard', () => parts.drop(digest)).catch(forgiveStorage)
     }
-    return { mediaType, digest, size: verified }
+    const stored = await content.find(digest)
+    return { mediaType: stored?.mediaType ?? mediaType, digest, size: verified }
   }
 
   /** A failed sync may have dropped what it was to write and reports that once only: a second that succeeds proves nothing. */

@@ -226,7 +226,7 @@ export function memoryStore(now: () => number = Date.now): MemoryStore {
           vanished: known?.vanished ?? false,
         })
         for (const key of parts.keys()) if (key.endsWith(digest)) parts.delete(key)
-        return { mediaType, digest, size: verified }
+        return { mediaType: type, digest, size: verified }
       },
       async keep() {
         if (!contents.has(digest)) parts.set(partKey(expected), part)

@@ -29,14 +29,24 @@ export function mediaTypeOf(
   }
   const mediaType = sent ?? essenceOf(stated) ?? inferred(document)
   if (mediaType === undefined) return { problem: 'manifest without a media type' }
-  if (isIndex ? IMAGES.has(mediaType) : isImage && INDEXES.has(mediaType)) {
-    return { problem: 'manifest is not what its media type says' }
-  }
+  const isOther = isIndex ? IMAGES.has(mediaType) : isImage && INDEXES.has(mediaType)
+  // The type is stored with the bytes, which other repositories and upstreams share: what bytes do not say nobody may make up.
+  const isMadeUp = stated === undefined && !(typesOf(document)?.has(mediaType) ?? true)
+  if (isOther || isMadeUp) return { problem: 'manifest is not what its media type says' }
   return { mediaType }
 }
 
 const INDEXES = new Set([OCI_INDEX, DOCKER_LIST])
-const IMAGES = new Set([OCI_MANIFEST, DOCKER_MANIFEST, DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED])
+const MANIFESTS = new Set([OCI_MANIFEST, DOCKER_MANIFEST])
+const SCHEMA1 = new Set([DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED])
+const IMAGES = MANIFESTS.union(SCHEMA1)
+
+/** What a document may be that does not say; undefined: anything. */
+function typesOf(document: object): ReadonlySet<string> | undefined {
+  if ('manifests' in document) return INDEXES
+  if ('layers' in document) return MANIFESTS
+  return 'fsLayers' in document ? SCHEMA1 : undefined
+}
 
 /** Only the OCI types may leave `mediaType` out, and schema 1, which never had it. */
 function inferred(document: Record<string, unknown>): string | undefined {

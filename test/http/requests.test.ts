@@ -223,14 +223,31 @@ describe('SEC-52: two parsers never see two requests', () => {
   })
 })
 
-test('SEC-52: a wish to upgrade is not heard, and nothing that came with it is taken for the next request', async () => {
-  using client = await RawClient.connect(server.port)
-  client.send(
-    `GET ${MANIFEST} HTTP/1.1\r\nHost: localhost\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\nGET ${BLOB} HTTP/1.1\r\nHost: localhost\r\n\r\n`,
-  )
-  const { status, headers, body } = await client.response()
-  assert.deepEqual([status, headers['connection'], body], [200, 'close', manifest])
-  assert.equal((await client.rest()).length, 0)
+describe('SEC-52: a wish to upgrade is not heard, and nothing that came with it is taken for the next request', () => {
+  const next = `GET ${BLOB} HTTP/1.1\r\nHost: localhost\r\n\r\n`
+  const wishes = {
+    h2c: 'Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABk\r\n',
+    websocket: 'Upgrade: websocket\r\nConnection: keep-alive, upgrade\r\n',
+    'to nothing': 'Upgrade:\r\nConnection: Upgrade\r\n',
+    'that Connection does not know of': 'Upgrade: h2c\r\n',
+  }
+  for (const [name, headers] of Object.entries(wishes)) {
+    for (const [method, expected] of [
+      ['GET', 200],
+      ['HEAD', 200],
+      ['PUT', 405],
+    ] as const) {
+      test(`${name}, ${method}: what came before is answered, then this, then the end`, async () => {
+        using client = await RawClient.connect(server.port)
+        client.request('GET', '/v2/')
+        client.send(`${method} ${MANIFEST} HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n${next}`)
+        assert.equal((await client.response()).status, 200)
+        const answer = await client.response(method)
+        assert.deepEqual([answer.status, answer.headers['connection']], [expected, 'close'])
+        assert.equal((await client.rest()).length, 0)
+      })
+    }
+  }
 })
 
 test('SEC-52: an expectation that nobody knows is not met, and the answer is ours', async () => {

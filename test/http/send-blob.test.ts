@@ -237,7 +237,7 @@ describe('a client that does not read', () => {
     await start({ stall })
   })
 
-  test('F45: is cut off after the stall limit; the others are not', async () => {
+  test('F45, SEC-56: is cut off after the stall limit; the others are not', async () => {
     serveReader(1024 * MiB, whatever)
     using stalled = await RawClient.connect(server.port)
     stalled.socket.pause()

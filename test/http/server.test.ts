@@ -108,13 +108,13 @@ test('what is not done within the grace is destroyed', async () => {
 })
 
 test('SEC-56: slow headers are cut off, the others are served meanwhile', async () => {
-  await using server = await serveRegistry(new MemoryRegistry(), { limits: { headers: 200, request: 200 } })
+  await using server = await serveRegistry(new MemoryRegistry(), { limits: { headers: 500, request: 500 } })
   const slow = await Promise.all(
-    Array.from({ length: 50 }, async () =>
+    Array.from({ length: 1000 }, async () =>
       (await RawClient.connect(server.port)).send('GET /v2/ HTTP/1.1\r\nX-A: '),
     ),
   )
-  const drip = setInterval(() => slow.forEach((client) => client.send('a')), 20)
+  const drip = setInterval(() => slow.forEach((client) => client.send('a')), 100)
   using client = await RawClient.connect(server.port)
   assert.equal((await client.request('GET', '/v2/').response()).status, 200)
   for (const client of slow) assert.match((await client.rest()).toString(), /^HTTP\/1\.1 408 /)

@@ -227,6 +227,19 @@ suite('an upstream that breaks off', () => {
     assert.equal(await proxy.store.blobs.stat(digest), undefined)
   })
 
+  test('a byte with each attempt is no progress', async () => {
+    await using upstream = await fakeUpstream()
+    await using proxy = await rig({ upstream })
+    const { bytes, digest } = blobOf(MiB)
+    upstream.addBlob(bytes)
+    upstream.on(/blobs/, { atByte: { k: 1, then: 'finish' }, times: Infinity })
+    await assert.rejects(readBlob(proxy.repository(), digest), upstreamOutage)
+    assert.equal(upstream.count('GET', /blobs/), 4)
+    upstream.forgetScripts()
+    assert.equal(await digestRead(proxy.repository(), digest), digest)
+    assert.equal(upstream.requests.at(-1)?.headers['range'], 'bytes=4-')
+  })
+
   test('F51 after a failure with many waiting the next one starts afresh and succeeds', async () => {
     await using upstream = await fakeUpstream()
     await using proxy = await rig({ upstream })
@@ -241,7 +254,7 @@ suite('an upstream that breaks off', () => {
     assert.equal(await digestRead(proxy.repository(), digest), digest)
   })
 
-  test('F28 a resumption that is answered 200 is never appended', async () => {
+  test('F28 SEC-38 a resumption that is answered 200 is never appended', async () => {
     await using upstream = await fakeUpstream({ ranges: false })
     await using proxy = await rig({ upstream })
     const { bytes, digest } = blobOf(2 * MiB)

@@ -12,7 +12,7 @@ export interface Proxy extends AsyncDisposable {
   readonly url: string
   readonly adminUrl: string
   readonly folder: string
-  /** What was logged, without requests. */
+  /** What was logged; requests too where that was asked for. */
   readonly log: readonly Record<string, unknown>[]
   /** Files of the store that this process has open, beyond the index. */
   openContent(): Promise<readonly string[]>
@@ -30,9 +30,14 @@ export interface ProxyOptions {
   readonly upstreamConfig?: Record<string, unknown>
   /** An existing store's, instead of an empty one. */
   readonly folder?: string
+  /** Of the process. */
+  readonly env?: Record<string, string>
+  /** Log requests. */
+  readonly requests?: boolean
 }
 
-export async function startProxy({ upstream, config, upstreamConfig, folder }: ProxyOptions): Promise<Proxy> {
+export async function startProxy(options: ProxyOptions): Promise<Proxy> {
+  const { upstream, config, upstreamConfig, folder, env = {}, requests } = options
   const temp = folder === undefined ? await tempFolder() : undefined
   const path = folder ?? temp!.path
   const file = join(path, 'proxy.config.yaml')
@@ -50,14 +55,15 @@ export async function startProxy({ upstream, config, upstreamConfig, folder }: P
     ...config,
   }
   await writeFile(file, stringify(content))
+  const level = requests ? 'trace' : 'info'
   const log: Record<string, unknown>[] = []
   const sink = {
     write(line: string) {
       const entry = JSON.parse(line) as Record<string, unknown>
-      if (entry['msg'] !== 'request') log.push(entry)
+      if (requests || entry['msg'] !== 'request') log.push(entry)
     },
   }
-  const running = await entrepot(await loadConfig({ file, env: {}, required: true }), pino({}, sink))
+  const running = await entrepot(await loadConfig({ file, env, required: true }), pino({ level }, sink), env)
   const data = join(path, 'data')
   let stopped: Promise<void> | undefined
   const stop = (grace = 0): Promise<void> => (stopped ??= running.stop(grace))

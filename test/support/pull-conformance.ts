@@ -245,12 +245,12 @@ function tags({ repository, tags }: KnownContent): Call[] {
       json: page(),
     },
     ...['-1', 'abc', '', '1e12', '1000000000000', '1.5', '%31%30%30%30%31'].map((n) => ({
-      description: 'bad n (SEC-57)',
+      description: 'SEC-57 a page that cannot be',
       path: `${path}?n=${n}`,
       status: 400,
       code: 'PAGINATION_NUMBER_INVALID',
     })),
-    { description: 'last that is no text (SEC-57)', path: `${path}?last=%00`, status: 400 },
+    { description: 'SEC-57 last that is no text', path: `${path}?last=%00`, status: 400 },
     {
       description: 'absent repository',
       path: `/v2/${repository}-absent/tags/list`,

@@ -33,7 +33,7 @@ const CASES: [upstream: string, realm: string, tokenRealms: string[], allowed: b
   ['https://registry.blogspot.com', 'https://auth.registry.blogspot.com/', [], true],
   ['https://registry.corp.internal', 'https://auth.corp.internal/', [], true],
   ['https://registry.corp', 'https://evil.corp/', [], false],
-  // SEC-01: what the operator lists is listed by scheme, host and port.
+  // What the operator lists is listed by scheme, host and port.
   [
     'https://registry.freedesktop.org',
     'https://gitlab.example.net/jwt/auth',

@@ -16,7 +16,7 @@ const CASES: [body: string, link: string | undefined, asked: Page, page: TagPage
     { n: 2 },
     { tags: ['a', 'b'], next: { n: 2, last: 'b' } },
   ],
-  // SEC-05
+  // Another host, another repository
   [
     list('a'),
     '<http://evil.example/v2/other/tags/list?n=9&last=z>; rel="next"',
@@ -35,7 +35,7 @@ const CASES: [body: string, link: string | undefined, asked: Page, page: TagPage
   ['<html>', undefined, {}, undefined],
 ]
 
-test('a page of tags is read, and of Link only which page comes next', () => {
+test('SEC-05 a page of tags is read, and of Link only which page comes next', () => {
   for (const [body, link, asked, page] of CASES) {
     assert.deepEqual(parseTagPage(Buffer.from(body), link, asked), page, `${body} ${link}`)
   }
