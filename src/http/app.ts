@@ -86,7 +86,7 @@ export function registryApp({
 
   function begin(incoming: IncomingMessage, outgoing: ServerResponse): Exchange {
     const exchange = new Exchange(incoming, outgoing)
-    outgoing.once('close', () => {
+    outgoing.on('close', () => {
       log?.(exchange)
       tell(telemetry, exchange)
     })

@@ -16,13 +16,18 @@ export function sendHead(
   })
 }
 
+/** What libuv writes at once from its stack. Bytes. */
+const IN_ONE_WRITE = 12 * 1024
+
 /** Answers with what is in memory. */
 export function send(exchange: Exchange, status: number, headers: OutgoingHttpHeaders, body: Buffer): void {
   sendHead(exchange, status, { ...headers, 'Content-Length': body.length })
   const { outgoing, isHead } = exchange
+  // Node writes text in one piece with the head, and bytes as a vector, which costs a tenth of a small answer.
+  const piece = body.length <= IN_ONE_WRITE ? body.toString('latin1') : body
   const leave = () => {
     if (isHead) outgoing.end()
-    else outgoing.end(body, () => void (exchange.bytesSent = body.length))
+    else outgoing.end(piece, 'latin1', () => void (exchange.bytesSent = body.length))
   }
   // What is ready in the same turn of the event loop leaves one right after the other: writing to a client that has to be woken
   // up costs several times what writing to one that is awake does.

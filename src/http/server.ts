@@ -82,6 +82,9 @@ export async function listen(
   const answering = new Map<Socket, ServerResponse | undefined>()
   const slow = slowReaders(answering, piece)
   let draining = false
+  function endIfStalled(this: ServerResponse): void {
+    endStalled(this, stall)
+  }
 
   const serve: RequestListener = (incoming, outgoing) => {
     // A pipelined request waits for its turn: until then Node would not tell it that the connection is gone.
@@ -90,10 +93,10 @@ export async function listen(
     if (!answering.has(socket)) socket.once('close', () => answering.delete(socket))
     answering.set(socket, outgoing)
     outgoing
-      .on('timeout', () => endStalled(outgoing, stall))
+      .on('timeout', endIfStalled)
       // What a late write to a lost connection throws. Its 'close' event has said so already.
-      .on('error', () => {})
-      .once('close', () => {
+      .on('error', ignore)
+      .on('close', () => {
         if (answering.get(socket) === outgoing) answering.set(socket, undefined)
         if (draining) setImmediate(() => server.closeIdleConnections())
       })
@@ -142,6 +145,8 @@ function endStalled({ socket }: ServerResponse, stall: number): void {
   if (socket.writableLength > 0) socket.destroy()
   else socket.setTimeout(stall)
 }
+
+function ignore(): void {}
 
 function urlHost({ address, family }: AddressInfo): string {
   return family === 'IPv6' ? `[${address}]` : address
