@@ -1,9 +1,8 @@
-import { on } from 'node:events'
-import type { Readable } from 'node:stream'
 import { parseContentRange } from '../oci/range.ts'
 import type { UpstreamTelemetry } from '../oci/telemetry.ts'
 import type { BlobBody } from '../oci/upstream.ts'
 import { type Answer, headerOf } from './ask.ts'
+import { ChunkIterator } from './chunk-iterator.ts'
 import type { ChunkSweeper } from './chunk-sweeper.ts'
 import { failure } from './errors.ts'
 
@@ -30,22 +29,6 @@ export function lengthOf(answer: Answer): number | undefined {
   return length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined
 }
 
-/**
- * A stream's chunks as they came. Its own iterator joins what has gathered, which copies every byte once more.
- */
-async function* chunksOf(body: Readable): AsyncGenerator<Buffer> {
-  if (body.errored !== null) throw body.errored
-  try {
-    const events = on(body, 'data', { close: ['end'], highWaterMark: WAITING, lowWaterMark: 1 })
-    for await (const [chunk] of events as AsyncIterable<[Buffer]>) yield chunk
-  } finally {
-    body.destroy()
-  }
-}
-
-/** Chunks that wait for their reader before the stream is paused. */
-const WAITING = 4
-
 /** The body of an answer that was looked at already; nobody else reads it. */
 export function blobBody(
   upstream: string,
@@ -59,16 +42,12 @@ export function blobBody(
     ...place,
     ...(etag?.startsWith('"') && { etag }),
     ranges: answer.status === 206 || headerOf(answer, 'accept-ranges') === 'bytes',
-    async *[Symbol.asyncIterator]() {
-      try {
-        for await (const chunk of chunksOf(answer.body)) {
-          telemetry.received(upstream, chunk.length)
-          sweep(chunk.length)
-          yield chunk
-        }
-      } catch (error) {
-        throw failure(upstream, error)
-      }
+    [Symbol.asyncIterator]() {
+      answer.body.on('data', ({ length }: Buffer) => {
+        telemetry.received(upstream, length)
+        sweep(length)
+      })
+      return new ChunkIterator(answer.body, (error) => failure(upstream, error))
     },
   }
 }
