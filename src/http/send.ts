@@ -26,6 +26,8 @@ export function send(exchange: Exchange, status: number, headers: OutgoingHttpHe
   // Node writes text in one piece with the head, and bytes as a vector, which costs a tenth of a small answer.
   const piece = body.length <= IN_ONE_WRITE ? body.toString('latin1') : body
   const leave = () => {
+    // Node counts no byte for a client that has left meanwhile, and throws that they are too few.
+    if (outgoing.destroyed) return
     if (isHead) outgoing.end()
     else outgoing.end(piece, 'latin1', () => void (exchange.bytesSent = body.length))
   }

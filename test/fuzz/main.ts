@@ -66,7 +66,9 @@ const port = Number(new URL(proxy.url).port)
 const authority = new URL(upstream.url).host
 const { program } = proxy
 let over = false
-void program.exited.then((code) => over || violated(`the proxy ended with ${code}`))
+void program.exited.then(
+  (code) => over || violated(`the proxy ended with ${code}\n${program.lines.slice(-5).join('\n')}`),
+)
 
 const samples = recordings({ manifest, blob })
 const statuses = new Map<number, number>()
