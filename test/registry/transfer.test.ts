@@ -456,9 +456,10 @@ suite('several connections', () => {
   })
 
   test('an upstream that refuses the second connection gets one', async () => {
-    await using upstream = await fakeUpstream({ bytesPerSecond: 8 * MiB })
-    await using proxy = await rig({ upstream, policy: { segmentAbove: 4 * MiB } })
-    const { bytes, digest } = blobOf(12 * MiB)
+    // Slow enough that even a busy machine has time for a second one.
+    await using upstream = await fakeUpstream({ bytesPerSecond: 3 * MiB })
+    await using proxy = await rig({ upstream, policy: { segmentAbove: 2 * MiB } })
+    const { bytes, digest } = blobOf(8 * MiB)
     upstream.addBlob(bytes)
     const first = Promise.withResolvers<void>()
     upstream.on(/blobs/, { after: first.promise })
