@@ -10,11 +10,15 @@ import { million } from './metrics/million.ts'
 import { quota } from './metrics/quota.ts'
 import { restart } from './metrics/restart.ts'
 import { slowReaders } from './metrics/slow-readers.ts'
+import { tls } from './metrics/tls.ts'
 import { warm } from './metrics/warm.ts'
+import { warmSmall } from './metrics/warm-small.ts'
 import { type Add, median, type Row, save, show, table } from './support/report.ts'
 
 const METRICS: Readonly<Record<string, (add: Add) => Promise<void>>> = {
   warm,
+  'warm-small': warmSmall,
+  tls,
   'cold-direct': coldDirect,
   limited,
   followers,
