@@ -2,6 +2,7 @@
  * The figures of the design, side by side with the peers that are installed: `npm run bench`, or `npm run bench -- limited herd`
  * for some of them. Prints one table and writes it to bench/results/.
  */
+import { cold } from './metrics/cold.ts'
 import { coldDirect } from './metrics/cold-direct.ts'
 import { followers } from './metrics/followers.ts'
 import { herd } from './metrics/herd.ts'
@@ -10,6 +11,7 @@ import { million } from './metrics/million.ts'
 import { quota } from './metrics/quota.ts'
 import { restart } from './metrics/restart.ts'
 import { slowReaders } from './metrics/slow-readers.ts'
+import { smallCold } from './metrics/small-cold.ts'
 import { tls } from './metrics/tls.ts'
 import { warm } from './metrics/warm.ts'
 import { warmSmall } from './metrics/warm-small.ts'
@@ -19,6 +21,8 @@ const METRICS: Readonly<Record<string, (add: Add) => Promise<void>>> = {
   warm,
   'warm-small': warmSmall,
   tls,
+  cold,
+  'small-cold': smallCold,
   'cold-direct': coldDirect,
   limited,
   followers,

@@ -1,5 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { freePort, missing, type Program, run, start } from '../../test/e2e/support/processes.ts'
 import { proxyProcess } from '../../test/e2e/support/proxy-process.ts'
@@ -135,7 +136,7 @@ async function listening(name: string, url: string, program: Program): Promise<S
       return system(name, url, program)
     }
     if (Date.now() > deadline) throw new Error(`${name} did not start\n${program.lines.join('\n')}`)
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await sleep(20)
   }
 }
 
