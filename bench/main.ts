@@ -5,6 +5,7 @@
 import { cold } from './metrics/cold.ts'
 import { coldDirect } from './metrics/cold-direct.ts'
 import { followers } from './metrics/followers.ts'
+import { growth } from './metrics/growth.ts'
 import { herd } from './metrics/herd.ts'
 import { limited } from './metrics/limited.ts'
 import { million } from './metrics/million.ts'
@@ -29,6 +30,7 @@ const METRICS: Readonly<Record<string, (add: Add) => Promise<void>>> = {
   herd,
   restart,
   'slow-readers': slowReaders,
+  growth,
   million,
   quota,
 }
