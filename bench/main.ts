@@ -2,25 +2,35 @@
  * The figures of the design, side by side with the peers that are installed: `npm run bench`, or `npm run bench -- limited herd`
  * for some of them. Prints one table and writes it to bench/results/.
  */
+import { cold } from './metrics/cold.ts'
 import { coldDirect } from './metrics/cold-direct.ts'
 import { followers } from './metrics/followers.ts'
+import { growth } from './metrics/growth.ts'
 import { herd } from './metrics/herd.ts'
 import { limited } from './metrics/limited.ts'
 import { million } from './metrics/million.ts'
 import { quota } from './metrics/quota.ts'
 import { restart } from './metrics/restart.ts'
 import { slowReaders } from './metrics/slow-readers.ts'
+import { smallCold } from './metrics/small-cold.ts'
+import { tls } from './metrics/tls.ts'
 import { warm } from './metrics/warm.ts'
+import { warmSmall } from './metrics/warm-small.ts'
 import { type Add, median, type Row, save, show, table } from './support/report.ts'
 
 const METRICS: Readonly<Record<string, (add: Add) => Promise<void>>> = {
   warm,
+  'warm-small': warmSmall,
+  tls,
+  cold,
+  'small-cold': smallCold,
   'cold-direct': coldDirect,
   limited,
   followers,
   herd,
   restart,
   'slow-readers': slowReaders,
+  growth,
   million,
   quota,
 }

@@ -28,6 +28,11 @@ export type Add = (
 
 export const OWN = 'entrepot'
 
+/** What is asked of Entrepot is not asked of its peers. */
+export function ofOwn(system: string, wanted: Wanted | undefined): Wanted | undefined {
+  return system === OWN ? wanted : undefined
+}
+
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b)
   const middle = sorted.length >> 1

@@ -1,8 +1,10 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { freePort, missing, type Program, run, start } from '../../test/e2e/support/processes.ts'
 import { proxyProcess } from '../../test/e2e/support/proxy-process.ts'
+import { OWN } from './report.ts'
 
 export interface BenchUpstream extends AsyncDisposable {
   readonly url: string
@@ -44,20 +46,46 @@ export interface System extends AsyncDisposable {
   peak(): Promise<number>
 }
 
-export async function entrepotSystem(folder: string, upstream: string, config: object = {}): Promise<System> {
-  const proxy = await proxyProcess(folder, upstream, { log: { access: false }, ...config })
-  return system('entrepot', proxy.url, proxy.program)
+/** Names of files in PEM. With them a system is served over HTTPS. */
+export interface TlsFiles {
+  readonly cert: string
+  readonly key: string
+}
+
+export async function entrepotSystem(
+  folder: string,
+  upstream: string,
+  config: object = {},
+  tls?: TlsFiles,
+): Promise<System> {
+  const listen = { host: '127.0.0.1', port: 0, ...(tls && { tls }) }
+  const { authority, program } = await proxyProcess(folder, upstream, {
+    log: { access: false },
+    listen,
+    ...config,
+  })
+  return system(OWN, urlOf(authority, tls), program)
 }
 
 /** Debian's docker-registry as a proxy, and nginx with proxy_cache, where they are installed. */
-export async function peers(folder: string, upstream: string): Promise<System[]> {
+export async function peers(folder: string, upstream: string, tls?: TlsFiles): Promise<System[]> {
   const made: System[] = []
-  if (!missingHere('docker-registry')) made.push(await dockerRegistry(join(folder, 'registry'), upstream))
-  if (!missingHere('nginx')) made.push(await nginx(join(folder, 'nginx'), upstream))
+  if (!missingHere('docker-registry')) {
+    made.push(await dockerRegistry(join(folder, 'registry'), upstream, tls))
+  }
+  if (!missingHere('nginx')) made.push(await nginx(join(folder, 'nginx'), upstream, tls))
   return made
 }
 
-async function dockerRegistry(folder: string, upstream: string): Promise<System> {
+/** One file over `node:http`: no peer, but what Node can do here. */
+export async function plain(file: string): Promise<System> {
+  const script = fileURLToPath(new URL('plain.ts', import.meta.url))
+  const program = start(process.execPath, [script, file])
+  const { port } = await program.line((line) => JSON.parse(line) as { port: number })
+  return system('plain node:http', urlOf(`127.0.0.1:${port}`), program)
+}
+
+async function dockerRegistry(folder: string, upstream: string, tls?: TlsFiles): Promise<System> {
   const port = await freePort()
   await mkdir(folder, { recursive: true })
   const config = join(folder, 'config.yml')
@@ -65,17 +93,21 @@ async function dockerRegistry(folder: string, upstream: string): Promise<System>
     version: '0.1',
     log: { level: 'error', accesslog: { disabled: true } },
     storage: { filesystem: { rootdirectory: folder } },
-    http: { addr: `127.0.0.1:${port}` },
+    http: { addr: `127.0.0.1:${port}`, ...(tls && { tls: { certificate: tls.cert, key: tls.key } }) },
     proxy: { remoteurl: upstream },
   }
   await writeFile(config, JSON.stringify(content))
-  return listening('docker-registry', port, start('docker-registry', ['serve', config]))
+  const program = start('docker-registry', ['serve', config])
+  return listening('docker-registry', urlOf(`127.0.0.1:${port}`, tls), program)
 }
 
-async function nginx(folder: string, upstream: string): Promise<System> {
+async function nginx(folder: string, upstream: string, tls?: TlsFiles): Promise<System> {
   const port = await freePort()
   await mkdir(folder, { recursive: true })
   const config = join(folder, 'nginx.conf')
+  const listen = tls
+    ? `${port} ssl; ssl_certificate ${tls.cert}; ssl_certificate_key ${tls.key}; ssl_protocols TLSv1.3`
+    : port
   await writeFile(
     config,
     `daemon off; user root; worker_processes 2; error_log stderr; pid ${folder}/pid;
@@ -84,20 +116,27 @@ http {
   access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000;
   proxy_cache_path ${folder}/cache keys_zone=c:10m max_size=10g; proxy_temp_path ${folder}/tmp; client_body_temp_path ${folder}/body;
   fastcgi_temp_path ${folder}/f; uwsgi_temp_path ${folder}/u; scgi_temp_path ${folder}/s;
-  server { listen 127.0.0.1:${port}; location / {
+  server { listen 127.0.0.1:${listen}; location / {
     proxy_pass ${upstream}; proxy_cache c; proxy_cache_lock on; proxy_cache_valid 200 1h; proxy_max_temp_file_size 4096m; } }
 }
 `,
   )
-  return listening('nginx', port, start('nginx', ['-p', folder, '-c', config]))
+  const program = start('nginx', ['-p', folder, '-c', config])
+  return listening('nginx', urlOf(`127.0.0.1:${port}`, tls), program)
 }
 
-async function listening(name: string, port: number, program: Program): Promise<System> {
-  const url = `http://127.0.0.1:${port}`
+function urlOf(authority: string, tls?: TlsFiles): string {
+  return `${tls ? 'https' : 'http'}://${authority}`
+}
+
+async function listening(name: string, url: string, program: Program): Promise<System> {
   for (const deadline = Date.now() + 15_000; ;) {
-    if (await fetch(`${url}/v2/`).catch(() => undefined)) return system(name, url, program)
+    // Not fetch, which would have to be told of the certificate.
+    if ((await run('curl', ['-sk', '-o', '/dev/null', `${url}/v2/`])).code === 0) {
+      return system(name, url, program)
+    }
     if (Date.now() > deadline) throw new Error(`${name} did not start\n${program.lines.join('\n')}`)
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await sleep(20)
   }
 }
 

@@ -1,0 +1,28 @@
+import { tempFolder } from '../../test/support/temp-folder.ts'
+import { pull } from '../support/measure.ts'
+import type { Add } from '../support/report.ts'
+import { requestRate } from '../support/request-rate.ts'
+import { benchUpstream, entrepotSystem, missingHere, peers } from '../support/systems.ts'
+
+/** Small things that are in the store, from every system in turn. */
+export async function warmSmall(add: Add): Promise<void> {
+  if (missingHere('wrk')) return
+  await using folder = await tempFolder()
+  await using upstream = await benchUpstream(1)
+  await using stack = new AsyncDisposableStack()
+  const systems = [
+    stack.use(await entrepotSystem(`${folder.path}/entrepot`, upstream.url)),
+    ...(await peers(folder.path, upstream.url)).map((peer) => stack.use(peer)),
+  ]
+  const manifests = '/v2/library/app/manifests'
+  const manifest = { what: 'warm manifest by digest', path: `${manifests}/${upstream.manifest}` }
+  const tag = { what: 'warm tag', path: `${manifests}/latest` }
+  const blob = { what: 'warm 233-byte blob', path: `/v2/library/app/blobs/${upstream.small}` }
+  // docker-registry fails some of those who ask together for what it has not.
+  for (const { url } of systems) await pull(url + blob.path)
+
+  await requestRate(add, systems, { ...manifest, connections: 16, least: 35_000 })
+  await requestRate(add, systems, { ...tag, connections: 16, least: 35_000 })
+  await requestRate(add, systems, { ...blob, connections: 16, least: 30_000 })
+  for (const one of [manifest, tag, blob]) await requestRate(add, systems, { ...one, connections: 256 })
+}
