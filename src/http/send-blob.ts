@@ -5,8 +5,8 @@ import type { BufferPool } from './buffer-pool.ts'
 import type { Exchange } from './exchange.ts'
 
 /**
- * Sends the bytes of `part`, reading the next piece while the last one is written: two buffers, each used again only after the
- * kernel has taken all of it, so the socket sets the pace.
+ * Sends the bytes of `part`, reading the next piece while the last one is written, unless many others do: one buffer or two, each
+ * used again only after the kernel has taken all of it, so the socket sets the pace.
  *
  * `begin` writes the head. It is called once the first piece is there; until then a failure can still be answered properly.
  * After that the caller has to destroy the connection: a clean end would be believed, and a body that is short on a connection
@@ -42,13 +42,13 @@ export async function sendBlob(
       const { buffer, bytes } = piece
       position += bytes.length
       const isLast = position === part.end
-      const next = isLast ? undefined : pieceAt(position)
+      const next = isLast || pool.isCrowded ? undefined : pieceAt(position)
       // Looked at below, after the client got what was read before it failed: it resumes from there.
       next?.catch(() => {})
       await written(exchange, bytes, isLast)
-      piece = await next
       lent.delete(buffer)
       pool.give(buffer)
+      piece = isLast ? undefined : await (next ?? pieceAt(position))
     }
     if (!outgoing.writableEnded) outgoing.end()
   } finally {
