@@ -4,7 +4,7 @@ import type { Digest } from './digest.ts'
 import type { Interval } from './intervals.ts'
 import type { Page, Referrers, TagPage } from './stores.ts'
 
-/** A blob's bytes as they arrive. Leaving the loop early closes the connection. */
+/** A blob's bytes as they arrive. Leaving the loop early closes the connection; who does not read it has to close it by `return`. */
 export interface BlobBody extends AsyncIterable<Buffer> {
   /** Where the first byte belongs: 0, or what `Content-Range` says. Not always what was asked for. */
   readonly start: number

@@ -184,7 +184,13 @@ export function fill(options: FillOptions): Fill {
     const body = await source(range, signal)
     if (body === undefined)
       throw begun ? new RegistryError('UPSTREAM_UNAVAILABLE', { reason: 'gone' }) : MISSING
-    accept(body, claim, range !== undefined)
+    try {
+      accept(body, claim, range !== undefined)
+    } catch (error) {
+      // Unread, it would keep its connection for as long as upstream does.
+      await body[Symbol.asyncIterator]().return?.()
+      throw error
+    }
     const bodyEnd = range?.end ?? size ?? Infinity
     const gathered = gatherer(pieces, (bytes) => store(claim, bytes))
     let at = body.start

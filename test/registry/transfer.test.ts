@@ -388,6 +388,18 @@ suite('an upstream that lies', () => {
     assert.equal(await proxy.store.blobs.stat(digest), undefined)
   })
 
+  test('F22 a body that cannot be appended is closed, not left unread on a connection that lives on (I3)', async () => {
+    await using upstream = await fakeUpstream()
+    await using proxy = await rig({ upstream })
+    const { bytes, digest } = blobOf(6 * MiB)
+    upstream.addBlob(bytes)
+    upstream.on(/blobs/, { atByte: { k: MiB, then: 'reset' } })
+    upstream.on(/blobs/, { status: 200, headers: { 'Content-Range': undefined }, body: bytes })
+    assert.equal(await digestRead(proxy.repository(), digest, { piece: MiB }), digest)
+    assert.equal(upstream.count('GET', /blobs/), 3)
+    await eventually(() => upstream.connections <= 1)
+  })
+
   test('F23 a body without a length: readers wait until it is known to be whole', async () => {
     for (const contentLength of ['chunked', 'none'] as const) {
       await using upstream = await fakeUpstream()
