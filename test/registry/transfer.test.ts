@@ -388,7 +388,7 @@ suite('an upstream that lies', () => {
     assert.equal(await proxy.store.blobs.stat(digest), undefined)
   })
 
-  test('F22 a body that cannot be appended is closed, not left unread on a connection that lives on (I3)', async () => {
+  test('F28 F29 a body that cannot be appended is closed, not left unread on a connection that lives on (I3)', async () => {
     await using upstream = await fakeUpstream()
     await using proxy = await rig({ upstream })
     const { bytes, digest } = blobOf(6 * MiB)
