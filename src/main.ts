@@ -3,10 +3,10 @@ import { parseArgs, type ParseArgsOptionsConfig } from 'node:util'
 import { type Logger, pino, stdTimeFunctions, transport } from 'pino'
 import { type Invocation, UsageMistake } from './cli/command.ts'
 import { type Commands, mistakeIn, storeCommands, usageOf } from './cli/commands.ts'
-import { type Config, loadConfig } from './config.ts'
+import { type Config, loadConfig } from './config/load-config.ts'
 import { ConfigError } from './config/config-error.ts'
 import { describeConfig } from './config/describe.ts'
-import { type Entrepot, entrepot } from './entrepot.ts'
+import { type Entrepot, entrepot } from './app.ts'
 
 const COMMANDS: Commands = {
   serve: {

@@ -1,4 +1,4 @@
-import type { Arrival, Gate } from '../oci/access.ts'
+import type { Arrival, Gate } from '../ports/authenticator.ts'
 import { RegistryError } from '../oci/errors.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import { clientAddress, type Networks } from './networks.ts'

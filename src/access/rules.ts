@@ -1,4 +1,4 @@
-import { namePattern } from '../oci/name-pattern.ts'
+import { namePattern } from '../util/glob.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 
 export interface Rule {

@@ -1,11 +1,11 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
-import type { StoreUsage } from '../oci/indexes.ts'
+import type { StoreUsage } from '../ports/metadata.ts'
 import type {
   RequestTelemetry,
   StoreTelemetry,
   TransferTelemetry,
   UpstreamTelemetry,
-} from '../oci/telemetry.ts'
+} from '../ports/telemetry.ts'
 
 export interface Metrics {
   readonly requests: RequestTelemetry

@@ -1,8 +1,8 @@
 import type { ParseArgsOptionDescriptor } from 'node:util'
-import type { Config } from '../config.ts'
+import type { Config } from '../config/load-config.ts'
 import type { ImagePattern } from '../oci/image-pattern.ts'
 import { IMAGE_PATTERN_MUST, parseImagePattern } from '../oci/image-pattern.ts'
-import type { Operations } from '../oci/operations.ts'
+import type { Operations } from '../ports/operations.ts'
 
 /** One thing that `entrepot` does. */
 export interface Command {

@@ -1,10 +1,10 @@
 import { nearest } from '../config/nearest.ts'
 import type { Command } from './command.ts'
-import { du } from './du.ts'
-import { ls } from './ls.ts'
-import { pin, unpin } from './pin.ts'
-import { purge } from './purge.ts'
-import { verify } from './verify.ts'
+import { du } from './commands/du.ts'
+import { ls } from './commands/ls.ts'
+import { pin, unpin } from './commands/pin.ts'
+import { purge } from './commands/purge.ts'
+import { verify } from './commands/verify.ts'
 
 export type Commands = Readonly<Record<string, Command>>
 

@@ -1,5 +1,5 @@
 import type { LoadFile } from './files.ts'
-import type { KeyPath, Mistakes } from './mistakes.ts'
+import type { KeyPath, Mistakes } from './issues.ts'
 import type { UpstreamEntry } from './schema.ts'
 
 interface Login {

@@ -1,4 +1,4 @@
-import type { KeyPath, Mistakes } from './mistakes.ts'
+import type { KeyPath, Mistakes } from './issues.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import type { KeyPath, Mistakes } from './mistakes.ts'
+import type { KeyPath, Mistakes } from './issues.ts'
 
 /** `path` is absolute, so that the file can be read again when it changes. */
 export interface LoadedFile {

@@ -16,7 +16,7 @@ import {
   text,
   time,
   yesOrNo,
-} from './leaves.ts'
+} from './scalars.ts'
 import { PUBLIC_REGISTRIES } from './public-registries.ts'
 import { list, section } from './section.ts'
 

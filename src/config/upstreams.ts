@@ -1,8 +1,8 @@
 import { X509Certificate } from 'node:crypto'
 import { type CredentialsConfig, resolveCredentials } from './credentials.ts'
 import type { LoadedFile, LoadFile } from './files.ts'
-import { HOST_MUST, parseHost } from './leaves.ts'
-import type { KeyPath, Mistakes } from './mistakes.ts'
+import { HOST_MUST, parseHost } from './scalars.ts'
+import type { KeyPath, Mistakes } from './issues.ts'
 import { PUBLIC_REGISTRIES } from './public-registries.ts'
 import type { UpstreamEntry } from './schema.ts'
 

@@ -1,4 +1,4 @@
-import type { CacheStatus } from '../oci/cache-status.ts'
+import type { CacheStatus } from '../ports/read-options.ts'
 import { isRegistryError } from '../oci/errors.ts'
 
 /**

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { CacheStatus } from '../oci/cache-status.ts'
-import type { ReadOptions } from '../oci/stores.ts'
-import type { QuestionKind } from '../oci/telemetry.ts'
+import type { CacheStatus } from '../ports/read-options.ts'
+import type { ReadOptions } from '../ports/read-options.ts'
+import type { QuestionKind } from '../ports/telemetry.ts'
 
 /**
  * One request and its answer, on Node's own objects: a web Response per answer costs more than all else that a warm manifest

@@ -1,7 +1,7 @@
 import type { Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
 import { OCI_INDEX } from '../oci/media-types.ts'
-import type { Repository } from '../oci/stores.ts'
+import type { Repository } from '../ports/repository.ts'
 import type { Exchange } from './exchange.ts'
 import { send } from './send.ts'
 

@@ -1,6 +1,6 @@
 import { RegistryError } from '../oci/errors.ts'
-import type { Interval } from '../oci/intervals.ts'
-import type { BlobReader } from '../oci/stores.ts'
+import type { Interval } from '../util/interval-set.ts'
+import type { BlobReader } from '../ports/blob-store.ts'
 import type { BufferPool } from './buffer-pool.ts'
 import type { Exchange } from './exchange.ts'
 

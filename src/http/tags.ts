@@ -1,5 +1,5 @@
 import { RegistryError } from '../oci/errors.ts'
-import type { Page, Repository } from '../oci/stores.ts'
+import type { Page, Repository } from '../ports/repository.ts'
 import type { Exchange } from './exchange.ts'
 import { sendJson } from './send.ts'
 

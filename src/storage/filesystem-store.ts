@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { ImageCatalogue } from '../oci/catalogue.ts'
+import type { ImageCatalogue } from '../ports/catalogue.ts'
 import type { ImagePattern } from '../oci/image-pattern.ts'
 import { ALGORITHMS, type Digest } from '../oci/digest.ts'
 import type {
@@ -9,21 +9,21 @@ import type {
   TagHistory,
   TagIndex,
   TagUses,
-} from '../oci/indexes.ts'
-import type { BlobStore } from '../oci/stores.ts'
-import type { StoreTelemetry } from '../oci/telemetry.ts'
-import type { Verify } from '../oci/verification.ts'
-import { catalogue } from './catalogue.ts'
-import { fileBlobStore, type VerifyReads } from './file-blob-store.ts'
+} from '../ports/metadata.ts'
+import type { BlobStore } from '../ports/blob-store.ts'
+import type { StoreTelemetry } from '../ports/telemetry.ts'
+import type { Verify } from '../ports/verification.ts'
+import { catalogue } from './operations/image-catalogue.ts'
+import { fileBlobStore, type VerifyReads } from './blobs/file-blob-store.ts'
 import { type Files, realFiles } from './files.ts'
 import { acquireLock } from './lock.ts'
-import { type PartFiles, partFiles } from './part-file.ts'
+import { type PartFiles, partFiles } from './blobs/part-file.ts'
 import { type Paths, paths as pathsOf } from './paths.ts'
-import { type Pins, pins } from './pins.ts'
+import { type Pins, pins } from './operations/pins.ts'
 import { rebuildContent } from './rebuild.ts'
-import { sqliteIndex } from './sqlite-index.ts'
-import { attempts, forgiveStorage, unlessMissing } from './storage-error.ts'
-import { verifying } from './verify.ts'
+import { sqliteIndex } from './index/sqlite-index.ts'
+import { attempts, forgiveStorage, unlessMissing } from './storage-errors.ts'
+import { verifying } from './operations/verify.ts'
 
 export interface FilesystemStore {
   readonly blobs: BlobStore

@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import { codeOf, isBusy, isCorrupt } from './storage-error.ts'
+import { codeOf, isBusy, isCorrupt } from './storage-errors.ts'
 
 export interface Lock {
   /** The last holder was killed, or left something unfinished: what it did may be half done. */

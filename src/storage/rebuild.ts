@@ -1,11 +1,11 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { ALGORITHMS, type Digest, digestFrom, hasherFor, isDigest } from '../oci/digest.ts'
 import { OCTET_STREAM } from '../oci/media-types.ts'
-import type { StoreTelemetry } from '../oci/telemetry.ts'
+import type { StoreTelemetry } from '../ports/telemetry.ts'
 import type { Files } from './files.ts'
 import type { Paths } from './paths.ts'
-import type { ContentIndex } from './sqlite-index.ts'
-import { type Attempt, codeOf, forgiveStorage, unlessMissing } from './storage-error.ts'
+import type { ContentIndex } from './index/sqlite-index.ts'
+import { type Attempt, codeOf, forgiveStorage, unlessMissing } from './storage-errors.ts'
 
 export interface RebuildOptions {
   readonly files: Files

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { rules } from '../../src/access/rules.ts'
-import { namePattern } from '../../src/oci/name-pattern.ts'
+import { namePattern } from '../../src/util/glob.ts'
 
 const repository = (text: string) => {
   const slash = text.indexOf('/')

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
 import { LOOPBACK, networks } from '../../src/access/networks.ts'
-import { adminAccess } from '../../src/admin/access.ts'
+import { adminAccess } from '../../src/admin/admin-access.ts'
 import { call, RawClient } from '../support/raw-client.ts'
 
 const TOKEN = 'a-token-of-the-operator'

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { ageText, countText, sizeText } from '../../src/cli/human.ts'
-import { progress } from '../../src/cli/progress.ts'
-import { table } from '../../src/cli/table.ts'
+import { ageText, countText, sizeText } from '../../src/cli/output/human.ts'
+import { progress } from '../../src/cli/output/progress.ts'
+import { table } from '../../src/cli/output/table.ts'
 
 const MiB = 1024 * 1024
 

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { type Config, loadConfig } from '../../src/config.ts'
+import { type Config, loadConfig } from '../../src/config/load-config.ts'
 
 /** A folder with these files, gone when the test is over. */
 export async function folderOf(t: TestContext, files: Readonly<Record<string, string>>): Promise<string> {

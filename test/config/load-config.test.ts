@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { type Config, loadConfig } from '../../src/config.ts'
+import { type Config, loadConfig } from '../../src/config/load-config.ts'
 import { selfSignedCertificate } from '../support/fixtures.ts'
 import { folderOf, load } from './folder.ts'
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { renderCacheStatus } from '../../src/http/cache-status.ts'
-import type { CacheStatus } from '../../src/oci/cache-status.ts'
+import type { CacheStatus } from '../../src/ports/read-options.ts'
 import { type ErrorCode, RegistryError } from '../../src/oci/errors.ts'
 import { blobOf, eventually, indexOf, manifestOf } from '../support/fixtures.ts'
 import { MemoryRegistry } from '../support/memory-registry.ts'

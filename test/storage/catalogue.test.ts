@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import type { Image } from '../../src/oci/catalogue.ts'
+import type { Image } from '../../src/ports/catalogue.ts'
 import { imageText } from '../../src/oci/image-pattern.ts'
 import { blobOf } from '../support/fixtures.ts'
 import { addImage, addIndex, pattern, repository, tagged } from './images.ts'

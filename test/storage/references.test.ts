@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { DatabaseSync } from 'node:sqlite'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
-import { memoryStore } from '../../src/storage/memory.ts'
+import { memoryStore } from '../support/memory-store.ts'
 import { blobOf } from '../support/fixtures.ts'
 import { contentOf, put, storeFolder } from './setup.ts'
 

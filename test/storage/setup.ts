@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isRegistryError } from '../../src/oci/errors.ts'
-import type { BlobIngest } from '../../src/oci/stores.ts'
+import type { BlobIngest } from '../../src/ports/blob-store.ts'
 import {
   type FilesystemStore,
   filesystemStore,

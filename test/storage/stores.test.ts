@@ -1,4 +1,4 @@
-import { memoryStore } from '../../src/storage/memory.ts'
+import { memoryStore } from '../support/memory-store.ts'
 import { storeFolder } from './setup.ts'
 import { storeSuite } from './store-suite.ts'
 

@@ -1,17 +1,10 @@
 /** A registry of one upstream in memory, for tests of http/ without registry/ and storage/. */
-import type { CacheStatus } from '../../src/oci/cache-status.ts'
+import type { CacheStatus } from '../../src/ports/read-options.ts'
 import type { Manifest } from '../../src/oci/descriptor.ts'
 import { type Digest, digestOf } from '../../src/oci/digest.ts'
 import { OCI_MANIFEST, OCTET_STREAM } from '../../src/oci/media-types.ts'
-import type {
-  BlobProvider,
-  BlobReader,
-  Page,
-  Referrers,
-  Registry,
-  Repository,
-  TagPage,
-} from '../../src/oci/stores.ts'
+import type { BlobProvider, BlobReader } from '../../src/ports/blob-store.ts'
+import type { Page, Referrers, Registry, Repository, TagPage } from '../../src/ports/repository.ts'
 
 const DISPOSED = new Error('the reader is disposed')
 const HIT: CacheStatus = { result: 'hit' }

@@ -3,8 +3,8 @@ import { readdir, readlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { stringify } from 'yaml'
-import { loadConfig } from '../../src/config.ts'
-import { entrepot } from '../../src/entrepot.ts'
+import { loadConfig } from '../../src/config/load-config.ts'
+import { entrepot } from '../../src/app.ts'
 import { tempFolder } from './temp-folder.ts'
 
 export interface Proxy extends AsyncDisposable {

@@ -1,10 +1,10 @@
 /** `registryApp` over a registry, listening. What it says about its requests is kept. */
-import { registryApp } from '../../src/http/app.ts'
+import { registryApp } from '../../src/http/routes.ts'
 import type { BufferPool } from '../../src/http/buffer-pool.ts'
 import { listen, type Listening, type ListenOptions } from '../../src/http/server.ts'
-import type { Gate } from '../../src/oci/access.ts'
-import type { Registry } from '../../src/oci/stores.ts'
-import type { RequestTelemetry } from '../../src/oci/telemetry.ts'
+import type { Gate } from '../../src/ports/authenticator.ts'
+import type { Registry } from '../../src/ports/repository.ts'
+import type { RequestTelemetry } from '../../src/ports/telemetry.ts'
 
 export interface RegistryServer extends Listening, AsyncDisposable {
   readonly lines: Record<string, unknown>[]

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseChallenges } from '../../src/upstream/challenge.ts'
+import { parseChallenges } from '../../src/upstream/auth/challenge.ts'
 
 const CASES: [
   header: string | undefined,

@@ -2,7 +2,10 @@ import assert from 'node:assert/strict'
 import { chmod, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { credentialSource, type CredentialSourceOptions } from '../../src/upstream/credential-source.ts'
+import {
+  credentialSource,
+  type CredentialSourceOptions,
+} from '../../src/upstream/credentials/credential-source.ts'
 import { type FakeUpstream, fakeUpstream } from '../support/fake-upstream.ts'
 import { blobOf } from '../support/fixtures.ts'
 import { tempFolder } from '../support/temp-folder.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isPrivateAddress } from '../../src/upstream/dialer.ts'
+import { isPrivateAddress } from '../../src/upstream/net/dialer.ts'
 import { blobOf } from '../support/fixtures.ts'
 import { fakeUpstream } from '../support/fake-upstream.ts'
 import { assertFails, bytesOf, connectTo, login, loopback } from './setup.ts'

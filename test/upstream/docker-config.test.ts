@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseDockerConfig, serverName } from '../../src/upstream/docker-config.ts'
+import { parseDockerConfig, serverName } from '../../src/upstream/credentials/docker-config.ts'
 
 const base64 = (text: string) => Buffer.from(text).toString('base64')
 const entry = (config: unknown, url: string) => parseDockerConfig(JSON.stringify(config), new URL(url))

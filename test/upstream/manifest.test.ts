@@ -9,8 +9,8 @@ import {
   OCI_INDEX,
   OCI_MANIFEST,
 } from '../../src/oci/media-types.ts'
-import { mediaTypeOf } from '../../src/upstream/manifest-check.ts'
-import { manifestOf } from '../../src/upstream/manifest.ts'
+import { mediaTypeOf } from '../../src/upstream/body/manifest-check.ts'
+import { manifestOf } from '../../src/upstream/body/manifest-type.ts'
 
 const CUSTOM = 'application/vnd.example.thing.v1+json'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { UpstreamClientOptions } from '../../src/upstream/client.ts'
-import { proxiesFrom } from '../../src/upstream/proxy-environment.ts'
+import { proxiesFrom } from '../../src/upstream/net/proxy-environment.ts'
 import { fakeProxy } from '../support/fake-proxy.ts'
 import { fakeUpstream } from '../support/fake-upstream.ts'
 import { blobOf, selfSignedCertificate } from '../support/fixtures.ts'

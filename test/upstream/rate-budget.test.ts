@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Answer } from '../../src/upstream/ask.ts'
-import { rateBudget } from '../../src/upstream/rate-budget.ts'
+import type { Answer } from '../../src/upstream/requests.ts'
+import { rateBudget } from '../../src/upstream/resilience/rate-budget.ts'
 
 const answer = (headers: Record<string, string>) => ({ headers }) as unknown as Answer
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { realmAllowed } from '../../src/upstream/realm.ts'
+import { realmAllowed } from '../../src/upstream/auth/realm.ts'
 
 const HUB = ['https://auth.docker.io']
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import type { LookupFunction } from 'node:net'
 import { type ErrorCode, isRegistryError, type RegistryError } from '../../src/oci/errors.ts'
-import type { UpstreamTelemetry } from '../../src/oci/telemetry.ts'
-import type { UpstreamRepository } from '../../src/oci/upstream.ts'
+import type { UpstreamTelemetry } from '../../src/ports/telemetry.ts'
+import type { UpstreamRepository } from '../../src/ports/upstream.ts'
 import { upstreamClient, type UpstreamClientOptions } from '../../src/upstream/client.ts'
 
 export interface Connected extends AsyncDisposable {

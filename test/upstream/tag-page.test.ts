@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Page, TagPage } from '../../src/oci/stores.ts'
-import { parseTagPage } from '../../src/upstream/tag-page.ts'
+import type { Page, TagPage } from '../../src/ports/repository.ts'
+import { parseTagPage } from '../../src/upstream/body/tag-page.ts'
 
 const list = (...tags: unknown[]): string => JSON.stringify({ name: 'app', tags })
 

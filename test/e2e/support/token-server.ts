@@ -6,7 +6,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { importPKCS8, SignJWT } from 'jose'
-import { basicAuthorization } from '../../../src/upstream/credentials.ts'
+import { basicAuthorization } from '../../../src/upstream/credentials/credentials.ts'
 import { selfSignedCertificate } from '../../support/fixtures.ts'
 
 export interface TokenRequest {

@@ -1,0 +1,86 @@
+import type { RequestListener } from 'node:http'
+import { getRequestListener } from '@hono/node-server'
+import { Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { HTTPException } from 'hono/http-exception'
+import type { TagChange, TagHistory } from '../ports/metadata.ts'
+import type { Operations } from '../ports/operations.ts'
+import type { ParsePattern } from './body.ts'
+import { catalogueRoutes } from './catalogue.ts'
+import type { AdminEnv } from './refuse.ts'
+import type { Readiness } from './health.ts'
+import type { Metrics } from './metrics.ts'
+import { pinRoutes } from './pins.ts'
+import { verifyRoutes } from './verify.ts'
+
+export interface AdminAppOptions {
+  readonly metrics: Pick<Metrics, 'render'>
+  readonly ready: Readiness
+  /** What is being downloaded, for `/api/v1/transfers`. */
+  readonly transfers: () => readonly object[]
+  /** For `/api/v1/tags/<upstream>/<repository>/<tag>`. */
+  readonly history: TagHistory['history']
+  readonly operations: Operations
+  readonly parsePattern: ParsePattern
+  /** Told of what was no mistake of the client. */
+  readonly failed: (error: unknown) => void
+}
+
+/** Bytes. Bodies hold a pattern. */
+const BODY_LIMIT = 16 * 1024
+
+/** Health, metrics and the admin API, for the listener that clients do not see. */
+export function adminApp(options: AdminAppOptions): RequestListener {
+  const { metrics, ready, transfers, history, operations, parsePattern, failed } = options
+  const app = new Hono<AdminEnv>()
+  app.get('/', (c) => c.html(INDEX))
+  app.get('/healthz', (c) => c.json({ status: 'ok' }))
+  app.get('/readyz', async (c) => {
+    const reasons = await ready()
+    return reasons.length === 0 ? c.json({ status: 'ok' }) : c.json({ status: 'unavailable', reasons }, 503)
+  })
+  app.get('/metrics', async (c) => {
+    const { contentType, body } = await metrics.render()
+    return c.body(body, 200, { 'Content-Type': contentType })
+  })
+  const onError = () => {
+    throw new HTTPException(413, { message: `the body may have ${BODY_LIMIT} bytes` })
+  }
+  app.use('/api/v1/*', bodyLimit({ maxSize: BODY_LIMIT, onError }))
+  app.route('/api/v1', catalogueRoutes(operations.catalogue, parsePattern))
+  app.route('/api/v1', pinRoutes(operations.pins, parsePattern))
+  app.route('/api/v1', verifyRoutes(operations.verify, failed))
+  app.get('/api/v1/transfers', (c) => c.json({ transfers: transfers() }))
+  app.get('/api/v1/tags/:upstream/:name{.+}/:tag', async (c) => {
+    const { upstream, name, tag } = c.req.param()
+    const changes = await history({ upstream, name }, tag)
+    if (changes.length === 0) return c.json({ error: 'nothing is known of this tag' }, 404)
+    return c.json({ upstream, repository: name, tag, changes: changes.map(describeChange) })
+  })
+  app.onError((error, c) => {
+    if (error instanceof HTTPException) return c.json({ error: error.message }, error.status)
+    failed(error)
+    return c.json({ error: 'it failed; the log says why' }, 500)
+  })
+  app.notFound((c) => c.json({ error: 'there is nothing here' }, 404))
+  return getRequestListener(app.fetch, { overrideGlobalObjects: false }) as RequestListener
+}
+
+/** `changes` come newest first: what was before one is the next one. */
+function describeChange({ at, digest }: TagChange, i: number, changes: readonly TagChange[]) {
+  return { at: new Date(at).toISOString(), from: changes[i + 1]?.digest ?? null, to: digest }
+}
+
+const INDEX = `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Entrepot</title>
+<h1>Entrepot</h1>
+<ul>
+<li><a href="healthz">/healthz</a> the process is there
+<li><a href="readyz">/readyz</a> it can do its work
+<li><a href="metrics">/metrics</a> for Prometheus
+<li><a href="api/v1/transfers">/api/v1/transfers</a> what is being downloaded
+</ul>
+</html>
+`

@@ -1,0 +1,102 @@
+import { LRUCache } from 'lru-cache'
+import { RegistryError } from '../oci/errors.ts'
+import type { LinkIndex, ReferenceIndex, TagIndex } from '../ports/metadata.ts'
+import type { RepositoryName } from '../oci/reference.ts'
+import type { BlobStore } from '../ports/blob-store.ts'
+import type { Registry, Repository } from '../ports/repository.ts'
+import type { Upstream } from '../ports/upstream.ts'
+import { blobSizes } from './blob-sizes.ts'
+import { forgivingIndexes } from './fail-open-indexes.ts'
+import type { FreshnessPolicy } from './freshness.ts'
+import type { Memory } from './recalled.ts'
+import { negativeCache } from './negative.ts'
+import { proxyBlobStore } from './proxy-blob-store.ts'
+import { proxyManifestStore } from './proxy-manifest-store.ts'
+import { proxyReferrersService } from './proxy-referrers-service.ts'
+import { proxyTagService } from './proxy-tag-service.ts'
+import { type RepositoryRules, repositoryRules } from './repository-rules.ts'
+import type { Router } from './routing.ts'
+import { shortTermCache } from './lists.ts'
+import type { TransferManager } from '../download/manager.ts'
+
+export interface ProxyRegistryOptions {
+  readonly route: Router
+  /** By name; every name that `route` answers with is there. */
+  readonly upstreams: ReadonlyMap<string, Upstream>
+  /** What may be pulled from the upstream of this name. */
+  readonly rules?: (upstream: string) => RepositoryRules
+  readonly store: {
+    readonly blobs: BlobStore
+    readonly links: LinkIndex
+    readonly references: ReferenceIndex
+    readonly tags: TagIndex
+  }
+  /** Of the same store. */
+  readonly memory?: Memory
+  readonly transfers: TransferManager
+  readonly freshness: FreshnessPolicy
+  /** Milliseconds that "does not exist" is remembered. */
+  readonly negative: number
+  readonly storeFailed: (error: unknown) => void
+  /** Epoch milliseconds. */
+  readonly now: () => number
+}
+
+/** Milliseconds, and how many are kept: tag lists and referrers are small, and asked for by tools that poll. */
+const LISTS = { fresh: 60_000, max: 2_000 }
+
+/** The cache as a registry: what every repository of every upstream looks like from here. */
+export function proxyRegistry(options: ProxyRegistryOptions): Registry {
+  const { route, upstreams, store, transfers, freshness, now } = options
+  const absent = negativeCache(options.negative)
+  const sizes = blobSizes()
+  const lists = { ...LISTS, staleIfError: freshness.staleIfError, now }
+  const { links, references, tags } = forgivingIndexes(store.links, store.references, store.tags)
+  const memory = options.memory && { memory: options.memory }
+  const content = { local: store.blobs, ...memory, links, sizes, absent }
+  const blobsOf = proxyBlobStore({ ...content, transfers })
+  const manifestsOf = proxyManifestStore({ ...content, references, storeFailed: options.storeFailed })
+  const tagsOf = proxyTagService({
+    index: tags,
+    ...memory,
+    policy: freshness,
+    absent,
+    pages: shortTermCache(lists),
+    now,
+  })
+  const referrersOf = proxyReferrersService(shortTermCache(lists))
+
+  const refusals = new Map(
+    [...upstreams.keys()].map((name) => [name, repositoryRules(options.rules?.(name) ?? {})]),
+  )
+  // They hold nothing but their name: kept because most requests are for few of them.
+  const repositories = new LRUCache<string, Repository>({ max: 10_000 })
+
+  return {
+    find(address) {
+      const name = route(address)
+      if (name === undefined) return undefined
+      const key = `${name.upstream} ${name.name}`
+      const known = repositories.get(key)
+      if (known !== undefined) return known
+      const rule = refusals.get(name.upstream)!(name.name)
+      if (rule !== undefined)
+        throw new RegistryError('DENIED', { upstream: name.upstream, repository: name.name, rule })
+      const repository = repositoryOf(name)
+      repositories.set(key, repository)
+      return repository
+    },
+  }
+
+  function repositoryOf(name: RepositoryName): Repository {
+    const upstream = upstreams.get(name.upstream)!.repository(name.name)
+    const manifests = manifestsOf(name, upstream)
+    return {
+      name,
+      manifests,
+      blobs: blobsOf(name, upstream),
+      tags: tagsOf(name, upstream, manifests),
+      referrers: referrersOf(name, upstream),
+    }
+  }
+}

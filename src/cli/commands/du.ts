@@ -1,0 +1,33 @@
+import type { Share } from '../../ports/catalogue.ts'
+import type { Command } from '../command.ts'
+import { sizeText } from '../output/human.ts'
+import { table } from '../output/table.ts'
+import { withOperations } from '../client/with-operations.ts'
+
+export function du(): Command {
+  return {
+    synopsis: '[--json]',
+    summary: 'what each upstream and repository takes; shared layers count once in each sum',
+    takes: [0, 0],
+    options: { json: { type: 'boolean' } },
+    run: withOperations(async ({ catalogue }, { options, stdout }) => {
+      const usage = await catalogue.usage()
+      if (options['json']) {
+        stdout.write(`${JSON.stringify(usage, undefined, 2)}\n`)
+        return 0
+      }
+      const rows = usage.upstreams.flatMap((upstream) => [
+        row(upstream.name, upstream),
+        ...upstream.repositories.map((repository) => row(`  ${repository.name}`, repository)),
+      ])
+      if (usage.unclaimed.objects > 0) rows.push(row('of no repository', usage.unclaimed))
+      const head = ['REPOSITORY', 'SIZE', 'OBJECTS']
+      stdout.write(table([head, ...rows, row('all', usage)], { columns: stdout.columns }))
+      return 0
+    }),
+  }
+}
+
+function row(name: string, { bytes, objects }: Share): readonly string[] {
+  return [name, sizeText(bytes), String(objects)]
+}

@@ -1,0 +1,39 @@
+import type { VerificationStep } from '../../ports/verification.ts'
+import type { Output } from '../command.ts'
+import { ageText, sizeText } from './human.ts'
+
+export interface Progress {
+  tell(step: VerificationStep): void
+  /** Leaves the line, so that something else can be written. */
+  end(): void
+}
+
+const BAR = 30
+
+/** A bar on a terminal; elsewhere a line at each tenth. `now`: milliseconds. */
+export function progress(output: Output, now: () => number): Progress {
+  const start = now()
+  let tenth = 0
+  let isDrawn = false
+
+  return {
+    tell({ checked, total, isDone }) {
+      const part = isDone || total.bytes === 0 ? 1 : Math.min(1, checked.bytes / total.bytes)
+      const text = `${Math.floor(part * 100)} %, ${sizeText(checked.bytes)} of ${sizeText(total.bytes)}`
+      if (output.columns !== undefined) {
+        const left = part === 0 ? '' : `, ${ageText((now() - start) * (1 / part - 1))} left`
+        const bar = '█'.repeat(Math.round(part * BAR)).padEnd(BAR, '·')
+        // Shorter than what it replaces, or than the terminal: the rest of the line is erased (ECMA-48, EL).
+        output.write(`\r${`${bar} ${text}${isDone ? '' : left}`.slice(0, output.columns - 1)}\u001b[K`)
+        isDrawn = true
+      } else if (Math.floor(part * 10) > tenth) {
+        tenth = Math.floor(part * 10)
+        output.write(`${text}\n`)
+      }
+    },
+    end() {
+      if (isDrawn) output.write('\n')
+      isDrawn = false
+    },
+  }
+}

@@ -1,0 +1,89 @@
+import type { OutgoingHttpHeaders } from 'node:http'
+import { type ErrorCode, RegistryError } from '../oci/errors.ts'
+import type { QuestionKind } from '../ports/telemetry.ts'
+import type { Exchange } from './exchange.ts'
+import { sendJson } from './send.ts'
+
+/** Short on purpose: containers/image waits as long as it is told before it falls back. Seconds. */
+const RETRY_AFTER = 3
+
+/** For passwords and tokens alike: containerd gives up on a Bearer challenge that names no realm to fetch a token from. */
+const CHALLENGE = 'Basic realm="entrepot", charset="UTF-8"'
+
+/** Status and wire code by cause. A tag that cannot exist does not exist: the OCI conformance suite asks for `.INVALID_MANIFEST_NAME`. */
+const ANSWERS: Record<ErrorCode, readonly [status: number, code: string]> = {
+  BLOB_UNKNOWN: [404, 'BLOB_UNKNOWN'],
+  MANIFEST_UNKNOWN: [404, 'MANIFEST_UNKNOWN'],
+  NAME_UNKNOWN: [404, 'NAME_UNKNOWN'],
+  NAME_INVALID: [400, 'NAME_INVALID'],
+  TAG_INVALID: [404, 'MANIFEST_UNKNOWN'],
+  DIGEST_INVALID: [400, 'DIGEST_INVALID'],
+  PAGINATION_NUMBER_INVALID: [400, 'PAGINATION_NUMBER_INVALID'],
+  RANGE_INVALID: [416, 'RANGE_INVALID'],
+  REQUEST_INVALID: [400, 'UNKNOWN'],
+  REQUEST_TOO_LONG: [414, 'UNKNOWN'],
+  DENIED: [403, 'DENIED'],
+  UNSUPPORTED: [405, 'UNSUPPORTED'],
+  TOOMANYREQUESTS: [429, 'TOOMANYREQUESTS'],
+  UNAUTHORIZED: [401, 'UNAUTHORIZED'],
+  UPSTREAM_DENIED: [404, 'NAME_UNKNOWN'],
+  UPSTREAM_LIMITED: [503, 'UNAVAILABLE'],
+  UPSTREAM_UNAVAILABLE: [502, 'UNAVAILABLE'],
+  UPSTREAM_TIMEOUT: [504, 'UNAVAILABLE'],
+  UPSTREAM_INVALID: [502, 'UNAVAILABLE'],
+  STORAGE: [503, 'UNAVAILABLE'],
+  UNKNOWN: [500, 'UNKNOWN'],
+}
+
+/** How "it does not exist" is said to each question. NAME_UNKNOWN on referrers makes oras fail instead of trying the tag schema. */
+const UNKNOWN_TO: Partial<Record<QuestionKind, ErrorCode>> = {
+  blob: 'BLOB_UNKNOWN',
+  manifest: 'MANIFEST_UNKNOWN',
+  tag: 'MANIFEST_UNKNOWN',
+  referrers: 'MANIFEST_UNKNOWN',
+  tags: 'NAME_UNKNOWN',
+}
+
+/** Answers with `error`, never with an upstream's challenge. Where an answer has begun already, destroys its connection. */
+export function sendError(exchange: Exchange, error: unknown): void {
+  const { outgoing, kind, upstream, repository, reference, cacheStatus } = exchange
+  if (outgoing.headersSent) {
+    outgoing.destroy()
+    return
+  }
+  const cause = error instanceof RegistryError ? error : new RegistryError('UNKNOWN')
+  const [status, code] = ANSWERS[cause.code]
+  const detail = {
+    upstream,
+    repository,
+    reference,
+    status: cacheStatus?.forwardStatus,
+    ...cause.detail,
+    ...(cause.code === 'UPSTREAM_DENIED' && { reason: 'DENIED' }),
+  }
+  sendJson(exchange, status, headersOf(cause), {
+    errors: [{ code: wireCode(cause.code, code, kind), message: cause.message, detail }],
+  })
+}
+
+function wireCode(cause: ErrorCode, code: string, kind: QuestionKind | undefined): string {
+  if (kind === undefined) return code
+  if (cause === 'UPSTREAM_DENIED') return UNKNOWN_TO[kind] ?? code
+  return kind === 'referrers' && code === 'NAME_UNKNOWN' ? 'MANIFEST_UNKNOWN' : code
+}
+
+function headersOf({ code, detail }: RegistryError): OutgoingHttpHeaders {
+  switch (code) {
+    case 'UNSUPPORTED':
+      return { Allow: 'GET, HEAD' }
+    case 'UNAUTHORIZED':
+      return { 'WWW-Authenticate': CHALLENGE }
+    case 'RANGE_INVALID':
+      return detail['size'] === undefined ? {} : { 'Content-Range': `bytes */${detail['size']}` }
+    case 'UPSTREAM_LIMITED':
+    case 'TOOMANYREQUESTS':
+      return { 'Retry-After': RETRY_AFTER }
+    default:
+      return {}
+  }
+}

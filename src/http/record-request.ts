@@ -1,0 +1,23 @@
+import type { CacheStatus } from '../ports/read-options.ts'
+import type { RequestTelemetry } from '../ports/telemetry.ts'
+import type { Exchange } from './exchange.ts'
+
+/** Reports a finished request that was for some upstream. */
+export function tell(telemetry: RequestTelemetry, exchange: Exchange): void {
+  const { kind, upstream, cacheStatus, failure, outgoing, startedAt, bytesSent } = exchange
+  if (kind === undefined || upstream === undefined) return
+  const isError =
+    failure !== undefined && (outgoing.statusCode >= 500 || outgoing.statusCode === 429 || exchange.isAborted)
+  telemetry.answered({
+    kind,
+    upstream,
+    result: isError ? 'error' : resultOf(cacheStatus),
+    seconds: (performance.now() - startedAt) / 1000,
+    bytes: bytesSent,
+  })
+}
+
+/** A revalidated tag counts as a miss: it cost a request upstream. */
+function resultOf(status: CacheStatus | undefined): Exclude<CacheStatus['result'], 'revalidated'> {
+  return status === undefined || status.result === 'revalidated' ? 'miss' : status.result
+}

@@ -1,0 +1,162 @@
+import type { Descriptor } from '../../oci/descriptor.ts'
+import type { Digest } from '../../oci/digest.ts'
+import { isRegistryError } from '../../oci/errors.ts'
+import type { ContentInventory } from '../../ports/metadata.ts'
+import type { BlobReader, BlobStore } from '../../ports/blob-store.ts'
+import type { StoreTelemetry } from '../../ports/telemetry.ts'
+import { fileIngest, type FileIngestOptions } from './file-ingest.ts'
+import type { OpenFile } from '../files.ts'
+import { codeOf, forgiveStorage, unlessMissing } from '../storage-errors.ts'
+import { verifyingReader } from './verifying-reader.ts'
+
+/** Which reads are verified: none, a few of those from beginning to end, or every one. */
+export type VerifyReads = 'never' | 'sample' | 'always'
+
+export interface FileBlobStore extends BlobStore, ContentInventory {
+  /** Removes content that turned out to be damaged, and counts it. */
+  discard(digest: Digest): Promise<void>
+}
+
+export interface FileBlobStoreOptions extends FileIngestOptions {
+  readonly telemetry: StoreTelemetry
+  readonly verify: VerifyReads
+  /** Told of content that is removed because it is damaged. */
+  readonly corrupt: (digest: Digest) => void
+}
+
+/** One read in a hundred: hashing costs more than serving, and what is read often is verified often. */
+const SAMPLED = 0.01
+
+/** As many as libuv has threads. */
+const REMOVED_AT_ONCE = 4
+
+/** Content as files named by their digest. A file that is not as long as the index says, or cannot be read, is no content: it is removed, and a miss. */
+export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
+  const { files, paths, content, attempt, telemetry, verify, corrupt } = options
+
+  return {
+    async stat(digest) {
+      const descriptor = await find(digest)
+      if (descriptor !== undefined) content.use(digest)
+      return descriptor
+    },
+
+    async open(digest, { partly = false } = {}) {
+      const descriptor = await find(digest)
+      if (descriptor === undefined) return undefined
+      const file = await openWhole(descriptor)
+      if (file !== undefined) {
+        content.use(digest, true)
+        return verified(reader(descriptor, file), partly)
+      }
+      await removeCorrupt(digest)
+      return undefined
+    },
+
+    ingest: (expected) => fileIngest(expected, options),
+
+    delete: remove,
+
+    discard: removeCorrupt,
+
+    usage: () =>
+      attempt('usage', async () => ({
+        ...(await content.totals()),
+        freeBytes: await freeBytes(),
+      })),
+
+    use: content.use,
+    olderThan: content.olderThan,
+    longestUnused: content.longestUnused,
+  }
+
+  /** Also of a store that somebody has removed: it begins anew. */
+  async function freeBytes(): Promise<number> {
+    const free = await files.freeBytes(paths.root).catch(unlessMissing)
+    if (free !== undefined) return free
+    await files.makeFolder(paths.root)
+    return files.freeBytes(paths.root)
+  }
+
+  async function find(digest: Digest): Promise<Descriptor | undefined> {
+    const row = await content.find(digest)
+    return row && { mediaType: row.mediaType, digest, size: row.size }
+  }
+
+  /** undefined when the file is not there, not as long as it should be, or on a bad spot of the disk. */
+  async function openWhole({ digest, size }: Descriptor): Promise<OpenFile | undefined> {
+    return attempt('open', async () => {
+      let file: OpenFile | undefined
+      try {
+        file = await files.open(paths.blob(digest), 'r')
+        if ((await file.size()) === size) return file
+      } catch (error) {
+        if (codeOf(error) !== 'EIO') {
+          await file?.close()
+          return unlessMissing(error)
+        }
+        telemetry.failed('open')
+      }
+      await file?.close()
+      return undefined
+    })
+  }
+
+  /** A row that cannot be removed, on a disk that became read-only, is a miss again next time. */
+  async function removeCorrupt(digest: Digest): Promise<void> {
+    telemetry.evicted('corrupt')
+    corrupt(digest)
+    await remove(digest).catch(forgiveStorage)
+  }
+
+  /** The row goes first: a file without a row is found again at a rebuild, a row without a file would be a lie. */
+  async function remove(...digests: readonly Digest[]): Promise<void> {
+    let refused: unknown
+    await content.remove(...digests).catch((error: unknown) => {
+      refused = forgiveStorage(error) ?? error
+    })
+    for (let at = 0; at < digests.length; at += REMOVED_AT_ONCE) {
+      const some = digests.slice(at, at + REMOVED_AT_ONCE)
+      await Promise.all(some.map((digest) => attempt('delete', () => files.remove(paths.blob(digest)))))
+    }
+    // On a full disk the index can only be written once a file has gone.
+    if (refused !== undefined) await content.remove(...digests)
+    for (const digest of digests) await forgetIfGone(digest)
+  }
+
+  /** A rebuild, or another commit, may have given a row to the very file that was just removed. */
+  async function forgetIfGone(digest: Digest): Promise<void> {
+    if ((await content.find(digest)) === undefined) return
+    const file = await attempt('delete', () => files.open(paths.blob(digest), 'r').catch(unlessMissing))
+    await file?.close()
+    if (file === undefined) await content.remove(digest)
+  }
+
+  function verified(reader: BlobReader, partly: boolean): BlobReader {
+    const strict = verify === 'always'
+    if (!strict && (verify === 'never' || partly || Math.random() >= SAMPLED)) return reader
+    const { digest } = reader.descriptor
+    return verifyingReader(reader, { strict, partly, corrupt: () => removeCorrupt(digest) })
+  }
+
+  function reader(descriptor: Descriptor, file: OpenFile): BlobReader {
+    let closing: Promise<void> | undefined
+    return {
+      descriptor,
+      async read(buffer, position) {
+        try {
+          return await attempt('read', () => file.read(buffer, position))
+        } catch (error) {
+          if (isRegistryError(error, 'STORAGE') && error.detail['reason'] === 'EIO') {
+            await removeCorrupt(descriptor.digest)
+          }
+          throw error
+        }
+      },
+      async [Symbol.asyncDispose]() {
+        closing ??= file.close()
+        await closing
+      },
+    }
+  }
+}

@@ -1,0 +1,68 @@
+import { digestFrom, hasherFor } from '../../oci/digest.ts'
+import { RegistryError } from '../../oci/errors.ts'
+import type { BlobReader } from '../../ports/blob-store.ts'
+
+export interface VerifyingReaderOptions {
+  /** Whether what is not read from its beginning on is hashed before any of it is given; otherwise it is given as it is. */
+  readonly strict: boolean
+  /** Only a part of it will be read, from wherever. */
+  readonly partly: boolean
+  /** Told that the bytes are not what they are called, before the read that found it fails. */
+  readonly corrupt: () => Promise<void>
+}
+
+const PIECE = 512 * 1024
+
+/**
+ * Hashes what is read, as it is read, and gives the last piece only when all of it was right.
+ *
+ * @throws RegistryError STORAGE with reason ECORRUPT, from `read`, when it was not.
+ */
+export function verifyingReader(
+  reader: BlobReader,
+  { strict, partly, corrupt }: VerifyingReaderOptions,
+): BlobReader {
+  const { descriptor } = reader
+  const hash = hasherFor(descriptor.digest)
+  let hashed = 0
+  let isOver = false
+
+  return {
+    descriptor,
+    async read(buffer, position) {
+      const isInOrder = position === hashed && !partly
+      if (!isOver && !isInOrder) await (strict ? hashRest() : giveUp())
+      if (isOver) return reader.read(buffer, position)
+      const count = await reader.read(buffer, position)
+      await add(buffer.subarray(0, count))
+      return count
+    },
+    [Symbol.asyncDispose]: () => reader[Symbol.asyncDispose](),
+  }
+
+  function giveUp(): void {
+    isOver = true
+  }
+
+  async function hashRest(): Promise<void> {
+    const buffer = Buffer.allocUnsafe(Math.min(PIECE, descriptor.size))
+    while (!isOver) {
+      const count = await reader.read(buffer, hashed)
+      if (count === 0) return fail()
+      await add(buffer.subarray(0, count))
+    }
+  }
+
+  async function add(bytes: Buffer): Promise<void> {
+    hash.update(bytes)
+    hashed += bytes.length
+    if (hashed < descriptor.size) return
+    isOver = true
+    if (digestFrom(hash, descriptor.digest) !== descriptor.digest) await fail()
+  }
+
+  async function fail(): Promise<void> {
+    await corrupt()
+    throw new RegistryError('STORAGE', { operation: 'read', reason: 'ECORRUPT', digest: descriptor.digest })
+  }
+}

@@ -1,0 +1,68 @@
+import type { DiskUsage, Share } from '../../ports/catalogue.ts'
+import { slices } from '../../util/yield-every.ts'
+import type { Query } from '../index/sql.ts'
+
+/** Adds up who was seen to contain what, with turns of the event loop. `totals` asks for all there is. */
+export async function diskUsage(query: Query, totals: () => Promise<Share>): Promise<DiskUsage> {
+  const pause = slices()
+  const upstreams = new Map<string, Sum & { readonly repositories: Map<string, Sum> }>()
+  const claimed = sum()
+  for (let last: readonly string[] = ['', '', '']; ;) {
+    const page = (await query((sql) => sql.linkedContent.all(...last))) as unknown as Row[]
+    for (const { upstream, repository, size, isFirstInUpstream, isFirst } of page) {
+      const of = upstreams.get(upstream) ?? { ...sum(), repositories: new Map<string, Sum>() }
+      upstreams.set(upstream, of)
+      const here = of.repositories.get(repository) ?? sum()
+      of.repositories.set(repository, here)
+      add(here, size)
+      if (isFirstInUpstream) add(of, size)
+      if (isFirst) add(claimed, size)
+    }
+    const end = page.at(-1)
+    if (end === undefined) break
+    last = [end.upstream, end.repository, end.digest]
+    await pause()
+  }
+  const { objects, bytes } = await totals()
+  return {
+    objects,
+    bytes,
+    upstreams: named(upstreams).map(({ name, objects, bytes, repositories }) => ({
+      name,
+      objects,
+      bytes,
+      repositories: named(repositories),
+    })),
+    // What came or went while it was counted must not make it negative.
+    unclaimed: {
+      objects: Math.max(0, objects - claimed.objects),
+      bytes: Math.max(0, bytes - claimed.bytes),
+    },
+  }
+}
+
+interface Row {
+  readonly upstream: string
+  readonly repository: string
+  readonly digest: string
+  readonly size: number
+  readonly isFirstInUpstream: 0 | 1
+  readonly isFirst: 0 | 1
+}
+
+type Sum = { -readonly [K in keyof Share]: Share[K] }
+
+function sum(): Sum {
+  return { objects: 0, bytes: 0 }
+}
+
+function add(sum: Sum, size: number): void {
+  sum.objects += 1
+  sum.bytes += size
+}
+
+/** The largest first. */
+function named<T extends Share>(shares: ReadonlyMap<string, T>): readonly (T & { readonly name: string })[] {
+  const all = Array.from(shares, ([name, share]) => Object.assign({ name }, share))
+  return all.toSorted((a, b) => b.bytes - a.bytes)
+}

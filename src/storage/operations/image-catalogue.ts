@@ -1,0 +1,42 @@
+import type { Image, ImageCatalogue } from '../../ports/catalogue.ts'
+import { diskUsage } from './disk-usage.ts'
+import { type ImageRow, imageRows } from './image-rows.ts'
+import type { Pins } from './pins.ts'
+import { purging, type PurgeOptions } from './purge.ts'
+import { slices } from '../../util/yield-every.ts'
+import type { ContentIndex } from '../index/sqlite-index.ts'
+
+export interface CatalogueOptions extends Omit<PurgeOptions, 'describe'> {
+  readonly content: Pick<ContentIndex, 'totals'>
+  readonly pins: Pick<Pins, 'predicate'>
+  /** Brings uses into the index that are kept in memory. */
+  readonly flush: () => Promise<void>
+}
+
+/** The images in the index. Looking for them costs in proportion to all there are, weighing them to those that are wanted. */
+export function catalogue(options: CatalogueOptions): ImageCatalogue {
+  const { query, content, pins, flush } = options
+
+  return {
+    async images(pattern) {
+      await flush()
+      const images = await described((await imageRows(query)).filter(pattern.matches))
+      return images.toSorted((a, b) => b.lastUsed - a.lastUsed)
+    },
+    usage: () => diskUsage(query, content.totals),
+    purge: purging({ ...options, describe: described }),
+  }
+
+  async function described(rows: readonly ImageRow[]): Promise<Image[]> {
+    const pause = slices()
+    const isPinned = await pins.predicate()
+    const images: Image[] = []
+    for (const row of rows) {
+      const weight = await query((sql) => sql.weight.get(row.digest))
+      const { size, unshared } = weight as { readonly size: number; readonly unshared: number }
+      images.push({ ...row, size, unshared, isPinned: isPinned(row) })
+      await pause()
+    }
+    return images
+  }
+}

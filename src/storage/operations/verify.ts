@@ -1,0 +1,107 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Share } from '../../ports/catalogue.ts'
+import { type Digest, digestFrom, hasherFor } from '../../oci/digest.ts'
+import type { BadObject, VerificationStep, Verify } from '../../ports/verification.ts'
+import type { Files, OpenFile } from '../files.ts'
+import type { Paths } from '../paths.ts'
+import type { Query } from '../index/sql.ts'
+import { codeOf } from '../storage-errors.ts'
+
+export interface VerifyingOptions {
+  readonly files: Files
+  readonly paths: Paths
+  readonly query: Query
+  readonly totals: () => Promise<Share>
+  /** Removes and counts an object. */
+  readonly discard: (digest: Digest) => Promise<void>
+}
+
+interface SizedDigest {
+  readonly digest: Digest
+  readonly size: number
+}
+
+type Finding = BadObject['problem'] | undefined
+
+const PIECE = 512 * 1024
+/** Milliseconds between two steps. */
+const STEP = 250
+
+/** Looks at every object, in the order of their digests. One that is stored or evicted meanwhile may be looked at or not. */
+export function verifying({ files, paths, query, totals, discard }: VerifyingOptions): Verify {
+  return async function* ({ bytesPerSecond, signal }) {
+    const total = await totals()
+    const checked = { objects: 0, bytes: 0 }
+    const buffer = Buffer.allocUnsafe(PIECE)
+    const start = performance.now()
+    let told = start
+    let bad: BadObject[] = []
+
+    for await (const { digest, size } of contents()) {
+      const problem = yield* examine(digest, size)
+      checked.objects += 1
+      if (problem !== undefined) bad.push(...(await condemned(digest, size, problem)))
+    }
+    yield step(true)
+
+    async function* examine(digest: Digest, size: number): AsyncGenerator<VerificationStep, Finding> {
+      let file: OpenFile | undefined
+      try {
+        file = await files.open(paths.blob(digest), 'r')
+        if ((await file.size()) !== size) return 'wrong size'
+        const hash = hasherFor(digest)
+        let position = 0
+        for (let count; (count = await file.read(buffer, position)) > 0; position += count) {
+          hash.update(buffer.subarray(0, count))
+          checked.bytes += count
+          await keepPace()
+          if (performance.now() - told >= STEP) yield step(false)
+        }
+        return digestFrom(hash, digest) === digest ? undefined : 'wrong content'
+      } catch (error) {
+        if (codeOf(error) === 'ENOENT') return 'missing'
+        if (codeOf(error) === 'EIO') return 'unreadable'
+        throw error
+      } finally {
+        await file?.close()
+      }
+    }
+
+    async function keepPace(): Promise<void> {
+      signal?.throwIfAborted()
+      const ahead = start + (checked.bytes / bytesPerSecond) * 1000 - performance.now()
+      if (ahead > 0) await sleep(ahead, undefined, signal && { signal })
+    }
+
+    function step(isDone: boolean): VerificationStep {
+      const found = bad
+      bad = []
+      told = performance.now()
+      return { checked: { ...checked }, total, bad: found, isDone }
+    }
+  }
+
+  async function* contents(): AsyncGenerator<SizedDigest> {
+    for (let last = ''; ;) {
+      const page = (await query((sql) => sql.contentAfter.all(last))) as unknown as SizedDigest[]
+      yield* page
+      const end = page.at(-1)
+      if (end === undefined) return
+      last = end.digest
+    }
+  }
+
+  /** Nothing, when it was evicted while it was looked at. */
+  async function condemned(
+    digest: Digest,
+    size: number,
+    problem: BadObject['problem'],
+  ): Promise<readonly BadObject[]> {
+    const isStored = await query((sql) => sql.findContent.get(digest) !== undefined)
+    if (!isStored) return []
+    const links = await query((sql) => sql.linksOf.all(digest))
+    await discard(digest)
+    const repositories = links.map(({ upstream, repository }) => `${String(upstream)}/${String(repository)}`)
+    return [{ digest, size, problem, repositories }]
+  }
+}

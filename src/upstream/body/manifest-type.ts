@@ -1,0 +1,21 @@
+import type { Manifest } from '../../oci/descriptor.ts'
+import { type Digest, digestOf } from '../../oci/digest.ts'
+import { mediaTypeOf } from './manifest-check.ts'
+import { digestedBytes } from './signed-manifest.ts'
+
+/** A manifest out of what came, or what is wrong with it. Its digest is of the algorithm of `expected`, where that is given. */
+export function manifestOf(
+  body: Buffer,
+  contentType: string | undefined,
+  expected?: Digest,
+): Manifest | { readonly problem: string } {
+  if (body.length === 0) return { problem: 'empty manifest' }
+  const digested = digestedBytes(body, contentType)
+  if (digested === undefined) return { problem: 'manifest with a malformed signature' }
+  // Some registries keep signed manifests under the hash of all their bytes.
+  const digest = digestOf(body, expected) === expected ? expected : digestOf(digested, expected)
+  if (expected !== undefined && digest !== expected) return { problem: 'manifest with another digest' }
+  const type = mediaTypeOf(body, contentType)
+  if ('problem' in type) return type
+  return { descriptor: { mediaType: type.mediaType, digest, size: body.length }, body }
+}

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { globSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+import { test } from 'node:test'
+
+const ROOT = join(import.meta.dirname, '..')
+
+/**
+ * Which room may import which, and what it must keep its hands off besides. A room is a folder of `src/` with all below it. Every
+ * room may import `util`. `src/app.ts` and `src/main.ts` are the composition root and may import everything.
+ */
+const ROOMS: Readonly<Record<string, { rooms: readonly string[]; never?: RegExp }>> = {
+  util: { rooms: [], never: /^(?!node:)/ },
+  oci: { rooms: [], never: /^(?!node:crypto$)/ },
+  ports: { rooms: ['oci'], never: /./ },
+  http: { rooms: ['oci', 'ports'], never: /^undici$|^node:fs/ },
+  cache: { rooms: ['oci', 'ports', 'download'], never: /^undici$|^hono|^node:(?:fs|http|net)/ },
+  download: { rooms: ['oci', 'ports'], never: /^undici$|^hono|^node:(?:fs|http|net)/ },
+  eviction: { rooms: ['oci', 'ports'], never: /^undici$|^hono|^node:(?:fs|http|net)/ },
+  storage: { rooms: ['oci', 'ports'], never: /^undici$|^hono/ },
+  upstream: { rooms: ['oci', 'ports'], never: /^hono|^node:sqlite/ },
+  access: { rooms: ['oci', 'ports'], never: /^hono|^node:sqlite/ },
+  config: { rooms: ['oci'], never: /^undici$|^hono|^node:(?:http|sqlite)/ },
+  admin: { rooms: ['oci', 'ports'], never: /^undici$|^node:(?:fs|sqlite)/ },
+  cli: { rooms: ['oci', 'ports', 'config', 'compose', 'admin', 'storage'], never: /^hono|^node:sqlite/ },
+  compose: { rooms: ['oci', 'ports', 'config', 'access', 'http', 'storage'] },
+}
+
+interface Import {
+  readonly file: string
+  readonly room: string
+  readonly target: string
+  /** undefined = a package or a Node module. */
+  readonly targetRoom: string | undefined
+}
+
+const IMPORT = /(?:\bfrom|\bimport)\s*\(?\s*'([^']+)'/g
+
+function importsOf(file: string): readonly Import[] {
+  return [...readFileSync(join(ROOT, file), 'utf8').matchAll(IMPORT)].map(([, target]) => ({
+    file,
+    room: roomOf(file),
+    target: target!,
+    targetRoom: target!.startsWith('.') ? roomOf(normalize(join(dirname(file), target!))) : undefined,
+  }))
+}
+
+/** The folder below `src/`; of a file in `src/` itself its name. */
+function roomOf(path: string): string {
+  return path.split('/')[1]!
+}
+
+const isRoot = (room: string): boolean => room.endsWith('.ts')
+
+const imports = globSync('src/**/*.ts', { cwd: ROOT }).flatMap(importsOf)
+
+/** One line for each broken arrow: which file, and what it must not import. */
+function brokenArrows(all: readonly Import[]): readonly string[] {
+  return all
+    .filter(({ room, target, targetRoom }) => {
+      if (isRoot(room) || targetRoom === room || targetRoom === 'util') return false
+      const { rooms, never } = ROOMS[room]!
+      return targetRoom === undefined ? never?.test(target) === true : !rooms.includes(targetRoom)
+    })
+    .map(({ file, room, target }) => `${file} imports ${target}, which ${room}/ must not`)
+}
+
+test('every room is in the table', () => {
+  const rooms = new Set(imports.map(({ room }) => room).filter((room) => !isRoot(room)))
+  assert.deepEqual([...rooms].toSorted(), Object.keys(ROOMS).toSorted())
+})
+
+test('no file imports what its room must not', () => {
+  assert.deepEqual(brokenArrows(imports), [])
+})
+
+test('a broken arrow is found, with the file that breaks it', () => {
+  const planted = [
+    { file: 'src/cli/commands/ls.ts', room: 'cli', target: '../../http/routes.ts', targetRoom: 'http' },
+    { file: 'src/cache/lists.ts', room: 'cache', target: 'undici', targetRoom: undefined },
+    { file: 'src/cache/lists.ts', room: 'cache', target: '../util/mutex.ts', targetRoom: 'util' },
+  ]
+  assert.deepEqual(brokenArrows(planted), [
+    'src/cli/commands/ls.ts imports ../../http/routes.ts, which cli/ must not',
+    'src/cache/lists.ts imports undici, which cache/ must not',
+  ])
+})

@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { isRegistryError, RegistryError } from '../../src/oci/errors.ts'
+import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
+import type { BlobStore } from '../../src/ports/blob-store.ts'
+import { roomyStore } from '../../src/eviction/quota-store.ts'
+import { memoryStore } from '../support/memory-store.ts'
+import { filesystemStore } from '../../src/storage/filesystem-store.ts'
+import { fakeUpstream } from '../support/fake-upstream.ts'
+import { faultFiles } from '../support/fault-files.ts'
+import { blobOf, eventually, manifestOf } from '../support/fixtures.ts'
+import { digestRead, readBlob, type RigOptions, rig } from '../support/rig.ts'
+import { tempFolder } from '../support/temp-folder.ts'
+
+const MiB = 1024 * 1024
+const layer = blobOf(2 * MiB)
+
+/** A proxy over a store in files that fails when told to. */
+async function proxyOnFiles(
+  options: Omit<RigOptions, 'store'>,
+  around: (blobs: BlobStore) => BlobStore = (blobs) => blobs,
+) {
+  const folder = await tempFolder()
+  const files = faultFiles()
+  const failed: string[] = []
+  const telemetry = { evicted() {}, failed: (operation: string) => void failed.push(operation) }
+  const store = await filesystemStore({ root: folder.path, files, telemetry })
+  const proxy = await rig({ ...options, store: { ...store, blobs: around(store.blobs) } })
+  return {
+    files,
+    failed,
+    proxy,
+    store,
+    parts: () => files.list(`${folder.path}/ingest`),
+    async [Symbol.asyncDispose]() {
+      await proxy[Symbol.asyncDispose]()
+      await store.close()
+      await folder[Symbol.asyncDispose]()
+    },
+  }
+}
+
+suite('trouble with the disk', () => {
+  for (const [row, code] of [
+    ['F60', 'ENOSPC'],
+    ['F61', 'EIO'],
+    ['F63', 'EROFS'],
+  ] as const) {
+    test(`${row} ${code} in mid-fill: every reader gets the whole verified blob, nothing is committed, hits go on`, async () => {
+      await using upstream = await fakeUpstream()
+      await using setup = await proxyOnFiles({ upstream })
+      const { files, proxy, store, parts } = setup
+      const small = blobOf(1000, 7)
+      upstream.addBlob(small.bytes)
+      upstream.addBlob(layer.bytes)
+      const repository = proxy.repository()
+      await digestRead(repository, small.digest)
+
+      files.fail('write', code, { after: 1, times: 1000 })
+      const read = await Promise.all([1, 2, 3].map(() => digestRead(repository, layer.digest)))
+      assert.deepEqual(read, [layer.digest, layer.digest, layer.digest])
+      assert.deepEqual(
+        await readBlob(repository, layer.digest, { start: MiB, end: MiB + 10 }),
+        layer.bytes.subarray(MiB, MiB + 10),
+      )
+      assert.equal(await digestRead(repository, small.digest), small.digest)
+      assert.equal(await store.blobs.stat(layer.digest), undefined)
+      await eventually(async () => (await parts()).length === 0)
+      assert.ok(setup.failed.includes('write'))
+    })
+  }
+
+  test('F60 a full disk is made room on, once, and the fill goes on', async () => {
+    await using upstream = await fakeUpstream()
+    const asked: number[] = []
+    const room = {
+      reserve: async (size: number) => ({ size, written: 0, grow: async () => true, [Symbol.dispose]() {} }),
+      makeRoom: async (bytes: number) => asked.push(bytes) > 0,
+    }
+    await using setup = await proxyOnFiles({ upstream }, (blobs) => roomyStore(blobs, room, { failed() {} }))
+    upstream.addBlob(layer.bytes)
+    setup.files.fail('write', 'ENOSPC', { after: 1, times: 1 })
+    assert.equal(await digestRead(setup.proxy.repository(), layer.digest), layer.digest)
+    await eventually(async () => (await setup.store.blobs.stat(layer.digest)) !== undefined)
+    assert.equal(asked.length, 1)
+    assert.equal(upstream.count('GET', /blobs/), 1)
+  })
+
+  for (const operation of ['open', 'sync', 'rename'] as const) {
+    test(`F61 F75 ENOSPC on ${operation}: readers do not notice, nothing is committed, the next pull stores it`, async () => {
+      await using upstream = await fakeUpstream()
+      await using setup = await proxyOnFiles({ upstream })
+      const { files, proxy, store } = setup
+      upstream.addBlob(layer.bytes)
+      files.fail(operation, 'ENOSPC', { times: 1 })
+      assert.equal(await digestRead(proxy.repository(), layer.digest), layer.digest)
+      await eventually(() => proxy.transfers.list().length === 0)
+      assert.equal(await store.blobs.stat(layer.digest), undefined)
+      assert.equal(await digestRead(proxy.repository(), layer.digest), layer.digest)
+      await eventually(async () => (await store.blobs.stat(layer.digest)) !== undefined)
+    })
+  }
+
+  test('F62 EIO when a cached blob is opened: it is fetched again', async () => {
+    await using upstream = await fakeUpstream()
+    await using setup = await proxyOnFiles({ upstream })
+    upstream.addBlob(layer.bytes)
+    const repository = setup.proxy.repository()
+    await digestRead(repository, layer.digest)
+    await eventually(() => setup.proxy.transfers.list().length === 0)
+    setup.files.fail('open', 'EIO', { times: 1 })
+    assert.equal(await digestRead(repository, layer.digest), layer.digest)
+  })
+
+  test('F62 EIO in the middle of a cached blob: an error, never a clean end', async () => {
+    await using upstream = await fakeUpstream()
+    await using setup = await proxyOnFiles({ upstream })
+    upstream.addBlob(layer.bytes)
+    const repository = setup.proxy.repository()
+    await digestRead(repository, layer.digest)
+    await eventually(() => setup.proxy.transfers.list().length === 0)
+    setup.files.fail('read', 'EIO', { after: 3 })
+    await assert.rejects(readBlob(repository, layer.digest), (error) => isRegistryError(error, 'STORAGE'))
+  })
+
+  test('a manifest that cannot be stored is served all the same', async () => {
+    await using upstream = await fakeUpstream()
+    await using setup = await proxyOnFiles({ upstream })
+    const body = manifestOf([layer.bytes])
+    const { digest } = upstream.addManifest('library/app', 'latest', body, OCI_MANIFEST)
+    setup.files.fail('open', 'EMFILE')
+    const { tags, manifests } = setup.proxy.repository()
+    assert.equal(await tags.resolve('latest'), digest)
+    assert.deepEqual((await manifests.get(digest))?.body, body)
+    assert.ok(setup.proxy.failures.some((error) => isRegistryError(error, 'STORAGE')))
+  })
+
+  test('what passes through is verified too: a flipped byte ends it before its end', async () => {
+    await using upstream = await fakeUpstream()
+    await using setup = await proxyOnFiles({ upstream })
+    upstream.addBlob(layer.bytes)
+    setup.files.fail('open', 'ENOSPC', { times: 10 })
+    upstream.on(/blobs/, { flipByte: 5 })
+    await assert.rejects(readBlob(setup.proxy.repository(), layer.digest), (error) =>
+      isRegistryError(error, 'UPSTREAM_INVALID'),
+    )
+  })
+
+  test('an index that fails costs requests upstream, and no pull', async () => {
+    await using upstream = await fakeUpstream()
+    const store = memoryStore()
+    const fail = async (): Promise<never> => {
+      throw new RegistryError('STORAGE', { operation: 'index', reason: 'ENOSPC' })
+    }
+    const broken = {
+      has: fail,
+      knows: fail,
+      add: fail,
+      remove: fail,
+      get: fail,
+      use() {},
+      set: fail,
+      removeUnusedSince: fail,
+      history: fail,
+      of: fail,
+      record: fail,
+    }
+    const indexes = { links: broken, references: broken, tags: broken }
+    await using proxy = await rig({ upstream, store: { ...store, ...indexes } })
+    upstream.addBlob(layer.bytes)
+    const { digest } = upstream.addManifest('library/app', 'latest', manifestOf([layer.bytes]), OCI_MANIFEST)
+    const repository = proxy.repository()
+    for (let i = 0; i < 2; i++) {
+      assert.equal(await repository.tags.resolve('latest'), digest)
+      assert.ok(await repository.manifests.get(digest))
+      assert.equal(await digestRead(repository, layer.digest), layer.digest)
+    }
+  })
+})

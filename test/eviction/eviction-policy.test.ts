@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { digestOf } from '../../src/oci/digest.ts'
+import { couldFit, excessBytes, priority, victims } from '../../src/eviction/eviction-policy.ts'
+
+const now = 1_800_000_000_000
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
+const KiB = 1024
+const MiB = 1024 * KiB
+const never = () => false
+const item = (name: string, size: number, idle: number, upstreams: readonly string[] = []) => ({
+  digest: digestOf(Buffer.from(name)),
+  size,
+  lastUsed: now - idle,
+  upstreams,
+  name,
+})
+const names = (...args: Parameters<typeof victims>) =>
+  victims(...args).map((content) => (content as ReturnType<typeof item>).name)
+
+test('how much has to go: what is promised counts as if it were there', () => {
+  const policy = { maxSize: 1000, minFree: 100 }
+  type Row = [
+    bytes: number,
+    freeBytes: number,
+    promised: [bytes: number, unwritten: number],
+    room: number,
+    excess: number,
+  ]
+  const table: Row[] = [
+    [1000, 5000, [0, 0], 0, 0],
+    [1001, 5000, [0, 0], 0, 1 + 50],
+    [900, 5000, [100, 100], 0, 0],
+    [900, 5000, [100, 100], 1, 1 + 50],
+    [0, 100, [0, 0], 0, 0],
+    [0, 99, [0, 0], 0, 1 + 5],
+    [0, 300, [200, 200], 0, 0],
+    [0, 300, [200, 200], 1, 1 + 5],
+    [0, 200, [200, 100], 0, 0],
+    [990, 90, [0, 0], 20, 10 + 50],
+  ]
+  for (const [bytes, freeBytes, [promised, unwritten], room, excess] of table) {
+    const given = JSON.stringify({ bytes, freeBytes, promised, unwritten, room })
+    assert.equal(
+      excessBytes({ objects: 9, bytes, freeBytes }, { bytes: promised, unwritten }, policy, room),
+      excess,
+      given,
+    )
+  }
+})
+
+test('what could not fit if all that is committed went is not evicted for', () => {
+  const policy = { maxSize: 1000, minFree: 100 }
+  const table: [
+    freeBytes: number,
+    promised: [bytes: number, unwritten: number],
+    room: number,
+    fits: boolean,
+  ][] = [
+    [5000, [0, 0], 1000, true],
+    [5000, [0, 0], 1001, false],
+    [5000, [400, 0], 601, false],
+    [200, [0, 0], 600, true],
+    [200, [0, 0], 601, false],
+    [200, [300, 50], 551, false],
+  ]
+  for (const [freeBytes, [bytes, unwritten], room, fits] of table) {
+    const usage = { objects: 9, bytes: 500, freeBytes }
+    assert.equal(couldFit(usage, { bytes, unwritten }, policy, room), fits, `${freeBytes} ${bytes} ${room}`)
+  }
+})
+
+test('priority is the age over what each byte gained costs to fetch again', () => {
+  const table: [size: number, idle: number, isScarce: boolean, priority: number][] = [
+    [64 * KiB, HOUR, false, HOUR / 2],
+    [64 * KiB, HOUR, true, HOUR / 11],
+    [2 * KiB, 33 * HOUR, false, HOUR],
+    [0, HOUR, false, 0],
+    [MiB, -HOUR, false, 0],
+  ]
+  for (const [size, idle, isScarce, expected] of table) {
+    assert.ok(
+      Math.abs(priority({ size, lastUsed: now - idle }, now, isScarce) - expected) < 1,
+      `${size} ${idle}`,
+    )
+  }
+})
+
+test('of large content the least recently used goes, as much as is needed', () => {
+  const all = [item('old', 8 * MiB, 9 * HOUR), item('older', 9 * MiB, 10 * HOUR), item('new', 9 * MiB, HOUR)]
+  assert.deepEqual(names(all, 1, now, never), ['older'])
+  assert.deepEqual(names(all, 9 * MiB, now, never), ['older'])
+  assert.deepEqual(names(all, 9 * MiB + 1, now, never), ['older', 'old'])
+  assert.deepEqual(names(all, 99 * MiB, now, never), ['older', 'old', 'new'])
+  assert.deepEqual(names(all, 0, now, never), [])
+})
+
+test('a small manifest stays longer than a large layer, and not for ever', () => {
+  const layer = item('layer', 50 * MiB, HOUR)
+  assert.deepEqual(names([item('manifest', 2 * KiB, 32 * HOUR), layer], 1, now, never), ['layer'])
+  assert.deepEqual(names([item('manifest', 2 * KiB, 34 * HOUR), layer], 1, now, never), ['manifest'])
+})
+
+test('what comes from an upstream that limits us stays longer', () => {
+  const isScarce = (upstream: string) => upstream === 'docker.io'
+  const all = [
+    item('hub', MiB, 2 * HOUR, ['ghcr.io', 'docker.io']),
+    item('quay', MiB, 1.5 * HOUR, ['quay.io']),
+  ]
+  assert.deepEqual(names(all, 1, now, never), ['hub'])
+  assert.deepEqual(names(all, 1, now, isScarce), ['quay'])
+})
+
+test('F71 what was just used goes when there is nothing else, whatever it is', () => {
+  const blob = item('blob of an image that was just resolved', 500 * MiB, 9 * MINUTE)
+  const other = item('config', KiB, 11 * MINUTE)
+  assert.deepEqual(names([blob, other], 1, now, never), ['config'])
+  assert.deepEqual(names([blob, other], MiB, now, never), ['config', blob.name])
+})
+
+test('F82 what was used in the future is as if used now', () => {
+  assert.deepEqual(names([item('future', MiB, -HOUR), item('old', MiB, HOUR)], 1, now, never), ['old'])
+})
