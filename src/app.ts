@@ -1,7 +1,7 @@
 import type { RequestListener } from 'node:http'
 import type { Logger } from 'pino'
-import { LOOPBACK, networks } from './access/networks.ts'
 import { adminAccess } from './admin/admin-access.ts'
+import { cidrList, LOOPBACK } from './util/cidr.ts'
 import { adminApp } from './admin/admin-routes.ts'
 import { readiness } from './admin/health.ts'
 import { metrics } from './admin/metrics.ts'
@@ -206,8 +206,8 @@ async function listenAdmin(
   let { token } = config
   if (tokenFile) following.use(follow([tokenFile], ([text]) => (token = adminToken(text!)), log))
   const letIn = adminAccess({
-    isLocal: networks(LOOPBACK),
-    ...(access.networks && { isServed: networks(access.networks) }),
+    isLocal: cidrList(LOOPBACK),
+    ...(access.networks && { isServed: cidrList(access.networks) }),
     hosts: [host, ...hosts].map((name) => name.toLowerCase()),
     token: () => token,
   })

@@ -1,7 +1,8 @@
 import type { Arrival, Gate } from '../ports/authenticator.ts'
 import { RegistryError } from '../oci/errors.ts'
 import type { RepositoryName } from '../oci/reference.ts'
-import { clientAddress, type Networks } from './networks.ts'
+import type { CidrList } from '../util/cidr.ts'
+import { clientAddress } from './client-address.ts'
 import type { Passwords } from './passwords.ts'
 import type { Rules } from './rules.ts'
 import type { Tokens } from './tokens.ts'
@@ -9,9 +10,9 @@ import type { Tokens } from './tokens.ts'
 /** What is left out is not asked for. */
 export interface GateOptions {
   /** Where clients may be. */
-  readonly networks?: Networks
+  readonly networks?: CidrList
   /** Whose X-Forwarded-For is believed. */
-  readonly trustedProxies?: Networks
+  readonly trustedProxies?: CidrList
   readonly passwords?: Passwords
   readonly tokens?: Tokens
   /** Nobody can be here without one. */

@@ -2,7 +2,6 @@ import type { Logger } from 'pino'
 import { bcrypt } from '../access/bcrypt.ts'
 import { gate } from '../access/gate.ts'
 import { keySet } from '../access/key-set.ts'
-import { type Networks, networks } from '../access/networks.ts'
 import { passwords } from '../access/passwords.ts'
 import { rules } from '../access/rules.ts'
 import { tokens } from '../access/tokens.ts'
@@ -12,12 +11,13 @@ import { followFiles } from '../config/reloading-files.ts'
 import { parseHtpasswd } from '../config/htpasswd.ts'
 import type { Listening } from '../http/server.ts'
 import type { Tls } from '../http/tls.ts'
+import { type CidrList, cidrList } from '../util/cidr.ts'
 import type { Gate } from '../ports/authenticator.ts'
 
 export interface FrontDoor extends AsyncDisposable {
   /** undefined where everybody may use the registry. */
   readonly gate: Gate | undefined
-  readonly isTrustedProxy: Networks
+  readonly isTrustedProxy: CidrList
 }
 
 /** What `access` and `listen.tls` say of who may use the registry. */
@@ -27,7 +27,7 @@ export function frontDoor(
 ): FrontDoor {
   const open = new AsyncDisposableStack()
   const { htpasswd, oidc } = access
-  const isTrustedProxy = networks(access.trustedProxies)
+  const isTrustedProxy = cidrList(access.trustedProxies)
   const isOpen = !access.networks && !htpasswd && !oidc && !access.rules && !tls?.clientCa
 
   function loginBy(file: LoadedFile) {
@@ -49,7 +49,7 @@ export function frontDoor(
       : gate({
           trustedProxies: isTrustedProxy,
           certificates: tls?.clientAuth === 'require',
-          ...(access.networks && { networks: networks(access.networks) }),
+          ...(access.networks && { networks: cidrList(access.networks) }),
           ...(htpasswd && { passwords: loginBy(htpasswd) }),
           ...(oidc && { tokens: tokensOf(oidc) }),
           ...(access.rules && { rules: rules(access.rules) }),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
-import { LOOPBACK, networks } from '../../src/access/networks.ts'
+import { cidrList, LOOPBACK } from '../../src/util/cidr.ts'
 import { adminAccess } from '../../src/admin/admin-access.ts'
 import { call, RawClient } from '../support/raw-client.ts'
 
@@ -16,7 +16,7 @@ let port: number
 
 before(async () => {
   const letIn = adminAccess({
-    isLocal: (address) => isLocal && networks(LOOPBACK)(address),
+    isLocal: (address) => isLocal && cidrList(LOOPBACK)(address),
     isServed: () => isServed,
     hosts: ['entrepot.example.org'],
     token: () => token,

@@ -4,7 +4,7 @@ import { truncate } from 'node:fs/promises'
 import { createServer, request, type Server } from 'node:http'
 import { type AddressInfo, createConnection } from 'node:net'
 import { after, before, suite, test } from 'node:test'
-import { LOOPBACK, networks } from '../../src/access/networks.ts'
+import { cidrList, LOOPBACK } from '../../src/util/cidr.ts'
 import { adminAccess } from '../../src/admin/admin-access.ts'
 import { adminApp } from '../../src/admin/admin-routes.ts'
 import { metrics } from '../../src/admin/metrics.ts'
@@ -35,7 +35,7 @@ before(async () => {
     parsePattern: parseImagePattern,
     failed: (error) => assert.fail(error as Error),
   })
-  const letIn = adminAccess({ isLocal: networks(LOOPBACK), hosts: [], token: () => undefined })
+  const letIn = adminAccess({ isLocal: cidrList(LOOPBACK), hosts: [], token: () => undefined })
   server = createServer(letIn(app))
   server.listen(0)
   await once(server, 'listening')

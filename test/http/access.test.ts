@@ -4,7 +4,7 @@ import { after, before, beforeEach, describe, test } from 'node:test'
 import { hashSync } from 'bcryptjs'
 import { bcrypt } from '../../src/access/bcrypt.ts'
 import { gate, type GateOptions } from '../../src/access/gate.ts'
-import { networks } from '../../src/access/networks.ts'
+import { cidrList } from '../../src/util/cidr.ts'
 import { passwords } from '../../src/access/passwords.ts'
 import { rules } from '../../src/access/rules.ts'
 import { blobOf, manifestOf } from '../support/fixtures.ts'
@@ -58,7 +58,7 @@ const untouched = () => assert.deepEqual([registry.opened, registry.stats], [0, 
 
 describe(
   'networks',
-  served({ networks: networks(['10.0.0.0/8']), trustedProxies: networks(['127.0.0.1']) }, (ask) => {
+  served({ networks: cidrList(['10.0.0.0/8']), trustedProxies: cidrList(['127.0.0.1']) }, (ask) => {
     test('SEC-27: a client elsewhere is refused everything, without a challenge, before anything is looked up', async () => {
       for (const path of PATHS) {
         const answer = await ask(path, [basic('ci-7', 'secret')])
@@ -87,7 +87,7 @@ describe(
 
 describe(
   'SEC-27: X-Forwarded-For without trusted proxies',
-  served({ networks: networks(['10.0.0.0/8']) }, (ask) => {
+  served({ networks: cidrList(['10.0.0.0/8']) }, (ask) => {
     test('is nothing', async () => {
       assert.equal((await ask(MANIFEST, ['X-Forwarded-For: 10.1.2.3'])).status, 403)
     })
