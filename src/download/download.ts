@@ -2,7 +2,7 @@ import { isRegistryError, RegistryError } from '../oci/errors.ts'
 import { OCTET_STREAM } from '../oci/media-types.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { BlobIngest, BlobReader } from '../ports/blob-store.ts'
-import { coalesce } from '../util/throttle.ts'
+import { throttle } from '../util/throttle.ts'
 import { type BlobSource, type Fill, fill } from './connection.ts'
 import { followers } from './readers.ts'
 import { RecentBytes } from './recent-bytes.ts'
@@ -74,7 +74,7 @@ export function transfer(options: TransferOptions): Transfer {
   let failure: unknown
 
   // Not at every chunk: many readers that follow closely would read it in as many small pieces.
-  const wakeReaders = coalesce(WAKE_EVERY, WORTH_WAKING, () =>
+  const wakeReaders = throttle(WAKE_EVERY, WORTH_WAKING, () =>
     readers.wake((position) => readableFrom(position) > position),
   )
   const ended = run()

@@ -1,10 +1,13 @@
-/** Half-open: `start` is in it, `end` is not. */
+/** A half-open range of byte positions: it includes `start` and excludes `end`. */
 export interface Interval {
   readonly start: number
   readonly end: number
 }
 
-/** A set of byte positions, kept as sorted, disjoint, non-touching intervals. It is asked for every chunk that arrives. */
+/**
+ * A set of byte positions, kept as sorted, disjoint intervals that do not touch. Every operation is logarithmic: one runs for
+ * each chunk that arrives.
+ */
 export class IntervalSet implements Iterable<Interval> {
   readonly #intervals: Interval[] = []
   #size = 0
@@ -30,13 +33,13 @@ export class IntervalSet implements Iterable<Interval> {
     list.splice(from, to - from, { start: first, end: last })
   }
 
-  /** The end of the filled stretch that holds `position`; `position` itself when that byte is missing. */
+  /** The end of the interval that contains `position`; `position` itself when that byte is missing. */
   filledFrom(position: number): number {
     const holder = this.#intervals[this.#firstEndingFrom(position + 1)]
     return holder !== undefined && holder.start <= position ? holder.end : position
   }
 
-  /** The stretch of missing bytes in [`from`, `limit`) that comes first; undefined when all are there. */
+  /** The first interval of missing bytes within [`from`, `limit`); undefined when none is missing. */
   firstGap(from: number, limit: number): Interval | undefined {
     const start = this.filledFrom(from)
     if (start >= limit) return undefined
@@ -44,7 +47,7 @@ export class IntervalSet implements Iterable<Interval> {
     return { start, end: Math.min(next?.start ?? limit, limit) }
   }
 
-  /** How many bytes are in the set. */
+  /** The number of bytes in the set. */
   get size(): number {
     return this.#size
   }
@@ -53,7 +56,7 @@ export class IntervalSet implements Iterable<Interval> {
     return this.#intervals[Symbol.iterator]()
   }
 
-  /** The index of the first interval whose end is `position` or later. */
+  /** The index of the first interval that ends at `position` or later. */
   #firstEndingFrom(position: number): number {
     let low = 0
     let high = this.#intervals.length

@@ -1,16 +1,23 @@
 import { untilAborted } from './until-aborted.ts'
 
-/** Runs a task once however many ask for it meanwhile. */
+/** Runs one task per key at a time, and shares its result among all callers that ask while it runs. */
 export interface SingleFlight<T> {
   /**
-   * Joins the running task of this key, or starts `task`. A caller's `signal` ends its own wait; the task goes on for the others,
-   * and for whoever asks next. `joined` tells the caller that it did not start it.
+   * Joins the running task of this key, or starts `task`. `joined` is true when another caller started it.
+   *
+   * `signal` ends the caller's own wait only: the task goes on for the others, and for callers that join later.
+   *
+   * @throws what the task threw, or the signal's reason. A failed task is not remembered: the next caller starts again.
    */
   run(
     key: string,
     task: () => Promise<T>,
     signal?: AbortSignal,
   ): Promise<{ readonly value: T; readonly joined: boolean }>
+  /** Whether a task of this key is running. */
+  has(key: string): boolean
+  /** How many tasks are running. */
+  readonly size: number
 }
 
 export function singleFlight<T>(): SingleFlight<T> {
@@ -20,9 +27,15 @@ export function singleFlight<T>(): SingleFlight<T> {
     async run(key, task, signal) {
       const current = running.get(key)
       if (current !== undefined) return { value: await untilAborted(current, signal), joined: true }
-      const started = task().finally(() => running.delete(key))
+      const started = Promise.try(task).finally(() => running.delete(key))
       running.set(key, started)
       return { value: await untilAborted(started, signal), joined: false }
+    },
+    has(key) {
+      return running.has(key)
+    },
+    get size() {
+      return running.size
     },
   }
 }

@@ -1,8 +1,10 @@
 /**
- * Runs `task` at the first call, and then once `enough` has been added since, or else `interval` milliseconds after the last time
- * if anything has.
+ * Limits how often `task` runs. The first call runs it at once. Later calls run it once their amounts add up to `enough`,
+ * or `interval` milliseconds after the last run, whichever is first.
+ *
+ * @returns a function that takes the amount to add.
  */
-export function coalesce(interval: number, enough: number, task: () => void): (amount: number) => void {
+export function throttle(interval: number, enough: number, task: () => void): (amount: number) => void {
   let timer: NodeJS.Timeout | undefined
   let due = 0
 

@@ -1,14 +1,14 @@
-import { setImmediate as turn } from 'node:timers/promises'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 
-/** Milliseconds. */
-const SLICE = 4
-
-/** To be called between the steps of long work: lets the event loop turn when it was held for some milliseconds. */
-export function slices(): () => Promise<void> {
+/**
+ * Makes a function to await between the steps of long work. It lets the event loop turn when the work has held the loop
+ * for `milliseconds` since the last turn, and returns at once otherwise.
+ */
+export function yieldEvery(milliseconds = 4): () => Promise<void> {
   let since = performance.now()
   return async () => {
-    if (performance.now() - since < SLICE) return
-    await turn()
+    if (performance.now() - since < milliseconds) return
+    await nextTurn()
     since = performance.now()
   }
 }

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { coalesce } from '../../src/util/throttle.ts'
+import { throttle } from '../../src/util/throttle.ts'
 
 test('the first call is made at once, those within the interval become one at its end', (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   let calls = 0
-  const call = coalesce(5, 100, () => void (calls += 1))
+  const call = throttle(5, 100, () => void (calls += 1))
   call(1)
   assert.equal(calls, 1)
   for (let i = 0; i < 10; i++) call(1)
@@ -24,7 +24,7 @@ test('the first call is made at once, those within the interval become one at it
 test('enough is not kept waiting, and begins the interval anew', (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   let calls = 0
-  const call = coalesce(5, 100, () => void (calls += 1))
+  const call = throttle(5, 100, () => void (calls += 1))
   call(1)
   t.mock.timers.tick(4)
   call(60)

@@ -1,10 +1,10 @@
 import type { DiskUsage, Share } from '../../ports/catalogue.ts'
-import { slices } from '../../util/yield-every.ts'
+import { yieldEvery } from '../../util/yield-every.ts'
 import type { Query } from '../index/sql.ts'
 
 /** Adds up who was seen to contain what, with turns of the event loop. `totals` asks for all there is. */
 export async function diskUsage(query: Query, totals: () => Promise<Share>): Promise<DiskUsage> {
-  const pause = slices()
+  const pause = yieldEvery()
   const upstreams = new Map<string, Sum & { readonly repositories: Map<string, Sum> }>()
   const claimed = sum()
   for (let last: readonly string[] = ['', '', '']; ;) {

@@ -3,7 +3,7 @@ import { diskUsage } from './disk-usage.ts'
 import { type ImageRow, imageRows } from './image-rows.ts'
 import type { Pins } from './pins.ts'
 import { purging, type PurgeOptions } from './purge.ts'
-import { slices } from '../../util/yield-every.ts'
+import { yieldEvery } from '../../util/yield-every.ts'
 import type { ContentIndex } from '../index/sqlite-index.ts'
 
 export interface CatalogueOptions extends Omit<PurgeOptions, 'describe'> {
@@ -28,7 +28,7 @@ export function catalogue(options: CatalogueOptions): ImageCatalogue {
   }
 
   async function described(rows: readonly ImageRow[]): Promise<Image[]> {
-    const pause = slices()
+    const pause = yieldEvery()
     const isPinned = await pins.predicate()
     const images: Image[] = []
     for (const row of rows) {

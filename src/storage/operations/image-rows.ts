@@ -1,6 +1,6 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { Image } from '../../ports/catalogue.ts'
-import { slices } from '../../util/yield-every.ts'
+import { yieldEvery } from '../../util/yield-every.ts'
 import type { Query } from '../index/sql.ts'
 
 /** What the index says of an image by itself. */
@@ -20,7 +20,7 @@ type ManifestRow = Pick<ImageRow, 'digest' | 'lastUsed' | 'hits'> & { readonly s
 
 /** Every image there is, with turns of the event loop. */
 export async function imageRows(query: Query): Promise<ImageRow[]> {
-  const pause = slices()
+  const pause = yieldEvery()
   const images: ImageRow[] = []
   for (let last: readonly string[] = ['', '', '']; ;) {
     const page = (await query((sql) => sql.taggedImages.all(...last))) as unknown as TaggedRow[]
@@ -50,7 +50,7 @@ export async function contentOf(
   query: Query,
   images: Iterable<Pick<ImageRow, 'digest'>>,
 ): Promise<Set<Digest>> {
-  const pause = slices()
+  const pause = yieldEvery()
   const content = new Set<Digest>()
   for (const root of new Set(Array.from(images, ({ digest }) => digest))) {
     for (const { digest } of await query((sql) => sql.closure.all(root))) content.add(digest as Digest)

@@ -5,7 +5,7 @@ import type { RepositoryName } from '../../oci/reference.ts'
 import type { BlobStore } from '../../ports/blob-store.ts'
 import type { StoreTelemetry } from '../../ports/telemetry.ts'
 import { contentOf, type ImageRow, imageRows } from './image-rows.ts'
-import { slices } from '../../util/yield-every.ts'
+import { yieldEvery } from '../../util/yield-every.ts'
 import type { Query } from '../index/sql.ts'
 
 export interface PurgeOptions {
@@ -76,7 +76,7 @@ export function purging({ query, blobs, telemetry, describe }: PurgeOptions): Im
     const unlinked = new Map(
       unlinkings.map(({ repository, digests }) => [repositoryKey(repository), digests]),
     )
-    const pause = slices()
+    const pause = yieldEvery()
     const content = new Map<Digest, number>()
     for (const digest of candidates) {
       const size = await query((sql) => sql.findContent.get(digest)?.['size'])
@@ -93,7 +93,7 @@ export function purging({ query, blobs, telemetry, describe }: PurgeOptions): Im
     candidates: ReadonlySet<Digest>,
     staying: readonly ImageRow[],
   ): Promise<ReadonlySet<Digest>> {
-    const pause = slices()
+    const pause = yieldEvery()
     const roots = new Set(staying.map(({ digest }) => digest))
     const used: { readonly digest: Digest }[] = []
     for (const digest of candidates) {
@@ -106,7 +106,7 @@ export function purging({ query, blobs, telemetry, describe }: PurgeOptions): Im
   }
 
   async function forget(images: readonly ImageRow[], unlinkings: readonly Unlinking[]): Promise<void> {
-    const pause = slices()
+    const pause = yieldEvery()
     for (const { repository, tag } of images) {
       const { upstream, name } = repository
       if (tag !== undefined) await query((sql) => sql.forgetTag.run(upstream, name, tag))
@@ -122,7 +122,7 @@ export function purging({ query, blobs, telemetry, describe }: PurgeOptions): Im
   }
 
   async function remove(digests: Iterable<Digest>): Promise<void> {
-    const pause = slices()
+    const pause = yieldEvery()
     for (const digest of digests) {
       // Somebody may have pulled it meanwhile.
       if ((await linksOf(digest)).length > 0) continue
@@ -133,7 +133,7 @@ export function purging({ query, blobs, telemetry, describe }: PurgeOptions): Im
   }
 
   async function linkedRepositories(pattern: ImagePattern): Promise<readonly RepositoryName[]> {
-    const pause = slices()
+    const pause = yieldEvery()
     const found: RepositoryName[] = []
     for (let last = { upstream: '', name: '' }; ;) {
       const row = await query((sql) => sql.nextRepository.get(last.upstream, last.name))
