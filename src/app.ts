@@ -39,7 +39,12 @@ export interface Entrepot {
 }
 
 /** Builds the parts, hands them to each other, and listens. The only place that sees all of them. `env` is for credential helpers, and says which proxies to use. */
-export async function entrepot(config: Config, log: Logger, env: NodeJS.ProcessEnv = {}): Promise<Entrepot> {
+export async function entrepot(
+  config: Config,
+  log: Logger,
+  env: NodeJS.ProcessEnv = {},
+  collectGarbage?: () => void,
+): Promise<Entrepot> {
   const { storage, cache, transfers: limits } = config
   const numbers = metrics(() => store.inventory.usage())
   const storeFailed = (error: unknown) => log.error({ err: error }, 'the store failed')
@@ -67,6 +72,7 @@ export async function entrepot(config: Config, log: Logger, env: NodeJS.ProcessE
         }),
         ...(ca && { ca: ca.text }),
         proxyFor,
+        ...(collectGarbage && { collectGarbage }),
         telemetry: numbers.upstreams,
       }),
   )
@@ -79,7 +85,7 @@ export async function entrepot(config: Config, log: Logger, env: NodeJS.ProcessE
     tags,
     policy: { ...cache, ...storage },
     pinned: store.pins.content,
-    isScarce: (name) => upstreams.get(name)?.isScarce ?? false,
+    isScarce: (name) => upstreams.get(name)?.isNearlyExhausted ?? false,
     telemetry: numbers.store,
     now,
   })

@@ -1,5 +1,7 @@
 #!/usr/bin/env -S node --max-semi-space-size=4 --heap-growing-percent=15 --no-concurrent-array-buffer-sweeping
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { type Logger, pino, stdTimeFunctions, transport } from 'pino'
 import { type Invocation, UsageMistake } from './cli/command.ts'
 import { type Commands, mistakeIn, storeCommands, usageOf } from './cli/commands.ts'
@@ -48,7 +50,7 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 async function serve(config: Config, log: Logger): Promise<void> {
-  const running = await entrepot(config, log, process.env)
+  const running = await entrepot(config, log, process.env, minorCollector())
   let stopping = false
   const stop = (signal: string) => {
     if (stopping) process.exit(EXIT.failure)
@@ -57,6 +59,13 @@ async function serve(config: Config, log: Logger): Promise<void> {
     void shutDown(running, log)
   }
   process.on('SIGTERM', stop).on('SIGINT', stop).on('exit', running.abandon)
+}
+
+/** Runs one collection of V8's young generation. V8 flags are set in this file only. */
+function minorCollector(): () => void {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as NodeJS.GCFunction
+  return () => void collect({ type: 'minor' })
 }
 
 async function shutDown(running: Entrepot, log: Logger): Promise<void> {

@@ -24,7 +24,8 @@ export interface Freshness {
 }
 
 /**
- * Whether a cached tag may be served at `now` (epoch milliseconds). `isScarce`: upstream said that it will soon answer no more.
+ * Whether a cached tag may be served at `now` (epoch milliseconds). `isNearlyExhausted`: the upstream's
+ * rate limit is nearly used up.
  *
  * An entry checked in the future was written under another clock: how old it is cannot be known, so it has to be revalidated,
  * and is worth serving only in an outage.
@@ -34,10 +35,10 @@ export function freshnessOf(
   entry: TagEntry,
   now: number,
   policy: FreshnessPolicy,
-  isScarce = false,
+  isNearlyExhausted = false,
 ): Freshness {
   const rule = policy.rules.find(({ match }) => match.test(tag))?.fresh ?? 0
-  const fresh = isScarce ? rule * STRETCH : rule
+  const fresh = isNearlyExhausted ? rule * STRETCH : rule
   const age = now - entry.checkedAt
   const left = age < 0 ? 0 : fresh - age
   const state = left > 0 ? 'fresh' : -left <= policy.staleIfError ? 'stale' : 'expired'

@@ -36,7 +36,8 @@ export function proxyTagService(
   const checks = singleFlight<Digest | undefined>()
 
   return (repository, upstream, manifests) => {
-    const judge = (tag: string, entry: TagEntry) => freshnessOf(tag, entry, now(), policy, upstream.isScarce)
+    const judge = (tag: string, entry: TagEntry) =>
+      freshnessOf(tag, entry, now(), policy, upstream.isNearlyExhausted)
 
     return {
       recall(tag, report) {

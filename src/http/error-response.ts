@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 import { type ErrorCode, RegistryError } from '../oci/errors.ts'
-import type { QuestionKind } from '../ports/telemetry.ts'
+import type { RequestKind } from '../ports/telemetry.ts'
 import type { Exchange } from './exchange.ts'
 import { sendJson } from './send.ts'
 
@@ -36,7 +36,7 @@ const ANSWERS: Record<ErrorCode, readonly [status: number, code: string]> = {
 }
 
 /** How "it does not exist" is said to each question. NAME_UNKNOWN on referrers makes oras fail instead of trying the tag schema. */
-const UNKNOWN_TO: Partial<Record<QuestionKind, ErrorCode>> = {
+const UNKNOWN_TO: Partial<Record<RequestKind, ErrorCode>> = {
   blob: 'BLOB_UNKNOWN',
   manifest: 'MANIFEST_UNKNOWN',
   tag: 'MANIFEST_UNKNOWN',
@@ -66,7 +66,7 @@ export function sendError(exchange: Exchange, error: unknown): void {
   })
 }
 
-function wireCode(cause: ErrorCode, code: string, kind: QuestionKind | undefined): string {
+function wireCode(cause: ErrorCode, code: string, kind: RequestKind | undefined): string {
   if (kind === undefined) return code
   if (cause === 'UPSTREAM_DENIED') return UNKNOWN_TO[kind] ?? code
   return kind === 'referrers' && code === 'NAME_UNKNOWN' ? 'MANIFEST_UNKNOWN' : code

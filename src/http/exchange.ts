@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { CacheStatus } from '../ports/read-options.ts'
 import type { ReadOptions } from '../ports/read-options.ts'
-import type { QuestionKind } from '../ports/telemetry.ts'
+import type { RequestKind } from '../ports/telemetry.ts'
 
 /**
  * One request and its answer, on Node's own objects: a web Response per answer costs more than all else that a warm manifest
@@ -17,7 +17,7 @@ export class Exchange {
   readonly isHead: boolean
   /** Who asks, where it was said and found to be true. */
   identity?: string
-  kind?: QuestionKind
+  kind?: RequestKind
   upstream?: string
   repository?: string
   /** Tag or digest. */

@@ -1,11 +1,11 @@
 /** What the parts tell about themselves. `admin/metrics.ts` counts it; a part never knows who listens. */
 
-/** The kinds of question a client or this proxy asks a registry; `tag` is a manifest by tag, `token` goes to the token realm. */
-export type QuestionKind = 'blob' | 'manifest' | 'tag' | 'tags' | 'referrers' | 'ping'
+/** What a request to a registry asks for. `tag` is a manifest by tag. */
+export type RequestKind = 'blob' | 'manifest' | 'tag' | 'tags' | 'referrers' | 'ping'
 
 export interface RequestTelemetry {
   answered(request: {
-    readonly kind: QuestionKind
+    readonly kind: RequestKind
     readonly result: 'hit' | 'miss' | 'collapsed' | 'stale' | 'negative' | 'error'
     readonly upstream: string
     readonly seconds: number
@@ -15,7 +15,7 @@ export interface RequestTelemetry {
 
 export interface UpstreamTelemetry {
   /** `status` is undefined when there was no answer. */
-  answered(upstream: string, kind: QuestionKind | 'token', status: number | undefined): void
+  answered(upstream: string, kind: RequestKind | 'token', status: number | undefined): void
   received(upstream: string, bytes: number): void
   rateLimit(upstream: string, remaining: number): void
   available(upstream: string, up: boolean): void

@@ -3,7 +3,7 @@ import { Agent } from 'undici'
 import type { UpstreamTelemetry } from '../ports/telemetry.ts'
 import type { Upstream } from '../ports/upstream.ts'
 import { authorizer } from './auth/authorizer.ts'
-import { chunkSweeper } from './net/minor-gc.ts'
+import { minorGc } from './body/minor-gc.ts'
 import type { CredentialSource } from './credentials/credentials.ts'
 import { deadline } from './net/with-timeout.ts'
 import { dialer, dialledAs, isPrivateHost } from './net/dialer.ts'
@@ -38,6 +38,8 @@ export interface UpstreamClientOptions {
   readonly now?: () => number
   /** Nothing goes through a proxy without. */
   readonly proxyFor?: ProxyFor
+  /** Runs a minor garbage collection: see `minorGc`. */
+  readonly collectGarbage?: () => void
   /** Instead of the system's name resolution. */
   readonly lookup?: LookupFunction
 }
@@ -74,7 +76,7 @@ export function upstreamClient(options: UpstreamClientOptions): Upstream & { clo
 
   const bounded = deadline(name, headers)
   const budget = rateBudget(now)
-  const sweep = chunkSweeper()
+  const received = minorGc(options.collectGarbage ?? (() => {}))
   const plain = exchange({ upstream: name, origin: url.origin, lanes, telemetry, budget })
   const tokens = tokenSource({ upstream: name, ask: plain, bounded, credentials })
   const own = authorizer({ upstream: name, url, tokenRealms, credentials, tokens, ask: plain })
@@ -82,11 +84,11 @@ export function upstreamClient(options: UpstreamClientOptions): Upstream & { clo
 
   return {
     name,
-    get isScarce() {
-      return budget.isScarce
+    get isNearlyExhausted() {
+      return budget.isNearlyExhausted
     },
     repository: (repository) =>
-      upstreamRepository({ upstream: name, url, repository, ask, bounded, telemetry, budget, sweep }),
+      upstreamRepository({ upstream: name, url, repository, ask, bounded, telemetry, budget, received }),
     async close() {
       await Promise.all([lanes.blobs.destroy(), lanes.metadata.destroy()])
     },

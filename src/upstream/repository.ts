@@ -4,9 +4,9 @@ import { RegistryError } from '../oci/errors.ts'
 import type { Interval } from '../util/interval-set.ts'
 import { essenceOf, MANIFEST_ACCEPT, OCI_INDEX, OCTET_STREAM } from '../oci/media-types.ts'
 import type { Page, Referrers, TagPage } from '../ports/repository.ts'
-import type { QuestionKind, UpstreamTelemetry } from '../ports/telemetry.ts'
+import type { RequestKind, UpstreamTelemetry } from '../ports/telemetry.ts'
 import type { BlobBody, ResolvedTag, UpstreamRepository } from '../ports/upstream.ts'
-import type { ChunkSweeper } from './net/minor-gc.ts'
+import type { MinorGc } from './body/minor-gc.ts'
 import { type Answer, type Ask, discard, headerOf, type Question } from './requests.ts'
 import { blobBody, lengthOf, placeOf } from './body/blob-body.ts'
 import type { Bounded } from './net/with-timeout.ts'
@@ -24,8 +24,8 @@ export interface RepositoryOptions {
   readonly ask: Ask
   readonly bounded: Bounded
   readonly telemetry: UpstreamTelemetry
-  readonly budget: Pick<RateBudget, 'isScarce'>
-  readonly sweep: ChunkSweeper
+  readonly budget: Pick<RateBudget, 'isNearlyExhausted'>
+  readonly received: MinorGc
 }
 
 /** Not there, or not any more. */
@@ -43,7 +43,7 @@ export function upstreamRepository(options: RepositoryOptions): UpstreamReposito
   const root = `${url.pathname.replace(/\/$/, '')}/v2/${repository}`
 
   const ask = (
-    kind: QuestionKind,
+    kind: RequestKind,
     path: string,
     rest: Pick<Question, 'headers' | 'signal'> & { method?: 'HEAD' },
   ): Promise<Answer> =>
@@ -117,7 +117,7 @@ export function upstreamRepository(options: RepositoryOptions): UpstreamReposito
       answer.body.destroy()
       throw invalidAnswer(upstream, place.problem)
     }
-    return blobBody(upstream, answer, place, telemetry, options.sweep)
+    return blobBody(upstream, answer, place, telemetry, options.received)
   }
 
   const sizeOfBlob = async (digest: Digest, signal: AbortSignal): Promise<number | undefined> => {
@@ -178,8 +178,8 @@ export function upstreamRepository(options: RepositoryOptions): UpstreamReposito
   }
 
   return {
-    get isScarce() {
-      return options.budget.isScarce
+    get isNearlyExhausted() {
+      return options.budget.isNearlyExhausted
     },
     resolve: (tag, signal) => bounded((signal) => resolve(tag, signal), signal),
     manifest: (digest, signal) => bounded((signal) => getManifest('manifest', digest, signal), signal),

@@ -1,9 +1,9 @@
 import type { Dispatcher } from 'undici'
-import type { QuestionKind } from '../ports/telemetry.ts'
+import type { RequestKind } from '../ports/telemetry.ts'
 
 /** One request to a registry or to where it sends us. */
 export interface Question {
-  readonly kind: QuestionKind | 'token'
+  readonly kind: RequestKind | 'token'
   /** POST and a body for tokens alone: this proxy reads. */
   readonly method: 'GET' | 'HEAD' | 'POST'
   readonly body?: string

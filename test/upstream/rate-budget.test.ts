@@ -6,7 +6,11 @@ import { rateBudget } from '../../src/upstream/resilience/rate-budget.ts'
 const answer = (headers: Record<string, string>) => ({ headers }) as unknown as Answer
 
 test('what upstream says of its limits', () => {
-  const table: [headers: Record<string, string>, remaining: number | undefined, isScarce: boolean][] = [
+  const table: [
+    headers: Record<string, string>,
+    remaining: number | undefined,
+    isNearlyExhausted: boolean,
+  ][] = [
     [{}, undefined, false],
     [{ 'ratelimit-limit': '100;w=21600', 'ratelimit-remaining': '76;w=21600' }, 76, false],
     [{ 'ratelimit-limit': '100;w=21600', 'ratelimit-remaining': '9;w=21600' }, 9, true],
@@ -15,10 +19,10 @@ test('what upstream says of its limits', () => {
     [{ 'ratelimit-limit': 'many', 'ratelimit-remaining': 'few' }, undefined, false],
     [{ 'ratelimit-limit': '0', 'ratelimit-remaining': '0' }, 0, false],
   ]
-  for (const [headers, remaining, isScarce] of table) {
+  for (const [headers, remaining, isNearlyExhausted] of table) {
     const budget = rateBudget(() => 0)
     assert.equal(budget.observe(answer(headers)), remaining, JSON.stringify(headers))
-    assert.equal(budget.isScarce, isScarce, JSON.stringify(headers))
+    assert.equal(budget.isNearlyExhausted, isNearlyExhausted, JSON.stringify(headers))
   }
 })
 
@@ -28,10 +32,10 @@ test('scarcity ends with the window, or when upstream says so', () => {
   const few = answer({ 'ratelimit-limit': '100;w=60', 'ratelimit-remaining': '1;w=60' })
   budget.observe(few)
   now = 59_999
-  assert.equal(budget.isScarce, true)
+  assert.equal(budget.isNearlyExhausted, true)
   now = 60_000
-  assert.equal(budget.isScarce, false)
+  assert.equal(budget.isNearlyExhausted, false)
   budget.observe(few)
   budget.observe(answer({ 'ratelimit-limit': '100;w=60', 'ratelimit-remaining': '100;w=60' }))
-  assert.equal(budget.isScarce, false)
+  assert.equal(budget.isNearlyExhausted, false)
 })

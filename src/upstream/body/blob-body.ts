@@ -3,7 +3,7 @@ import type { UpstreamTelemetry } from '../../ports/telemetry.ts'
 import type { BlobBody } from '../../ports/upstream.ts'
 import { type Answer, headerOf } from '../requests.ts'
 import { ChunkIterator } from './chunk-iterator.ts'
-import type { ChunkSweeper } from '../net/minor-gc.ts'
+import type { MinorGc } from './minor-gc.ts'
 import { failure } from '../failures.ts'
 
 /** Where the bytes of a 200 or 206 belong, or what contradicts itself in its headers. */
@@ -35,7 +35,7 @@ export function blobBody(
   answer: Answer,
   place: Pick<BlobBody, 'start' | 'total'>,
   telemetry: UpstreamTelemetry,
-  sweep: ChunkSweeper,
+  received: MinorGc,
 ): BlobBody {
   const etag = headerOf(answer, 'etag')
   return {
@@ -45,7 +45,7 @@ export function blobBody(
     [Symbol.asyncIterator]() {
       answer.body.on('data', ({ length }: Buffer) => {
         telemetry.received(upstream, length)
-        sweep(length)
+        received(length)
       })
       return new ChunkIterator(answer.body, (error) => failure(upstream, error))
     },

@@ -3,7 +3,7 @@ import { type Answer, headerOf } from '../requests.ts'
 /** What an upstream says of how many requests it will still answer. */
 export interface RateBudget {
   /** Few are left: they are kept for what is not cached. */
-  readonly isScarce: boolean
+  readonly isNearlyExhausted: boolean
   /** @returns how many are left, where the answer says so */
   observe(answer: Answer): number | undefined
 }
@@ -21,7 +21,7 @@ export function rateBudget(now: () => number): RateBudget {
   let scarceUntil = -Infinity
 
   return {
-    get isScarce() {
+    get isNearlyExhausted() {
       return now() < scarceUntil
     },
     observe(answer) {

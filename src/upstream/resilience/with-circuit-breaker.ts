@@ -45,14 +45,14 @@ export function guardedUpstream(
 
   return {
     name: upstream.name,
-    get isScarce() {
-      return upstream.isScarce
+    get isNearlyExhausted() {
+      return upstream.isNearlyExhausted
     },
     repository(name) {
       const repository = upstream.repository(name)
       const guarded: UpstreamRepository = {
-        get isScarce() {
-          return repository.isScarce
+        get isNearlyExhausted() {
+          return repository.isNearlyExhausted
         },
         resolve: (tag, signal) => ask(() => repository.resolve(tag, signal), signal),
         manifest: (digest, signal) => ask(() => repository.manifest(digest, signal), signal),
