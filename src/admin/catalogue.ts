@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import type { ImageCatalogue } from '../ports/catalogue.ts'
+import type { ImageCatalogue } from '../ports/operations.ts'
 import { bodyOf, type ParsePattern, patternOf } from './body.ts'
 import type { AdminEnv } from './refuse.ts'
 import { imageToJson, purgedToJson } from './image-json.ts'

@@ -1,4 +1,4 @@
-import type { Image, Pin, Purged } from '../ports/catalogue.ts'
+import type { Image, Pin, Purged } from '../ports/operations.ts'
 import { imageText } from '../oci/image-pattern.ts'
 
 /** An image as the admin API tells it. `image` is a pattern that means it alone; instants are ISO 8601. */

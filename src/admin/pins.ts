@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import type { PinList } from '../ports/catalogue.ts'
+import type { PinList } from '../ports/operations.ts'
 import { bodyOf, type ParsePattern, patternOf } from './body.ts'
 import { type AdminEnv, refuse } from './refuse.ts'
 import { pinToJson } from './image-json.ts'

@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import type { Verify } from '../ports/verification.ts'
+import type { Verify } from '../ports/operations.ts'
 import { bodyOf } from './body.ts'
 import type { AdminEnv } from './refuse.ts'
 

@@ -1,5 +1,5 @@
 import { schedule } from 'node-cron'
-import type { BadObject, Verify } from '../ports/verification.ts'
+import type { BadObject, Verify } from '../ports/operations.ts'
 
 export interface ScrubScheduler {
   /** Ends the schedule, and the verification that runs. */

@@ -1,9 +1,105 @@
-import type { ImageCatalogue, PinList } from './catalogue.ts'
-import type { Verify } from './verification.ts'
+/**
+ * What an operator does with a store: see what is stored, remove it, keep it, verify it. One implementation works on an
+ * open store, another through the admin API of the process that has it open. Sizes are bytes, instants epoch milliseconds.
+ */
+import type { Digest } from '../oci/digest.ts'
+import type { ImageName, ImagePattern } from '../oci/image-pattern.ts'
 
-/** What an operator does with a store: with one that is open here, or through the admin API of the process that has it. */
 export interface Operations {
   readonly catalogue: ImageCatalogue
   readonly pins: PinList
   readonly verify: Verify
 }
+
+export interface Image extends ImageName {
+  /** The stored bytes of its manifest and of everything the manifest refers to. 0 when only the tag is known. */
+  readonly size: number
+  /** The bytes that no other image uses, which purging this image alone would free. */
+  readonly unshared: number
+  /** undefined when its manifest is not stored. */
+  readonly storedAt?: number | undefined
+  readonly lastUsed: number
+  /** How often its manifest was served from the store. */
+  readonly hits: number
+  readonly isPinned: boolean
+}
+
+export interface Size {
+  readonly objects: number
+  readonly bytes: number
+}
+
+/**
+ * An object counts once in each sum it belongs to. The repositories of an upstream therefore add up to more than the
+ * upstream when they share layers.
+ */
+export interface DiskUsage extends Size {
+  readonly upstreams: readonly UpstreamUsage[]
+  /** Content that no repository is linked to. Links are lost with the index, until a client's pull proves them again. */
+  readonly unlinked: Size
+}
+
+export interface UpstreamUsage extends Size {
+  readonly name: string
+  readonly repositories: readonly (Size & { readonly name: string })[]
+}
+
+export interface Purged extends Size {
+  /** The images that were removed, or with `dryRun` would be. */
+  readonly images: readonly Image[]
+  /** The images that matched and stay because they are pinned. */
+  readonly pinned: readonly Image[]
+}
+
+export interface ImageCatalogue {
+  /** The most recently used first. An image without a tag was pulled by digest, or its tag has moved. */
+  images(pattern: ImagePattern): Promise<readonly Image[]>
+  usage(): Promise<DiskUsage>
+  /**
+   * Forgets the images and removes the content that no other image uses. A pattern without tag and digest also removes
+   * what its repositories hold besides images. With `dryRun`, only reports what would be removed.
+   */
+  purge(pattern: ImagePattern, options: { readonly dryRun: boolean }): Promise<Purged>
+}
+
+export interface Pin {
+  readonly pattern: string
+  /** undefined when the configuration has it. */
+  readonly addedAt?: number | undefined
+}
+
+export interface PinList {
+  list(): Promise<readonly Pin[]>
+  /** @returns false when it is pinned already */
+  add(pattern: ImagePattern): Promise<boolean>
+  /** @returns false when there is no such pin, or the configuration has it */
+  remove(pattern: ImagePattern): Promise<boolean>
+}
+
+/** An object whose file does not match its digest. It is removed, and downloaded again when a client asks for it. */
+export interface BadObject {
+  readonly digest: Digest
+  /** The size it should have. */
+  readonly size: number
+  readonly problem: 'missing' | 'wrong size' | 'wrong content' | 'unreadable'
+  /** The repositories that contain it, such as `docker.io/library/alpine`. */
+  readonly repositories: readonly string[]
+}
+
+export interface VerificationStep {
+  readonly checked: Size
+  /** All content at the start. */
+  readonly total: Size
+  /** The objects found since the last step. */
+  readonly bad: readonly BadObject[]
+  /** Set on the last step. */
+  readonly isDone: boolean
+}
+
+export interface VerifyOptions {
+  readonly bytesPerSecond: number
+  readonly signal?: AbortSignal
+}
+
+/** Hashes all content and reports progress. Leaving the loop stops it. */
+export type Verify = (options: VerifyOptions) => AsyncIterable<VerificationStep>

@@ -15,28 +15,38 @@ import {
 export interface OpenFile {
   read(buffer: Uint8Array, position: number): Promise<number>
   write(bytes: Uint8Array, position: number): Promise<number>
-  /** Makes what was written survive a loss of power. */
+  /** Makes the written bytes survive a loss of power. */
   sync(): Promise<void>
   size(): Promise<number>
   close(): Promise<void>
 }
 
-/** The little of a file system that the store uses, so that tests can have it fail, or forget what was not synced. */
-export interface Files {
-  /** `r` for reading, `wx+` a new one for both, `r+` one that is there for both. */
+export interface ContentFiles {
+  /** `r` reads. `wx+` creates a file and opens it for both. `r+` opens an existing file for both. */
   open(path: string, flags: 'r' | 'wx+' | 'r+'): Promise<OpenFile>
   rename(from: string, to: string): Promise<void>
-  /** What is not there is removed already. */
+  /** Does nothing when the file does not exist. */
   remove(path: string): Promise<void>
+  /** Epoch milliseconds. */
+  modifiedAt(path: string): Promise<number>
+}
+
+export interface TextFiles {
+  readText(path: string): Promise<string>
+  writeText(path: string, text: string): Promise<void>
+}
+
+export interface Folders {
   makeFolder(path: string): Promise<void>
   /** Makes the names in a folder survive a loss of power. */
   syncFolder(path: string): Promise<void>
   list(path: string): Promise<readonly string[]>
-  readText(path: string): Promise<string>
-  writeText(path: string, text: string): Promise<void>
-  modifiedAt(path: string): Promise<number>
+  /** Free bytes of the file system that holds `path`. */
   freeBytes(path: string): Promise<number>
 }
+
+/** The part of a file system that the store uses. Tests replace it with one that fails or forgets unsynced writes. */
+export type Files = ContentFiles & TextFiles & Folders
 
 export function realFiles(): Files {
   return {
@@ -45,6 +55,9 @@ export function realFiles(): Files {
     },
     rename,
     remove: (path) => rm(path, { force: true }),
+    modifiedAt: async (path) => (await stat(path)).mtimeMs,
+    readText: (path) => readFile(path, 'utf8'),
+    writeText: (path, text) => writeFile(path, text),
     async makeFolder(path) {
       await mkdir(path, { recursive: true })
     },
@@ -53,9 +66,6 @@ export function realFiles(): Files {
       await folder.sync()
     },
     list: (path) => readdir(path),
-    readText: (path) => readFile(path, 'utf8'),
-    writeText: (path, text) => writeFile(path, text),
-    modifiedAt: async (path) => (await stat(path)).mtimeMs,
     async freeBytes(path) {
       const { bavail, bsize } = await statfs(path)
       return bavail * bsize

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { ImageCatalogue } from '../ports/catalogue.ts'
+import type { ImageCatalogue, Verify } from '../ports/operations.ts'
 import type { ImagePattern } from '../oci/image-pattern.ts'
 import { ALGORITHMS, type Digest } from '../oci/digest.ts'
 import type {
@@ -12,18 +12,17 @@ import type {
 } from '../ports/metadata.ts'
 import type { BlobStore } from '../ports/blob-store.ts'
 import type { StoreTelemetry } from '../ports/telemetry.ts'
-import type { Verify } from '../ports/verification.ts'
-import { catalogue } from './operations/image-catalogue.ts'
+import { createCatalogue } from './operations/image-catalogue.ts'
 import { fileBlobStore, type VerifyReads } from './blobs/file-blob-store.ts'
 import { type Files, realFiles } from './files.ts'
 import { acquireLock } from './lock.ts'
-import { type PartFiles, partFiles } from './blobs/part-file.ts'
+import { partials as openPartials, type SweepLimits } from './blobs/partials.ts'
 import { type Paths, paths as pathsOf } from './paths.ts'
 import { type Pins, pins } from './operations/pins.ts'
 import { rebuildContent } from './rebuild.ts'
 import { sqliteIndex } from './index/sqlite-index.ts'
-import { attempts, forgiveStorage, unlessMissing } from './storage-errors.ts'
-import { verifying } from './operations/verify.ts'
+import { storageOperation, ignoreStorageError, ignoreNotFound } from './storage-operation.ts'
+import { createVerify } from './operations/verify.ts'
 
 export interface FilesystemStore {
   readonly blobs: BlobStore
@@ -38,7 +37,7 @@ export interface FilesystemStore {
   /** Looks at all that is stored. */
   readonly verify: Verify
   /** Removes unfinished downloads that are older than this (milliseconds), and the oldest beyond this many bytes. */
-  sweepPartials(limits: Parameters<PartFiles['sweep']>[0]): Promise<void>
+  sweepPartials(limits: SweepLimits): Promise<void>
   /** Writes and removes a file. @throws when that is not possible. */
   probe(): Promise<void>
   close(): Promise<void>
@@ -72,7 +71,7 @@ const CACHEDIR_TAG =
 export async function filesystemStore(options: FilesystemStoreOptions): Promise<FilesystemStore> {
   const { root, telemetry, pinned = [], files = realFiles(), now = Date.now } = options
   const paths = pathsOf(root)
-  const attempt = attempts(telemetry)
+  const run = storageOperation(telemetry)
   await files.makeFolder(root)
   const lock = acquireLock(paths.lock)
   try {
@@ -81,9 +80,9 @@ export async function filesystemStore(options: FilesystemStoreOptions): Promise<
     for (const algorithm of ALGORITHMS) await files.makeFolder(join(paths.blobs, algorithm))
     await files.syncFolder(paths.blobs)
     await files.syncFolder(root)
-    const boot = await files.readText(BOOT_ID).catch(unlessMissing)
-    const parts = partFiles(files, paths, boot?.trim())
-    await parts.recover()
+    const boot = await files.readText(BOOT_ID).catch(ignoreNotFound)
+    const partials = openPartials(files, paths, boot?.trim())
+    await partials.recover()
     let closed = false
     let isComplete = true
     let rebuilt = Promise.resolve()
@@ -95,7 +94,7 @@ export async function filesystemStore(options: FilesystemStoreOptions): Promise<
           files,
           paths,
           content,
-          attempt,
+          run,
           telemetry,
           stopped: () => closed,
         })
@@ -103,7 +102,7 @@ export async function filesystemStore(options: FilesystemStoreOptions): Promise<
     }
     const index = sqliteIndex({
       file: paths.index,
-      attempt,
+      run,
       telemetry,
       pinned,
       now,
@@ -111,9 +110,9 @@ export async function filesystemStore(options: FilesystemStoreOptions): Promise<
     })
     const { content, links, references, tags, query } = index
     if (lock.wasAbandoned && isComplete) rebuild()
-    const clamped = index.clampInstants(() => closed).catch(forgiveStorage)
+    const clamped = index.clampInstants(() => closed).catch(ignoreStorageError)
     const { verify = 'never', corrupt = () => {} } = options
-    const store = fileBlobStore({ files, paths, parts, content, attempt, telemetry, verify, corrupt })
+    const store = fileBlobStore({ files, paths, partials, content, run, telemetry, verify, corrupt })
     const pinning = pins({ query, configured: pinned, now })
 
     return {
@@ -123,7 +122,7 @@ export async function filesystemStore(options: FilesystemStoreOptions): Promise<
       links,
       references,
       tags,
-      catalogue: catalogue({
+      catalogue: createCatalogue({
         query,
         content,
         pins: pinning,
@@ -132,8 +131,8 @@ export async function filesystemStore(options: FilesystemStoreOptions): Promise<
         flush: index.flush,
       }),
       pins: pinning,
-      verify: verifying({ files, paths, query, totals: content.totals, discard: store.discard }),
-      sweepPartials: (limits) => attempt('sweep', () => parts.sweep(limits, now())),
+      verify: createVerify({ files, paths, query, totals: content.totals, discard: store.discard }),
+      sweepPartials: (limits) => run('sweep', () => partials.sweep(limits, now())),
       async probe() {
         await files.makeFolder(paths.ingest)
         const path = `${paths.ingest}/probe`
@@ -161,7 +160,7 @@ export async function filesystemStore(options: FilesystemStoreOptions): Promise<
 }
 
 async function checkFormat(files: Files, paths: Paths): Promise<void> {
-  const format = await files.readText(paths.format).catch(unlessMissing)
+  const format = await files.readText(paths.format).catch(ignoreNotFound)
   // Empty: the machine stopped before it was on the disk.
   if (format === undefined || format === '') {
     await files.writeText(paths.cacheDirTag, CACHEDIR_TAG)

@@ -1,15 +1,15 @@
 import { rmSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import { codeOf, isBusy, isCorrupt } from './storage-errors.ts'
+import { codeOf, isBusy, isCorrupt } from './storage-operation.ts'
 
 export interface Lock {
-  /** The last holder was killed, or left something unfinished: what it did may be half done. */
+  /** The last holder was killed, or left work unfinished: its last change may be half done. */
   readonly wasAbandoned: boolean
-  /** `unfinished`: the next holder is to find it abandoned. */
+  /** With `unfinished`, the next holder finds the lock abandoned. */
   release(options?: { readonly unfinished: boolean }): void
 }
 
-/** Another process has the store. */
+/** Another process has the store open. */
 class StoreInUse extends Error {
   readonly code = 'ESTOREINUSE'
   /** `process 4711` */
@@ -25,14 +25,14 @@ export function isInUse(error: unknown): error is Error & { readonly holder: str
   return error instanceof StoreInUse
 }
 
-/** Milliseconds. Long enough for another's look at who holds it. */
-const PATIENCE = 100
+/** Milliseconds to wait for the lock. Another process holds it this briefly while it reads the holder's pid. */
+const BUSY_TIMEOUT = 100
 
 /**
- * Keeps a second process out of the store. It is SQLite's lock on a file, for it is the kernel's: it ends with its holder however
- * that dies, and holds between containers, where the same pid means somebody else.
+ * Keeps a second process out of the store. The lock is a SQLite file lock: the kernel releases it when the process dies,
+ * and unlike a pid file it works across containers.
  *
- * @throws Error, of which `isInUse` holds, naming the pid of the process that holds it.
+ * @throws StoreInUse (see `isInUse`), which names the pid of the holder.
  */
 export function acquireLock(path: string): Lock {
   try {
@@ -46,10 +46,10 @@ export function acquireLock(path: string): Lock {
 }
 
 function acquire(path: string): Lock {
-  const db = new DatabaseSync(path, { timeout: PATIENCE })
+  const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT })
   try {
     db.exec('BEGIN IMMEDIATE')
-    const wasAbandoned = leaveName(db)
+    const wasAbandoned = recordHolder(db)
     db.exec('BEGIN IMMEDIATE')
     return { wasAbandoned, release: ({ unfinished } = { unfinished: false }) => release(db, unfinished) }
   } catch (error) {
@@ -59,8 +59,8 @@ function acquire(path: string): Lock {
   }
 }
 
-/** Ends the transaction. @returns whether the name of an earlier holder was still there */
-function leaveName(db: DatabaseSync): boolean {
+/** Ends the transaction. @returns whether an earlier holder was still recorded */
+function recordHolder(db: DatabaseSync): boolean {
   try {
     db.exec('CREATE TABLE IF NOT EXISTS holder (pid INTEGER NOT NULL) STRICT')
     const wasAbandoned = db.prepare('SELECT pid FROM holder').get() !== undefined
@@ -68,7 +68,7 @@ function leaveName(db: DatabaseSync): boolean {
     return wasAbandoned
   } catch (error) {
     if (codeOf(error) !== 'ERR_SQLITE_ERROR' || isCorrupt(error)) throw error
-    // A full disk keeps nobody from locking, only from leaving a name.
+    // A full disk prevents the record, but not the lock.
     if (db.isTransaction) db.exec('ROLLBACK')
     return true
   }
@@ -87,7 +87,7 @@ function release(db: DatabaseSync, unfinished: boolean): void {
   try {
     if (!unfinished) db.exec('DELETE FROM holder; COMMIT')
   } catch (error) {
-    // The name stays, and the next holder looks more closely.
+    // The record stays, and the next holder checks the files.
     if (codeOf(error) !== 'ERR_SQLITE_ERROR') throw error
   } finally {
     db.close()

@@ -2,16 +2,16 @@ import { join } from 'node:path'
 import { algorithmOf, type Digest, hexOf } from '../oci/digest.ts'
 
 /**
- * The store's folder, and the only maker of paths in it:
+ * The layout of the store's folder. Every path in it is made here.
  *
  *     FORMAT                        "entrepot 1"
- *     CACHEDIR.TAG                  tells backup programs to pass it over
- *     index.sqlite                  what is known about the content; rebuilt when lost
- *     index.sqlite.corrupt          the last one that was found damaged
+ *     CACHEDIR.TAG                  tells backup programs to skip the folder
+ *     index.sqlite                  what is known about the content; rebuilt when it is lost
+ *     index.sqlite.corrupt          the last index that was found damaged
  *     index.sqlite.lock             held by the process that has the store open
- *     blobs/<algorithm>/ab/<hex>    committed: whole, verified, immutable. Manifests too
- *     ingest/<id>.part              on its way in
- *     ingest/<id>.json              which of its bytes are there
+ *     blobs/<algorithm>/ab/<hex>    committed content: whole, verified, immutable. Includes manifests
+ *     ingest/<id>.part              content being downloaded
+ *     ingest/<id>.json              its checkpoint: which of its bytes have been written
  */
 export interface Paths {
   readonly root: string
@@ -21,11 +21,11 @@ export interface Paths {
   readonly index: string
   readonly blobs: string
   readonly ingest: string
-  /** Folder of a committed object. */
+  /** The folder of a committed object. */
   folderOf(digest: Digest): string
   blob(digest: Digest): string
   part(id: string): string
-  sidecar(id: string): string
+  checkpoint(id: string): string
 }
 
 export function paths(root: string): Paths {
@@ -43,6 +43,6 @@ export function paths(root: string): Paths {
     folderOf,
     blob: (digest) => join(folderOf(digest), hexOf(digest)),
     part: (id) => join(ingest, `${id}.part`),
-    sidecar: (id) => join(ingest, `${id}.json`),
+    checkpoint: (id) => join(ingest, `${id}.json`),
   }
 }

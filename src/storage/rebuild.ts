@@ -5,13 +5,13 @@ import type { StoreTelemetry } from '../ports/telemetry.ts'
 import type { Files } from './files.ts'
 import type { Paths } from './paths.ts'
 import type { ContentIndex } from './index/sqlite-index.ts'
-import { type Attempt, codeOf, forgiveStorage, unlessMissing } from './storage-errors.ts'
+import { type StorageOperation, codeOf, ignoreStorageError, ignoreNotFound } from './storage-operation.ts'
 
 export interface RebuildOptions {
   readonly files: Files
   readonly paths: Paths
   readonly content: ContentIndex
-  readonly attempt: Attempt
+  readonly run: StorageOperation
   readonly telemetry: StoreTelemetry
   /** Ends it early. */
   readonly stopped: () => boolean
@@ -27,7 +27,7 @@ const PIECE = 1024 * 1024
  * @returns false when some could not be looked at.
  */
 export async function rebuildContent(options: RebuildOptions): Promise<boolean> {
-  const { files, paths, content, attempt, telemetry, stopped } = options
+  const { files, paths, content, run, telemetry, stopped } = options
   const buffer = Buffer.allocUnsafe(PIECE)
   let complete = true
 
@@ -36,7 +36,7 @@ export async function rebuildContent(options: RebuildOptions): Promise<boolean> 
       for (const name of await listing(`${paths.blobs}/${algorithm}/${folder}`)) {
         if (stopped()) return false
         const path = `${paths.blobs}/${algorithm}/${folder}/${name}`
-        await attempt('rebuild', () => adopt(path, `${algorithm}:${name}`)).catch(skipped)
+        await run('rebuild', () => adopt(path, `${algorithm}:${name}`)).catch(skipped)
         await turn()
       }
     }
@@ -50,7 +50,7 @@ export async function rebuildContent(options: RebuildOptions): Promise<boolean> 
     if (size !== undefined) {
       await content.add(digest, { size, mediaType: OCTET_STREAM })
       // It may have been evicted while it was hashed.
-      const file = await files.open(path, 'r').catch(unlessMissing)
+      const file = await files.open(path, 'r').catch(ignoreNotFound)
       await file?.close()
       if (file === undefined) await content.remove(digest)
       return
@@ -76,13 +76,13 @@ export async function rebuildContent(options: RebuildOptions): Promise<boolean> 
   }
 
   async function listing(folder: string): Promise<readonly string[]> {
-    const names = await attempt('rebuild', () => files.list(folder).catch(unlessFolder)).catch(skipped)
+    const names = await run('rebuild', () => files.list(folder).catch(unlessFolder)).catch(skipped)
     return names ?? []
   }
 
   function skipped(error: unknown): undefined {
     complete = false
-    return forgiveStorage(error)
+    return ignoreStorageError(error)
   }
 }
 

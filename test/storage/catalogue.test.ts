@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import type { Image } from '../../src/ports/catalogue.ts'
+import type { Image } from '../../src/ports/operations.ts'
 import { imageText } from '../../src/oci/image-pattern.ts'
 import { blobOf } from '../support/fixtures.ts'
 import { addImage, addIndex, pattern, repository, tagged } from './images.ts'
@@ -144,6 +144,6 @@ test('usage: a shared object counts once in each sum', async () => {
         ],
       },
     ].toSorted((x, y) => y.bytes - x.bytes),
-    unclaimed: { objects: 1, bytes: 500 },
+    unlinked: { objects: 1, bytes: 500 },
   })
 })

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import type { Digest } from '../../src/oci/digest.ts'
 import { sqliteIndex } from '../../src/storage/index/sqlite-index.ts'
-import { attempts } from '../../src/storage/storage-errors.ts'
+import { storageOperation } from '../../src/storage/storage-operation.ts'
 import { blobOf } from '../support/fixtures.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 
@@ -19,7 +19,7 @@ async function indexFolder() {
       const file = join(folder.path, 'index.sqlite')
       const index = sqliteIndex({
         file,
-        attempt: attempts(telemetry),
+        run: storageOperation(telemetry),
         telemetry,
         pinned: [],
         now,

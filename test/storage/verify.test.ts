@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { rm, truncate, writeFile } from 'node:fs/promises'
 import { suite, test } from 'node:test'
-import type { VerificationStep, VerifyOptions } from '../../src/ports/verification.ts'
+import type { VerificationStep, VerifyOptions } from '../../src/ports/operations.ts'
 import { faultFiles } from '../support/fault-files.ts'
 import { blobOf } from '../support/fixtures.ts'
 import { nothingOpenBelow } from '../support/leaks.ts'

@@ -1,5 +1,5 @@
 import type { ImageJson, PinJson, PurgedJson } from '../../admin/image-json.ts'
-import type { Image, Pin, Purged } from '../../ports/catalogue.ts'
+import type { Image, Pin, Purged } from '../../ports/operations.ts'
 import { parseDigest } from '../../oci/digest.ts'
 
 /** What `admin/image-json.ts` tells, read back. */

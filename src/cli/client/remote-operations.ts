@@ -1,8 +1,6 @@
 import { type Dispatcher, request } from 'undici'
 import type { ImageJson, PinJson, PurgedJson } from '../../admin/image-json.ts'
-import type { DiskUsage } from '../../ports/catalogue.ts'
-import type { Operations } from '../../ports/operations.ts'
-import type { VerificationStep } from '../../ports/verification.ts'
+import type { DiskUsage, Operations, VerificationStep } from '../../ports/operations.ts'
 import { imageFromJson, pinFromJson, purgedFromJson } from './from-json.ts'
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'

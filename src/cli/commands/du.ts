@@ -1,4 +1,4 @@
-import type { Share } from '../../ports/catalogue.ts'
+import type { Size } from '../../ports/operations.ts'
 import type { Command } from '../command.ts'
 import { sizeText } from '../output/human.ts'
 import { table } from '../output/table.ts'
@@ -20,7 +20,7 @@ export function du(): Command {
         row(upstream.name, upstream),
         ...upstream.repositories.map((repository) => row(`  ${repository.name}`, repository)),
       ])
-      if (usage.unclaimed.objects > 0) rows.push(row('of no repository', usage.unclaimed))
+      if (usage.unlinked.objects > 0) rows.push(row('of no repository', usage.unlinked))
       const head = ['REPOSITORY', 'SIZE', 'OBJECTS']
       stdout.write(table([head, ...rows, row('all', usage)], { columns: stdout.columns }))
       return 0
@@ -28,6 +28,6 @@ export function du(): Command {
   }
 }
 
-function row(name: string, { bytes, objects }: Share): readonly string[] {
+function row(name: string, { bytes, objects }: Size): readonly string[] {
   return [name, sizeText(bytes), String(objects)]
 }

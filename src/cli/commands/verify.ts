@@ -1,5 +1,5 @@
 import { size } from '../../config/quantities.ts'
-import type { BadObject } from '../../ports/verification.ts'
+import type { BadObject } from '../../ports/operations.ts'
 import { type Command, UsageMistake } from '../command.ts'
 import { countText, sizeText } from '../output/human.ts'
 import { progress } from '../output/progress.ts'

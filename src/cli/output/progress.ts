@@ -1,4 +1,4 @@
-import type { VerificationStep } from '../../ports/verification.ts'
+import type { VerificationStep } from '../../ports/operations.ts'
 import type { Output } from '../command.ts'
 import { ageText, sizeText } from './human.ts'
 

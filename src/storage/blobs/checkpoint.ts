@@ -1,35 +1,27 @@
 import { type Digest, isDigest } from '../../oci/digest.ts'
+import { parseJsonObject } from '../../util/json-object.ts'
 
-/** Which bytes of an unfinished file are there, as it is written beside it. */
-export interface Note {
+/** Which bytes of an unfinished download have been written. Stored as JSON beside its file. */
+export interface Checkpoint {
   readonly digest: Digest
-  /** Since which start of the machine they are there: what was not synced may be gone after the next. */
+  /** The boot of the machine that wrote the bytes. Bytes that were not synced may be lost by the next boot. */
   readonly boot?: string
-  /** Whose bytes they are. */
+  /** The upstream that sent the bytes. */
   readonly origin?: string
   readonly filled: readonly (readonly [start: number, end: number])[]
 }
 
-/** undefined when the text is no note: cut off, or of another program. */
-export function parseNote(text: string): Note | undefined {
-  const { digest, filled, boot, origin } = parseObject(text)
-  const isNote =
+/** @returns undefined when the text is not a checkpoint: truncated, or written by another program */
+export function parseCheckpoint(text: string): Checkpoint | undefined {
+  const { digest, filled, boot, origin } = parseJsonObject(text) ?? {}
+  const isValid =
     typeof digest === 'string' && isDigest(digest) && Array.isArray(filled) && filled.every(isInterval)
-  if (!isNote) return undefined
+  if (!isValid) return undefined
   return {
     digest,
     filled,
     ...(typeof boot === 'string' && { boot }),
     ...(typeof origin === 'string' && { origin }),
-  }
-}
-
-function parseObject(text: string): Readonly<Record<string, unknown>> {
-  try {
-    return Object(JSON.parse(text)) as Record<string, unknown>
-  } catch (error) {
-    if (error instanceof SyntaxError) return {}
-    throw error
   }
 }
 

@@ -6,7 +6,7 @@ import type { BlobReader, BlobStore } from '../../ports/blob-store.ts'
 import type { StoreTelemetry } from '../../ports/telemetry.ts'
 import { fileIngest, type FileIngestOptions } from './file-ingest.ts'
 import type { OpenFile } from '../files.ts'
-import { codeOf, forgiveStorage, unlessMissing } from '../storage-errors.ts'
+import { codeOf, ignoreStorageError, ignoreNotFound } from '../storage-operation.ts'
 import { verifyingReader } from './verifying-reader.ts'
 
 /** Which reads are verified: none, a few of those from beginning to end, or every one. */
@@ -32,7 +32,7 @@ const REMOVED_AT_ONCE = 4
 
 /** Content as files named by their digest. A file that is not as long as the index says, or cannot be read, is no content: it is removed, and a miss. */
 export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
-  const { files, paths, content, attempt, telemetry, verify, corrupt } = options
+  const { files, paths, content, run, telemetry, verify, corrupt } = options
 
   return {
     async stat(digest) {
@@ -60,7 +60,7 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
     discard: removeCorrupt,
 
     usage: () =>
-      attempt('usage', async () => ({
+      run('usage', async () => ({
         ...(await content.totals()),
         freeBytes: await freeBytes(),
       })),
@@ -72,7 +72,7 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
 
   /** Also of a store that somebody has removed: it begins anew. */
   async function freeBytes(): Promise<number> {
-    const free = await files.freeBytes(paths.root).catch(unlessMissing)
+    const free = await files.freeBytes(paths.root).catch(ignoreNotFound)
     if (free !== undefined) return free
     await files.makeFolder(paths.root)
     return files.freeBytes(paths.root)
@@ -85,7 +85,7 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
 
   /** undefined when the file is not there, not as long as it should be, or on a bad spot of the disk. */
   async function openWhole({ digest, size }: Descriptor): Promise<OpenFile | undefined> {
-    return attempt('open', async () => {
+    return run('open', async () => {
       let file: OpenFile | undefined
       try {
         file = await files.open(paths.blob(digest), 'r')
@@ -93,7 +93,7 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
       } catch (error) {
         if (codeOf(error) !== 'EIO') {
           await file?.close()
-          return unlessMissing(error)
+          return ignoreNotFound(error)
         }
         telemetry.failed('open')
       }
@@ -106,18 +106,18 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
   async function removeCorrupt(digest: Digest): Promise<void> {
     telemetry.evicted('corrupt')
     corrupt(digest)
-    await remove(digest).catch(forgiveStorage)
+    await remove(digest).catch(ignoreStorageError)
   }
 
   /** The row goes first: a file without a row is found again at a rebuild, a row without a file would be a lie. */
   async function remove(...digests: readonly Digest[]): Promise<void> {
     let refused: unknown
     await content.remove(...digests).catch((error: unknown) => {
-      refused = forgiveStorage(error) ?? error
+      refused = ignoreStorageError(error) ?? error
     })
     for (let at = 0; at < digests.length; at += REMOVED_AT_ONCE) {
       const some = digests.slice(at, at + REMOVED_AT_ONCE)
-      await Promise.all(some.map((digest) => attempt('delete', () => files.remove(paths.blob(digest)))))
+      await Promise.all(some.map((digest) => run('delete', () => files.remove(paths.blob(digest)))))
     }
     // On a full disk the index can only be written once a file has gone.
     if (refused !== undefined) await content.remove(...digests)
@@ -127,7 +127,7 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
   /** A rebuild, or another commit, may have given a row to the very file that was just removed. */
   async function forgetIfGone(digest: Digest): Promise<void> {
     if ((await content.find(digest)) === undefined) return
-    const file = await attempt('delete', () => files.open(paths.blob(digest), 'r').catch(unlessMissing))
+    const file = await run('delete', () => files.open(paths.blob(digest), 'r').catch(ignoreNotFound))
     await file?.close()
     if (file === undefined) await content.remove(digest)
   }
@@ -145,7 +145,7 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
       descriptor,
       async read(buffer, position) {
         try {
-          return await attempt('read', () => file.read(buffer, position))
+          return await run('read', () => file.read(buffer, position))
         } catch (error) {
           if (isRegistryError(error, 'STORAGE') && error.detail['reason'] === 'EIO') {
             await removeCorrupt(descriptor.digest)

@@ -3,80 +3,75 @@ import type { Descriptor } from '../../oci/descriptor.ts'
 import { OCTET_STREAM } from '../../oci/media-types.ts'
 import type { BlobIngest, ExpectedContent } from '../../ports/blob-store.ts'
 import type { Files, OpenFile } from '../files.ts'
-import type { PartFiles } from './part-file.ts'
+import type { Partials } from './partials.ts'
 import type { Paths } from '../paths.ts'
+import { mutex } from '../../util/mutex.ts'
 import { RunningHash } from './running-hash.ts'
 import type { ContentIndex } from '../index/sqlite-index.ts'
-import { type Attempt, forgiveStorage } from '../storage-errors.ts'
+import { type StorageOperation, ignoreStorageError } from '../storage-operation.ts'
 
 export interface FileIngestOptions {
   readonly files: Files
   readonly paths: Paths
-  readonly parts: PartFiles
+  readonly partials: Partials
   readonly content: ContentIndex
-  readonly attempt: Attempt
+  readonly run: StorageOperation
 }
 
-/** How often the note of what is there is renewed; what comes after it is fetched again when the process dies. Bytes. */
-const NOTE_EVERY = 8 * 1024 * 1024
-/** What may be read back for the hash at one write, so that bytes which came early do not hold up one writer for long. */
+/** Bytes between two checkpoints. When the process dies, at most these are downloaded again. */
+const CHECKPOINT_EVERY = 8 * 1024 * 1024
+/** Bytes read back for the hash at one write. Bytes that arrived early would otherwise delay one writer for long. */
 const CATCH_UP = 4 * 1024 * 1024
 
-/** One object on its way to `blobs/`. */
+/** Writes one object to `ingest/` and moves it to `blobs/`. */
 export async function fileIngest(
   { digest, mediaType = OCTET_STREAM, origin }: ExpectedContent,
-  { files, paths, parts, content, attempt }: FileIngestOptions,
+  { files, paths, partials, content, run }: FileIngestOptions,
 ): Promise<BlobIngest> {
-  const part = await attempt('ingest', () => parts.take({ digest, origin }))
+  const part = await run('ingest', () => partials.take({ digest, origin }))
   const { file, filled } = part
   const target = paths.blob(digest)
   const hash = new RunningHash(digest, filled, (buffer, position) => file.read(buffer, position))
-  let unnoted = 0
-  /** `named`: in `blobs/`, and not in the index yet. */
+  let sinceCheckpoint = 0
+  /** `named`: renamed into `blobs/`, but not yet in the index. */
   let stage: 'open' | 'named' | 'committed' | 'kept' = 'open'
   let verified: number | undefined
   let unsynced: { readonly reason: unknown } | undefined
-  let last: Promise<unknown> = Promise.resolve()
-
-  /** One at a time: a byte is written once and hashed once, so what is hashed is what is in the file. */
-  const inTurn = <T>(task: () => Promise<T>): Promise<T> => {
-    const turn = last.then(task, task)
-    last = turn.catch(() => {})
-    return turn
-  }
+  /** Each byte is written once and hashed once, so the hash is that of the file. */
+  const exclusively = mutex()
 
   return {
     filled,
 
-    write: (chunk, position) => inTurn(() => attempt('write', () => writeMissing(chunk, position))),
+    write: (chunk, position) => exclusively(() => run('write', () => writeMissing(chunk, position))),
 
     read: (buffer, position) =>
-      attempt('read', () => file.read(buffer.subarray(0, filled.filledFrom(position) - position), position)),
+      run('read', () => file.read(buffer.subarray(0, filled.filledFrom(position) - position), position)),
 
     verify: (size) =>
-      inTurn(() =>
-        attempt('read', async () => {
+      exclusively(() =>
+        run('read', async () => {
           await hash.finish(size)
           verified = size
         }),
       ),
 
-    commit: () => inTurn(() => attempt('commit', () => commit())),
+    commit: () => exclusively(() => run('commit', () => commit())),
 
     keep: () =>
-      inTurn(() =>
-        attempt('keep', async () => {
+      exclusively(() =>
+        run('keep', async () => {
           if (stage !== 'open' || filled.size === 0 || (await content.find(digest)) !== undefined) return
-          await part.note()
+          await part.saveCheckpoint()
           stage = 'kept'
-          await parts.leave({ digest, origin }, part)
+          await partials.keep({ digest, origin }, part)
         }),
       ),
 
     async [Symbol.asyncDispose]() {
-      await inTurn(async () => {
-        await attempt('close', () => file.close()).catch(forgiveStorage)
-        await attempt('discard', () => discard()).catch(forgiveStorage)
+      await exclusively(async () => {
+        await run('close', () => file.close()).catch(ignoreStorageError)
+        await run('discard', () => discard()).catch(ignoreStorageError)
       })
     },
   }
@@ -90,16 +85,16 @@ export async function fileIngest(
       filled.add(gap.start, gap.end)
     }
     const written = filled.size - before
-    unnoted += written
+    sinceCheckpoint += written
     await hash.catchUp(CATCH_UP)
-    if (unnoted >= NOTE_EVERY) {
-      unnoted = 0
-      await attempt('note', () => part.note()).catch(forgiveStorage)
+    if (sinceCheckpoint >= CHECKPOINT_EVERY) {
+      sinceCheckpoint = 0
+      await run('checkpoint', () => part.saveCheckpoint()).catch(ignoreStorageError)
     }
     return written
   }
 
-  /** Hashes while the disk is busy, and forgets that when the bytes did not get there: others may come in their place. */
+  /** Hashes while the disk writes. A failed write restarts the hash, because other bytes may take the place of these. */
   async function writeAndHash(bytes: Uint8Array, position: number): Promise<void> {
     const writing = writeAll(file, bytes, position)
     hash.add(bytes, position)
@@ -109,7 +104,7 @@ export async function fileIngest(
     })
   }
 
-  /** The steps in the order that leaves, whenever the machine stops, the object whole or absent. May be tried again. */
+  /** Whenever the machine stops, this order of steps leaves the object whole or absent. May be retried. */
   async function commit(): Promise<Descriptor> {
     if (verified === undefined) throw new Error('committed before it was verified')
     if (unsynced !== undefined) throw unsynced.reason
@@ -125,14 +120,14 @@ export async function fileIngest(
     if (stage === 'named') {
       await content.add(digest, { size: verified, mediaType })
       stage = 'committed'
-      await attempt('note', () => part.removeNote()).catch(forgiveStorage)
-      await attempt('discard', () => parts.drop(digest)).catch(forgiveStorage)
+      await run('checkpoint', () => part.removeCheckpoint()).catch(ignoreStorageError)
+      await run('discard', () => partials.drop(digest)).catch(ignoreStorageError)
     }
     const stored = await content.find(digest)
     return { mediaType: stored?.mediaType ?? mediaType, digest, size: verified }
   }
 
-  /** A failed sync may have dropped what it was to write and reports that once only: a second that succeeds proves nothing. */
+  /** A failed fsync may drop the bytes and reports it only once, so a later success proves nothing. */
   async function synced(sync: () => Promise<void>): Promise<void> {
     try {
       await sync()
@@ -144,7 +139,7 @@ export async function fileIngest(
 
   async function discard(): Promise<void> {
     if (stage === 'open' || stage === 'named') await part.remove()
-    // A file that the index does not know takes space that nobody counts; another ingest may have made it known.
+    // A file without a row takes space that is not counted. Another ingest may have added the row.
     if (stage === 'named' && (await content.find(digest)) === undefined) await files.remove(target)
   }
 }

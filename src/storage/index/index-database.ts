@@ -2,7 +2,7 @@ import { existsSync, renameSync, rmSync } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
 import { DatabaseSync } from 'node:sqlite'
 import { migrate } from './schema.ts'
-import { isCorrupt } from '../storage-errors.ts'
+import { isCorrupt } from '../storage-operation.ts'
 
 /** The index's file. When it turns out to be damaged it is set aside and begun anew: what is in it can be had again. */
 export interface IndexDatabase<S> {

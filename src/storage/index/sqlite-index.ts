@@ -17,7 +17,7 @@ import type { StoreTelemetry } from '../../ports/telemetry.ts'
 import { type IndexDatabase, indexDatabase } from './index-database.ts'
 import { pinnedBy } from '../operations/pinned-by.ts'
 import { type Query, type Statements, statements } from './sql.ts'
-import { type Attempt, codeOf, forgiveStorage } from '../storage-errors.ts'
+import { type StorageOperation, codeOf, ignoreStorageError } from '../storage-operation.ts'
 import { type Use, usageLog } from './usage-log.ts'
 
 export interface ContentRow {
@@ -55,7 +55,7 @@ export interface SqliteIndex {
 
 export interface SqliteIndexOptions {
   readonly file: string
-  readonly attempt: Attempt
+  readonly run: StorageOperation
   readonly telemetry: StoreTelemetry
   /** Images whose tags are not forgotten when nobody uses them. */
   readonly pinned: readonly ImagePattern[]
@@ -67,13 +67,12 @@ export interface SqliteIndexOptions {
 
 /** Opens the index, making it where there is none. @throws Error when it is of a later version of this program. */
 export function sqliteIndex(options: SqliteIndexOptions): SqliteIndex {
-  const { file, attempt, telemetry, pinned, now, emptied } = options
+  const { file, run, telemetry, pinned, now, emptied } = options
   const database: IndexDatabase<Statements> = indexDatabase(file, statements, emptied)
-  const doing = <T>(task: (sql: Statements) => T): Promise<T> =>
-    attempt('index', async () => database.run(task))
+  const doing = <T>(task: (sql: Statements) => T): Promise<T> => run('index', async () => database.run(task))
   const changing = <T>(task: (sql: Statements) => T): Promise<T> =>
-    attempt('index', async () => database.transact(task))
-  const rest = (): Promise<void> => attempt('index', () => database.rest()).catch(forgiveStorage)
+    run('index', async () => database.transact(task))
+  const rest = (): Promise<void> => run('index', () => database.rest()).catch(ignoreStorageError)
   /** Lost uses make eviction a little less fair and nothing else; eviction is what a full disk needs most. */
   const uses = <K extends readonly string[]>(write: (sql: Statements, use: Use<K>) => void) =>
     usageLog<K>({
@@ -110,7 +109,7 @@ export function sqliteIndex(options: SqliteIndexOptions): SqliteIndex {
       async remove(...digests) {
         let left = digests
         while (left.length > 0) {
-          const removed = await attempt('index', async () => database.transactSome(left, removeContent))
+          const removed = await run('index', async () => database.transactSome(left, removeContent))
           left = left.slice(removed)
           if (left.length > 0) await rest()
         }

@@ -30,7 +30,7 @@ export function catalogueStatements(db: DatabaseSync) {
       `WITH RECURSIVE ${PART} SELECT content.digest FROM part JOIN content ON content.digest = part.digest`,
     ),
     // Shared is what is referred to from outside, or is an image besides, and all that this refers to.
-    weight: db.prepare(
+    imageSize: db.prepare(
       `WITH RECURSIVE ${PART}, shared (digest) AS (
          SELECT digest FROM part
            WHERE EXISTS (SELECT 1 FROM refs WHERE child = part.digest AND parent NOT IN part)

@@ -1,9 +1,9 @@
-import type { DiskUsage, Share } from '../../ports/catalogue.ts'
+import type { DiskUsage, Size } from '../../ports/operations.ts'
 import { yieldEvery } from '../../util/yield-every.ts'
 import type { Query } from '../index/sql.ts'
 
 /** Adds up who was seen to contain what, with turns of the event loop. `totals` asks for all there is. */
-export async function diskUsage(query: Query, totals: () => Promise<Share>): Promise<DiskUsage> {
+export async function diskUsage(query: Query, totals: () => Promise<Size>): Promise<DiskUsage> {
   const pause = yieldEvery()
   const upstreams = new Map<string, Sum & { readonly repositories: Map<string, Sum> }>()
   const claimed = sum()
@@ -34,7 +34,7 @@ export async function diskUsage(query: Query, totals: () => Promise<Share>): Pro
       repositories: named(repositories),
     })),
     // What came or went while it was counted must not make it negative.
-    unclaimed: {
+    unlinked: {
       objects: Math.max(0, objects - claimed.objects),
       bytes: Math.max(0, bytes - claimed.bytes),
     },
@@ -50,7 +50,7 @@ interface Row {
   readonly isFirst: 0 | 1
 }
 
-type Sum = { -readonly [K in keyof Share]: Share[K] }
+type Sum = { -readonly [K in keyof Size]: Size[K] }
 
 function sum(): Sum {
   return { objects: 0, bytes: 0 }
@@ -62,7 +62,7 @@ function add(sum: Sum, size: number): void {
 }
 
 /** The largest first. */
-function named<T extends Share>(shares: ReadonlyMap<string, T>): readonly (T & { readonly name: string })[] {
+function named<T extends Size>(shares: ReadonlyMap<string, T>): readonly (T & { readonly name: string })[] {
   const all = Array.from(shares, ([name, share]) => Object.assign({ name }, share))
   return all.toSorted((a, b) => b.bytes - a.bytes)
 }

@@ -1,8 +1,8 @@
-import type { Image, ImageCatalogue } from '../../ports/catalogue.ts'
+import type { Image, ImageCatalogue } from '../../ports/operations.ts'
 import { diskUsage } from './disk-usage.ts'
 import { type ImageRow, imageRows } from './image-rows.ts'
 import type { Pins } from './pins.ts'
-import { purging, type PurgeOptions } from './purge.ts'
+import { createPurge, type PurgeOptions } from './purge.ts'
 import { yieldEvery } from '../../util/yield-every.ts'
 import type { ContentIndex } from '../index/sqlite-index.ts'
 
@@ -14,7 +14,7 @@ export interface CatalogueOptions extends Omit<PurgeOptions, 'describe'> {
 }
 
 /** The images in the index. Looking for them costs in proportion to all there are, weighing them to those that are wanted. */
-export function catalogue(options: CatalogueOptions): ImageCatalogue {
+export function createCatalogue(options: CatalogueOptions): ImageCatalogue {
   const { query, content, pins, flush } = options
 
   return {
@@ -24,7 +24,7 @@ export function catalogue(options: CatalogueOptions): ImageCatalogue {
       return images.toSorted((a, b) => b.lastUsed - a.lastUsed)
     },
     usage: () => diskUsage(query, content.totals),
-    purge: purging({ ...options, describe: described }),
+    purge: createPurge({ ...options, describe: described }),
   }
 
   async function described(rows: readonly ImageRow[]): Promise<Image[]> {
@@ -32,8 +32,8 @@ export function catalogue(options: CatalogueOptions): ImageCatalogue {
     const isPinned = await pins.predicate()
     const images: Image[] = []
     for (const row of rows) {
-      const weight = await query((sql) => sql.weight.get(row.digest))
-      const { size, unshared } = weight as { readonly size: number; readonly unshared: number }
+      const imageSize = await query((sql) => sql.imageSize.get(row.digest))
+      const { size, unshared } = imageSize as { readonly size: number; readonly unshared: number }
       images.push({ ...row, size, unshared, isPinned: isPinned(row) })
       await pause()
     }

@@ -1,5 +1,5 @@
 import type { Digest } from '../../oci/digest.ts'
-import type { Image } from '../../ports/catalogue.ts'
+import type { Image } from '../../ports/operations.ts'
 import { yieldEvery } from '../../util/yield-every.ts'
 import type { Query } from '../index/sql.ts'
 

@@ -1,4 +1,4 @@
-import type { Pin, PinList } from '../../ports/catalogue.ts'
+import type { Pin, PinList } from '../../ports/operations.ts'
 import type { Digest } from '../../oci/digest.ts'
 import type { ImageName, ImagePattern } from '../../oci/image-pattern.ts'
 import { contentOf, imageRows } from './image-rows.ts'

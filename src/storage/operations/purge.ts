@@ -1,4 +1,4 @@
-import type { Image, ImageCatalogue } from '../../ports/catalogue.ts'
+import type { Image, ImageCatalogue } from '../../ports/operations.ts'
 import type { Digest } from '../../oci/digest.ts'
 import type { ImagePattern } from '../../oci/image-pattern.ts'
 import type { RepositoryName } from '../../oci/reference.ts'
@@ -22,7 +22,7 @@ interface Unlinking {
 }
 
 /** An object goes when no image that stays uses it, and no repository is left that was seen to contain it. */
-export function purging({ query, blobs, telemetry, describe }: PurgeOptions): ImageCatalogue['purge'] {
+export function createPurge({ query, blobs, telemetry, describe }: PurgeOptions): ImageCatalogue['purge'] {
   return async (pattern, { dryRun }) => {
     const all = await imageRows(query)
     const matching = await describe(all.filter(pattern.matches))

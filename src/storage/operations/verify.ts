@@ -1,17 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Share } from '../../ports/catalogue.ts'
+import type { BadObject, Size, VerificationStep, Verify } from '../../ports/operations.ts'
 import { type Digest, digestFrom, hasherFor } from '../../oci/digest.ts'
-import type { BadObject, VerificationStep, Verify } from '../../ports/verification.ts'
 import type { Files, OpenFile } from '../files.ts'
 import type { Paths } from '../paths.ts'
 import type { Query } from '../index/sql.ts'
-import { codeOf } from '../storage-errors.ts'
+import { codeOf } from '../storage-operation.ts'
 
 export interface VerifyingOptions {
   readonly files: Files
   readonly paths: Paths
   readonly query: Query
-  readonly totals: () => Promise<Share>
+  readonly totals: () => Promise<Size>
   /** Removes and counts an object. */
   readonly discard: (digest: Digest) => Promise<void>
 }
@@ -28,7 +27,7 @@ const PIECE = 512 * 1024
 const STEP = 250
 
 /** Looks at every object, in the order of their digests. One that is stored or evicted meanwhile may be looked at or not. */
-export function verifying({ files, paths, query, totals, discard }: VerifyingOptions): Verify {
+export function createVerify({ files, paths, query, totals, discard }: VerifyingOptions): Verify {
   return async function* ({ bytesPerSecond, signal }) {
     const total = await totals()
     const checked = { objects: 0, bytes: 0 }

@@ -1,10 +1,13 @@
 import { isRegistryError, RegistryError } from '../oci/errors.ts'
 import type { StoreTelemetry } from '../ports/telemetry.ts'
 
-/** Runs one operation of the store. What the system refuses becomes RegistryError STORAGE, counted, with the errno code and no path. */
-export type Attempt = <T>(operation: string, task: () => Promise<T>) => Promise<T>
+/**
+ * Runs one operation of the store. A system error becomes RegistryError STORAGE with the errno code as its reason and
+ * without the path, and is counted.
+ */
+export type StorageOperation = <T>(operation: string, task: () => Promise<T>) => Promise<T>
 
-export function attempts(telemetry: StoreTelemetry): Attempt {
+export function storageOperation(telemetry: StoreTelemetry): StorageOperation {
   return async (operation, task) => {
     try {
       return await task()
@@ -17,8 +20,8 @@ export function attempts(telemetry: StoreTelemetry): Attempt {
   }
 }
 
-/** For what may fail without harm: `attempt` has counted it. */
-export function forgiveStorage(error: unknown): undefined {
+/** For an operation that may fail without harm: `StorageOperation` has counted the failure. Rethrows other errors. */
+export function ignoreStorageError(error: unknown): undefined {
   if (!isRegistryError(error, 'STORAGE')) throw error
 }
 
@@ -27,16 +30,16 @@ export function codeOf(error: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined
 }
 
-/** @returns undefined for what is not there, and throws everything else on. */
-export function unlessMissing(error: unknown): undefined {
+/** @returns undefined when the file does not exist. Rethrows other errors. */
+export function ignoreNotFound(error: unknown): undefined {
   if (codeOf(error) === 'ENOENT') return undefined
   throw error
 }
 
-/** SQLite's primary result codes (sqlite.org/rescode.html) and what the system would have called them. */
+/** SQLite's primary result codes (sqlite.org/rescode.html) and the errno code with the same cause. */
 const SQLITE = { 5: 'EBUSY', 8: 'EROFS', 10: 'EIO', 11: 'ECORRUPT', 13: 'ENOSPC', 26: 'ECORRUPT' } as const
 
-/** The errno code; SQLite's failures by the cause they have on a disk, so that a full one is a full one whoever met it. */
+/** The errno code. SQLite's errors are translated, so that callers handle a full disk in one way. */
 function reasonOf(error: unknown): string | undefined {
   const code = codeOf(error)
   if (code !== 'ERR_SQLITE_ERROR' || !(error instanceof Error && 'errcode' in error)) return code
@@ -48,7 +51,7 @@ export function isBusy(error: unknown): boolean {
   return codeOf(error) === 'ERR_SQLITE_ERROR' && reasonOf(error) === 'EBUSY'
 }
 
-/** A database file that is damaged, or none. A full or failing disk is another matter. */
+/** The database file is damaged, or is not a database. A full or failing disk does not count. */
 export function isCorrupt(error: unknown): boolean {
   return codeOf(error) === 'ERR_SQLITE_ERROR' && reasonOf(error) === 'ECORRUPT'
 }

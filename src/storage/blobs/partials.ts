@@ -1,0 +1,137 @@
+import { randomBytes } from 'node:crypto'
+import { basename } from 'node:path'
+import { algorithmOf, type Digest, hexOf } from '../../oci/digest.ts'
+import { IntervalSet } from '../../util/interval-set.ts'
+import type { Files, OpenFile } from '../files.ts'
+import type { Paths } from '../paths.ts'
+import { ignoreNotFound } from '../storage-operation.ts'
+import type { Checkpoint } from './checkpoint.ts'
+import { type PartFile, partFile, type PartKey, readCheckpoint, removePart } from './part-file.ts'
+
+export interface SweepLimits {
+  /** Milliseconds since the last write. */
+  readonly olderThan: number
+  /** Of all unfinished downloads together. */
+  readonly maxBytes: number
+}
+
+/** The unfinished downloads that nobody works on. A new ingest of the same content resumes from one. */
+export interface Partials {
+  /** Opens the part that an earlier ingest of this key left, or a new one. No other ingest gets the same part. */
+  take(key: PartKey): Promise<PartFile>
+  /** Keeps a part, with its checkpoint, for a later `take`. Of two parts of one key, the fuller stays. */
+  keep(key: PartKey, part: PartFile): Promise<void>
+  /** Removes the parts of a digest, whatever their origin: its content is committed. */
+  drop(digest: Digest): Promise<void>
+  /** Finds the parts that an earlier process left, and removes those that cannot be resumed. */
+  recover(): Promise<void>
+  /** Removes parts older than the limit, then the oldest ones until the rest fit. */
+  sweep(limits: SweepLimits, now: number): Promise<void>
+}
+
+interface Leftover {
+  readonly id: string
+  /** Bytes written. */
+  readonly size: number
+}
+
+/**
+ * `boot` identifies this boot of the machine. Parts from an earlier boot are removed: bytes that their checkpoint lists
+ * may have been lost.
+ */
+export function partials(files: Files, paths: Paths, boot: string | undefined): Partials {
+  const leftovers = new Map<string, Leftover>()
+
+  return {
+    async take(key) {
+      const leftover = leftovers.get(nameOf(key))
+      leftovers.delete(nameOf(key))
+      return (leftover && (await reopen(leftover, key))) ?? (await create(key))
+    },
+    keep: (key, { id, filled }) => keep(key, { id, size: filled.size }),
+    async drop(digest) {
+      for (const [name, { id }] of leftovers) {
+        if (!name.endsWith(digest)) continue
+        leftovers.delete(name)
+        await removePart(id, files, paths)
+      }
+    },
+    async recover() {
+      const names = await files.list(paths.ingest)
+      const ids = new Set(names.filter((name) => name.endsWith('.part')).map(idOf))
+      for (const id of ids) {
+        const checkpoint = await readCheckpoint(id, files, paths)
+        if (checkpoint === undefined || checkpoint.boot !== boot) await removePart(id, files, paths)
+        else await keep(checkpoint, { id, size: sizeOf(checkpoint) })
+      }
+      const strays = names.filter((name) => !ids.has(idOf(name)))
+      for (const name of strays) await files.remove(`${paths.ingest}/${name}`)
+    },
+    async sweep({ olderThan, maxBytes }, now) {
+      const found = await Promise.all(
+        [...leftovers].map(async ([name, { id, size }]) => ({ name, id, size, at: await keptAt(id) })),
+      )
+      let bytes = 0
+      for (const { name, id, size, at } of found.toSorted((a, b) => b.at - a.at)) {
+        bytes += size
+        const isTaken = leftovers.get(name)?.id !== id
+        if (isTaken || (now - at <= olderThan && bytes <= maxBytes)) continue
+        leftovers.delete(name)
+        await removePart(id, files, paths)
+      }
+    },
+  }
+
+  async function keep(key: PartKey, leftover: Leftover): Promise<void> {
+    const other = leftovers.get(nameOf(key))
+    const [fuller, rest] =
+      other !== undefined && other.size >= leftover.size ? [other, leftover] : [leftover, other]
+    leftovers.set(nameOf(key), fuller)
+    if (rest !== undefined) await removePart(rest.id, files, paths)
+  }
+
+  async function create({ digest, origin }: PartKey): Promise<PartFile> {
+    const id = `${algorithmOf(digest)}-${hexOf(digest)}-${randomBytes(4).toString('hex')}`
+    const open = () => files.open(paths.part(id), 'wx+')
+    const file = await open().catch(async (error: unknown) => {
+      ignoreNotFound(error)
+      await files.makeFolder(paths.ingest)
+      return open()
+    })
+    return partFile({ id, digest, origin, file, filled: new IntervalSet(), boot }, files, paths)
+  }
+
+  async function reopen(leftover: Leftover, key: PartKey): Promise<PartFile | undefined> {
+    const { id } = leftover
+    let file: OpenFile | undefined
+    try {
+      const checkpoint = await readCheckpoint(id, files, paths)
+      file = checkpoint && (await files.open(paths.part(id), 'r+').catch(ignoreNotFound))
+      if (checkpoint === undefined || file === undefined) return undefined
+      const size = await file.size()
+      const filled = checkpoint.filled.map(([start, end]) => ({ start, end: Math.min(end, size) }))
+      return partFile({ id, ...key, file, filled: new IntervalSet(filled), boot }, files, paths)
+    } catch (error) {
+      leftovers.set(nameOf(key), leftover)
+      await file?.close()
+      throw error
+    }
+  }
+
+  /** Epoch milliseconds. */
+  async function keptAt(id: string): Promise<number> {
+    return (await files.modifiedAt(paths.part(id)).catch(ignoreNotFound)) ?? 0
+  }
+}
+
+function nameOf({ digest, origin = '' }: PartKey): string {
+  return `${origin} ${digest}`
+}
+
+function idOf(name: string): string {
+  return basename(name).replace(/\.(?:part|json|json\.new)$/, '')
+}
+
+function sizeOf({ filled }: Checkpoint): number {
+  return filled.reduce((sum, [start, end]) => sum + end - start, 0)
+}
