@@ -1,8 +1,8 @@
-import { namePattern } from '../util/glob.ts'
+import { glob } from '../util/glob.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 
 export interface Rule {
-  /** Whom it is for, as a pattern of `namePattern`, but that a slash is nothing special. Everybody, and those nobody knows, when left out. */
+  /** Identity pattern; `*` also matches `/`. Omitted: everyone, including anonymous clients. */
   readonly identity?: string | undefined
   /** What they may pull: patterns of `upstream/name`, `ghcr.io/org/*`. */
   readonly repositories: readonly string[]
@@ -14,8 +14,8 @@ export type Rules = (identity: string | undefined, repository: RepositoryName) =
 /** The first rule for an identity is the one that counts: what it does not list, and whom no rule is for, is denied. */
 export function rules(list: readonly Rule[]): Rules {
   const compiled = list.map(({ identity, repositories }) => {
-    const isMeant = identity === undefined ? undefined : namePattern(identity.replaceAll(/\*+/g, '**'))
-    return { isMeant, patterns: repositories.map(namePattern) }
+    const isMeant = identity === undefined ? undefined : glob(identity.replaceAll(/\*+/g, '**'))
+    return { isMeant, patterns: repositories.map(glob) }
   })
   return (identity, { upstream, name }) => {
     const rule = compiled.find(({ isMeant }) => {

@@ -9,7 +9,7 @@ import { imageToJson, purgedToJson } from './image-json.ts'
 export function catalogueRoutes(catalogue: ImageCatalogue, parse: ParsePattern): Hono<AdminEnv> {
   return new Hono<AdminEnv>()
     .get('/images', async (c) => {
-      const images = await catalogue.images(patternOf(c.req.query('pattern') ?? '*', parse))
+      const images = await catalogue.images(patternOf(c.req.query('pattern') ?? '**', parse))
       return c.json({ images: images.map(imageToJson) })
     })
     .get('/usage', async (c) => c.json(await catalogue.usage()))

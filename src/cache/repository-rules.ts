@@ -1,27 +1,25 @@
-/** Which repositories of an upstream may be pulled. `*` is any part of a name up to a slash, `**` any with them. */
+import { glob } from '../util/glob.ts'
+
+/** Patterns of the repositories of an upstream that clients may pull, as `util/glob.ts` reads them. */
 export interface RepositoryRules {
-  /** All where it is left out. */
+  /** Omitted: every repository. */
   readonly allow?: readonly string[]
   /** Wins over `allow`. */
   readonly deny?: readonly string[]
 }
 
-/** @returns a function that names the rule that denies a repository; undefined = it may be pulled. */
+/** @returns a function that names the rule that denies a repository; undefined = clients may pull it. */
 export function repositoryRules({ allow, deny = [] }: RepositoryRules): (name: string) => string | undefined {
   const denied = deny.map(compile)
   const allowed = allow?.map(compile)
   return (name) => {
-    const match = denied.find(({ expression }) => expression.test(name))
+    const match = denied.find(({ matches }) => matches(name))
     if (match !== undefined) return `deny: ${match.pattern}`
-    if (allowed === undefined || allowed.some(({ expression }) => expression.test(name))) return undefined
+    if (allowed === undefined || allowed.some(({ matches }) => matches(name))) return undefined
     return `allow: ${allow!.join(', ')}`
   }
 }
 
-function compile(pattern: string): { readonly pattern: string; readonly expression: RegExp } {
-  const source = pattern
-    .split(/(\*+)/)
-    .map((piece) => (piece === '*' ? '[^/]*' : piece.startsWith('*') ? '.*' : RegExp.escape(piece)))
-    .join('')
-  return { pattern, expression: new RegExp(`^${source}$`) }
+function compile(pattern: string) {
+  return { pattern, matches: glob(pattern) }
 }

@@ -22,7 +22,7 @@ export function usageOf(commands: Commands): string {
 ${lines.map(([left, right]) => `  ${left.padEnd(width)}  ${right}\n`).join('')}
   --config FILE    instead of ./proxy.config.yaml; ENTREPOT_CONFIG=FILE is the same
 
-Patterns name images as docker does, with * for any characters: node, node:20*, ghcr.io/org/*, '*@sha256:…'
+Patterns name images as docker does; * stops at a slash, ** does not: node, node:20*, 'ghcr.io/org/**', '*@sha256:…'
 `
 }
 

@@ -106,7 +106,7 @@ export const fileSchema = section({
       { match: '^v?\\d+\\.\\d+(\\.\\d+)?([-+].*)?$', fresh: '1h' },
       { match: '.*', fresh: '60s' },
     ]),
-    /** Images that are never evicted, `ghcr.io/org/*` or `node:20*`. */
+    /** Images that are never evicted, `node:20*`. */
     pin: list(images()).prefault([]),
   }).prefault({}),
 

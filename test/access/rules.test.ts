@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { rules } from '../../src/access/rules.ts'
-import { namePattern } from '../../src/util/glob.ts'
 
 const repository = (text: string) => {
   const slash = text.indexOf('/')
@@ -38,14 +37,4 @@ test('the first rule for an identity counts, and what no rule allows is denied',
     assert.equal(may(identity, repository(name)), expected, `${identity} ${name}`)
   }
   assert.equal(rules([])('anyone', repository('docker.io/library/node')), false)
-})
-
-test('a star ends at a slash, two do not, and nothing else is special', () => {
-  assert.equal(namePattern('a/*')('a/b'), true)
-  assert.equal(namePattern('a/*')('a/b/c'), false)
-  assert.equal(namePattern('a/**')('a/b/c'), true)
-  assert.equal(namePattern('a.c')('abc'), false)
-  assert.equal(namePattern('a+')('aa'), false)
-  assert.equal(namePattern('*')('a\nb'), true)
-  assert.equal(namePattern('a')('a\n'), false)
 })

@@ -19,7 +19,8 @@ const local = image('mirror', 'app', '1')
 const all = { node20, node, app, deep, port, local }
 
 const TABLE: readonly (readonly [pattern: string, text: string, matches: readonly (keyof typeof all)[]])[] = [
-  ['*', '*', ['node20', 'node', 'app', 'deep', 'port', 'local']],
+  ['*', '**', ['node20', 'node', 'app', 'deep', 'port', 'local']],
+  ['**', '**', ['node20', 'node', 'app', 'deep', 'port', 'local']],
   ['node', 'docker.io/library/node', ['node20', 'node']],
   ['node*', 'docker.io/library/node*', ['node20', 'node']],
   ['node:20*', 'docker.io/library/node:20*', ['node20']],
@@ -28,21 +29,27 @@ const TABLE: readonly (readonly [pattern: string, text: string, matches: readonl
   ['library/node', 'docker.io/library/node', ['node20', 'node']],
   ['docker.io/node', 'docker.io/library/node', ['node20', 'node']],
   ['docker.io/library/node:20*', 'docker.io/library/node:20*', ['node20']],
-  ['docker.io/*', 'docker.io/*', ['node20', 'node']],
-  ['ghcr.io/org/*', 'ghcr.io/org/*', ['app', 'deep']],
+  ['docker.io/*', 'docker.io/library/*', ['node20', 'node']],
+  ['docker.io/**', 'docker.io/**', ['node20', 'node']],
+  ['lib*/node', 'docker.io/lib*/node', ['node20', 'node']],
+  ['ghcr.io/*', 'ghcr.io/*', []],
+  ['ghcr.io/org/*', 'ghcr.io/org/*', ['app']],
+  ['ghcr.io/org/**', 'ghcr.io/org/**', ['app', 'deep']],
   ['ghcr.io/*/app:v*', 'ghcr.io/*/app:v*', ['app']],
   ['ghcr.io/org/a*p', 'ghcr.io/org/a*p', ['app']],
   ['ghcr.io/org', 'ghcr.io/org', []],
   ['org/app', 'docker.io/org/app', []],
-  ['*/app', '*/app', ['app', 'deep', 'port', 'local']],
-  ['*:latest', '*:latest', ['deep']],
+  ['*/app', '*/app', ['port', 'local']],
+  ['**/app', '**/app', ['app', 'deep', 'port', 'local']],
+  ['*/*/app', '*/*/app', ['app']],
+  ['*:latest', '**:latest', ['deep']],
   ['example.internal:5443/app', 'example.internal:5443/app', ['port']],
   ['example.internal:5443/app:1', 'example.internal:5443/app:1', ['port']],
   ['mirror/app', 'mirror/app', ['local']],
-  [`*@${digest}`, `*@${digest}`, ['node20', 'node', 'app', 'deep', 'port', 'local']],
+  [`*@${digest}`, `**@${digest}`, ['node20', 'node', 'app', 'deep', 'port', 'local']],
   [`node@${digest.slice(0, 20)}*`, `docker.io/library/node@${digest.slice(0, 20)}*`, ['node20', 'node']],
   [`node:20*@${digest}`, `docker.io/library/node:20*@${digest}`, ['node20']],
-  ['*@sha256:00*', '*@sha256:00*', []],
+  ['*@sha256:00*', '**@sha256:00*', []],
 ]
 
 suite('image patterns', () => {

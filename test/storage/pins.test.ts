@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { suite, test } from 'node:test'
+import { DatabaseSync } from 'node:sqlite'
 import { blobOf } from '../support/fixtures.ts'
 import { addImage, addIndex, pattern, repository } from './images.ts'
 import { storeFolder } from './setup.ts'
@@ -47,7 +49,7 @@ suite('pins', () => {
   test('what is stored later is pinned a few seconds later', async () => {
     await using folder = await storeFolder()
     let now = 1_000
-    await using store = await folder.open({ now: () => now, pinned: [pattern('ghcr.io/*')] })
+    await using store = await folder.open({ now: () => now, pinned: [pattern('ghcr.io/**')] })
     await addImage(store, 'ghcr.io/org/a', '1', [one])
     assert.ok((await store.pins.content()).has(one.digest))
     await addImage(store, 'ghcr.io/org/b', '1', [two])
@@ -67,5 +69,30 @@ suite('pins', () => {
     assert.equal(await store.tags.removeUnusedSince(50_000), 1)
     const tags = ['1', '2', '3'].map(async (tag) => (await store.tags.get(at, tag)) !== undefined)
     assert.deepEqual(await Promise.all(tags), [true, true, false])
+  })
+
+  test('those stored when a star crossed slashes mean what they meant', async () => {
+    const stored = {
+      'ghcr.io/org/*': 'ghcr.io/org/**',
+      'docker.io/library/node*:20*': 'docker.io/library/node**:20*',
+      'example.internal:5443/*p:1*@sha256:0*': 'example.internal:5443/**p:1*@sha256:0*',
+      '*@sha256:*': '**@sha256:*',
+      '*': '**',
+      'quay.io/org/a:v1': 'quay.io/org/a:v1',
+    }
+    await using folder = await storeFolder()
+    await (await folder.open())[Symbol.asyncDispose]()
+    {
+      using index = new DatabaseSync(join(folder.path, 'index.sqlite'))
+      for (const [at, text] of Object.keys(stored).entries())
+        index.prepare('INSERT INTO pins VALUES (?, ?)').run(text, at)
+      index.exec('PRAGMA user_version = 5')
+    }
+    for (let opened = 0; opened < 2; opened++) {
+      await using store = await folder.open()
+      const found = (await store.pins.list()).map(({ pattern, addedAt }) => [pattern, addedAt])
+      const expected = Object.values(stored).map((text, at) => [text, at])
+      assert.deepEqual(found.toSorted(), expected.toSorted())
+    }
   })
 })

@@ -60,7 +60,7 @@ suite('purge', () => {
     await addImage(store, 'ghcr.io/org/a', '1', [base])
     await addImage(store, 'quay.io/org/b', '1', [base, one])
     await store.links.remove(repository('quay.io/org/b'), base.digest)
-    await purge(store, 'ghcr.io/*')
+    await purge(store, 'ghcr.io/**')
     assert.deepEqual(await contentOf(store, base), base.bytes)
   })
 

@@ -14,7 +14,7 @@ export function ls(now: () => number): Command {
     options: { json: { type: 'boolean' } },
     run: withOperations(async ({ catalogue }, invocation) => {
       const { args, options, stdout } = invocation
-      const images = await catalogue.images(patternFrom(args[0] ?? '*', invocation))
+      const images = await catalogue.images(patternFrom(args[0] ?? '**', invocation))
       if (options['json']) {
         stdout.write(`${JSON.stringify(images.map(imageToJson), undefined, 2)}\n`)
         return 0

@@ -1,7 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite'
+import { widenPins } from './widen-pins.ts'
 
 /** One entry per version of the schema, in order; what is published is never edited, only followed. Instants are epoch milliseconds. */
-const MIGRATIONS = [
+const MIGRATIONS: readonly (string | ((db: DatabaseSync) => void))[] = [
   `CREATE TABLE content (
      digest TEXT PRIMARY KEY, size INTEGER NOT NULL, media_type TEXT NOT NULL,
      stored_at INTEGER NOT NULL, last_used INTEGER NOT NULL
@@ -64,6 +65,7 @@ const MIGRATIONS = [
    -- Images are looked for from their manifests, which are few among the content, and from the tags that point to them.
    CREATE INDEX manifests ON content (digest) WHERE media_type <> 'application/octet-stream';
    CREATE INDEX tags_by_digest ON tags (digest);`,
+  widenPins,
 ]
 
 /** Brings the database to the current version. @returns whether it was empty. @throws when it is of a later version. */
@@ -72,8 +74,12 @@ export function migrate(db: DatabaseSync): boolean {
   if (version > MIGRATIONS.length) {
     throw new Error(`index.sqlite is of version ${version}, this program reads up to ${MIGRATIONS.length}`)
   }
-  for (const [step, statements] of MIGRATIONS.entries()) {
-    if (step >= version) db.exec(`BEGIN; ${statements} PRAGMA user_version = ${step + 1}; COMMIT`)
+  for (const [step, migration] of MIGRATIONS.entries()) {
+    if (step < version) continue
+    db.exec('BEGIN')
+    if (typeof migration === 'string') db.exec(migration)
+    else migration(db)
+    db.exec(`PRAGMA user_version = ${step + 1}; COMMIT`)
   }
   return version === 0
 }
