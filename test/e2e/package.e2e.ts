@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { rm, symlink, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { suite, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { tempFolder } from '../support/temp-folder.ts'
@@ -8,21 +8,23 @@ import { missing, run, succeed } from './support/processes.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
-suite('the package', { skip: missing('npm', 'tar') }, () => {
-  test('npm pack yields JavaScript whose `entrepot` command works', async () => {
+suite('the package', { skip: missing('npm') }, () => {
+  test('npm pack and npm i -g yield an `entrepot` that works, whatever Node.js is on PATH', async () => {
     await using folder = await tempFolder()
     const packed = await succeed('npm', ['pack', '--silent', '--pack-destination', folder.path, ROOT])
     await rm(join(ROOT, 'dist'), { recursive: true })
-    await succeed('tar', ['xzf', join(folder.path, packed.trim().split('\n').at(-1)!), '-C', folder.path])
-    const home = join(folder.path, 'package')
-    await symlink(join(ROOT, 'node_modules'), join(home, 'node_modules'))
-    const entrepot = (...args: readonly string[]) =>
-      run(process.execPath, [join(home, 'dist', 'main.js'), ...args])
-
-    assert.match((await entrepot('--help')).stdout, /entrepot serve/)
-    const checked = await entrepot('serve', '--check', '--config', join(home, 'proxy.config.yaml'))
-    assert.equal(checked.code, 0, checked.stderr)
-    assert.match(checked.stdout, /registry-1\.docker\.io/)
+    const tarball = join(folder.path, packed.trim().split('\n').at(-1)!)
+    const prefix = join(folder.path, 'prefix')
+    await succeed('npm', ['install', '--global', '--no-audit', '--no-fund', '--prefix', prefix, tarball])
+    const home = join(prefix, 'lib', 'node_modules', 'entrepot')
+    const command = join(prefix, 'bin', 'entrepot')
+    for (const PATH of [`${dirname(process.execPath)}:/usr/bin:/bin`, '/usr/bin:/bin']) {
+      assert.match((await run(command, ['--help'], { PATH })).stdout, /entrepot serve/)
+      const config = join(home, 'proxy.config.yaml')
+      const checked = await run(command, ['serve', '--check', '--config', config], { PATH })
+      assert.equal(checked.code, 0, checked.stderr)
+      assert.match(checked.stdout, /registry-1\.docker\.io/)
+    }
   })
 
   test('a mistake in the configuration is one line and exit code 78; a mistaken command 64', async () => {
