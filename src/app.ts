@@ -7,9 +7,11 @@ import { readiness } from './admin/health.ts'
 import { metrics } from './admin/metrics.ts'
 import type { Config } from './config/load-config.ts'
 import { adminToken } from './config/admin-token.ts'
-import { describeFrontDoor, follow, frontDoor, renewing, tlsOf } from './compose/registry-auth.ts'
-import { registryApp } from './http/routes.ts'
-import { listen, type Listening } from './http/server.ts'
+import { reloadTls, tlsFrom } from './compose/listener-tls.ts'
+import { buildRegistryAuth, describeRegistryAuth } from './compose/registry-auth.ts'
+import { reloadOnChange } from './compose/reload-on-change.ts'
+import { registryListener } from './http/registry-listener.ts'
+import { listen, type HttpServerHandle } from './http/server/http-server.ts'
 import type { ImageCatalogue } from './ports/operations.ts'
 import { parseImagePattern } from './oci/image-pattern.ts'
 import { openStore } from './compose/open-store.ts'
@@ -29,9 +31,9 @@ import { guardedUpstream } from './upstream/resilience/with-circuit-breaker.ts'
 import { proxiesFrom } from './upstream/net/proxy-environment.ts'
 
 export interface Entrepot {
-  readonly registry: Listening
+  readonly registry: HttpServerHandle
   /** undefined when the configuration turns it off. */
-  readonly admin: Listening | undefined
+  readonly admin: HttpServerHandle | undefined
   /** Answers no longer as ready, lets running answers end for at most `grace` milliseconds, and closes the store. */
   stop(grace: number): Promise<void>
   /** For when the process ends before that is done: ends the credential helpers that run, which would outlive it. */
@@ -123,29 +125,29 @@ export async function entrepot(
 
   let draining = false
   const { host, port, tls, maxConnections, maxConnectionsPerAddress } = config.listen
-  const door = frontDoor(config, log)
+  const auth = buildRegistryAuth(config, log)
   const following = new DisposableStack()
   const listening = await listen(
-    registryApp({
+    registryListener({
       registry,
-      ...(door.gate && { gate: door.gate }),
+      ...(auth.authenticator && { authenticator: auth.authenticator }),
       telemetry: numbers.requests,
       ...(config.log.access && { logger: log }),
     }),
     {
       host,
       port,
-      ...(tls && { tls: tlsOf(tls) }),
+      ...(tls && { tls: tlsFrom(tls) }),
       connections: {
         most: maxConnections,
         mostPerAddress: maxConnectionsPerAddress,
-        isExempt: door.isTrustedProxy,
+        isExempt: auth.isTrustedProxy,
       },
     },
   )
-  if (tls) following.use(renewing(listening, tls, log))
+  if (tls) following.use(reloadTls(listening, tls, log))
   log.info(
-    { listener: 'registry', host, port: listening.port, access: describeFrontDoor(config) },
+    { listener: 'registry', host, port: listening.port, access: describeRegistryAuth(config) },
     'listening',
   )
   const ready = readiness({ isDraining: () => draining, probeStore: () => store.probe() })
@@ -182,7 +184,7 @@ export async function entrepot(
       await Promise.all(clients.map((client) => client.close()))
       if (admin) await admin.close(0)
       following.dispose()
-      await door[Symbol.asyncDispose]()
+      await auth[Symbol.asyncDispose]()
       await store.close()
     },
     abandon: () => stopping.abort(),
@@ -207,17 +209,17 @@ async function listenAdmin(
   administration: RequestListener,
   following: DisposableStack,
   log: Logger,
-): Promise<Listening> {
+): Promise<HttpServerHandle> {
   const { host, port, tls, hosts, access, tokenFile } = config
   let { token } = config
-  if (tokenFile) following.use(follow([tokenFile], ([text]) => (token = adminToken(text!)), log))
+  if (tokenFile) following.use(reloadOnChange([tokenFile], ([text]) => (token = adminToken(text!)), log))
   const letIn = adminAccess({
     isLocal: cidrList(LOOPBACK),
     ...(access.networks && { isServed: cidrList(access.networks) }),
     hosts: [host, ...hosts].map((name) => name.toLowerCase()),
     token: () => token,
   })
-  const listening = await listen(letIn(administration), { host, port, ...(tls && { tls: tlsOf(tls) }) })
-  if (tls) following.use(renewing(listening, tls, log))
+  const listening = await listen(letIn(administration), { host, port, ...(tls && { tls: tlsFrom(tls) }) })
+  if (tls) following.use(reloadTls(listening, tls, log))
   return listening
 }

@@ -79,19 +79,22 @@ suite('what is not used', () => {
     )
   })
 
-  test('SEC-25: hono for the admin API only, without middleware that caches, proxies or serves files', () => {
+  test('SEC-25: of hono no middleware that caches, proxies, compresses or serves files, and on the registry none', () => {
     const imports = lines(/from '(?:@hono|hono)/)
+    const from = (room: string) => {
+      const inRoom = imports.filter((line) => line.startsWith(`src/${room}/`))
+      return [...new Set(inRoom.map((line) => /from '([^']+)'/.exec(line)![1]))].toSorted()
+    }
+    assert.deepEqual(from('http'), ['@hono/node-server/utils/response', 'hono'])
+    assert.deepEqual(from('admin'), ['@hono/node-server', 'hono', 'hono/body-limit', 'hono/http-exception'])
     assert.deepEqual(
-      imports.filter((line) => !line.startsWith('src/admin/')),
+      imports.filter((line) => !/^src\/(?:http|admin)\//.test(line)),
       [],
     )
-    const from = imports.map((line) => /from '([^']+)'/.exec(line)![1])
-    assert.deepEqual([...new Set(from)].toSorted(), [
-      '@hono/node-server',
-      'hono',
-      'hono/body-limit',
-      'hono/http-exception',
-    ])
+    assert.deepEqual(
+      lines(/\.(?:use|mount)\(/).filter((line) => line.startsWith('src/http/')),
+      [],
+    )
   })
 
   test('SEC-53: no headersDistinct, which a header called __proto__ breaks', () => {

@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { parseRange } from '../../src/http/range.ts'
+import { parseRange } from '../../src/http/headers/range.ts'
 import { manyBlobs } from './many-blobs.ts'
 
 const { digests, sizes, piecesOf } = manyBlobs(Number(process.argv[2]))

@@ -9,7 +9,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { parseRange } from '../../src/http/range.ts'
+import { parseRange } from '../../src/http/headers/range.ts'
 import { blobOf } from '../../test/support/fixtures.ts'
 
 const HEADER = 16

@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { digestOf } from '../../src/oci/digest.ts'
-import { parseRange } from '../../src/http/range.ts'
+import { parseRange } from '../../src/http/headers/range.ts'
 import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import { blobOf, manifestOf } from '../../test/support/fixtures.ts'
 

@@ -3,11 +3,11 @@ import type { Content } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
 import { OCTET_STREAM } from '../oci/media-types.ts'
-import { parseRange } from './range.ts'
+import { parseRange } from './headers/range.ts'
 import type { BlobReader } from '../ports/blob-store.ts'
 import type { Repository } from '../ports/repository.ts'
 import type { BufferPool } from './buffer-pool.ts'
-import { etagOf, isNotModified, isRangeWanted } from './conditional.ts'
+import { etagOf, isNotModified, isRangeWanted } from './headers/conditional.ts'
 import type { Exchange } from './exchange.ts'
 import { send, sendHead } from './send.ts'
 import { sendBlob } from './send-blob.ts'
@@ -16,18 +16,15 @@ import { sendBlob } from './send-blob.ts'
  * GET and HEAD of a blob, end-2 of the distribution spec. What can be answered from the descriptor never opens the blob, so
  * that it starts no download. A HEAD has no ranges (RFC 9110 section 14.2).
  */
-export function answerBlob(
-  exchange: Exchange,
-  repository: Repository,
-  digest: Digest,
-  pool: BufferPool,
-): Promise<void> | undefined {
-  const { headers } = exchange.incoming
-  const isPlain = headers.range === undefined && headers['if-none-match'] === undefined
-  const content = isPlain ? recall(exchange, repository, digest) : undefined
-  if (content === undefined) return askFor(exchange, repository, digest, pool)
-  send(exchange, 200, headersOf(digest, content.descriptor.size), content.bytes)
-  return undefined
+export function answerBlob(pool: BufferPool) {
+  return (exchange: Exchange, repository: Repository, digest: Digest): Promise<void> | undefined => {
+    const { headers } = exchange.incoming
+    const isPlain = headers.range === undefined && headers['if-none-match'] === undefined
+    const content = isPlain ? recall(exchange, repository, digest) : undefined
+    if (content === undefined) return askFor(exchange, repository, digest, pool)
+    send(exchange, 200, headersOf(digest, content.descriptor.size), content.bytes)
+    return undefined
+  }
 }
 
 function recall(exchange: Exchange, { blobs }: Repository, digest: Digest): Content | undefined {

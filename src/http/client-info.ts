@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http'
-import type { Arrival } from '../ports/authenticator.ts'
-import { certificateName } from './tls.ts'
+import type { ClientInfo } from '../ports/authenticator.ts'
+import { certificateName } from './server/tls.ts'
 
-export function arrivalOf(incoming: IncomingMessage): Arrival {
+export function clientInfo(incoming: IncomingMessage): ClientInfo {
   const { socket, headers } = incoming
   return {
     address: socket.remoteAddress ?? '',

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { CacheStatus } from '../ports/read-options.ts'
-import type { ReadOptions } from '../ports/read-options.ts'
+import type { CacheStatus, ReadOptions } from '../ports/read-options.ts'
 import type { RequestKind } from '../ports/telemetry.ts'
+import type { Principal } from '../ports/authenticator.ts'
 
 /**
  * One request and its answer, on Node's own objects: a web Response per answer costs more than all else that a warm manifest
@@ -15,8 +15,8 @@ export class Exchange {
   /** As it came: nothing decoded, folded or normalised. */
   readonly path: string
   readonly isHead: boolean
-  /** Who asks, where it was said and found to be true. */
-  identity?: string
+  /** The authenticated client. undefined = everybody may read everything. */
+  principal?: Principal
   kind?: RequestKind
   upstream?: string
   repository?: string

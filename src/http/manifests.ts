@@ -3,7 +3,7 @@ import type { Manifest } from '../oci/descriptor.ts'
 import { RegistryError } from '../oci/errors.ts'
 import type { Reference } from '../oci/reference.ts'
 import type { Repository } from '../ports/repository.ts'
-import { etagOf, isNotModified } from './conditional.ts'
+import { etagOf, isNotModified } from './headers/conditional.ts'
 import type { Exchange } from './exchange.ts'
 import { send, sendHead } from './send.ts'
 

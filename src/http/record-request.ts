@@ -2,8 +2,8 @@ import type { CacheStatus } from '../ports/read-options.ts'
 import type { RequestTelemetry } from '../ports/telemetry.ts'
 import type { Exchange } from './exchange.ts'
 
-/** Reports a finished request that was for some upstream. */
-export function tell(telemetry: RequestTelemetry, exchange: Exchange): void {
+/** Reports a finished request to `telemetry`, unless it addressed no upstream. */
+export function recordRequest(telemetry: RequestTelemetry, exchange: Exchange): void {
   const { kind, upstream, cacheStatus, failure, outgoing, startedAt, bytesSent } = exchange
   if (kind === undefined || upstream === undefined) return
   const isError =
@@ -17,7 +17,7 @@ export function tell(telemetry: RequestTelemetry, exchange: Exchange): void {
   })
 }
 
-/** A revalidated tag counts as a miss: it cost a request upstream. */
+/** A revalidated tag counts as a miss, for it cost an upstream request. */
 function resultOf(status: CacheStatus | undefined): Exclude<CacheStatus['result'], 'revalidated'> {
   return status === undefined || status.result === 'revalidated' ? 'miss' : status.result
 }

@@ -11,10 +11,11 @@ export interface Logger {
 export function accessLog(logger: Logger): (exchange: Exchange) => void {
   return function log(exchange) {
     const { incoming, outgoing, upstream, repository, reference, cacheStatus, failure } = exchange
+    const identity = exchange.principal?.identity
     logger.info(
       {
         method: incoming.method,
-        ...(exchange.identity !== undefined && { identity: exchange.identity }),
+        ...(identity !== undefined && { identity }),
         ...(repository === undefined
           ? { path: exchange.path.slice(0, 300) }
           : { upstream, repository, reference }),

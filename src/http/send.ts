@@ -1,5 +1,5 @@
 import type { OutgoingHttpHeaders } from 'node:http'
-import { renderCacheStatus } from './cache-status.ts'
+import { renderCacheStatus } from './headers/cache-status.ts'
 import type { Exchange } from './exchange.ts'
 
 /** Writes the head of an answer. The headers are the same for GET and HEAD. */

@@ -3,7 +3,10 @@ import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { hashSync } from 'bcryptjs'
 import { bcrypt } from '../../src/access/bcrypt.ts'
-import { gate, type GateOptions } from '../../src/access/gate.ts'
+import {
+  registryAuthenticator,
+  type RegistryAuthenticatorOptions,
+} from '../../src/access/registry-authenticator.ts'
 import { cidrList } from '../../src/util/cidr.ts'
 import { passwords } from '../../src/access/passwords.ts'
 import { rules } from '../../src/access/rules.ts'
@@ -35,10 +38,12 @@ const thread = bcrypt()
 const login = passwords({ users: () => users, compare: thread.compare })
 after(() => thread[Symbol.asyncDispose]())
 
-function served(options: GateOptions, body: (ask: Ask) => void): () => void {
+function served(options: RegistryAuthenticatorOptions, body: (ask: Ask) => void): () => void {
   return () => {
     let server: RegistryServer
-    before(async () => (server = await serveRegistry(registry, { gate: gate(options) })))
+    before(
+      async () => (server = await serveRegistry(registry, { authenticator: registryAuthenticator(options) })),
+    )
     beforeEach(() => void (registry.opened = registry.stats = 0))
     after(() => server.close(0))
     body(Object.assign((...args: AskArgs) => call(server.port, 'GET', ...args), { server: () => server }))

@@ -1,7 +1,7 @@
 /** What a client is told about how its answer came about, and about failures. */
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, test } from 'node:test'
-import { renderCacheStatus } from '../../src/http/cache-status.ts'
+import { renderCacheStatus } from '../../src/http/headers/cache-status.ts'
 import type { CacheStatus } from '../../src/ports/read-options.ts'
 import { type ErrorCode, RegistryError } from '../../src/oci/errors.ts'
 import { blobOf, eventually, indexOf, manifestOf } from '../support/fixtures.ts'

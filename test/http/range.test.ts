@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { parseContentRange } from '../../src/upstream/body/content-range.ts'
-import { parseRange } from '../../src/http/range.ts'
+import { parseRange } from '../../src/http/headers/range.ts'
 
 const SIZE = 1000
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { BufferPool } from '../../src/http/buffer-pool.ts'
-import type { Limits } from '../../src/http/server.ts'
+import type { Limits } from '../../src/http/server/http-server.ts'
 import { type Digest, digestOf } from '../../src/oci/digest.ts'
 import { RegistryError } from '../../src/oci/errors.ts'
 import type { BlobProvider, BlobReader } from '../../src/ports/blob-store.ts'

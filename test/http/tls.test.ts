@@ -5,16 +5,16 @@ import { once } from 'node:events'
 import { get } from 'node:https'
 import { suite, test } from 'node:test'
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
-import { listen, type Listening } from '../../src/http/server.ts'
-import type { Tls } from '../../src/http/tls.ts'
-import { certificateName } from '../../src/http/tls.ts'
+import { listen, type HttpServerHandle } from '../../src/http/server/http-server.ts'
+import type { Tls } from '../../src/http/server/tls.ts'
+import { certificateName } from '../../src/http/server/tls.ts'
 import { authority } from '../support/certificates.ts'
 import { eventually } from '../support/fixtures.ts'
 
 const ca = authority()
 const server = ca.server()
 
-interface TlsServer extends Listening, AsyncDisposable {}
+interface TlsServer extends HttpServerHandle, AsyncDisposable {}
 
 /** Answers with the name in the client's certificate. */
 async function serve(tls: Tls): Promise<TlsServer> {
@@ -90,7 +90,7 @@ suite('client certificates', () => {
     socket.destroy()
     assert.equal(await ask(listening.url, { session: ticket }), 'ci-7', 'the session can be resumed')
     const other = authority('Another')
-    listening.renew({ ...server, clientCa: other.cert })
+    listening.setTls({ ...server, clientCa: other.cert })
     await assert.rejects(ask(listening.url, { session: ticket }))
     await assert.rejects(ask(listening.url, { ...ca.client('/CN=ci-7'), session: ticket }))
     assert.equal(await ask(listening.url, other.client('/CN=ci-8')), 'ci-8')
@@ -108,10 +108,10 @@ test('a new certificate is for new connections; one that does not fit its key ch
   const old = await serial()
   const running = await handshake(listening.port)
   const next = ca.server()
-  assert.throws(() => listening.renew({ cert: next.cert, key: server.key }))
-  assert.throws(() => listening.renew({ cert: 'half a fi', key: next.key }))
+  assert.throws(() => listening.setTls({ cert: next.cert, key: server.key }))
+  assert.throws(() => listening.setTls({ cert: 'half a fi', key: next.key }))
   assert.equal(await serial(), old)
-  listening.renew(next)
+  listening.setTls(next)
   assert.notEqual(await serial(), old)
   running.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
   const [answer] = await once(running, 'data')

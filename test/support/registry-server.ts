@@ -1,12 +1,12 @@
-/** `registryApp` over a registry, listening. What it says about its requests is kept. */
-import { registryApp } from '../../src/http/routes.ts'
+/** `registryListener` over a registry, listening. What it says about its requests is kept. */
+import { registryListener } from '../../src/http/registry-listener.ts'
 import type { BufferPool } from '../../src/http/buffer-pool.ts'
-import { listen, type Listening, type ListenOptions } from '../../src/http/server.ts'
-import type { Gate } from '../../src/ports/authenticator.ts'
+import { listen, type HttpServerHandle, type ListenOptions } from '../../src/http/server/http-server.ts'
+import type { Authenticator } from '../../src/ports/authenticator.ts'
 import type { Registry } from '../../src/ports/repository.ts'
 import type { RequestTelemetry } from '../../src/ports/telemetry.ts'
 
-export interface RegistryServer extends Listening, AsyncDisposable {
+export interface RegistryServer extends HttpServerHandle, AsyncDisposable {
   readonly lines: Record<string, unknown>[]
   readonly answered: Parameters<RequestTelemetry['answered']>[0][]
   /** Errors nobody foresaw. */
@@ -14,20 +14,20 @@ export interface RegistryServer extends Listening, AsyncDisposable {
 }
 
 export interface RegistryServerOptions extends Omit<ListenOptions, 'host' | 'port'> {
-  readonly gate?: Gate
+  readonly authenticator?: Authenticator
   readonly pool?: BufferPool
 }
 
 export async function serveRegistry(
   registry: Registry,
-  { gate, pool, ...options }: RegistryServerOptions = {},
+  { authenticator, pool, ...options }: RegistryServerOptions = {},
 ): Promise<RegistryServer> {
   const lines: Record<string, unknown>[] = []
   const answered: RegistryServer['answered'] = []
   const unexpected: object[] = []
-  const listener = registryApp({
+  const listener = registryListener({
     registry,
-    ...(gate && { gate }),
+    ...(authenticator && { authenticator }),
     telemetry: { answered: (request) => void answered.push(request) },
     logger: {
       info: (fields) => void lines.push({ ...fields }),

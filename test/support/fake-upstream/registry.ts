@@ -2,7 +2,7 @@ import type { Descriptor } from '../../../src/oci/descriptor.ts'
 import { type Digest, digestOf } from '../../../src/oci/digest.ts'
 import { OCI_INDEX, OCTET_STREAM } from '../../../src/oci/media-types.ts'
 import { parseContentRange } from '../../../src/upstream/body/content-range.ts'
-import { parseRange } from '../../../src/http/range.ts'
+import { parseRange } from '../../../src/http/headers/range.ts'
 import { type Answer, errorBody, type WireRequest } from './wire.ts'
 
 export interface RegistryOptions {

@@ -1,4 +1,4 @@
-import type { Digest } from '../oci/digest.ts'
+import type { Digest } from '../../oci/digest.ts'
 
 /** The strong validator of content that is named by its digest. */
 export function etagOf(digest: Digest): string {

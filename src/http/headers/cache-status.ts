@@ -1,5 +1,5 @@
-import type { CacheStatus } from '../ports/read-options.ts'
-import { isRegistryError } from '../oci/errors.ts'
+import type { CacheStatus } from '../../ports/read-options.ts'
+import { isRegistryError } from '../../oci/errors.ts'
 
 /**
  * The `Cache-Status` field of RFC 9211 with this cache as its one member. Without a status nobody was asked: the answer is

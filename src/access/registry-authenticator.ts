@@ -1,43 +1,43 @@
-import type { Arrival, Gate } from '../ports/authenticator.ts'
 import { RegistryError } from '../oci/errors.ts'
 import type { RepositoryName } from '../oci/reference.ts'
+import type { Authenticator, ClientInfo } from '../ports/authenticator.ts'
 import type { CidrList } from '../util/cidr.ts'
 import { clientAddress } from './client-address.ts'
 import type { Passwords } from './passwords.ts'
 import type { Rules } from './rules.ts'
 import type { Tokens } from './tokens.ts'
 
-/** What is left out is not asked for. */
-export interface GateOptions {
-  /** Where clients may be. */
+/** A check that is left out is not made. */
+export interface RegistryAuthenticatorOptions {
+  /** The networks that clients may come from. */
   readonly networks?: CidrList
-  /** Whose X-Forwarded-For is believed. */
+  /** The proxies whose X-Forwarded-For is believed. */
   readonly trustedProxies?: CidrList
   readonly passwords?: Passwords
   readonly tokens?: Tokens
-  /** Nobody can be here without one. */
+  /** Whether TLS lets only clients with a certificate connect. */
   readonly certificates?: boolean
   readonly rules?: Rules
 }
 
-/** As the user of Basic, who brings a token as password: most clients can present nothing else. */
+/** The user name of a Basic login whose password is a token: most clients can send nothing else. */
 const TOKEN_USER = 'oidc'
 
-/** Who may use the registry, by where they are and who they are. */
-export function gate({
+/** Authenticates clients by network, certificate, password or token, and authorizes them by rules. */
+export function registryAuthenticator({
   networks,
   trustedProxies,
   passwords,
   tokens,
   certificates,
   rules,
-}: GateOptions): Gate {
-  const canSay = passwords !== undefined || tokens !== undefined
-  const mustSay = canSay || certificates === true
+}: RegistryAuthenticatorOptions): Authenticator {
+  const canLogIn = passwords !== undefined || tokens !== undefined
+  const needsIdentity = canLogIn || certificates === true
 
-  async function identify(arrival: Arrival, address: string): Promise<string | undefined> {
-    if (arrival.certificate !== undefined) return `cert:${arrival.certificate}`
-    const login = canSay ? loginIn(arrival.authorization) : undefined
+  async function identify(client: ClientInfo, address: string): Promise<string | undefined> {
+    if (client.certificate !== undefined) return `cert:${client.certificate}`
+    const login = canLogIn ? parseLogin(client.authorization) : undefined
     if (login === undefined) return undefined
     if (login.user === undefined || (login.user === TOKEN_USER && tokens !== undefined)) {
       const owner = await tokens?.(login.secret)
@@ -47,30 +47,29 @@ export function gate({
   }
 
   function refusal(identity: string | undefined): RegistryError {
-    return identity === undefined && canSay
+    return identity === undefined && canLogIn
       ? new RegistryError('UNAUTHORIZED')
       : new RegistryError('DENIED', { identity, reason: 'access.rules' })
   }
 
   return {
-    async admit(arrival) {
+    async authenticate(client) {
       const address = trustedProxies
-        ? clientAddress(arrival.address, arrival.forwardedFor, trustedProxies)
-        : arrival.address
+        ? clientAddress(client.address, client.forwardedFor, trustedProxies)
+        : client.address
       if (networks && !networks(address)) {
         throw new RegistryError('DENIED', { address: address.slice(0, 50), reason: 'access.networks' })
       }
-      const identity = await identify(arrival, address)
-      if (identity === undefined && mustSay && rules === undefined) throw refusal(identity)
+      const identity = await identify(client, address)
+      if (identity === undefined && needsIdentity && rules === undefined) throw refusal(identity)
       return {
         identity,
         authorize(repository?: RepositoryName) {
-          if (
+          const isAllowed =
             repository === undefined
-              ? identity === undefined && canSay
-              : rules?.(identity, repository) === false
-          )
-            throw refusal(identity)
+              ? identity !== undefined || !canLogIn
+              : (rules?.(identity, repository) ?? true)
+          if (!isAllowed) throw refusal(identity)
         },
       }
     },
@@ -78,13 +77,13 @@ export function gate({
 }
 
 interface Login {
-  /** undefined = a token. */
+  /** undefined = the secret is a token. */
   readonly user?: string
   readonly secret: string
 }
 
-/** RFC 7617 and RFC 6750; undefined for all else. */
-function loginIn(authorization: string | undefined): Login | undefined {
+/** Parses a Basic (RFC 7617) or Bearer (RFC 6750) login. Returns undefined for every other value. */
+function parseLogin(authorization: string | undefined): Login | undefined {
   const [, scheme, value] = /^(basic|bearer) +([\w.~+/=-]+) *$/i.exec(authorization ?? '') ?? []
   if (scheme === undefined || value === undefined) return undefined
   if (scheme.toLowerCase() === 'bearer') return { secret: value }

@@ -35,11 +35,11 @@ export interface Limits {
   readonly piece: number
 }
 
-export interface Listening {
+export interface HttpServerHandle {
   readonly port: number
   readonly url: string
   /** Connections that come from now on are encrypted with this. @throws what OpenSSL says, and then goes on as before */
-  renew(tls: Tls): void
+  setTls(tls: Tls): void
   /**
    * Stops accepting, lets the answers that have begun come to their end for at most `grace` milliseconds, and destroys what
    * remains. Resolves when no connection is left.
@@ -60,7 +60,7 @@ const MAX_HEADER_BYTES = 16 * 1024
 export async function listen(
   listener: RequestListener,
   { host, port, tls, limits, connections }: ListenOptions,
-): Promise<Listening> {
+): Promise<HttpServerHandle> {
   const { headers, request, keepAlive, stall, piece } = { ...DEFAULTS, ...limits }
   const options: ServerOptions = {
     headersTimeout: headers,
@@ -68,7 +68,7 @@ export async function listen(
     keepAliveTimeout: keepAlive,
     connectionsCheckingInterval: Math.min(5000, Math.ceil(headers / 2)),
     maxHeaderSize: MAX_HEADER_BYTES,
-    // Refused by `guard.ts`, with an answer that says why.
+    // Refused by `validate-request.ts`, with an answer that says why.
     requireHostHeader: false,
   }
   const server: Server =
@@ -118,7 +118,7 @@ export async function listen(
   return {
     port: address.port,
     url: `${tls === undefined ? 'http' : 'https'}://${urlHost(address)}:${address.port}`,
-    renew(tls) {
+    setTls(tls) {
       if (server instanceof TlsServer) server.setSecureContext(tlsOptions(tls, headers))
     },
     async close(grace) {

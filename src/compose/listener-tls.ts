@@ -1,0 +1,35 @@
+import type { Logger } from 'pino'
+import type { Config } from '../config/load-config.ts'
+import type { HttpServerHandle } from '../http/server/http-server.ts'
+import type { Tls } from '../http/server/tls.ts'
+import { reloadOnChange } from './reload-on-change.ts'
+
+type TlsConfig = NonNullable<Config['listen']['tls']>
+
+export function tlsFrom({ cert, key, clientCa, clientAuth }: TlsConfig): Tls {
+  return {
+    cert: cert.text,
+    key: key.text,
+    ...(clientCa && { clientCa: clientCa.text }),
+    ...(clientAuth && { clientAuth }),
+  }
+}
+
+/**
+ * Gives a server its new certificate when the files change. The server keeps the old certificate when the new
+ * files are broken or when certificate and key do not match.
+ */
+export function reloadTls(server: HttpServerHandle, config: TlsConfig, log: Logger): Disposable {
+  const { cert, key, clientCa } = config
+  return reloadOnChange(
+    [cert, key, ...(clientCa ? [clientCa] : [])],
+    ([cert, key, clientCa]) =>
+      server.setTls({
+        ...tlsFrom(config),
+        cert: cert!,
+        key: key!,
+        ...(clientCa !== undefined && { clientCa }),
+      }),
+    log,
+  )
+}

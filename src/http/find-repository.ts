@@ -1,0 +1,37 @@
+import { RegistryError } from '../oci/errors.ts'
+import type { Registry, Repository } from '../ports/repository.ts'
+import type { Exchange } from './exchange.ts'
+
+/** A host with an optional port: containerd sends the host of the image reference. */
+const NAMESPACE = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/
+
+/**
+ * Finds the repository that a request addresses by `name`, `?ns=` and Host, and checks that the client may read
+ * it. Records the repository on the exchange.
+ *
+ * @throws RegistryError NAME_INVALID, NAME_UNKNOWN, UNAUTHORIZED, DENIED
+ */
+export function findRepository(registry: Registry, exchange: Exchange, name: string): Repository {
+  const namespace = namespaceOf(exchange)
+  const host = exchange.incoming.headers.host?.toLowerCase()
+  const repository = registry.find({
+    name,
+    ...(namespace !== undefined && { namespace }),
+    ...(host !== undefined && { host }),
+  })
+  if (repository === undefined) throw new RegistryError('NAME_UNKNOWN', { ns: namespace, name })
+  exchange.principal?.authorize(repository.name)
+  if (namespace !== undefined) exchange.outgoing.setHeader('OCI-Namespace', namespace)
+  exchange.upstream = repository.name.upstream
+  exchange.repository = repository.name.name
+  return repository
+}
+
+/** containerd's `?ns=`. @throws RegistryError NAME_INVALID when it is malformed or given twice */
+function namespaceOf(exchange: Exchange): string | undefined {
+  const [namespace, ...more] = exchange.parameters('ns')
+  if (more.length > 0 || (namespace !== undefined && !NAMESPACE.test(namespace))) {
+    throw new RegistryError('NAME_INVALID', { parameter: 'ns' })
+  }
+  return namespace
+}

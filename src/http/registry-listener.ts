@@ -1,0 +1,73 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { RegistryError } from '../oci/errors.ts'
+import type { Authenticator } from '../ports/authenticator.ts'
+import type { Registry } from '../ports/repository.ts'
+import type { RequestTelemetry } from '../ports/telemetry.ts'
+import { BufferPool } from './buffer-pool.ts'
+import { sendError } from './error-response.ts'
+import { Exchange } from './exchange.ts'
+import { dispatch } from './hono-adapter.ts'
+import { recordRequest } from './record-request.ts'
+import { accessLog, type Logger } from './request-log.ts'
+import { registryRoutes } from './routes.ts'
+import { announcesBody, ignoreBody, refusal } from './validate-request.ts'
+
+export interface RegistryListenerOptions {
+  readonly registry: Registry
+  /** Without one, everybody may read everything. */
+  readonly authenticator?: Authenticator
+  readonly telemetry: RequestTelemetry
+  /** Without one, nothing is logged. */
+  readonly logger?: Logger
+  readonly pool?: BufferPool
+}
+
+/** Serves the registry's routes: validates each request, dispatches it, answers failures, logs and counts it. */
+export function registryListener({
+  registry,
+  authenticator,
+  telemetry,
+  logger,
+  pool = new BufferPool(),
+}: RegistryListenerOptions): RequestListener {
+  const log = logger && accessLog(logger)
+  const routes = registryRoutes({ registry, authenticator, pool, fail })
+
+  function fail(error: unknown, exchange: Exchange): void {
+    if (exchange.isAborted) return
+    exchange.failure = error
+    if (!(error instanceof RegistryError)) logger?.error({ err: error }, 'a request failed unexpectedly')
+    sendError(exchange, error)
+  }
+
+  function begin(incoming: IncomingMessage, outgoing: ServerResponse): Exchange {
+    const exchange = new Exchange(incoming, outgoing)
+    outgoing.on('close', () => {
+      log?.(exchange)
+      recordRequest(telemetry, exchange)
+    })
+    return exchange
+  }
+
+  function run(exchange: Exchange): void {
+    try {
+      dispatch(routes, exchange)?.catch((error: unknown) => fail(error, exchange))
+    } catch (error) {
+      fail(error, exchange)
+    }
+  }
+
+  return function serve(incoming, outgoing) {
+    const refused = refusal(incoming)
+    const hasBody = announcesBody(incoming)
+    if (refused === undefined && !hasBody) return run(begin(incoming, outgoing))
+    outgoing.setHeader('Connection', 'close')
+    const proceed = () => {
+      const exchange = begin(incoming, outgoing)
+      if (refused === undefined) run(exchange)
+      else fail(refused, exchange)
+    }
+    if (hasBody) void ignoreBody(incoming).then(proceed)
+    else proceed()
+  }
+}
