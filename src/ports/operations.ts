@@ -1,6 +1,7 @@
 /**
- * What an operator does with a store: see what is stored, remove it, keep it, verify it. One implementation works on an
- * open store, another through the admin API of the process that has it open. Sizes are bytes, instants epoch milliseconds.
+ * What an operator does with a store: see what is stored, remove it, keep it, verify it. One implementation
+ * works on an open store, another through the admin API of the process that has it open. Sizes are bytes,
+ * instants epoch milliseconds.
  */
 import type { Digest } from '../oci/digest.ts'
 import type { ImageName, ImagePattern } from '../oci/image-pattern.ts'
@@ -12,7 +13,9 @@ export interface Operations {
 }
 
 export interface Image extends ImageName {
-  /** The stored bytes of its manifest and of everything the manifest refers to. 0 when only the tag is known. */
+  /**
+   * The stored bytes of its manifest and of everything the manifest refers to. 0 when only the tag is known.
+   */
   readonly size: number
   /** The bytes that no other image uses, which purging this image alone would free. */
   readonly unshared: number
@@ -30,12 +33,15 @@ export interface Size {
 }
 
 /**
- * An object counts once in each sum it belongs to. The repositories of an upstream therefore add up to more than the
- * upstream when they share layers.
+ * An object counts once in each sum it belongs to. The repositories of an upstream therefore add up to more
+ * than the upstream when they share layers.
  */
 export interface DiskUsage extends Size {
   readonly upstreams: readonly UpstreamUsage[]
-  /** Content that no repository is linked to. Links are lost with the index, until a client's pull proves them again. */
+  /**
+   * Content that no repository is linked to. Links are lost with the index, until a client's pull proves them
+   * again.
+   */
   readonly unlinked: Size
 }
 
@@ -56,8 +62,9 @@ export interface ImageCatalogue {
   images(pattern: ImagePattern): Promise<readonly Image[]>
   usage(): Promise<DiskUsage>
   /**
-   * Forgets the images and removes the content that no other image uses. A pattern without tag and digest also removes
-   * what its repositories hold besides images. With `dryRun`, only reports what would be removed.
+   * Forgets the images and removes the content that no other image uses. A pattern without tag and digest
+   * also removes what its repositories hold besides images. With `dryRun`, only reports what would be
+   * removed.
    */
   purge(pattern: ImagePattern, options: { readonly dryRun: boolean }): Promise<Purged>
 }
@@ -76,7 +83,10 @@ export interface PinList {
   remove(pattern: ImagePattern): Promise<boolean>
 }
 
-/** An object whose file does not match its digest. It is removed, and downloaded again when a client asks for it. */
+/**
+ * An object whose file does not match its digest. It is removed, and downloaded again when a client asks for
+ * it.
+ */
 export interface BadObject {
   readonly digest: Digest
   /** The size it should have. */

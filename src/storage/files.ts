@@ -45,7 +45,10 @@ export interface Folders {
   freeBytes(path: string): Promise<number>
 }
 
-/** The part of a file system that the store uses. Tests replace it with one that fails or forgets unsynced writes. */
+/**
+ * The part of a file system that the store uses. Tests replace it with one that fails or forgets unsynced
+ * writes.
+ */
 export type Files = ContentFiles & TextFiles & Folders
 
 export function realFiles(): Files {

@@ -15,9 +15,10 @@ import type { StoreTelemetry } from '../ports/telemetry.ts'
 import { createCatalogue } from './operations/image-catalogue.ts'
 import { fileBlobStore, type VerifyReads } from './blobs/file-blob-store.ts'
 import { type Files, realFiles } from './files.ts'
+import { checkFormat } from './format.ts'
 import { acquireLock } from './lock.ts'
 import { partials as openPartials, type SweepLimits } from './blobs/partials.ts'
-import { type Paths, paths as pathsOf } from './paths.ts'
+import { paths as pathsOf } from './paths.ts'
 import { type Pins, pins } from './operations/pins.ts'
 import { rebuildContent } from './rebuild.ts'
 import { sqliteIndex } from './index/sqlite-index.ts'
@@ -27,18 +28,17 @@ import { createVerify } from './operations/verify.ts'
 export interface FilesystemStore {
   readonly blobs: BlobStore
   readonly inventory: ContentInventory
-  /** Removes content that turned out to be damaged, and counts it. */
+  /** Removes damaged content, and counts it. */
   discard(digest: Digest): Promise<void>
   readonly links: LinkIndex
   readonly references: ReferenceIndex
   readonly tags: TagIndex & TagUses & TagHistory
   readonly catalogue: ImageCatalogue
   readonly pins: Pick<Pins, 'list' | 'add' | 'remove' | 'content'>
-  /** Looks at all that is stored. */
   readonly verify: Verify
-  /** Removes unfinished downloads that are older than this (milliseconds), and the oldest beyond this many bytes. */
+  /** Removes unfinished downloads beyond these limits. */
   sweepPartials(limits: SweepLimits): Promise<void>
-  /** Writes and removes a file. @throws when that is not possible. */
+  /** Checks that the store is writable, by writing a file and removing it. @throws when it is not */
   probe(): Promise<void>
   close(): Promise<void>
 }
@@ -46,27 +46,28 @@ export interface FilesystemStore {
 export interface FilesystemStoreOptions {
   readonly root: string
   readonly telemetry: StoreTelemetry
-  /** What the configuration pins. */
+  /** The patterns that the configuration pins. */
   readonly pinned?: readonly ImagePattern[]
-  /** Told that content which the index does not know is being looked for: it is new, was lost, or the last process was killed. */
+  /**
+   * Called when the files are searched for content that the index does not know, because the index is new or
+   * the last process was killed.
+   */
   readonly rebuilding?: () => void
   /** Which reads are verified. */
   readonly verify?: VerifyReads
-  /** Told of content that is removed because it is damaged. */
+  /** Called with content that is removed because it is damaged. */
   readonly corrupt?: (digest: Digest) => void
   readonly files?: Files
   /** Epoch milliseconds. */
   readonly now?: () => number
 }
 
-/** Another one after every start of the machine (random(4)); Linux only. */
+/** Changes at every boot of the machine (random(4)). Linux only. */
 const BOOT_ID = '/proc/sys/kernel/random/boot_id'
-const FORMAT = 'entrepot 1\n'
-const CACHEDIR_TAG =
-  'Signature: 8a477f597d28d172789f06886806bc55\n# Entrepot can download all of this again.\n'
 
 /**
- * The store in a folder. @throws when the folder is of another format, in use by another process, or not writable.
+ * Opens the store in a folder. @throws Error when another process has it open, it has another format, or it
+ * is not writable
  */
 export async function filesystemStore(options: FilesystemStoreOptions): Promise<FilesystemStore> {
   const { root, telemetry, pinned = [], files = realFiles(), now = Date.now } = options
@@ -156,31 +157,5 @@ export async function filesystemStore(options: FilesystemStoreOptions): Promise<
   } catch (error) {
     lock.release({ unfinished: true })
     throw error
-  }
-}
-
-async function checkFormat(files: Files, paths: Paths): Promise<void> {
-  const format = await files.readText(paths.format).catch(ignoreNotFound)
-  // Empty: the machine stopped before it was on the disk.
-  if (format === undefined || format === '') {
-    await files.writeText(paths.cacheDirTag, CACHEDIR_TAG)
-    await writeSynced(files, `${paths.format}.new`, FORMAT)
-    await files.rename(`${paths.format}.new`, paths.format)
-  } else if (format !== FORMAT) {
-    throw new Error(
-      `${paths.format} says ${JSON.stringify(format.trim())}, this program reads ${JSON.stringify(FORMAT.trim())}`,
-    )
-  }
-}
-
-/** Under its name only the whole text is ever found, whenever the machine stops. */
-async function writeSynced(files: Files, path: string, text: string): Promise<void> {
-  await files.remove(path)
-  const file = await files.open(path, 'wx+')
-  try {
-    await file.write(Buffer.from(text), 0)
-    await file.sync()
-  } finally {
-    await file.close()
   }
 }

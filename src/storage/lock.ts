@@ -25,12 +25,14 @@ export function isInUse(error: unknown): error is Error & { readonly holder: str
   return error instanceof StoreInUse
 }
 
-/** Milliseconds to wait for the lock. Another process holds it this briefly while it reads the holder's pid. */
+/**
+ * Milliseconds to wait for the lock. Another process holds it this briefly while it reads the holder's pid.
+ */
 const BUSY_TIMEOUT = 100
 
 /**
- * Keeps a second process out of the store. The lock is a SQLite file lock: the kernel releases it when the process dies,
- * and unlike a pid file it works across containers.
+ * Keeps a second process out of the store. The lock is a SQLite file lock: the kernel releases it when the
+ * process dies, and unlike a pid file it works across containers.
  *
  * @throws StoreInUse (see `isInUse`), which names the pid of the holder.
  */

@@ -4,7 +4,7 @@ import { OCTET_STREAM } from '../oci/media-types.ts'
 import type { StoreTelemetry } from '../ports/telemetry.ts'
 import type { Files } from './files.ts'
 import type { Paths } from './paths.ts'
-import type { ContentIndex } from './index/sqlite-index.ts'
+import type { ContentIndex } from './index/content-index.ts'
 import { type StorageOperation, codeOf, ignoreStorageError, ignoreNotFound } from './storage-operation.ts'
 
 export interface RebuildOptions {
@@ -13,18 +13,18 @@ export interface RebuildOptions {
   readonly content: ContentIndex
   readonly run: StorageOperation
   readonly telemetry: StoreTelemetry
-  /** Ends it early. */
+  /** Stops early when true. */
   readonly stopped: () => boolean
 }
 
 const PIECE = 1024 * 1024
 
 /**
- * Brings files that the index does not know into it: those a killed process left between name and row, and all of them when the
- * index was lost. A name alone is not trusted after such events, so each is hashed first and removed when it is not what it is
- * called. Which repository may read what is lost, and is proved anew; manifests are recognised when they are pulled again.
+ * Adds rows for the files that the index does not know: those of a process killed between rename and insert,
+ * or all of them when the index was lost. A file is hashed first, and removed when its digest is wrong. Links
+ * are lost with the index and proved again by pulls. Manifests are recognised when they are pulled again.
  *
- * @returns false when some could not be looked at.
+ * @returns false when a file could not be read.
  */
 export async function rebuildContent(options: RebuildOptions): Promise<boolean> {
   const { files, paths, content, run, telemetry, stopped } = options
@@ -49,7 +49,7 @@ export async function rebuildContent(options: RebuildOptions): Promise<boolean> 
     const size = await verifiedSize(path, digest)
     if (size !== undefined) {
       await content.add(digest, { size, mediaType: OCTET_STREAM })
-      // It may have been evicted while it was hashed.
+      // The file may have been evicted while it was hashed.
       const file = await files.open(path, 'r').catch(ignoreNotFound)
       await file?.close()
       if (file === undefined) await content.remove(digest)
@@ -60,7 +60,7 @@ export async function rebuildContent(options: RebuildOptions): Promise<boolean> 
     await files.remove(path)
   }
 
-  /** undefined when it is not what its name says. */
+  /** @returns undefined when the digest is wrong */
   async function verifiedSize(path: string, digest: Digest): Promise<number | undefined> {
     const hash = hasherFor(digest)
     const file = await files.open(path, 'r')

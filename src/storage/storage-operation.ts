@@ -2,8 +2,8 @@ import { isRegistryError, RegistryError } from '../oci/errors.ts'
 import type { StoreTelemetry } from '../ports/telemetry.ts'
 
 /**
- * Runs one operation of the store. A system error becomes RegistryError STORAGE with the errno code as its reason and
- * without the path, and is counted.
+ * Runs one operation of the store. A system error becomes RegistryError STORAGE with the errno code as its
+ * reason and without the path, and is counted.
  */
 export type StorageOperation = <T>(operation: string, task: () => Promise<T>) => Promise<T>
 
@@ -20,7 +20,10 @@ export function storageOperation(telemetry: StoreTelemetry): StorageOperation {
   }
 }
 
-/** For an operation that may fail without harm: `StorageOperation` has counted the failure. Rethrows other errors. */
+/**
+ * For an operation that may fail without harm: `StorageOperation` has counted the failure. Rethrows other
+ * errors.
+ */
 export function ignoreStorageError(error: unknown): undefined {
   if (!isRegistryError(error, 'STORAGE')) throw error
 }

@@ -1,6 +1,7 @@
 /**
- * A process that stores two blobs and stops dead at one step of the second, to be killed there. Arguments: the store's folder,
- * the number of the step, and whether it stops `before` or `after` it. Says on stdout which steps it takes, then `stopped` or `done`.
+ * A process that stores two blobs and stops dead at one step of the second, to be killed there. Arguments:
+ * the store's folder, the number of the step, and whether it stops `before` or `after` it. Says on stdout
+ * which steps it takes, then `stopped` or `done`.
  */
 import { filesystemStore } from '../../src/storage/filesystem-store.ts'
 import { filesAround } from '../support/fault-files.ts'

@@ -17,7 +17,10 @@ type IndexFiles = ReadonlyMap<string, Buffer>
 interface Moment {
   readonly what: string
   readonly after: (options: CutOptions) => PowerCutFiles
-  /** As it was then, and some transactions earlier: SQLite does not sync each, so that it may be older than the files. */
+  /**
+   * As it was then, and some transactions earlier: SQLite does not sync each, so that it may be older than
+   * the files.
+   */
   readonly index: { readonly newest: IndexFiles; readonly older: IndexFiles }
   /** Committed, and nobody has begun to delete them. */
   readonly promised: readonly Blob[]

@@ -1,17 +1,26 @@
 import { memoryStore } from '../support/memory-store.ts'
 import { storeFolder } from './setup.ts'
-import { storeSuite } from './store-suite.ts'
+import { ingestSuite } from './suites/ingest-suite.ts'
+import { inventorySuite } from './suites/inventory-suite.ts'
+import { namesSuite } from './suites/names-suite.ts'
+import { resumeSuite } from './suites/resume-suite.ts'
+import type { OpenStore } from './suites/store-under-test.ts'
 
-storeSuite('the store in memory', async (now) => ({ ...memoryStore(now), async [Symbol.asyncDispose]() {} }))
+const stores: Readonly<Record<string, OpenStore>> = {
+  'the store in memory': async (now) => ({ ...memoryStore(now), async [Symbol.asyncDispose]() {} }),
+  async 'the store in files'(now) {
+    const folder = await storeFolder()
+    const store = await folder.open({ now })
+    return {
+      ...store,
+      async [Symbol.asyncDispose]() {
+        await store.close()
+        await folder[Symbol.asyncDispose]()
+      },
+    }
+  },
+}
 
-storeSuite('the store in files', async (now) => {
-  const folder = await storeFolder()
-  const store = await folder.open({ now })
-  return {
-    ...store,
-    async [Symbol.asyncDispose]() {
-      await store.close()
-      await folder[Symbol.asyncDispose]()
-    },
-  }
-})
+for (const [name, open] of Object.entries(stores)) {
+  for (const suite of [ingestSuite, resumeSuite, inventorySuite, namesSuite]) suite(name, open)
+}

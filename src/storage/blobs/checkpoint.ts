@@ -4,7 +4,9 @@ import { parseJsonObject } from '../../util/json-object.ts'
 /** Which bytes of an unfinished download have been written. Stored as JSON beside its file. */
 export interface Checkpoint {
   readonly digest: Digest
-  /** The boot of the machine that wrote the bytes. Bytes that were not synced may be lost by the next boot. */
+  /**
+   * The boot of the machine that wrote the bytes. Bytes that were not synced may be lost by the next boot.
+   */
   readonly boot?: string
   /** The upstream that sent the bytes. */
   readonly origin?: string

@@ -9,28 +9,34 @@ import type { OpenFile } from '../files.ts'
 import { codeOf, ignoreStorageError, ignoreNotFound } from '../storage-operation.ts'
 import { verifyingReader } from './verifying-reader.ts'
 
-/** Which reads are verified: none, a few of those from beginning to end, or every one. */
+/** Which reads are verified: none, a few of the complete ones, or all. */
 export type VerifyReads = 'never' | 'sample' | 'always'
 
 export interface FileBlobStore extends BlobStore, ContentInventory {
-  /** Removes content that turned out to be damaged, and counts it. */
+  /** Removes damaged content, and counts it. */
   discard(digest: Digest): Promise<void>
 }
 
 export interface FileBlobStoreOptions extends FileIngestOptions {
   readonly telemetry: StoreTelemetry
   readonly verify: VerifyReads
-  /** Told of content that is removed because it is damaged. */
+  /** Called with content that is removed because it is damaged. */
   readonly corrupt: (digest: Digest) => void
 }
 
-/** One read in a hundred: hashing costs more than serving, and what is read often is verified often. */
+/**
+ * One read in a hundred. Hashing costs more than serving, and content that is read often is still verified
+ * often.
+ */
 const SAMPLED = 0.01
 
-/** As many as libuv has threads. */
+/** The number of libuv's threads. */
 const REMOVED_AT_ONCE = 4
 
-/** Content as files named by their digest. A file that is not as long as the index says, or cannot be read, is no content: it is removed, and a miss. */
+/**
+ * Content as files named by their digest. A file that is missing, has the wrong size, or cannot be read is
+ * removed, and counts as a miss.
+ */
 export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
   const { files, paths, content, run, telemetry, verify, corrupt } = options
 
@@ -70,7 +76,7 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
     longestUnused: content.longestUnused,
   }
 
-  /** Also of a store that somebody has removed: it begins anew. */
+  /** Creates the folder again when somebody has removed it. */
   async function freeBytes(): Promise<number> {
     const free = await files.freeBytes(paths.root).catch(ignoreNotFound)
     if (free !== undefined) return free
@@ -83,7 +89,7 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
     return row && { mediaType: row.mediaType, digest, size: row.size }
   }
 
-  /** undefined when the file is not there, not as long as it should be, or on a bad spot of the disk. */
+  /** @returns undefined when the file is missing, has the wrong size, or lies on a bad sector */
   async function openWhole({ digest, size }: Descriptor): Promise<OpenFile | undefined> {
     return run('open', async () => {
       let file: OpenFile | undefined
@@ -102,14 +108,16 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
     })
   }
 
-  /** A row that cannot be removed, on a disk that became read-only, is a miss again next time. */
+  /** When the row cannot be removed, on a disk that became read-only, the next read is a miss again. */
   async function removeCorrupt(digest: Digest): Promise<void> {
     telemetry.evicted('corrupt')
     corrupt(digest)
     await remove(digest).catch(ignoreStorageError)
   }
 
-  /** The row goes first: a file without a row is found again at a rebuild, a row without a file would be a lie. */
+  /**
+   * Removes the row first. A rebuild finds a file without a row, while a row without a file would be wrong.
+   */
   async function remove(...digests: readonly Digest[]): Promise<void> {
     let refused: unknown
     await content.remove(...digests).catch((error: unknown) => {
@@ -119,12 +127,12 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
       const some = digests.slice(at, at + REMOVED_AT_ONCE)
       await Promise.all(some.map((digest) => run('delete', () => files.remove(paths.blob(digest)))))
     }
-    // On a full disk the index can only be written once a file has gone.
+    // On a full disk the index cannot be written before a file is removed.
     if (refused !== undefined) await content.remove(...digests)
     for (const digest of digests) await forgetIfGone(digest)
   }
 
-  /** A rebuild, or another commit, may have given a row to the very file that was just removed. */
+  /** A rebuild or another commit may have added a row for the file that was just removed. */
   async function forgetIfGone(digest: Digest): Promise<void> {
     if ((await content.find(digest)) === undefined) return
     const file = await run('delete', () => files.open(paths.blob(digest), 'r').catch(ignoreNotFound))

@@ -7,7 +7,7 @@ import type { Partials } from './partials.ts'
 import type { Paths } from '../paths.ts'
 import { mutex } from '../../util/mutex.ts'
 import { RunningHash } from './running-hash.ts'
-import type { ContentIndex } from '../index/sqlite-index.ts'
+import type { ContentIndex } from '../index/content-index.ts'
 import { type StorageOperation, ignoreStorageError } from '../storage-operation.ts'
 
 export interface FileIngestOptions {
@@ -20,7 +20,10 @@ export interface FileIngestOptions {
 
 /** Bytes between two checkpoints. When the process dies, at most these are downloaded again. */
 const CHECKPOINT_EVERY = 8 * 1024 * 1024
-/** Bytes read back for the hash at one write. Bytes that arrived early would otherwise delay one writer for long. */
+/**
+ * Bytes read back for the hash at one write. Bytes that arrived early would otherwise delay one writer for
+ * long.
+ */
 const CATCH_UP = 4 * 1024 * 1024
 
 /** Writes one object to `ingest/` and moves it to `blobs/`. */
@@ -94,7 +97,10 @@ export async function fileIngest(
     return written
   }
 
-  /** Hashes while the disk writes. A failed write restarts the hash, because other bytes may take the place of these. */
+  /**
+   * Hashes while the disk writes. A failed write restarts the hash, because other bytes may take the place of
+   * these.
+   */
   async function writeAndHash(bytes: Uint8Array, position: number): Promise<void> {
     const writing = writeAll(file, bytes, position)
     hash.add(bytes, position)

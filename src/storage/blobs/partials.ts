@@ -17,7 +17,9 @@ export interface SweepLimits {
 
 /** The unfinished downloads that nobody works on. A new ingest of the same content resumes from one. */
 export interface Partials {
-  /** Opens the part that an earlier ingest of this key left, or a new one. No other ingest gets the same part. */
+  /**
+   * Opens the part that an earlier ingest of this key left, or a new one. No other ingest gets the same part.
+   */
   take(key: PartKey): Promise<PartFile>
   /** Keeps a part, with its checkpoint, for a later `take`. Of two parts of one key, the fuller stays. */
   keep(key: PartKey, part: PartFile): Promise<void>
@@ -36,8 +38,8 @@ interface Leftover {
 }
 
 /**
- * `boot` identifies this boot of the machine. Parts from an earlier boot are removed: bytes that their checkpoint lists
- * may have been lost.
+ * `boot` identifies this boot of the machine. Parts from an earlier boot are removed: bytes that their
+ * checkpoint lists may have been lost.
  */
 export function partials(files: Files, paths: Paths, boot: string | undefined): Partials {
   const leftovers = new Map<string, Leftover>()

@@ -8,8 +8,8 @@ type ReadBack = (buffer: Buffer, position: number) => Promise<number>
 const PIECE = 1024 * 1024
 
 /**
- * The hash of bytes that arrive in any order. What continues the hashed part is hashed as it comes; what came early, or was left
- * by another process, is read back once the bytes before it are there.
+ * Hashes bytes that arrive in any order. Bytes that continue the hashed part are hashed at once. Bytes that
+ * arrived early, or that another process wrote, are read back when the bytes before them have arrived.
  */
 export class RunningHash {
   readonly #digest: Digest
@@ -25,7 +25,7 @@ export class RunningHash {
     this.#hash = hasherFor(digest)
   }
 
-  /** To be called with every chunk, which is in the store or about to be. */
+  /** Takes every chunk that is written, or about to be. */
   add(chunk: Uint8Array, position: number): void {
     if (position > this.#position) return
     const fresh = chunk.subarray(this.#position - position)
@@ -33,13 +33,13 @@ export class RunningHash {
     this.#position += fresh.length
   }
 
-  /** Takes back all that was added: some of it did not get into the store. */
+  /** Starts again, because some of the added bytes were not written. */
   restart(): void {
     this.#hash = hasherFor(this.#digest)
     this.#position = 0
   }
 
-  /** Hashes what is there behind the hashed part, up to about `most` bytes, so that little is left for the end. */
+  /** Hashes up to about `most` bytes that follow the hashed part, so that little is left for the end. */
   async catchUp(most: number): Promise<void> {
     const end = Math.min(this.#filled.filledFrom(this.#position), this.#position + most)
     if (end <= this.#position) return
@@ -50,12 +50,15 @@ export class RunningHash {
       const count = await this.#readBack(wanted, from)
       if (count === 0)
         throw new RegistryError('STORAGE', { operation: 'read', reason: 'shorter than written' })
-      // A chunk may have been added meanwhile; hashing the same bytes twice would spoil the hash.
+      // A chunk may have been added during the read. Hashing the same bytes twice would spoil the hash.
       if (this.#position === from) this.add(wanted.subarray(0, count), from)
     }
   }
 
-  /** @throws RegistryError UPSTREAM_INVALID when the bytes are not `size` or do not have the digest. To be called once. */
+  /**
+   * May be called once. @throws RegistryError UPSTREAM_INVALID when the size or the digest of the bytes is
+   * wrong
+   */
   async finish(size: number): Promise<void> {
     await this.catchUp(Infinity)
     const actual = digestFrom(this.#hash, this.#digest)

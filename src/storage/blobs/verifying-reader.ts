@@ -3,20 +3,23 @@ import { RegistryError } from '../../oci/errors.ts'
 import type { BlobReader } from '../../ports/blob-store.ts'
 
 export interface VerifyingReaderOptions {
-  /** Whether what is not read from its beginning on is hashed before any of it is given; otherwise it is given as it is. */
+  /**
+   * Whether content that is not read from its start is hashed before any of it is returned. Otherwise it is
+   * not verified.
+   */
   readonly strict: boolean
-  /** Only a part of it will be read, from wherever. */
+  /** Only a part of the content will be read. */
   readonly partly: boolean
-  /** Told that the bytes are not what they are called, before the read that found it fails. */
+  /** Called when the bytes do not match the digest, before the read that found it fails. */
   readonly corrupt: () => Promise<void>
 }
 
 const PIECE = 512 * 1024
 
 /**
- * Hashes what is read, as it is read, and gives the last piece only when all of it was right.
+ * Hashes content while it is read, and returns the last piece only when the digest is right.
  *
- * @throws RegistryError STORAGE with reason ECORRUPT, from `read`, when it was not.
+ * @throws RegistryError STORAGE with reason ECORRUPT, from `read`, when it is wrong.
  */
 export function verifyingReader(
   reader: BlobReader,

@@ -1,29 +1,40 @@
 import { existsSync, renameSync, rmSync } from 'node:fs'
-import { setImmediate as turn } from 'node:timers/promises'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { DatabaseSync } from 'node:sqlite'
-import { migrate } from './schema.ts'
 import { isCorrupt } from '../storage-operation.ts'
+import { migrate } from './schema.ts'
 
-/** The index's file. When it turns out to be damaged it is set aside and begun anew: what is in it can be had again. */
+/**
+ * The index file. A damaged one is set aside and replaced by an empty one, because its rows can be rebuilt.
+ */
 export interface IndexDatabase<S> {
-  /** Runs `task`; once more, on an empty index, when the file turns out to be damaged. */
+  /** Runs `task`, and again on an empty index when the file turns out to be damaged. */
   run<T>(task: (sql: S) => T): T
-  /** As `run`, all or nothing. */
+  /** Runs `task` in a transaction. */
   transact<T>(task: (sql: S) => T): T
-  /** As `transact`, `change` on one item after the other, for about a millisecond. @returns on how many: at least one, if there is one */
+  /**
+   * Applies `change` to one item after another in one transaction, for about a millisecond.
+   *
+   * @returns how many items were changed: at least one, unless there are none
+   */
   transactSome<T>(items: Iterable<T>, change: (sql: S, item: T) => void): number
-  /** Lets the event loop turn, and in a turn of its own brings into the file what was written. */
+  /** Lets the event loop turn, and writes the WAL back into the file in a turn of its own. */
   rest(): Promise<void>
   close(): void
 }
 
-/** Milliseconds for which longer work holds the event loop at a time. */
+/** Milliseconds for which one slice of a long change holds the event loop. */
 const SLICE = 1
-/** Pages. SQLite's own 1000 are a tenth of a second of waiting for the disk, where they are scattered over a large file. */
-const CHECKPOINT = 200
+/**
+ * Pages of the WAL at which SQLite checkpoints by itself. Its default of 1000 waits a tenth of a second for
+ * the disk when the pages are scattered over a large file.
+ */
+const AUTOCHECKPOINT = 200
 
 /**
- * `emptied` is told each time the index begins empty. @throws Error when the file is of a later version of this program.
+ * Opens the index. `emptied` is called each time the index starts empty.
+ *
+ * @throws Error when a later version of this program wrote the file.
  */
 export function indexDatabase<S>(
   file: string,
@@ -47,10 +58,10 @@ export function indexDatabase<S>(
         return done
       }),
     async rest() {
-      await turn()
+      await nextTurn()
       if (!db.isOpen) return
       run(() => db.exec('PRAGMA wal_checkpoint(PASSIVE)'))
-      await turn()
+      await nextTurn()
     },
     close: () => db.close(),
   }
@@ -63,7 +74,7 @@ export function indexDatabase<S>(
         db.exec('COMMIT')
         return result
       } finally {
-        // SQLite has rolled back by itself where the disk failed.
+        // SQLite has already rolled back when the disk failed.
         if (db.isTransaction) db.exec('ROLLBACK')
       }
     })
@@ -98,9 +109,9 @@ export function indexDatabase<S>(
   function open(): { db: DatabaseSync; sql: S } {
     const db = new DatabaseSync(file)
     try {
-      // Nobody else has the store open; so WAL needs no shared memory file, for which a full disk has no room.
+      // In exclusive mode the WAL needs no shared memory file, which a full disk has no room for.
       db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL')
-      db.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT}`)
+      db.exec(`PRAGMA wal_autocheckpoint = ${AUTOCHECKPOINT}`)
       const wasEmpty = migrate(db)
       const sql = statements(db)
       if (wasEmpty) emptied()

@@ -1,7 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { widenPins } from './widen-pins.ts'
 
-/** One entry per version of the schema, in order; what is published is never edited, only followed. Instants are epoch milliseconds. */
+/**
+ * The versions of the schema, in order. A published version is never edited; a later one changes it. Instants
+ * are epoch milliseconds.
+ */
 const MIGRATIONS: readonly (string | ((db: DatabaseSync) => void))[] = [
   `CREATE TABLE content (
      digest TEXT PRIMARY KEY, size INTEGER NOT NULL, media_type TEXT NOT NULL,
@@ -9,7 +12,7 @@ const MIGRATIONS: readonly (string | ((db: DatabaseSync) => void))[] = [
    ) STRICT, WITHOUT ROWID;
    CREATE INDEX content_by_use ON content (last_used, digest, size);
 
-   -- Which repository was seen to contain what.
+   -- Which repository has been seen to contain which content.
    CREATE TABLE links (
      upstream TEXT NOT NULL, repository TEXT NOT NULL, digest TEXT NOT NULL,
      PRIMARY KEY (upstream, repository, digest)
@@ -23,13 +26,13 @@ const MIGRATIONS: readonly (string | ((db: DatabaseSync) => void))[] = [
    ) STRICT, WITHOUT ROWID;
    CREATE INDEX tags_by_use ON tags (last_used);
 
-   -- Every change of what a tag points to.
+   -- Every change of the digest of a tag.
    CREATE TABLE tag_history (
      id INTEGER PRIMARY KEY, upstream TEXT NOT NULL, repository TEXT NOT NULL, tag TEXT NOT NULL,
      at INTEGER NOT NULL, digest TEXT NOT NULL
    ) STRICT;
    CREATE INDEX tag_history_by_tag ON tag_history (upstream, repository, tag, id);`,
-  `-- One row: counting a million objects takes longer than a start may.
+  `-- One row, because counting a million objects takes longer than a start may.
    CREATE TABLE totals (objects INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT;
    INSERT INTO totals SELECT count(*), coalesce(sum(size), 0) FROM content;
    CREATE TRIGGER content_added AFTER INSERT ON content BEGIN
@@ -43,32 +46,35 @@ const MIGRATIONS: readonly (string | ((db: DatabaseSync) => void))[] = [
    END;`,
   `ALTER TABLE content ADD COLUMN hits INTEGER NOT NULL DEFAULT 0;
 
-   -- What a manifest refers to: its config, layers, or the manifests of an index.
+   -- The config and layers of a manifest, or the manifests of an index.
    CREATE TABLE refs (
      parent TEXT NOT NULL, child TEXT NOT NULL,
      PRIMARY KEY (parent, child)
    ) STRICT, WITHOUT ROWID;
    CREATE INDEX refs_by_child ON refs (child);
 
-   -- Images that eviction leaves, by pattern.
+   -- Patterns of images that are never evicted.
    CREATE TABLE pins (pattern TEXT PRIMARY KEY, added_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;`,
-  `-- Upstream has no tag for it any more: it cannot be had again.
+  `-- Upstream has no tag for it any more, so it may not be available again.
    ALTER TABLE content ADD COLUMN vanished INTEGER NOT NULL DEFAULT 0;
    DROP INDEX content_by_use;
-   -- Small content (SMALL in sql.ts) is looked at apart: among the oldest of all, nothing else would be seen.
+   -- Small content is queried apart, or among the oldest of all nothing else would be seen.
    CREATE INDEX content_by_room ON content (vanished, (size < 65536), last_used, digest, size);
    CREATE INDEX content_by_fetch ON content (stored_at, digest);`,
   `CREATE TRIGGER references_removed AFTER DELETE ON content BEGIN
      DELETE FROM refs WHERE parent = old.digest;
    END;
 
-   -- Images are looked for from their manifests, which are few among the content, and from the tags that point to them.
+   -- Images are found by their manifests, which are few among the content, and by the tags that point to them.
    CREATE INDEX manifests ON content (digest) WHERE media_type <> 'application/octet-stream';
    CREATE INDEX tags_by_digest ON tags (digest);`,
   widenPins,
 ]
 
-/** Brings the database to the current version. @returns whether it was empty. @throws when it is of a later version. */
+/**
+ * Migrates the database to the current version. @returns whether it was empty @throws when it is of a later
+ * version
+ */
 export function migrate(db: DatabaseSync): boolean {
   const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number }
   if (version > MIGRATIONS.length) {

@@ -4,17 +4,17 @@ import { catalogueStatements } from '../operations/catalogue-sql.ts'
 import { TAG_CHANGES } from './tag-changes.ts'
 
 const CLAMPED_AT_ONCE = 50
-/** Which of the four ranges of the index `content_by_room`. */
+/** One of the four ranges of the index `content_by_room`. */
 const IN_RANGE = 'vanished = ?1 AND (size < 65536) = ?2'
 const STORED = `digest, size, last_used AS lastUsed,
   (SELECT group_concat(DISTINCT upstream) FROM links WHERE links.digest = content.digest) AS upstreams`
-/** The content of a tag: what it points to, what that refers to, and so on. */
+/** The content of a tag: its manifest, and everything below it. */
 const OF_TAG = `WITH RECURSIVE of_tag (digest) AS (
   VALUES (?) UNION SELECT child FROM refs JOIN of_tag ON parent = of_tag.digest)`
 
 const OF_REPOSITORY = 'upstream = ? AND repository = ?'
 
-/** Every statement of the index, prepared. The tables are in `schema.ts`. */
+/** The prepared statements of the index. The tables are in `schema.ts`. */
 export function statements(db: DatabaseSync) {
   return {
     ...catalogueStatements(db),
@@ -99,5 +99,5 @@ export function statements(db: DatabaseSync) {
 
 export type Statements = ReturnType<typeof statements>
 
-/** One question, or one change, in its own turn. @throws RegistryError STORAGE */
+/** Runs `task` on the index. @throws RegistryError STORAGE */
 export type Query = <T>(task: (sql: Statements) => T) => Promise<T>

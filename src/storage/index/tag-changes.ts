@@ -1,2 +1,2 @@
-/** How many changes of one tag are remembered. */
+/** How many changes of one tag are kept. */
 export const TAG_CHANGES = 100

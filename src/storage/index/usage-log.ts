@@ -1,10 +1,10 @@
-/** Gathers when things were used and writes it in batches: a read must not cost a write. */
+/** Collects when things were used and writes that in batches, so that a read does not cost a write. */
 export interface UsageLog<K extends readonly string[]> {
-  /** `hit`: it was read, and not only asked about. */
+  /** With `hit`, it was read, and not only asked about. */
   note(key: K, hit?: boolean): void
-  /** Writes what was gathered, with turns of the event loop in between; what could not be written stays for the next time. */
+  /** Writes what was collected, in slices. Uses that could not be written stay for the next flush. */
   flush(): Promise<void>
-  /** Writes it all at once, and ends the timer. */
+  /** Writes everything at once and stops the timer. */
   close(): void
 }
 
@@ -12,16 +12,16 @@ export interface Use<K> {
   readonly key: K
   /** Epoch milliseconds. */
   readonly at: number
-  /** Since it was written last. */
+  /** Hits since the last write. */
   readonly hits: number
 }
 
 export interface UsageLogOptions<K> {
   /** Epoch milliseconds. */
   readonly now: () => number
-  /** Writes the first of them. @returns how many; 0 when that was not possible */
+  /** Writes the first of the uses. @returns how many were written; 0 when that was not possible */
   readonly write: (uses: Iterable<Use<K>>) => number
-  /** Between two writes. */
+  /** Lets others run between two writes. */
   readonly rest: () => Promise<void>
 }
 
@@ -36,7 +36,7 @@ export function usageLog<K extends readonly string[]>({ now, write, rest }: Usag
     return written
   }
   const flush = async (): Promise<void> => {
-    // What is noted meanwhile waits for the next time, or a busy store would never be done.
+    // Uses noted during the flush wait for the next one, or a busy store would never finish.
     for (let left = uses.size, written; left > 0 && (written = writeSome()) > 0; left -= written) await rest()
   }
   const timer = setInterval(() => void flush(), EVERY).unref()

@@ -1,8 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite'
 
 /**
- * Pins stored before `*` stopped at a slash keep their meaning: `*` in the name of an image becomes `**`. Tags and digests have no
- * slash, so a star in them means what it meant.
+ * Keeps the meaning of pins stored before `*` stopped at a slash: `*` in the name of an image becomes `**`. Tags
+ * and digests contain no slash, so a star in them keeps its meaning.
  */
 export function widenPins(db: DatabaseSync): void {
   const pins = db.prepare('SELECT pattern, added_at AS addedAt FROM pins').all()
@@ -18,5 +18,5 @@ export function widenPins(db: DatabaseSync): void {
   }
 }
 
-/** What stands before the tag and the digest: all up to the last slash, and on to the next `:` or `@`. */
+/** The part before the tag and the digest: up to the last slash, and on to the next `:` or `@`. */
 const NAME = /^(?:.*\/)?[^:@]*/s

@@ -2,16 +2,19 @@ import type { DatabaseSync } from 'node:sqlite'
 import { OCTET_STREAM } from '../../oci/media-types.ts'
 
 const HERE = 'upstream = l.upstream AND repository = l.repository'
-/** The content of a manifest: itself, what it refers to, and so on. */
+/** A manifest, and everything below it. */
 const PART = 'part (digest) AS (VALUES (?1) UNION SELECT child FROM part JOIN refs ON parent = part.digest)'
 
-/** Where a manifest is an image without a tag: neither a tag's nor a part of another one. */
+/**
+ * The repositories where a manifest is an image without a tag: no tag points to it and no other manifest
+ * refers to it.
+ */
 const untaggedLinks = (digest: string): string =>
   `FROM links l WHERE l.digest = ${digest}
      AND NOT EXISTS (SELECT 1 FROM tags WHERE digest = ${digest} AND ${HERE})
      AND NOT EXISTS (SELECT 1 FROM refs JOIN links ON digest = parent AND ${HERE} WHERE child = ${digest})`
 
-/** What the catalogue and the pins ask, in pages that take a few milliseconds each. */
+/** The statements of the catalogue and the pins. A page of rows takes a few milliseconds. */
 export function catalogueStatements(db: DatabaseSync) {
   return {
     taggedImages: db.prepare(
@@ -29,7 +32,7 @@ export function catalogueStatements(db: DatabaseSync) {
     closure: db.prepare(
       `WITH RECURSIVE ${PART} SELECT content.digest FROM part JOIN content ON content.digest = part.digest`,
     ),
-    // Shared is what is referred to from outside, or is an image besides, and all that this refers to.
+    // Shared: content that another manifest refers to, or that is an image itself, and everything below it.
     imageSize: db.prepare(
       `WITH RECURSIVE ${PART}, shared (digest) AS (
          SELECT digest FROM part
@@ -59,7 +62,7 @@ export function catalogueStatements(db: DatabaseSync) {
     contentAfter: db.prepare('SELECT digest, size FROM content WHERE digest > ? ORDER BY digest LIMIT 200'),
     linksIn: db.prepare('SELECT digest FROM links WHERE upstream = ? AND repository = ?'),
     linksOf: db.prepare('SELECT upstream, repository FROM links WHERE digest = ?'),
-    /** By hand: upstream did not say that it is gone. */
+    /** For a purge. Unlike `removeTag`, the content does not count as vanished upstream. */
     forgetTag: db.prepare('DELETE FROM tags WHERE upstream = ? AND repository = ? AND tag = ?'),
 
     oldTags: db.prepare('SELECT upstream, repository, tag, digest FROM tags WHERE last_used < ?'),

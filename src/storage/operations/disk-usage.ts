@@ -2,11 +2,11 @@ import type { DiskUsage, Size } from '../../ports/operations.ts'
 import { yieldEvery } from '../../util/yield-every.ts'
 import type { Query } from '../index/sql.ts'
 
-/** Adds up who was seen to contain what, with turns of the event loop. `totals` asks for all there is. */
+/** Adds up the content of each repository in slices. `totals` returns the sum of all content. */
 export async function diskUsage(query: Query, totals: () => Promise<Size>): Promise<DiskUsage> {
   const pause = yieldEvery()
   const upstreams = new Map<string, Sum & { readonly repositories: Map<string, Sum> }>()
-  const claimed = sum()
+  const linked = sum()
   for (let last: readonly string[] = ['', '', '']; ;) {
     const page = (await query((sql) => sql.linkedContent.all(...last))) as unknown as Row[]
     for (const { upstream, repository, size, isFirstInUpstream, isFirst } of page) {
@@ -16,7 +16,7 @@ export async function diskUsage(query: Query, totals: () => Promise<Size>): Prom
       of.repositories.set(repository, here)
       add(here, size)
       if (isFirstInUpstream) add(of, size)
-      if (isFirst) add(claimed, size)
+      if (isFirst) add(linked, size)
     }
     const end = page.at(-1)
     if (end === undefined) break
@@ -33,10 +33,10 @@ export async function diskUsage(query: Query, totals: () => Promise<Size>): Prom
       bytes,
       repositories: named(repositories),
     })),
-    // What came or went while it was counted must not make it negative.
+    // Content that came or went during the count must not make it negative.
     unlinked: {
-      objects: Math.max(0, objects - claimed.objects),
-      bytes: Math.max(0, bytes - claimed.bytes),
+      objects: Math.max(0, objects - linked.objects),
+      bytes: Math.max(0, bytes - linked.bytes),
     },
   }
 }

@@ -4,16 +4,19 @@ import { type ImageRow, imageRows } from './image-rows.ts'
 import type { Pins } from './pins.ts'
 import { createPurge, type PurgeOptions } from './purge.ts'
 import { yieldEvery } from '../../util/yield-every.ts'
-import type { ContentIndex } from '../index/sqlite-index.ts'
+import type { ContentIndex } from '../index/content-index.ts'
 
 export interface CatalogueOptions extends Omit<PurgeOptions, 'describe'> {
   readonly content: Pick<ContentIndex, 'totals'>
   readonly pins: Pick<Pins, 'predicate'>
-  /** Brings uses into the index that are kept in memory. */
+  /** Writes the uses that are kept in memory to the index. */
   readonly flush: () => Promise<void>
 }
 
-/** The images in the index. Looking for them costs in proportion to all there are, weighing them to those that are wanted. */
+/**
+ * The images in the index. Finding them costs in proportion to all images, adding up sizes to the wanted
+ * ones.
+ */
 export function createCatalogue(options: CatalogueOptions): ImageCatalogue {
   const { query, content, pins, flush } = options
 

@@ -3,7 +3,7 @@ import type { Image } from '../../ports/operations.ts'
 import { yieldEvery } from '../../util/yield-every.ts'
 import type { Query } from '../index/sql.ts'
 
-/** What the index says of an image by itself. */
+/** An image as the index has it, without sizes and pins. */
 export type ImageRow = Pick<Image, 'repository' | 'tag' | 'digest' | 'storedAt' | 'lastUsed' | 'hits'>
 
 interface TaggedRow {
@@ -18,7 +18,7 @@ interface TaggedRow {
 
 type ManifestRow = Pick<ImageRow, 'digest' | 'lastUsed' | 'hits'> & { readonly storedAt: number }
 
-/** Every image there is, with turns of the event loop. */
+/** All images, read in slices. */
 export async function imageRows(query: Query): Promise<ImageRow[]> {
   const pause = yieldEvery()
   const images: ImageRow[] = []
@@ -45,7 +45,7 @@ export async function imageRows(query: Query): Promise<ImageRow[]> {
   }
 }
 
-/** The stored digests of these images and of all they refer to, with turns of the event loop. */
+/** The stored digests of these images and of everything below them, read in slices. */
 export async function contentOf(
   query: Query,
   images: Iterable<Pick<ImageRow, 'digest'>>,

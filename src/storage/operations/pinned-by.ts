@@ -1,7 +1,7 @@
 import { type ImageName, type ImagePattern, imagePattern } from '../../oci/image-pattern.ts'
 import type { Statements } from '../index/sql.ts'
 
-/** Which images are pinned, by what is configured and what is in the index now. */
+/** Whether an image is pinned, by the configuration or by the index as it is now. */
 export function pinnedBy(
   sql: Statements,
   configured: readonly ImagePattern[],

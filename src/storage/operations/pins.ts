@@ -6,9 +6,9 @@ import { pinnedBy } from './pinned-by.ts'
 import type { Query, Statements } from '../index/sql.ts'
 
 export interface Pins extends PinList {
-  /** Images under a pin. */
+  /** Whether an image is pinned. */
   predicate(): Promise<(image: ImageName) => boolean>
-  /** What pinned images consist of. A few seconds old at most: what was stored since is not what would be evicted first. */
+  /** The content of pinned images, at most a few seconds old. Newer content is not evicted first anyway. */
   content(): Promise<ReadonlySet<Digest>>
 }
 

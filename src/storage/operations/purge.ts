@@ -15,13 +15,13 @@ export interface PurgeOptions {
   readonly describe: (rows: readonly ImageRow[]) => Promise<readonly Image[]>
 }
 
-/** What a repository is to be forgotten to contain. */
+/** The links of a repository that are to be removed. */
 interface Unlinking {
   readonly repository: RepositoryName
   readonly digests: ReadonlySet<Digest>
 }
 
-/** An object goes when no image that stays uses it, and no repository is left that was seen to contain it. */
+/** Removes an object when no remaining image uses it and no remaining repository is linked to it. */
 export function createPurge({ query, blobs, telemetry, describe }: PurgeOptions): ImageCatalogue['purge'] {
   return async (pattern, { dryRun }) => {
     const all = await imageRows(query)
@@ -64,7 +64,7 @@ export function createPurge({ query, blobs, telemetry, describe }: PurgeOptions)
     return plan
   }
 
-  /** With their sizes. */
+  /** The content to remove, with its sizes. */
   async function unused(
     images: readonly ImageRow[],
     staying: readonly ImageRow[],
@@ -88,7 +88,7 @@ export function createPurge({ query, blobs, telemetry, describe }: PurgeOptions)
     return content
   }
 
-  /** Those that are images which stay, or that something else refers to, and all that these refer to. */
+  /** The candidates that remaining images consist of. */
   async function usedFromOutside(
     candidates: ReadonlySet<Digest>,
     staying: readonly ImageRow[],
@@ -124,7 +124,7 @@ export function createPurge({ query, blobs, telemetry, describe }: PurgeOptions)
   async function remove(digests: Iterable<Digest>): Promise<void> {
     const pause = yieldEvery()
     for (const digest of digests) {
-      // Somebody may have pulled it meanwhile.
+      // A client may have pulled it in the meantime.
       if ((await linksOf(digest)).length > 0) continue
       await blobs.delete(digest)
       telemetry.evicted('purge')

@@ -11,7 +11,7 @@ export interface VerifyingOptions {
   readonly paths: Paths
   readonly query: Query
   readonly totals: () => Promise<Size>
-  /** Removes and counts an object. */
+  /** Removes an object and counts it. */
   readonly discard: (digest: Digest) => Promise<void>
 }
 
@@ -26,20 +26,20 @@ const PIECE = 512 * 1024
 /** Milliseconds between two steps. */
 const STEP = 250
 
-/** Looks at every object, in the order of their digests. One that is stored or evicted meanwhile may be looked at or not. */
+/** Verifies every object, ordered by digest. Objects stored or evicted during the run may be skipped. */
 export function createVerify({ files, paths, query, totals, discard }: VerifyingOptions): Verify {
   return async function* ({ bytesPerSecond, signal }) {
     const total = await totals()
     const checked = { objects: 0, bytes: 0 }
     const buffer = Buffer.allocUnsafe(PIECE)
     const start = performance.now()
-    let told = start
+    let lastStep = start
     let bad: BadObject[] = []
 
     for await (const { digest, size } of contents()) {
       const problem = yield* examine(digest, size)
       checked.objects += 1
-      if (problem !== undefined) bad.push(...(await condemned(digest, size, problem)))
+      if (problem !== undefined) bad.push(...(await remove(digest, size, problem)))
     }
     yield step(true)
 
@@ -54,7 +54,7 @@ export function createVerify({ files, paths, query, totals, discard }: Verifying
           hash.update(buffer.subarray(0, count))
           checked.bytes += count
           await keepPace()
-          if (performance.now() - told >= STEP) yield step(false)
+          if (performance.now() - lastStep >= STEP) yield step(false)
         }
         return digestFrom(hash, digest) === digest ? undefined : 'wrong content'
       } catch (error) {
@@ -75,7 +75,7 @@ export function createVerify({ files, paths, query, totals, discard }: Verifying
     function step(isDone: boolean): VerificationStep {
       const found = bad
       bad = []
-      told = performance.now()
+      lastStep = performance.now()
       return { checked: { ...checked }, total, bad: found, isDone }
     }
   }
@@ -90,8 +90,8 @@ export function createVerify({ files, paths, query, totals, discard }: Verifying
     }
   }
 
-  /** Nothing, when it was evicted while it was looked at. */
-  async function condemned(
+  /** @returns nothing when the object was evicted while it was verified */
+  async function remove(
     digest: Digest,
     size: number,
     problem: BadObject['problem'],
