@@ -23,7 +23,7 @@ import { proxyRegistry } from './cache/proxy-registry.ts'
 import { roomyStore } from './eviction/quota-store.ts'
 import { router } from './cache/routing.ts'
 import { scrubScheduler } from './eviction/scrub-scheduler.ts'
-import { transferManager } from './download/manager.ts'
+import { DownloadManager } from './download/manager.ts'
 import { ttlScheduler } from './eviction/ttl-scheduler.ts'
 import { upstreamClient } from './upstream/client.ts'
 import { credentialSource } from './upstream/credentials/credential-source.ts'
@@ -92,10 +92,10 @@ export async function entrepot(
     now,
   })
   const blobs = roomyStore(hot, evicting, numbers.store)
-  const transfers = transferManager({
+  const transfers = new DownloadManager({
     store: blobs,
     policy: { ...limits, retryDelay: 400 },
-    lanes: (upstream) => ({ ...limits, width: config.upstreams[upstream]!.maxTransfers }),
+    queues: (upstream) => ({ ...limits, places: config.upstreams[upstream]!.maxTransfers }),
     telemetry: numbers.transfers,
     failed: (transfer, error) => log.warn({ transfer, err: error }, 'a transfer failed'),
     now: () => performance.now(),
@@ -155,7 +155,7 @@ export async function entrepot(
   const administration = adminApp({
     metrics: numbers,
     ready,
-    transfers: transfers.list,
+    transfers: () => transfers.list(),
     history,
     operations: {
       ...store,

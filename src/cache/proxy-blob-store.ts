@@ -14,14 +14,14 @@ import type { Memory } from './recalled.ts'
 import type { NegativeCache } from './negative.ts'
 import { singleFlight } from '../util/single-flight.ts'
 import { survivingReader } from './failover-reader.ts'
-import type { TransferManager } from '../download/manager.ts'
-import type { TransferRequest } from '../download/download-request.ts'
+import type { DownloadManager } from '../download/manager.ts'
+import type { DownloadRequest } from '../download/download-request.ts'
 
 export interface ProxyBlobStoreOptions {
   readonly local: BlobStore
   readonly memory?: Memory
   readonly links: LinkIndex
-  readonly transfers: TransferManager
+  readonly transfers: DownloadManager
   readonly sizes: BlobSizes
   readonly absent: NegativeCache
 }
@@ -114,7 +114,7 @@ export function proxyBlobStore(
       const request = requestFor(digest)
       const bypass = () => transfers.bypass(request, options)
       try {
-        const reader = await transfers.follow(request, options)
+        const reader = await transfers.subscribe(request, options)
         if (reader !== undefined) return survivingReader(reader, bypass, 'end')
         absent.add(key)
         options?.report?.({ result: 'miss', forwardStatus: 404 })
@@ -125,13 +125,13 @@ export function proxyBlobStore(
       }
     }
 
-    function requestFor(digest: Digest): TransferRequest {
+    function requestFor(digest: Digest): DownloadRequest {
       return {
         repository,
         digest,
         mayRead: async () => (await links.has(repository, digest)) || (await prove(digest)) !== undefined,
         expectedSize: sizes.of(repository, digest),
-        source: (range, signal) => upstream.blob(digest, range, signal),
+        source: { open: (range, signal) => upstream.blob(digest, range, signal) },
         verified: () => links.add(repository, digest),
       }
     }

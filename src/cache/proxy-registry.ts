@@ -17,7 +17,7 @@ import { proxyTagService } from './proxy-tag-service.ts'
 import { type RepositoryRules, repositoryRules } from './repository-rules.ts'
 import type { Router } from './routing.ts'
 import { shortTermCache } from './lists.ts'
-import type { TransferManager } from '../download/manager.ts'
+import type { DownloadManager } from '../download/manager.ts'
 
 export interface ProxyRegistryOptions {
   readonly route: Router
@@ -33,7 +33,7 @@ export interface ProxyRegistryOptions {
   }
   /** Of the same store. */
   readonly memory?: Memory
-  readonly transfers: TransferManager
+  readonly transfers: DownloadManager
   readonly freshness: FreshnessPolicy
   /** Milliseconds that "does not exist" is remembered. */
   readonly negative: number

@@ -1,17 +1,18 @@
-/** Ticks until another connection is tried again after one was of no use; twice as many after each further one. */
-const PATIENCE = 50
-/** Ticks that a new connection gets to show what it is worth. */
+/** Ticks until another connection is tried again after one was of no use. Doubles with each further failure. */
+const RETRY_AFTER = 50
+/** Ticks that a new connection has to show an effect. */
 const TRIAL = 4
 const WORTHWHILE_GAIN = 1.1
 
 /**
- * How many connections one transfer may have. One more is opened at a time, and stays where it makes the whole faster: many
- * upstreams limit a connection, some a client. What was found out holds for a while only: the machine may just have been busy.
+ * Finds out how many connections a download should use. It tries one more at a time and keeps it if the whole download gets
+ * faster: many registries limit the rate of a connection, some that of a client. A result holds for a limited time only,
+ * because the machine may just have been busy.
  */
-export class ConnectionTrials {
+export class ConcurrencyProbe {
   readonly #most: number
   #allowed: number
-  #patience = PATIENCE
+  #retryAfter = RETRY_AFTER
   #reconsiderAt = Infinity
   #trial: { readonly rate: number; readonly connections: number; readonly until: number } | undefined
 
@@ -20,21 +21,22 @@ export class ConnectionTrials {
     this.#allowed = most
   }
 
+  /** How many connections the download may have at the moment. */
   get allowed(): number {
     return this.#allowed
   }
 
-  /** Whether the connection opened last is still to be judged. */
+  /** The newest connection is still on trial. */
   get isRunning(): boolean {
     return this.#trial !== undefined
   }
 
-  /** `connections` are open now, the last of them just now; `rate` is what there was without it. */
+  /** A connection was just opened, and is one of `connections`; `rate` was measured without it. */
   begin(rate: number, connections: number, tick: number): void {
     this.#trial = { rate, connections, until: tick + TRIAL }
   }
 
-  /** To be called at every tick. `rate` in bytes per second. */
+  /** Runs at every tick. `rate` in bytes per second. */
   judge(rate: number, connections: number, tick: number): void {
     if (tick >= this.#reconsiderAt) {
       this.#allowed = Math.min(this.#most, this.#allowed + 1)
@@ -46,10 +48,10 @@ export class ConnectionTrials {
     this.#trial = undefined
   }
 
-  /** One more than `connections` was refused, or of no use. */
+  /** One connection more than `connections` was refused, or was of no use. */
   limit(connections: number, tick: number): void {
     this.#allowed = Math.max(1, connections)
-    this.#reconsiderAt = tick + this.#patience
-    this.#patience *= 2
+    this.#reconsiderAt = tick + this.#retryAfter
+    this.#retryAfter *= 2
   }
 }

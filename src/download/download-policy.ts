@@ -1,67 +1,114 @@
-/** The decisions about a transfer, as pure functions of what is known at the moment. Sizes in bytes, times in milliseconds. */
+/** The decisions about a download, as pure functions of its state. Sizes in bytes, times in milliseconds. */
+import { isRegistryError } from '../oci/errors.ts'
 
-export interface TransferPolicy {
-  /** Connections that one transfer may use. */
+export interface DownloadPolicy {
+  /** Connections that one download may use. */
   readonly connections: number
   /** Smaller blobs are fetched over one connection. */
   readonly segmentAbove: number
-  /** A transfer that nobody follows any more is finished when this share of it is there, */
+  /** A download without readers is finished when it has this share of the blob, */
   readonly finishFrom: number
-  /** or when no more than this is missing. */
+  /** or when it misses no more than this. */
   readonly finishBelow: number
-  /** The wait before the second attempt after a failure; later ones wait three times as long each. */
+  /** The wait before the second attempt after a failure. Each later wait is three times as long. */
   readonly retryDelay: number
 }
 
 /**
- * The last bytes are withheld from everyone until the digest is known to match: a client that has every byte and a clean end
- * believes what it has (Harbor PR #23911 withholds as much).
+ * The last bytes are withheld from every reader until the digest matches: a client that has received every byte and a
+ * clean end trusts the content (Harbor PR #23911 withholds as much).
  */
 export const WITHHELD = 32 * 1024
 
-/** Attempts in a row that bring next to nothing before a transfer is given up. */
-export const ATTEMPTS_WITHOUT_PROGRESS = 3
-
-/** Bytes. An upstream that breaks off after each one of them would otherwise be asked, and waited for, for days. */
+/** An attempt that brings less counts as a failure: an upstream that breaks off after each byte would keep us for days. */
 export const PROGRESS = 16 * 1024
 
-export function worthFinishing(policy: TransferPolicy, filled: number, size: number | undefined): boolean {
+/** Failures in a row after which a download is given up. */
+const FAILURES_ONCE_CONFIRMED = 3
+/** Before the first answer there is one quick second try: clients use their next mirror as soon as we give up. */
+const FAILURES_AT_FIRST = 1
+
+/** A reader that would wait longer than this for a distant range gets a connection of its own. Seconds. */
+const READER_PATIENCE = 0.3
+/** A download that would take longer than this may use another connection. Seconds. */
+const WORTH_SPEEDING_UP = 1
+
+export function worthFinishing(policy: DownloadPolicy, filled: number, size: number | undefined): boolean {
   if (size === undefined) return false
   return filled >= size * policy.finishFrom || size - filled < policy.finishBelow
 }
 
 /**
- * How long to wait before the next attempt after `failures` in a row without progress, ± 50 % by `random` (0 to 1): with 400 ms to
- * begin with a registry that restarts is waited for over about five seconds, and hundreds of transfers do not come back at once.
+ * The wait after `failures` in a row, ± 50 % by `random` (0 to 1). With a `retryDelay` of 400 the attempts cover about five
+ * seconds, which is a registry's restart, and the spread keeps hundreds of downloads from returning at once.
  */
-export function backoff({ retryDelay }: TransferPolicy, failures: number, random: number): number {
+export function backoff({ retryDelay }: DownloadPolicy, failures: number, random: number): number {
   return retryDelay * 3 ** (failures - 1) * (0.5 + random)
 }
 
-export interface FillProgress {
-  readonly size: number | undefined
+/** What is known when a connection has failed. */
+export interface FailedAttempt {
+  readonly error: unknown
+  /** Failures in a row, including this one. */
+  readonly failures: number
+  /** Upstream has answered with the blob before. */
+  readonly isConfirmed: boolean
+  /** The attempt has shown that upstream honours no ranges. An attempt without one may succeed. */
+  readonly lostRanges: boolean
+  /** Open connections, including the one that failed. */
+  readonly connections: number
+}
+
+/**
+ * What a connection does after a failure: `stop` ends the download, `leave` ends this connection and leaves its segment to
+ * the others.
+ */
+export function afterFailure(
+  policy: DownloadPolicy,
+  { error, failures, isConfirmed, lostRanges, connections }: FailedAttempt,
+  random: number,
+): 'stop' | 'leave' | { readonly retryIn: number } {
+  if (!lostRanges && !isPassing(error, isConfirmed)) return 'stop'
+  if (connections > 1) return 'leave'
+  if (failures > (isConfirmed ? FAILURES_ONCE_CONFIRMED : FAILURES_AT_FIRST)) return 'stop'
+  return { retryIn: backoff(policy, failures, random) / (isConfirmed ? 1 : 4) }
+}
+
+function isPassing(error: unknown, isConfirmed: boolean): boolean {
+  return isConfirmed
+    ? isRegistryError(error, 'UPSTREAM_UNAVAILABLE', 'UPSTREAM_TIMEOUT', 'UPSTREAM_LIMITED')
+    : isRegistryError(error, 'UPSTREAM_UNAVAILABLE')
+}
+
+/** A download that upstream has confirmed, at one moment. */
+export interface FetchState {
+  readonly size: number
   readonly filled: number
   /** Bytes per second over the last moments. */
   readonly rate: number
   readonly connections: number
-  /** This process is at its own limit: it would be no faster with more. */
+  /** How many connections it may have at the moment. */
+  readonly allowed: number
+  /** The process is at its own limit: more connections would not make it faster. */
   readonly isBusy: boolean
-  /** How many bytes the first waiting reader is ahead of the connection on its way to it; undefined: nobody waits. */
-  readonly ahead: number | undefined
+  /** The positions that readers wait for, and how many bytes the nearest connection is away. The longest wait first. */
+  readonly waiting: Iterable<{ readonly position: number; readonly ahead: number }>
 }
 
 /**
- * What another connection would be good for: `reader` = somebody waits for bytes that will be long in coming; `speed` = the rest
- * will take long at this rate. A fast upstream is left with one connection, which costs it least.
+ * Whether another connection is worth opening: at the position of a reader that would wait long, or at the next segment
+ * when the rest would take long. A fast upstream keeps one connection, which costs it least.
  */
-export function anotherConnection(
-  policy: TransferPolicy,
-  progress: FillProgress,
-): 'reader' | 'speed' | undefined {
-  const { size, filled, rate, connections, isBusy, ahead } = progress
-  if (size === undefined || connections >= policy.connections) return undefined
+export function nextAction(
+  policy: DownloadPolicy,
+  state: FetchState,
+): { readonly openAt: number } | 'openNext' | undefined {
+  const { size, filled, rate, connections, allowed, isBusy, waiting } = state
+  if (connections >= allowed) return undefined
   const secondsFor = (bytes: number) => bytes / Math.max(rate, 1)
-  if (ahead !== undefined && ahead > 0 && secondsFor(ahead) > 0.3) return 'reader'
-  if (!isBusy && size >= policy.segmentAbove && secondsFor(size - filled) > 1) return 'speed'
-  return undefined
+  for (const { position, ahead } of waiting) {
+    if (ahead > 0 && secondsFor(ahead) > READER_PATIENCE) return { openAt: position }
+  }
+  const isSlow = size >= policy.segmentAbove && secondsFor(size - filled) > WORTH_SPEEDING_UP
+  return isSlow && !isBusy ? 'openNext' : undefined
 }

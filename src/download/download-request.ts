@@ -1,16 +1,29 @@
 import type { Digest } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/reference.ts'
-import type { BlobSource } from './connection.ts'
+import type { BlobBody } from '../ports/upstream.ts'
+import type { Interval } from '../util/interval-set.ts'
 
-export interface TransferRequest {
-  /** Who asks. A transfer is shared by all repositories of an upstream. */
+/** Where one blob's bytes come from. It is opened again for every attempt, and for every range. */
+export interface Source {
+  /**
+   * Asks for the bytes of `range`, or for the whole blob. The caller checks that the body starts where it asked.
+   *
+   * @returns undefined when the source does not have the blob.
+   * @throws RegistryError as `UpstreamRepository.blob` does; RANGE_INVALID when the range is refused.
+   */
+  open(range: Partial<Interval> | undefined, signal: AbortSignal): Promise<BlobBody | undefined>
+}
+
+/** One blob that a repository wants to read. */
+export interface DownloadRequest {
+  /** The repository that asks. All repositories of an upstream share one download. */
   readonly repository: RepositoryName
-  /** Whether upstream lets this repository read the blob: asked before it is given bytes that another one brought in. */
+  /** Whether upstream lets this repository read the blob. Asked before it joins a download of another repository. */
   readonly mayRead: () => Promise<boolean>
   readonly digest: Digest
-  /** From the manifest's descriptor, where one was seen. */
+  /** From the manifest's descriptor, if one was seen. */
   readonly expectedSize: number | undefined
-  readonly source: BlobSource
-  /** Told that upstream has sent every byte and the digest matches, before the last of them are given to anybody. */
+  readonly source: Source
+  /** Runs when every byte has arrived and the digest matches, before any reader gets the withheld end. */
   readonly verified: () => Promise<void>
 }

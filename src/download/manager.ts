@@ -1,166 +1,158 @@
-import type { Digest } from '../oci/digest.ts'
 import { isRegistryError, RegistryError } from '../oci/errors.ts'
-import type { RepositoryName } from '../oci/reference.ts'
 import type { BlobReader, BlobStore } from '../ports/blob-store.ts'
 import type { ReadOptions } from '../ports/read-options.ts'
 import type { TransferTelemetry } from '../ports/telemetry.ts'
-import { type Lane, lane, type LaneOptions } from './queue.ts'
+import { Download, type DownloadContext, type DownloadView } from './download.ts'
+import type { DownloadPolicy } from './download-policy.ts'
+import type { DownloadRequest } from './download-request.ts'
+import { failureBackoff, type FailureBackoff } from './failure-backoff.ts'
+import { Heartbeat } from './heartbeat.ts'
 import { passThrough } from './pass-through.ts'
-import { quarantine } from './failure-backoff.ts'
-import { type Transfer, transfer, type TransferView } from './download.ts'
-import type { TransferPolicy } from './download-policy.ts'
-import type { TransferRequest } from './download-request.ts'
+import { queue, type QueueOptions } from './queue.ts'
 
-export interface TransferManager {
-  /** Joins the running transfer of this upstream and digest, or starts one. undefined = upstream does not have it. */
-  follow(request: TransferRequest, options?: ReadOptions): Promise<BlobReader | undefined>
-  /** Reads straight from upstream, storing nothing: for when the store is out of order. */
-  bypass(request: TransferRequest, options?: ReadOptions): Promise<BlobReader | undefined>
-  list(): readonly TransferView[]
-}
-
-export interface TransferManagerOptions {
+export interface DownloadManagerOptions {
   readonly store: BlobStore
-  readonly policy: TransferPolicy
-  /** How many transfers at once, by upstream. */
-  readonly lanes: (upstream: string) => Omit<LaneOptions, 'upstream'>
+  readonly policy: DownloadPolicy
+  /** How many downloads of an upstream may run at once, and wait. */
+  readonly queues: (upstream: string) => Omit<QueueOptions, 'upstream'>
   readonly telemetry: TransferTelemetry
-  /** Told of transfers that failed. */
-  readonly failed: (view: TransferView, error: unknown) => void
+  /** A download, or a part of its clean-up, has failed. */
+  readonly failed: (view: DownloadView, error: unknown) => void
   /** Monotonic milliseconds. */
   readonly now: () => number
 }
 
 interface Running {
-  readonly repository: RepositoryName
-  readonly transfer: Transfer
+  /** The name of the repository that started it. */
+  readonly startedBy: string
+  readonly download: Download
 }
 
-/** Sees to it that there is one transfer per upstream and digest at a time, and not too many per upstream. */
-export function transferManager(options: TransferManagerOptions): TransferManager & AsyncDisposable {
-  const { store, policy, telemetry } = options
-  const running = new Map<string, Running>()
-  const lanes = new Map<string, Lane>()
-  const shunned = quarantine(options.now)
+/** Runs one download per upstream and digest, and a limited number of downloads per upstream. */
+export class DownloadManager implements AsyncDisposable {
+  readonly #options: DownloadManagerOptions
+  readonly #running = new Map<string, Running>()
+  readonly #contexts = new Map<string, DownloadContext>()
+  readonly #heartbeat = new Heartbeat()
+  readonly #backoff: FailureBackoff
 
-  return {
-    async follow(request, { signal, report } = {}) {
-      const { repository, digest } = request
-      const key = `${repository.upstream} ${digest}`
-      for (;;) {
-        const current = running.get(key)
-        if (current === undefined) {
-          if (shunned.has(key))
-            throw new RegistryError('UPSTREAM_INVALID', { upstream: repository.upstream, digest })
-          const reader = await start(key, request).follow(signal)
-          report?.({ result: 'miss', forwardStatus: 200, stored: true })
-          return reader
-        }
-        const own = current.repository.name === repository.name
-        if (!own && !(await request.mayRead())) return undefined
-        const joined = await join(current, own, digest, signal)
-        if (joined === 'ask again') continue
-        if (joined !== undefined) report?.({ result: 'collapsed' })
-        return joined
-      }
-    },
-
-    async bypass(request, { signal, report } = {}) {
-      const { upstream } = request.repository
-      const place = await laneOf(upstream).enter(signal)
-      const reader = await passThrough(request).catch((error: unknown) => {
-        place[Symbol.dispose]()
-        throw error
-      })
-      report?.({ result: 'miss', forwardStatus: 200, stored: false })
-      if (reader === undefined) place[Symbol.dispose]()
-      return reader && alongside(reader, place)
-    },
-
-    list: () => [...running.values()].map(({ transfer }) => transfer.view),
-
-    async [Symbol.asyncDispose]() {
-      const all = [...running.values()].map(({ transfer }) => transfer)
-      for (const one of all) one.cancel()
-      await Promise.all(all.map(({ ended }) => ended))
-    },
+  constructor(options: DownloadManagerOptions) {
+    this.#options = options
+    this.#backoff = failureBackoff(options.now)
   }
 
   /**
-   * Follows a running transfer, or opens what one that is ending has committed. That upstream refuses the repository which
-   * started it says nothing about another.
+   * Subscribes to the running download of this upstream and digest, or starts one.
+   *
+   * @returns undefined when upstream does not have the blob, or does not let this repository read it.
    */
-  async function join(
-    { transfer }: Running,
-    own: boolean,
-    digest: Digest,
+  async subscribe(request: DownloadRequest, options: ReadOptions = {}): Promise<BlobReader | undefined> {
+    const { repository, digest } = request
+    const key = `${repository.upstream} ${digest}`
+    for (;;) {
+      const running = this.#running.get(key)
+      if (running === undefined) {
+        const reader = await this.#start(key, request).subscribe(options.signal)
+        options.report?.({ result: 'miss', forwardStatus: 200, stored: true })
+        return reader
+      }
+      const isOwn = running.startedBy === repository.name
+      if (!isOwn && !(await request.mayRead())) return undefined
+      const reader = await this.#join(running.download, request, isOwn, options.signal)
+      if (reader === 'ask again') continue
+      if (reader !== undefined) options.report?.({ result: 'collapsed' })
+      return reader
+    }
+  }
+
+  /** Reads from the source for one reader and stores nothing: for when the store has failed or has no room. */
+  async bypass(
+    request: DownloadRequest,
+    { signal, report }: ReadOptions = {},
+  ): Promise<BlobReader | undefined> {
+    const place = await this.#contextOf(request.repository.upstream).queue.enter(signal)
+    const reader = await passThrough(request).catch((error: unknown) => {
+      place[Symbol.dispose]()
+      throw error
+    })
+    report?.({ result: 'miss', forwardStatus: 200, stored: false })
+    if (reader === undefined) place[Symbol.dispose]()
+    return reader && disposingWith(reader, place)
+  }
+
+  list(): readonly DownloadView[] {
+    return [...this.#running.values()].map(({ download }) => download.view)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const downloads = [...this.#running.values()].map(({ download }) => download)
+    await Promise.all(downloads.map((download) => download[Symbol.asyncDispose]()))
+  }
+
+  /**
+   * Subscribes to a running download, or opens what it has committed when it is about to end. A refusal of the repository
+   * that started it says nothing about another repository.
+   */
+  async #join(
+    download: Download,
+    { digest }: DownloadRequest,
+    isOwn: boolean,
     signal: AbortSignal | undefined,
   ): Promise<BlobReader | undefined | 'ask again'> {
-    if (transfer.joinable) {
+    if (download.isJoinable) {
       try {
-        const reader = await transfer.follow(signal)
-        if (reader !== undefined || own) return reader
+        const reader = await download.subscribe(signal)
+        if (reader !== undefined || isOwn) return reader
       } catch (error) {
-        if (own || !isRegistryError(error, 'UPSTREAM_DENIED')) throw error
+        if (isOwn || !isRegistryError(error, 'UPSTREAM_DENIED')) throw error
       }
     }
-    // What the store has when it failed is not what this upstream sent.
-    return (await transfer.ended) === 'committed' ? ((await store.open(digest)) ?? 'ask again') : 'ask again'
+    // After another outcome the store may have the blob from another upstream, which proves nothing about this one.
+    if ((await download.ended) !== 'committed') return 'ask again'
+    return (await this.#options.store.open(digest)) ?? 'ask again'
   }
 
-  function start(
-    key: string,
-    { repository, digest, expectedSize, source, verified }: TransferRequest,
-  ): Transfer {
-    const { upstream } = repository
-    let place: Disposable | undefined
-    const started = transfer({
-      upstream,
-      digest,
-      expectedSize,
-      source,
-      verified,
-      policy,
-      async ingest(signal) {
-        place = await laneOf(upstream).enter(signal)
-        return store.ingest({
-          digest,
-          origin: upstream,
-          ...(expectedSize !== undefined && { size: expectedSize }),
-        })
-      },
-      resumed: () => telemetry.resumed(upstream),
-      failed: (error) => options.failed(started.view, error),
-    })
-    running.set(key, { repository, transfer: started })
-    count(upstream)
-    started.ended.then((outcome) => {
-      place?.[Symbol.dispose]()
-      running.delete(key)
-      count(upstream)
-      if (outcome === 'mismatch') shunned.blame(key)
-      if (outcome === 'committed') shunned.clear(key)
-    })
-    return started
-  }
-
-  function count(upstream: string): void {
-    const mine = [...running.values()].filter(({ repository }) => repository.upstream === upstream)
-    telemetry.running(upstream, mine.length)
-  }
-
-  function laneOf(upstream: string): Lane {
-    let found = lanes.get(upstream)
-    if (found === undefined) {
-      found = lane({ upstream, ...options.lanes(upstream) })
-      lanes.set(upstream, found)
+  #start(key: string, request: DownloadRequest): Download {
+    const { upstream, name } = request.repository
+    if (this.#backoff.isBackingOff(key)) {
+      throw new RegistryError('UPSTREAM_INVALID', { upstream, digest: request.digest })
     }
-    return found
+    const download = new Download(request, this.#contextOf(upstream))
+    this.#running.set(key, { startedBy: name, download })
+    this.#count(upstream)
+    void download.ended.then((outcome) => {
+      this.#running.delete(key)
+      this.#count(upstream)
+      if (outcome === 'mismatch') this.#backoff.failed(key)
+      if (outcome === 'committed') this.#backoff.succeeded(key)
+    })
+    return download
+  }
+
+  #count(upstream: string): void {
+    const running = [...this.#running.values()].filter(({ download }) => download.upstream === upstream)
+    this.#options.telemetry.running(upstream, running.length)
+  }
+
+  #contextOf(upstream: string): DownloadContext {
+    const known = this.#contexts.get(upstream)
+    if (known !== undefined) return known
+    const { store, policy, queues, telemetry, failed } = this.#options
+    const context = {
+      store,
+      policy,
+      failed,
+      heartbeat: this.#heartbeat,
+      queue: queue({ upstream, ...queues(upstream) }),
+      resumed: () => telemetry.resumed(upstream),
+    }
+    this.#contexts.set(upstream, context)
+    return context
   }
 }
 
 /** `reader`, whose disposal also disposes `companion`. */
-function alongside(reader: BlobReader, companion: Disposable): BlobReader {
+function disposingWith(reader: BlobReader, companion: Disposable): BlobReader {
   return {
     descriptor: reader.descriptor,
     read: (buffer, position) => reader.read(buffer, position),

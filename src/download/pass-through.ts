@@ -1,84 +1,106 @@
 import { digestFrom, hasherFor } from '../oci/digest.ts'
+import type { Digest } from '../oci/digest.ts'
+import type { Descriptor } from '../oci/descriptor.ts'
 import { RegistryError } from '../oci/errors.ts'
 import { OCTET_STREAM } from '../oci/media-types.ts'
 import type { BlobReader } from '../ports/blob-store.ts'
+import type { BlobBody } from '../ports/upstream.ts'
 import { WITHHELD } from './download-policy.ts'
-import type { TransferRequest } from './download-request.ts'
+import type { DownloadRequest } from './download-request.ts'
 
 /**
- * A blob straight from upstream for one reader, stored nowhere. It is read from its first byte whatever the reader wants of it, so
- * that it can be verified like any other: the end is withheld until the digest matches. Positions asked for must not go down.
+ * Opens a blob straight from its source for one reader, and stores nothing. The blob is received from its first byte on, even for
+ * a range, so that it can be verified: the end is withheld until the digest matches.
  *
- * @throws RegistryError STORAGE when upstream does not say how long the blob is, since the store would be needed to find out.
+ * @returns undefined when the source does not have the blob.
+ * @throws RegistryError STORAGE when the source does not tell the size, because finding it out takes a store.
  */
-export async function passThrough(request: TransferRequest): Promise<BlobReader | undefined> {
-  const { digest, expectedSize, source } = request
+export async function passThrough(request: DownloadRequest): Promise<BlobReader | undefined> {
+  const { repository, digest, expectedSize, source } = request
   const stop = new AbortController()
-  const body = await source(undefined, stop.signal)
+  const body = await source.open(undefined, stop.signal)
   if (body === undefined) return undefined
   const size = body.total ?? expectedSize
   if (size === undefined) {
     stop.abort()
-    throw new RegistryError('STORAGE', {
-      upstream: request.repository.upstream,
-      reason: 'no room for a blob of unknown size',
-    })
+    const reason = 'no room for a blob of unknown size'
+    throw new RegistryError('STORAGE', { upstream: repository.upstream, reason })
   }
-  const chunks = body[Symbol.asyncIterator]()
-  const hash = hasherFor(digest)
-  /** Received and not yet read; the first byte of the first is at `start`. */
-  const held: Buffer[] = []
-  let start = 0
-  let received = 0
-  let verified = false
+  return new PassThroughReader({ upstream: repository.upstream, digest, size, body, stop })
+}
 
-  return {
-    descriptor: { mediaType: OCTET_STREAM, digest, size },
-    async read(buffer, position) {
-      if (position < start) throw new RangeError(`position ${position} was read already`)
-      for (;;) {
-        drop(position)
-        const end = verified ? size : Math.min(received, size - WITHHELD)
-        if (end > position) return copy(buffer, position, end)
-        if (verified) return 0
-        await receive()
-      }
-    },
-    async [Symbol.asyncDispose]() {
-      stop.abort(new RegistryError('UPSTREAM_UNAVAILABLE', { reason: 'the reader left' }))
-      await chunks.return?.()
-    },
+interface PassThroughOptions {
+  readonly upstream: string
+  readonly digest: Digest
+  readonly size: number
+  readonly body: BlobBody
+  readonly stop: AbortController
+}
+
+/** Positions that are read must not go down: bytes are dropped once they have been read. */
+class PassThroughReader implements BlobReader {
+  readonly descriptor: Descriptor
+  readonly #upstream: string
+  readonly #stop: AbortController
+  readonly #chunks: AsyncIterator<Buffer>
+  readonly #hash
+  /** Received and not yet read. The first byte of the first chunk is at `#start`. */
+  readonly #held: Buffer[] = []
+  #start = 0
+  #received = 0
+  #isVerified = false
+
+  constructor({ upstream, digest, size, body, stop }: PassThroughOptions) {
+    this.descriptor = { mediaType: OCTET_STREAM, digest, size }
+    this.#upstream = upstream
+    this.#stop = stop
+    this.#chunks = body[Symbol.asyncIterator]()
+    this.#hash = hasherFor(digest)
   }
 
-  async function receive(): Promise<void> {
-    const { done, value } = await chunks.next()
+  async read(buffer: Buffer, position: number): Promise<number> {
+    if (position < this.#start) throw new RangeError(`position ${position} was read already`)
+    const { size } = this.descriptor
+    for (;;) {
+      this.#drop(position)
+      const end = this.#isVerified ? size : Math.min(this.#received, size - WITHHELD)
+      if (end > position) return this.#copy(buffer, position, end)
+      if (this.#isVerified) return 0
+      await this.#receive()
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(new RegistryError('UPSTREAM_UNAVAILABLE', { reason: 'the reader left' }))
+    await this.#chunks.return?.()
+  }
+
+  async #receive(): Promise<void> {
+    const { digest, size } = this.descriptor
+    const { done, value } = await this.#chunks.next()
     if (!done) {
-      hash.update(value)
-      held.push(value)
-      received += value.length
-      if (received <= size!) return
-    } else if (digestFrom(hash, digest) === digest && received === size) {
-      verified = true
+      this.#hash.update(value)
+      this.#held.push(value)
+      this.#received += value.length
+      if (this.#received <= size) return
+    } else if (digestFrom(this.#hash, digest) === digest && this.#received === size) {
+      this.#isVerified = true
       return
     }
-    throw new RegistryError('UPSTREAM_INVALID', {
-      upstream: request.repository.upstream,
-      digest,
-      size,
-      received,
-    })
+    const detail = { upstream: this.#upstream, digest, size, received: this.#received }
+    throw new RegistryError('UPSTREAM_INVALID', detail)
   }
 
-  function drop(position: number): void {
-    while (held[0] !== undefined && start + held[0].length <= position) {
-      start += held[0].length
-      held.shift()
+  #drop(position: number): void {
+    while (this.#held[0] !== undefined && this.#start + this.#held[0].length <= position) {
+      this.#start += this.#held[0].length
+      this.#held.shift()
     }
   }
 
-  function copy(buffer: Buffer, position: number, end: number): number {
-    const first = held[0]!
-    const from = position - start
+  #copy(buffer: Buffer, position: number, end: number): number {
+    const first = this.#held[0]!
+    const from = position - this.#start
     return first.copy(buffer, 0, from, Math.min(first.length, from + end - position))
   }
 }

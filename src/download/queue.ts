@@ -1,36 +1,38 @@
 import { RegistryError } from '../oci/errors.ts'
 
-export interface LaneOptions {
+export interface QueueOptions {
   readonly upstream: string
-  /** How many may be in it at once. */
-  readonly width: number
+  /** How many downloads may run at once. */
+  readonly places: number
   /** How many may wait for a place. */
   readonly queueLength: number
-  /** Milliseconds one may wait. */
+  /** Milliseconds that one may wait. */
   readonly queueTimeout: number
 }
 
-export interface Lane {
+/** Limits how many downloads of an upstream run at once. */
+export interface Queue {
   /**
-   * Takes a place, first come first served; disposing what it returns gives it back.
+   * Waits for a place, first come first served. Disposing the place gives it to the next one.
+   *
    * @throws RegistryError TOOMANYREQUESTS when the queue is full or the wait too long; the signal's reason when it aborts.
    */
   enter(signal?: AbortSignal): Promise<Disposable>
 }
 
-export function lane({ upstream, width, queueLength, queueTimeout }: LaneOptions): Lane {
-  const queue = new Set<() => void>()
-  let inside = 0
+export function queue({ upstream, places, queueLength, queueTimeout }: QueueOptions): Queue {
+  const waiting = new Set<() => void>()
+  let taken = 0
 
-  const place = (): Disposable => {
-    inside += 1
-    let held = true
+  const take = (): Disposable => {
+    taken += 1
+    let isHeld = true
     return {
       [Symbol.dispose]() {
-        if (!held) return
-        held = false
-        inside -= 1
-        const [next] = queue
+        if (!isHeld) return
+        isHeld = false
+        taken -= 1
+        const [next] = waiting
         next?.()
       },
     }
@@ -39,13 +41,13 @@ export function lane({ upstream, width, queueLength, queueTimeout }: LaneOptions
   const wait = (signal: AbortSignal | undefined) =>
     new Promise<Disposable>((resolve, reject) => {
       const leave = () => {
-        queue.delete(proceed)
+        waiting.delete(proceed)
         clearTimeout(timer)
         signal?.removeEventListener('abort', abort)
       }
       const proceed = () => {
         leave()
-        resolve(place())
+        resolve(take())
       }
       const abort = () => {
         leave()
@@ -55,15 +57,15 @@ export function lane({ upstream, width, queueLength, queueTimeout }: LaneOptions
         leave()
         reject(new RegistryError('TOOMANYREQUESTS', { upstream, waitedMilliseconds: queueTimeout }))
       }, queueTimeout)
-      queue.add(proceed)
+      waiting.add(proceed)
       signal?.addEventListener('abort', abort, { once: true })
     })
 
   return {
     async enter(signal) {
       signal?.throwIfAborted()
-      if (inside < width) return place()
-      if (queue.size >= queueLength) throw new RegistryError('TOOMANYREQUESTS', { upstream, queueLength })
+      if (taken < places) return take()
+      if (waiting.size >= queueLength) throw new RegistryError('TOOMANYREQUESTS', { upstream, queueLength })
       return wait(signal)
     },
   }

@@ -1,37 +1,41 @@
-export interface Speedometer {
-  /** Bytes per second over the last few ticks. */
-  readonly rate: number
-  /** Ticks since the start. */
-  readonly age: number
-  add(bytes: number): void
-  tick(): void
-}
-
+/** Ticks that the rate is measured over. */
 const WINDOW = 4
 
-/** Measures a flow over a sliding window of ticks of `period` milliseconds. */
-export function speedometer(period: number): Speedometer {
-  const counts: number[] = []
-  let current = 0
-  let age = 0
-  let sum = 0
+/** Measures a flow of bytes over a sliding window of ticks. */
+export class RateMeter {
+  readonly #period: number
+  readonly #counts: number[] = []
+  #current = 0
+  #sum = 0
+  #age = -1
 
-  return {
-    get rate() {
-      return counts.length === 0 ? 0 : (sum * 1000) / (counts.length * period)
-    },
-    get age() {
-      return age
-    },
-    add(bytes) {
-      current += bytes
-    },
-    tick() {
-      counts.push(current)
-      sum += current
-      current = 0
-      age += 1
-      if (counts.length > WINDOW) sum -= counts.shift() ?? 0
-    },
+  /** `period`: milliseconds between two ticks. */
+  constructor(period: number) {
+    this.#period = period
+  }
+
+  /** Bytes per second. */
+  get rate(): number {
+    return this.#counts.length === 0 ? 0 : (this.#sum * 1000) / (this.#counts.length * this.#period)
+  }
+
+  /** Whole periods that were measured. */
+  get age(): number {
+    return Math.max(0, this.#age)
+  }
+
+  add(bytes: number): void {
+    this.#current += bytes
+  }
+
+  /** The first tick comes after a part of a period, and only starts the measurement. */
+  tick(): void {
+    this.#age += 1
+    if (this.#age > 0) {
+      this.#counts.push(this.#current)
+      this.#sum += this.#current
+    }
+    this.#current = 0
+    if (this.#counts.length > WINDOW) this.#sum -= this.#counts.shift() ?? 0
   }
 }

@@ -3,11 +3,14 @@ interface Piece {
   readonly position: number
 }
 
-/** What each connection of a transfer wrote last, for those who read closely behind: copying it costs a fraction of reading it back. */
+/**
+ * The bytes that each connection wrote last. A reader that follows closely copies them from memory, which costs a fraction of
+ * reading them back from the store.
+ */
 export class RecentBytes {
   readonly #pieces = new Map<object, Piece>()
 
-  /** In place of what `connection` held before. `bytes` have to stay as they are till then. */
+  /** Replaces what was held for `connection`. The caller leaves `bytes` unchanged until it replaces or releases them. */
   hold(connection: object, bytes: Buffer, position: number): void {
     this.#pieces.set(connection, { bytes, position })
   }
@@ -16,7 +19,7 @@ export class RecentBytes {
     this.#pieces.delete(connection)
   }
 
-  /** Copies what is held from `position` on. @returns how many bytes; 0 = it has to be read back */
+  /** Copies bytes from `position` on. @returns how many; 0 when they are not held */
   read(buffer: Buffer, position: number): number {
     for (const piece of this.#pieces.values()) {
       const from = position - piece.position

@@ -1,88 +1,89 @@
 import type { Interval, IntervalSet } from '../util/interval-set.ts'
 
-/** A stretch that one connection is fetching: it has written up to `position` and is to stop at `end`. */
-export interface Claim {
+/** A stretch of the blob that one connection fetches: it has written up to `position`, and stops at `end`. */
+export interface Segment {
   position: number
   /** Moves down when another connection takes over the far part. Infinity while the size is unknown. */
   end: number
 }
 
-/** Below this a stretch is not worth a connection of its own. */
-const SMALLEST_SHARE = 1024 * 1024
+/** Bytes. A smaller part of a segment is not worth a connection of its own. */
+const SMALLEST_PART = 1024 * 1024
 
 /**
- * Which connection fetches what. The missing bytes are those neither filled nor claimed; a new connection takes the first of them,
- * and when all are claimed it takes over a part of the largest claim.
+ * Decides which connection fetches what, so that no byte is fetched twice. A byte is free when it is neither filled nor
+ * part of a segment that was taken. When no byte is free, a new connection takes over a part of the largest segment.
  */
-export class Claims {
+export class SegmentAllocator {
   readonly #filled: IntervalSet
-  readonly #segment: number
-  readonly #claims = new Set<Claim>()
+  readonly #length: number
+  readonly #taken = new Set<Segment>()
 
-  /** `segment`: bytes one connection takes at a time, so that bytes arrive about in the order readers want them. */
-  constructor(filled: IntervalSet, segment: number) {
+  /** `length`: bytes of a segment when several connections work, so that bytes arrive about in the order of reading. */
+  constructor(filled: IntervalSet, length: number) {
     this.#filled = filled
-    this.#segment = segment
+    this.#length = length
   }
 
-  /** What is missing up to the first byte that is there: for a connection that works alone. */
-  takeGap(size: number): Claim | undefined {
-    return this.#claim(this.#filled.firstGap(0, size))
+  /** The first missing stretch, whatever its length: for a connection that works alone. */
+  takeGap(size: number): Segment | undefined {
+    return this.#take(this.#filled.firstGap(0, size))
   }
 
-  /** Everything behind the first missing byte, again where it is there already: for an upstream without ranges. */
-  takeRest(size: number): Claim | undefined {
+  /** Everything from the first missing byte on, including what is filled already: for a source without ranges. */
+  takeRest(size: number): Segment | undefined {
     const gap = this.#filled.firstGap(0, size)
-    return this.#claim(gap && { start: gap.start, end: size })
+    return this.#take(gap && { start: gap.start, end: size })
   }
 
-  /** The next segment in order; undefined when every missing byte is claimed or there is none. */
-  takeNext(size: number): Claim | undefined {
-    const gap = this.#firstUnclaimed(0, size)
-    return this.#claim(gap && { start: gap.start, end: Math.min(gap.end, gap.start + this.#segment) })
+  /** The next free segment in order; undefined when no byte is free. */
+  takeNext(size: number): Segment | undefined {
+    const gap = this.#firstFree(0, size)
+    return this.#take(gap && { start: gap.start, end: Math.min(gap.end, gap.start + this.#length) })
   }
 
-  /** Takes over a part of the largest claim, ahead of where its connection is. */
-  takeOver(): Claim | undefined {
-    const largest = [...this.#claims].toSorted((a, b) => b.end - b.position - (a.end - a.position))[0]
+  /** Takes over a part of the largest segment, ahead of its connection. @returns undefined when none is large enough */
+  takeOver(): Segment | undefined {
+    const largest = [...this.#taken].toSorted((a, b) => b.end - b.position - (a.end - a.position))[0]
     if (largest === undefined || !Number.isFinite(largest.end)) return undefined
-    const share = Math.min(this.#segment, Math.floor((largest.end - largest.position) / 2))
-    return share < SMALLEST_SHARE ? undefined : this.#split(largest.position + share)
+    const part = Math.min(this.#length, Math.floor((largest.end - largest.position) / 2))
+    return part < SMALLEST_PART ? undefined : this.#split(largest.position + part)
   }
 
-  /** A segment from `position` on, whoever claimed it, because a reader waits for it. */
-  takeAt(position: number, size: number): Claim | undefined {
+  /** A segment that starts at `position`, also out of one that was taken: for a reader that waits there. */
+  takeAt(position: number, size: number): Segment | undefined {
     if (this.#filled.filledFrom(position) > position) return undefined
     if (this.#holderOf(position) !== undefined) return this.#split(position)
-    const gap = this.#firstUnclaimed(position, size)
+    const gap = this.#firstFree(position, size)
     return gap?.start === position
-      ? this.#claim({ start: position, end: Math.min(gap.end, position + this.#segment) })
+      ? this.#take({ start: position, end: Math.min(gap.end, position + this.#length) })
       : undefined
   }
 
-  release(claim: Claim): void {
-    this.#claims.delete(claim)
+  /** Gives the segment back: what is missing of it is free again. */
+  release(segment: Segment): void {
+    this.#taken.delete(segment)
   }
 
-  /** How many bytes a connection still has to fetch before it reaches `position`; undefined when none is on its way there. */
+  /** How many bytes a connection still has to fetch before it reaches `position`; undefined when none will. */
   distanceTo(position: number): number | undefined {
     const holder = this.#holderOf(position)
     return holder && position - holder.position
   }
 
-  #holderOf(position: number): Claim | undefined {
-    return [...this.#claims].find((claim) => claim.position <= position && position < claim.end)
+  #holderOf(position: number): Segment | undefined {
+    return [...this.#taken].find((segment) => segment.position <= position && position < segment.end)
   }
 
-  #split(position: number): Claim | undefined {
+  #split(position: number): Segment | undefined {
     const holder = this.#holderOf(position)
     if (holder === undefined || holder.position === position) return undefined
     const { end } = holder
     holder.end = position
-    return this.#claim({ start: position, end: Math.min(end, position + this.#segment) })
+    return this.#take({ start: position, end: Math.min(end, position + this.#length) })
   }
 
-  #firstUnclaimed(from: number, size: number): Interval | undefined {
+  #firstFree(from: number, size: number): Interval | undefined {
     let gap = this.#filled.firstGap(from, size)
     while (gap !== undefined) {
       const { start, end } = gap
@@ -90,7 +91,7 @@ export class Claims {
       if (holder === undefined) {
         const next = Math.min(
           end,
-          ...[...this.#claims].map(({ position }) => position).filter((at) => at > start),
+          ...[...this.#taken].map(({ position }) => position).filter((at) => at > start),
         )
         return { start, end: next }
       }
@@ -99,10 +100,10 @@ export class Claims {
     return undefined
   }
 
-  #claim(interval: Interval | undefined): Claim | undefined {
+  #take(interval: Interval | undefined): Segment | undefined {
     if (interval === undefined) return undefined
-    const claim = { position: interval.start, end: interval.end }
-    this.#claims.add(claim)
-    return claim
+    const segment = { position: interval.start, end: interval.end }
+    this.#taken.add(segment)
+    return segment
   }
 }

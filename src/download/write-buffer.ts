@@ -1,67 +1,72 @@
-/** One body's bytes on their way to the store. */
-export interface Gatherer {
-  /** Takes the bytes that follow the last. @returns when there is room for more; undefined = now. @throws what writing threw. */
-  add(chunk: Buffer): Promise<void> | undefined
-  /** Resolves when all of it is written. @throws what writing threw; nothing is written after that. */
-  flush(): Promise<void>
-}
-
-/** Bytes. A trip to the disk costs the same whatever it carries; from about here on that no longer shows. */
+/** Bytes. A write to disk has a fixed cost, which no longer shows from about this size on. */
 const PIECE = 512 * 1024
-/** One gathers, one is written, and one still holds what was written last, for those who read closely behind. */
+/** One piece collects, one is being written, and one holds what was written last for readers that follow closely. */
 const PIECES = 3
 
-/** Where bytes are gathered, made when first needed: for one gatherer after another of the same connection. */
-export type Pieces = Buffer[]
-
 /**
- * Writes what comes at once while nothing else is being written, and gathers what comes meanwhile: a slow body is passed on chunk
- * by chunk, a fast one in large pieces.
- *
- * @param write appends. What it was given stays as it is until the next write has ended.
+ * Collects the bytes that arrive while earlier ones are being written. A slow body is written chunk by chunk without a copy, a
+ * fast one in large pieces. It holds at most three pieces of 512 KiB, and none before it needs one.
  */
-export function gatherer(pieces: Pieces, write: (bytes: Buffer) => Promise<void>): Gatherer {
-  let turn = 0
-  let gathered = 0
-  let writing: Promise<void> | undefined
-  let failure: { readonly reason: unknown } | undefined
+export class WriteBuffer {
+  readonly #write: (bytes: Buffer) => Promise<void>
+  readonly #pieces: Buffer[] = []
+  /** Which piece collects. */
+  #turn = 0
+  #collected = 0
+  #writing: Promise<void> | undefined
+  #failure: { readonly reason: unknown } | undefined
 
-  return {
-    add(chunk) {
-      if (failure !== undefined) throw failure.reason
-      if (writing === undefined) {
-        begin(chunk)
-        return undefined
-      }
-      const piece = (pieces[turn] ??= Buffer.allocUnsafeSlow(PIECE))
-      const taken = chunk.copy(piece, gathered)
-      gathered += taken
-      if (gathered < PIECE) return undefined
-      return writing.then(() => (taken < chunk.length ? this.add(chunk.subarray(taken)) : undefined))
-    },
-    async flush() {
-      while (isWriting()) await writing
-      if (failure !== undefined) throw failure.reason
-    },
+  /** `write` appends. The buffer leaves the bytes it passed unchanged until the next write has ended. */
+  constructor(write: (bytes: Buffer) => Promise<void>) {
+    this.#write = write
   }
 
-  function isWriting(): boolean {
-    return writing !== undefined
+  /** Bytes of memory that are held. */
+  get allocated(): number {
+    return this.#pieces.length * PIECE
   }
 
-  function begin(bytes: Buffer): void {
-    writing = write(bytes).then(proceed, (reason: unknown) => {
-      writing = undefined
-      failure = { reason }
-    })
+  /**
+   * Takes the bytes that follow the last ones.
+   *
+   * @returns a promise to wait for before adding more; undefined when there is room now.
+   * @throws the error of an earlier write.
+   */
+  add(chunk: Buffer): Promise<void> | undefined {
+    if (this.#failure !== undefined) throw this.#failure.reason
+    if (this.#writing === undefined) {
+      this.#begin(chunk)
+      return undefined
+    }
+    const piece = (this.#pieces[this.#turn] ??= Buffer.allocUnsafeSlow(PIECE))
+    const taken = chunk.copy(piece, this.#collected)
+    this.#collected += taken
+    if (this.#collected < PIECE) return undefined
+    return this.#writing.then(() => (taken < chunk.length ? this.add(chunk.subarray(taken)) : undefined))
   }
 
-  function proceed(): void {
-    writing = undefined
-    if (gathered === 0) return
-    const bytes = pieces[turn]!.subarray(0, gathered)
-    turn = (turn + 1) % PIECES
-    gathered = 0
-    begin(bytes)
+  /** Resolves when all bytes are written. @throws the error of a write, after which nothing more is written */
+  async flush(): Promise<void> {
+    while (this.#writing !== undefined) await this.#writing
+    if (this.#failure !== undefined) throw this.#failure.reason
+  }
+
+  #begin(bytes: Buffer): void {
+    this.#writing = this.#write(bytes).then(
+      () => this.#proceed(),
+      (reason: unknown) => {
+        this.#writing = undefined
+        this.#failure = { reason }
+      },
+    )
+  }
+
+  #proceed(): void {
+    this.#writing = undefined
+    if (this.#collected === 0) return
+    const bytes = this.#pieces[this.#turn]!.subarray(0, this.#collected)
+    this.#turn = (this.#turn + 1) % PIECES
+    this.#collected = 0
+    this.#begin(bytes)
   }
 }

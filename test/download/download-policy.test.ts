@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { RegistryError } from '../../src/oci/errors.ts'
 import {
-  anotherConnection,
+  afterFailure,
   backoff,
-  type FillProgress,
+  type FailedAttempt,
+  type FetchState,
+  nextAction,
   worthFinishing,
 } from '../../src/download/download-policy.ts'
 
@@ -29,27 +32,61 @@ test('F43 a transfer that nobody follows is finished from a quarter on, or when 
 })
 
 test('a further connection is opened only for who waits long', () => {
-  const state = {
+  const state: FetchState = {
     size: 512 * MiB,
     filled: 0,
     rate: 20 * MiB,
     connections: 1,
+    allowed: 4,
     isBusy: false,
-    ahead: undefined,
+    waiting: [],
   }
-  const table: [change: Partial<FillProgress>, expected: string | undefined][] = [
-    [{}, 'speed'],
+  const ahead = (bytes: number) => ({ waiting: [{ position: 7, ahead: bytes }] })
+  const table: [change: Partial<FetchState>, expected: ReturnType<typeof nextAction>][] = [
+    [{}, 'openNext'],
     [{ rate: 1000 * MiB }, undefined],
     [{ filled: 500 * MiB }, undefined],
     [{ size: 31 * MiB, rate: 1 * MiB }, undefined],
     [{ connections: 4 }, undefined],
+    [{ connections: 2, allowed: 2 }, undefined],
     [{ isBusy: true }, undefined],
-    [{ ahead: 100 * MiB }, 'reader'],
-    [{ size: 31 * MiB, rate: 1 * MiB, ahead: 20 * MiB }, 'reader'],
-    [{ rate: 1000 * MiB, ahead: 100 * MiB }, undefined],
+    [ahead(100 * MiB), { openAt: 7 }],
+    [{ ...ahead(100 * MiB), isBusy: true }, { openAt: 7 }],
+    [ahead(0), 'openNext'],
+    [{ size: 31 * MiB, rate: 1 * MiB, ...ahead(20 * MiB) }, { openAt: 7 }],
+    [{ rate: 1000 * MiB, ...ahead(100 * MiB) }, undefined],
   ]
   for (const [change, expected] of table) {
-    assert.equal(anotherConnection(policy, { ...state, ...change }), expected, JSON.stringify(change))
+    assert.deepEqual(nextAction(policy, { ...state, ...change }), expected, JSON.stringify(change))
+  }
+})
+
+test('after a failure a download stops, goes on elsewhere or waits, by what failed and how often', () => {
+  const attempt: FailedAttempt = {
+    error: new RegistryError('UPSTREAM_TIMEOUT'),
+    failures: 1,
+    isConfirmed: true,
+    lostRanges: false,
+    connections: 1,
+  }
+  const wrong = { error: new RegistryError('UPSTREAM_INVALID') }
+  const table: [change: Partial<FailedAttempt>, expected: ReturnType<typeof afterFailure>][] = [
+    [{}, { retryIn: 400 }],
+    [{ failures: 3 }, { retryIn: 3600 }],
+    [{ failures: 4 }, 'stop'],
+    [{ connections: 2 }, 'leave'],
+    [{ connections: 2, failures: 9 }, 'leave'],
+    [wrong, 'stop'],
+    [{ ...wrong, connections: 2 }, 'stop'],
+    [{ ...wrong, lostRanges: true }, { retryIn: 400 }],
+    [{ error: new Error('disk') }, 'stop'],
+    [{ isConfirmed: false }, 'stop'],
+    [{ isConfirmed: false, error: new RegistryError('UPSTREAM_UNAVAILABLE') }, { retryIn: 100 }],
+    [{ isConfirmed: false, error: new RegistryError('UPSTREAM_UNAVAILABLE'), failures: 2 }, 'stop'],
+    [{ isConfirmed: false, error: new RegistryError('UPSTREAM_LIMITED') }, 'stop'],
+  ]
+  for (const [change, expected] of table) {
+    assert.deepEqual(afterFailure(policy, { ...attempt, ...change }, 0.5), expected, JSON.stringify(change))
   }
 })
 

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isRegistryError } from '../../src/oci/errors.ts'
-import { lane } from '../../src/download/queue.ts'
+import { queue } from '../../src/download/queue.ts'
 
-const options = { upstream: 'docker.io', width: 2, queueLength: 2, queueTimeout: 1_000 }
+const options = { upstream: 'docker.io', places: 2, queueLength: 2, queueTimeout: 1_000 }
 const tooMany = (error: unknown) => isRegistryError(error, 'TOOMANYREQUESTS')
 
 test('those who find no place wait for one, in order', async () => {
-  const { enter } = lane(options)
+  const { enter } = queue(options)
   const first = await enter()
   await enter()
   const order: string[] = []
@@ -20,7 +20,7 @@ test('those who find no place wait for one, in order', async () => {
 })
 
 test('F53 a full queue is refused at once', async () => {
-  const { enter } = lane({ ...options, queueLength: 0 })
+  const { enter } = queue({ ...options, queueLength: 0 })
   await enter()
   await enter()
   await assert.rejects(enter(), tooMany)
@@ -28,7 +28,7 @@ test('F53 a full queue is refused at once', async () => {
 
 test('F53 who waits too long is refused, and leaves the queue', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
-  const { enter } = lane({ ...options, queueLength: 1 })
+  const { enter } = queue({ ...options, queueLength: 1 })
   const first = await enter()
   await enter()
   const refused = assert.rejects(enter(), tooMany)
@@ -40,7 +40,7 @@ test('F53 who waits too long is refused, and leaves the queue', async (t) => {
 })
 
 test('who gives up waiting leaves the queue, and a place is given back only once', async () => {
-  const { enter } = lane({ ...options, width: 1, queueLength: 1 })
+  const { enter } = queue({ ...options, places: 1, queueLength: 1 })
   const first = await enter()
   const impatient = new AbortController()
   const left = assert.rejects(enter(impatient.signal), /gave up/)

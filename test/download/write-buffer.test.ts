@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { setImmediate as turn } from 'node:timers/promises'
 import { describe, test } from 'node:test'
-import { gatherer, type Pieces } from '../../src/download/write-buffer.ts'
+import { WriteBuffer } from '../../src/download/write-buffer.ts'
 import { blobOf } from '../support/fixtures.ts'
 
 const KiB = 1024
@@ -34,41 +34,40 @@ function slowDisk() {
 describe('gathering', () => {
   test('a chunk that comes while nothing is written is written at once, as it is', async () => {
     const disk = slowDisk()
-    const pieces: Pieces = []
-    const gathered = gatherer(pieces, disk.write)
+    const buffer = new WriteBuffer(disk.write)
     for (const text of ['one', 'two']) {
-      assert.equal(gathered.add(Buffer.from(text)), undefined)
+      assert.equal(buffer.add(Buffer.from(text)), undefined)
       await disk.proceed()
     }
-    await gathered.flush()
+    await buffer.flush()
     assert.deepEqual(disk.written.map(String), ['one', 'two'])
-    assert.equal(pieces.length, 0)
+    assert.equal(buffer.allocated, 0)
   })
 
   test('what comes meanwhile is written in one piece', async () => {
     const disk = slowDisk()
-    const gathered = gatherer([], disk.write)
-    for (const text of ['one', 'two', 'three']) gathered.add(Buffer.from(text))
+    const buffer = new WriteBuffer(disk.write)
+    for (const text of ['one', 'two', 'three']) buffer.add(Buffer.from(text))
     await disk.proceed()
     await disk.proceed()
-    await gathered.flush()
+    await buffer.flush()
     assert.deepEqual(disk.written.map(String), ['one', 'twothree'])
   })
 
   test('no more than a piece is gathered, and every byte is written in its order', async () => {
     const disk = slowDisk()
     const { bytes } = blobOf(3000 * KiB)
-    const gathered = gatherer([], disk.write)
+    const buffer = new WriteBuffer(disk.write)
     let held = 0
     for (let at = 0; at < bytes.length; at += 100 * KiB) {
-      const room = gathered.add(bytes.subarray(at, at + 100 * KiB))
+      const room = buffer.add(bytes.subarray(at, at + 100 * KiB))
       if (room === undefined) continue
       held += 1
       while (disk.waiting > 0 && !(await isSettled(room))) await disk.proceed()
       await room
     }
     while (disk.waiting > 0) await disk.proceed()
-    await gathered.flush()
+    await buffer.flush()
     assert.ok(held >= 4, `${held}`)
     assert.ok(disk.written.every(({ length }) => length <= 512 * KiB))
     assert.ok(Buffer.concat(disk.written).equals(bytes))
@@ -76,12 +75,12 @@ describe('gathering', () => {
 
   test('a failed write is thrown by whatever comes after it, and nothing is written any more', async () => {
     const disk = slowDisk()
-    const gathered = gatherer([], disk.write)
-    gathered.add(Buffer.from('one'))
-    gathered.add(Buffer.from('two'))
+    const buffer = new WriteBuffer(disk.write)
+    buffer.add(Buffer.from('one'))
+    buffer.add(Buffer.from('two'))
     await disk.proceed(new Error('full'))
-    assert.throws(() => gathered.add(Buffer.from('three')), /full/)
-    await assert.rejects(gathered.flush(), /full/)
+    assert.throws(() => buffer.add(Buffer.from('three')), /full/)
+    await assert.rejects(buffer.flush(), /full/)
     assert.equal(disk.waiting, 0)
     assert.deepEqual(disk.written, [])
   })

@@ -10,8 +10,8 @@ import { hotStore } from '../../src/cache/hot-store.ts'
 import { hotTags } from '../../src/cache/hot-tags.ts'
 import { proxyRegistry } from '../../src/cache/proxy-registry.ts'
 import { roomyStore } from '../../src/eviction/quota-store.ts'
-import { type TransferManager, transferManager } from '../../src/download/manager.ts'
-import type { TransferPolicy } from '../../src/download/download-policy.ts'
+import { DownloadManager } from '../../src/download/manager.ts'
+import type { DownloadPolicy } from '../../src/download/download-policy.ts'
 import { type MemoryStore, memoryStore } from './memory-store.ts'
 import { upstreamClient } from '../../src/upstream/client.ts'
 
@@ -19,8 +19,8 @@ const MiB = 1024 * 1024
 
 export interface RigOptions {
   readonly upstream: { readonly url: string }
-  readonly policy?: Partial<TransferPolicy>
-  readonly lanes?: Parameters<typeof transferManager>[0]['lanes']
+  readonly policy?: Partial<DownloadPolicy>
+  readonly queues?: ConstructorParameters<typeof DownloadManager>[0]['queues']
   readonly timeouts?: { connect?: number; headers?: number; idle?: number }
   /** In memory without. */
   readonly store?: MemoryStore
@@ -36,7 +36,7 @@ export interface RigOptions {
 
 export interface Rig extends AsyncDisposable {
   repository(name?: string): Repository
-  readonly transfers: TransferManager
+  readonly transfers: DownloadManager
   readonly store: MemoryStore
   /** Of `store`, as the proxy sees it. */
   readonly content: BlobStore
@@ -75,7 +75,7 @@ export async function rig(options: RigOptions): Promise<Rig> {
     now: () => built.now,
   })
   const blobs = roomyStore(content, evicting, { failed() {} })
-  const transfers = transferManager({
+  const transfers = new DownloadManager({
     store: blobs,
     policy: {
       connections: 4,
@@ -85,7 +85,7 @@ export async function rig(options: RigOptions): Promise<Rig> {
       retryDelay: 20,
       ...options.policy,
     },
-    lanes: options.lanes ?? (() => ({ width: 16, queueLength: 1000, queueTimeout: 5_000 })),
+    queues: options.queues ?? (() => ({ places: 16, queueLength: 1000, queueTimeout: 5_000 })),
     telemetry: { running() {}, resumed: () => void (built.resumes += 1) },
     failed: (_view, error) => failures.push(error),
     now: () => performance.now(),

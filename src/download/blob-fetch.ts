@@ -1,0 +1,238 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { BlobIngest } from '../ports/blob-store.ts'
+import { ConcurrencyProbe } from './concurrency-probe.ts'
+import { Connection } from './connection.ts'
+import { afterFailure, type DownloadPolicy, nextAction, PROGRESS } from './download-policy.ts'
+import type { Source } from './download-request.ts'
+import { BEAT, type Beating } from './heartbeat.ts'
+import { RateMeter } from './rate-meter.ts'
+import { RecentBytes } from './recent-bytes.ts'
+import { Representation } from './representation.ts'
+import { type Segment, SegmentAllocator } from './segments.ts'
+
+/** Learns how a fetch goes on. */
+export interface FetchObserver {
+  /** The source has the blob; `size` is undefined when it did not tell. Called at most once. */
+  confirmed(size: number | undefined): void
+  /** `bytes` more can be read. */
+  wrote(bytes: number): void
+  /** Another attempt begins after one that failed. */
+  resumed(): void
+  /** The positions that readers wait for, the longest wait first. */
+  positions(): Iterable<number>
+}
+
+export interface FetchOptions {
+  readonly ingest: BlobIngest
+  readonly source: Source
+  readonly expectedSize: number | undefined
+  readonly policy: DownloadPolicy
+  readonly observer: FetchObserver
+}
+
+/** Why a connection was opened: for a reader that waits far ahead, or to be done sooner. */
+type Purpose = 'reader' | 'speed'
+
+/** Bytes of a segment when several connections work on one blob. */
+const SEGMENT = 8 * 1024 * 1024
+/** Beats until the rate is known well enough to judge by it. */
+const WARM_UP = 2
+
+/** Brings every missing byte of one blob into the store, over one connection or several. */
+export class BlobFetch implements Beating {
+  /** What the connections wrote last. */
+  readonly recent = new RecentBytes()
+  readonly #ingest: BlobIngest
+  readonly #source: Source
+  readonly #policy: DownloadPolicy
+  readonly #observer: FetchObserver
+  readonly #representation: Representation
+  readonly #segments: SegmentAllocator
+  readonly #probe: ConcurrencyProbe
+  readonly #meter = new RateMeter(BEAT)
+  readonly #finished = Promise.withResolvers<void>()
+  /** Ends the other connections when one has failed for good. */
+  readonly #stop = new AbortController()
+  #signal = this.#stop.signal
+  #connections = 0
+  #attempts = 0
+  /** The only connection waits before it tries again. No other one may try meanwhile. */
+  #isPaused = false
+  #isMissing = false
+  #failure: { readonly reason: unknown } | undefined
+
+  constructor({ ingest, source, expectedSize, policy, observer }: FetchOptions) {
+    this.#ingest = ingest
+    this.#source = source
+    this.#policy = policy
+    this.#observer = observer
+    this.#representation = new Representation(expectedSize)
+    this.#segments = new SegmentAllocator(ingest.filled, SEGMENT)
+    this.#probe = new ConcurrencyProbe(policy.connections)
+  }
+
+  get connections(): number {
+    return this.#connections
+  }
+
+  get attempts(): number {
+    return this.#attempts
+  }
+
+  /** Bytes per second over the last moments. */
+  get rate(): number {
+    return this.#meter.rate
+  }
+
+  /**
+   * Fetches until no byte is missing. What it fetched is not verified.
+   *
+   * @returns the size, or undefined when the source does not have the blob.
+   * @throws the error of the connection that failed first, or the signal's reason.
+   */
+  async run(signal: AbortSignal): Promise<number | undefined> {
+    this.#signal = AbortSignal.any([signal, this.#stop.signal])
+    this.#open(this.#firstSegment(), 'speed')
+    await this.#finished.promise
+    if (this.#failure !== undefined) throw this.#failure.reason
+    return this.#isMissing ? undefined : this.#representation.size
+  }
+
+  /** Opens another connection where it is worth one. */
+  beat(isBusy: boolean): void {
+    const { size, isConfirmed, hasRanges } = this.#representation
+    const meter = this.#meter
+    meter.tick()
+    if (this.#connections === 0 || this.#isPaused || this.#signal.aborted) return
+    if (!isConfirmed || size === undefined || meter.age < WARM_UP) return
+    this.#probe.judge(meter.rate, this.#connections, meter.age)
+    if (hasRanges === false) return
+    const action = nextAction(this.#policy, {
+      size,
+      filled: this.#ingest.filled.size,
+      rate: meter.rate,
+      connections: this.#connections,
+      allowed: this.#probe.allowed,
+      isBusy,
+      waiting: this.#waiting(size),
+    })
+    if (action === undefined) return
+    if (action !== 'openNext') {
+      this.#open(this.#segments.takeAt(action.openAt, size), 'reader')
+    } else if (!this.#probe.isRunning) {
+      this.#open(this.#segments.takeNext(size) ?? this.#segments.takeOver(), 'speed')
+      this.#probe.begin(meter.rate, this.#connections, meter.age)
+    }
+  }
+
+  *#waiting(size: number) {
+    for (const position of this.#observer.positions()) {
+      yield { position, ahead: this.#segments.distanceTo(position) ?? size }
+    }
+  }
+
+  #open(segment: Segment | undefined, purpose: Purpose): void {
+    if (segment === undefined) return
+    this.#connections += 1
+    void this.#work(segment, purpose)
+  }
+
+  async #work(segment: Segment, purpose: Purpose): Promise<void> {
+    try {
+      await this.#fetchAll(segment, purpose)
+    } catch (reason) {
+      this.#failure ??= { reason }
+      this.#stop.abort(reason)
+    }
+    this.#connections -= 1
+    if (this.#connections === 0) this.#finish()
+  }
+
+  /** Runs when the last connection leaves. Fetches what the others gave up just before. */
+  #finish(): void {
+    const isOver = this.#failure !== undefined || this.#isMissing
+    const rest = isOver ? undefined : this.#nextSegment('speed')
+    if (rest === undefined) this.#finished.resolve()
+    else this.#open(rest, 'speed')
+  }
+
+  async #fetchAll(first: Segment, purpose: Purpose): Promise<void> {
+    const representation = this.#representation
+    const connection = this.#connect()
+    let failures = 0
+    for (let segment: Segment | undefined = first; segment !== undefined;) {
+      const from: number = segment.position
+      const couldRange = representation.hasRanges !== false
+      try {
+        this.#attempts += 1
+        if (!(await connection.run(segment, this.#signal))) {
+          this.#isMissing = true
+          return
+        }
+        failures = 0
+      } catch (error) {
+        const progress = segment.position - from
+        failures = progress >= PROGRESS ? 1 : failures + 1
+        if (this.#connections > 1 && progress === 0) {
+          this.#probe.limit(this.#connections - 1, this.#meter.age)
+        }
+        if (this.#signal.aborted) throw error
+        const attempt = {
+          error,
+          failures,
+          isConfirmed: representation.isConfirmed,
+          lostRanges: couldRange && this.#representation.hasRanges === false,
+          connections: this.#connections,
+        }
+        const next = afterFailure(this.#policy, attempt, Math.random())
+        if (next === 'stop') throw error
+        if (next === 'leave') return
+        await this.#pause(next.retryIn)
+        this.#observer.resumed()
+      } finally {
+        this.#segments.release(segment)
+      }
+      segment = this.#nextSegment(purpose)
+    }
+  }
+
+  #connect(): Connection {
+    return new Connection({
+      source: this.#source,
+      ingest: this.#ingest,
+      representation: this.#representation,
+      recent: this.recent,
+      confirmed: () => this.#observer.confirmed(this.#representation.size),
+      wrote: (bytes) => {
+        this.#meter.add(bytes)
+        this.#observer.wrote(bytes)
+      },
+    })
+  }
+
+  async #pause(milliseconds: number): Promise<void> {
+    this.#isPaused = true
+    await delay(milliseconds, undefined, { signal: this.#signal })
+    this.#isPaused = false
+  }
+
+  /**
+   * The first missing bytes. When none is missing, the last byte: the store has not proved that this upstream has the blob, so
+   * it is asked all the same.
+   */
+  #firstSegment(): Segment {
+    const { size, end } = this.#representation
+    return this.#segments.takeGap(end) ?? { position: Math.max(0, (size ?? 0) - 1), end }
+  }
+
+  /** A connection that was opened for a reader ends with its segment; others go on while there are segments. */
+  #nextSegment(purpose: Purpose): Segment | undefined {
+    const { isConfirmed, hasRanges, end } = this.#representation
+    if (!isConfirmed) return this.#firstSegment()
+    if (this.#connections <= 1) {
+      return hasRanges === false ? this.#segments.takeRest(end) : this.#segments.takeGap(end)
+    }
+    const mayGoOn = purpose === 'speed' && this.#connections <= this.#probe.allowed
+    return mayGoOn ? this.#segments.takeNext(end) : undefined
+  }
+}
