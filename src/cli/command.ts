@@ -1,45 +1,38 @@
 import type { ParseArgsOptionDescriptor } from 'node:util'
 import type { Config } from '../config/load-config.ts'
-import type { ImagePattern } from '../oci/image-pattern.ts'
-import { IMAGE_PATTERN_MUST, parseImagePattern } from '../oci/image-pattern.ts'
-import type { Operations } from '../ports/operations.ts'
+import type { ExitCode } from './exit-code.ts'
 
-/** One thing that `entrepot` does. */
+/** What `entrepot NAME` does. */
 export interface Command {
-  /** What may follow its name, `[pattern] [--json]`. */
+  /** What follows the name, `[pattern] [--json]`. */
   readonly synopsis: string
   readonly summary: string
-  /** Positional arguments it takes, at least and at most. */
+  /** How many positional arguments the command takes. */
   readonly takes: readonly [least: number, most: number]
-  /** Beside `--config` and `--help`. */
-  readonly options: Readonly<Record<string, ParseArgsOptionDescriptor>>
-  /** @returns the exit code. @throws UsageMistake */
-  run(invocation: Invocation): Promise<number>
+  /** Beside `--config` and `--help`, which every command takes. */
+  readonly options: CommandOptions
+  /** @throws UsageError @throws ConfigError @throws Error that says why the command failed */
+  run(invocation: Invocation): Promise<ExitCode>
 }
 
+export type CommandOptions = Readonly<Record<string, ParseArgsOptionDescriptor>>
+
 export interface Invocation {
-  readonly config: Config
   readonly args: readonly string[]
   readonly options: Readonly<Record<string, string | boolean | undefined>>
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Reads the configuration: a command that is given `--server` needs none. @throws ConfigError */
+  config(): Promise<Config>
   readonly stdout: Output
   readonly stderr: Output
 }
 
-/** What a command does with the store that the configuration means. */
-export type StoreCommand = (operations: Operations, invocation: Invocation) => Promise<number>
-
-/** A stream, and how many columns the terminal has that it ends at, if it does. */
+/** A stream. */
 export interface Output {
   write(text: string): unknown
+  /** The width of the terminal; undefined when the stream is none. */
   readonly columns?: number | undefined
 }
 
-/** Said as it is, with the exit code for it. */
-export class UsageMistake extends Error {}
-
-/** @throws UsageMistake */
-export function patternFrom(text: string, { config }: Invocation): ImagePattern {
-  const pattern = parseImagePattern(text, Object.keys(config.upstreams))
-  if (pattern === undefined) throw new UsageMistake(`${JSON.stringify(text)} ${IMAGE_PATTERN_MUST}`)
-  return pattern
-}
+/** The command line is wrong: the message says how, and the exit code is 64. */
+export class UsageError extends Error {}

@@ -7,7 +7,7 @@ import { parse, stringify } from 'yaml'
 import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import { type Outcome, runEntrepot } from '../support/child.ts'
 import { type FakeUpstream, fakeUpstream } from '../support/fake-upstream.ts'
-import { blobOf, eventually, manifestOf } from '../support/fixtures.ts'
+import { blobOf, eventually, manifestOf, selfSignedCertificate } from '../support/fixtures.ts'
 import { type Proxy, startProxy } from '../support/proxy.ts'
 import { call } from '../support/raw-client.ts'
 import { tempFolder, type TempFolder } from '../support/temp-folder.ts'
@@ -85,7 +85,7 @@ for (const state of ['runs', 'is stopped'] as const) {
       const pinned = await entrepot('pin', 'org/app:2')
       assert.deepEqual(pinned, {
         code: 0,
-        stdout: 'pinned docker.io/org/app:2, which is 1 image now\n',
+        stdout: 'pinned docker.io/org/app:2, which matches 1 image now\n',
         stderr: '',
       })
       assert.match((await entrepot('pin', 'docker.io/org/app:2')).stdout, /^already pinned/)
@@ -99,6 +99,18 @@ for (const state of ['runs', 'is stopped'] as const) {
       assert.equal((await entrepot('unpin', 'org/app:2')).stdout, 'unpinned docker.io/org/app:2\n')
       const twice = await entrepot('unpin', 'org/app:2')
       assert.deepEqual([twice.code, twice.stderr], [1, 'docker.io/org/app:2 is not pinned\n'])
+      assert.deepEqual(JSON.parse((await entrepot('pin', 'org/x', '--json')).stdout), {
+        pattern: 'docker.io/org/x',
+        added: true,
+        images: 0,
+      })
+      const { stdout } = await entrepot('pin', '--json')
+      assert.deepEqual(
+        JSON.parse(stdout).map(({ pattern }: { pattern: string }) => pattern),
+        ['quay.io/*', 'docker.io/org/x'],
+      )
+      const removed = await entrepot('unpin', 'org/x', '--json')
+      assert.deepEqual(JSON.parse(removed.stdout), { pattern: 'docker.io/org/x', removed: true })
       const configured = await entrepot('unpin', 'quay.io/*')
       assert.deepEqual([configured.code, /by the configuration/.test(configured.stderr)], [1, true])
     })
@@ -106,7 +118,7 @@ for (const state of ['runs', 'is stopped'] as const) {
     test('F65 verify: lines of progress, a report of what is bad, and exit code 1', async () => {
       const whole = await entrepot('verify', '--rate', '1GiB')
       assert.equal(whole.code, 0, whole.stderr)
-      assert.equal(whole.stdout, 'verified 5 objects, 3.5 MiB: all are what they should be\n')
+      assert.equal(whole.stdout, 'verified 5 objects, 3.5 MiB: no damage found\n')
       assert.match(whole.stderr, /^100 %, 3\.5 MiB of 3\.5 MiB$/m)
       const hex = one.digest.slice(7)
       await truncate(join(folder.path, 'data/blobs/sha256', hex.slice(0, 2), hex), 100)
@@ -124,9 +136,16 @@ for (const state of ['runs', 'is stopped'] as const) {
       const nothing = await entrepot('purge', 'org/nothing')
       assert.deepEqual(nothing, { code: 1, stdout: '', stderr: 'nothing matches docker.io/org/nothing\n' })
       const dry = await entrepot('purge', 'org/app:2', '--dry-run')
-      assert.match(dry.stdout, /^docker\.io\/org\/app:2 +2\.5 MiB\nwould go: 1 image, 2 objects, 51\d KiB\n$/)
+      assert.match(
+        dry.stdout,
+        /^docker\.io\/org\/app:2 +2\.5 MiB\nwould remove: 1 image, 2 objects, 51\d KiB\n$/,
+      )
+      const { images, objects } = JSON.parse(
+        (await entrepot('purge', 'org/app:2', '--dry-run', '--json')).stdout,
+      )
+      assert.deepEqual([images.length, images[0].image, objects], [1, 'docker.io/org/app:2', 2])
       const done = await entrepot('purge', 'org/app:2')
-      assert.equal(done.stdout, dry.stdout.replace('would go', 'gone'))
+      assert.equal(done.stdout, dry.stdout.replace('would remove', 'removed'))
       assert.match((await entrepot('ls')).stdout, /^docker\.io\/org\/app:1 +2\.0 MiB/m)
       if (state === 'is stopped') return
       const metrics = await (await fetch(`${proxy.adminUrl}/metrics`)).text()
@@ -136,6 +155,55 @@ for (const state of ['runs', 'is stopped'] as const) {
     })
   })
 }
+
+suite('a command on a server that is not on this machine, or has another certificate', () => {
+  const token = 'the-token-of-the-operator'
+
+  test('with --server and --token it needs no configuration; a name is completed by the server', async () => {
+    await using upstream = await fakeUpstream()
+    upstream.addManifest('app', '1', manifestOf([one.bytes]), OCI_MANIFEST)
+    const config = {
+      upstreams: { mirror: { url: upstream.url } },
+      admin: { host: '127.0.0.1', port: 0, token },
+    }
+    await using proxy = await startProxy({ upstream, config })
+    await call(proxy.port, 'GET', '/v2/mirror/app/manifests/1')
+    const absent = join(proxy.folder, 'absent.yaml')
+    const on = (...args: readonly string[]) =>
+      runEntrepot(...args, '--config', absent, '--server', proxy.adminUrl, '--token', token)
+    assert.match((await on('ls', 'mirror/*')).stdout, /^mirror\/app:1 /m)
+    assert.match((await on('pin', 'mirror/app')).stdout, /^pinned mirror\/app, which matches 1 image now\n$/)
+    const refused = await runEntrepot('du', '--server', 'ftp://a')
+    assert.equal(refused.code, 64)
+    assert.match(refused.stderr, /^entrepot: --server must be an http or https URL /)
+  })
+
+  test('by the configuration over https, with its certificate and no other', async () => {
+    await using upstream = await fakeUpstream()
+    const [own, other] = [selfSignedCertificate(), selfSignedCertificate()]
+    await using folder = await tempFolder()
+    for (const [name, text] of Object.entries({
+      'a.crt': own.cert,
+      'a.key': own.key,
+      'b.crt': other.cert,
+      'b.key': other.key,
+    })) {
+      await writeFile(join(folder.path, name), text)
+    }
+    const tls = { cert: './a.crt', key: './a.key' }
+    const config = { admin: { host: '127.0.0.1', port: 0, token, tls } }
+    await using proxy = await startProxy({ upstream, folder: folder.path, config })
+    const file = join(folder.path, 'commands.yaml')
+    const admin = { host: '127.0.0.1', port: Number(new URL(proxy.adminUrl).port), token }
+    await writeFile(file, stringify({ admin: { ...admin, tls } }))
+    const pinned = await runEntrepot('pin', 'node', '--config', file)
+    assert.deepEqual([pinned.code, pinned.stderr], [0, ''])
+    await writeFile(file, stringify({ admin: { ...admin, tls: { cert: './b.crt', key: './b.key' } } }))
+    const refused = await runEntrepot('pin', 'node', '--config', file)
+    assert.deepEqual([refused.code, refused.stdout], [1, ''])
+    assert.match(refused.stderr, /^entrepot: the admin listener https:\/\/127\.0\.0\.1:\d+ does not answer /)
+  })
+})
 
 suite('what a command says when it cannot', () => {
   test('a proxy runs, and its admin listener is off, or elsewhere', async () => {
@@ -147,7 +215,7 @@ suite('what a command says when it cannot', () => {
     assert.deepEqual(off, {
       code: 1,
       stdout: '',
-      stderr: `entrepot: process ${process.pid} has the store open and cannot be asked: its admin listener is off (admin: false). Stop it, or turn that on\n`,
+      stderr: `entrepot: process ${process.pid} has the store open, and its admin listener is off (admin: false): stop the process, or turn the listener on\n`,
     })
     // The registry's own listener is no admin API.
     await writeFile(file, `storage: { root: ./data }\nadmin: { port: ${proxy.port} }\n`)
@@ -157,7 +225,7 @@ suite('what a command says when it cannot', () => {
     await writeFile(file, 'storage: { root: ./data }\nadmin: { port: 1 }\n')
     assert.match(
       (await runEntrepot('ls', '--config', file)).stderr,
-      /^entrepot: the process that has the store open does not answer on its admin listener http:\/\/127\.0\.0\.1:1 \(ECONNREFUSED\)\n$/,
+      /^entrepot: the admin listener http:\/\/127\.0\.0\.1:1 does not answer \(ECONNREFUSED\)\n$/,
     )
   })
 
@@ -171,8 +239,8 @@ suite('what a command says when it cannot', () => {
 
   test('a mistake is one line, and exit code 64', async () => {
     for (const [args, line] of [
-      [['lst'], /^entrepot: unknown command `lst`, did you mean `ls`\? \(.*\)\n$/],
-      [['ls', '--jsn'], /^entrepot: Unknown option '--jsn'.*\n$/],
+      [['lst'], /^entrepot: unknown command lst, did you mean ls\? \(see entrepot help\)\n$/],
+      [['ls', '--jsn'], /^entrepot: unknown option --jsn for ls, did you mean --json\?.*\n$/],
       [['verify', '--rate', 'fast', '--config', '/dev/null'], /^entrepot: --rate fast: must be .*\n$/],
     ] as const) {
       const { code, stdout, stderr } = await runEntrepot(...args)

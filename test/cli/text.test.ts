@@ -83,9 +83,9 @@ suite('progress', () => {
     const shown = progress({ write: (text) => texts.push(text), columns }, () => now)
     for (const percent of [0, 4, 11, 15, 55]) {
       now = percent * 1_000
-      shown.tell(step(percent * MiB))
+      shown.update(step(percent * MiB))
     }
-    shown.tell(step(100 * MiB, true))
+    shown.update(step(100 * MiB, true))
     shown.end()
     return texts
   }
@@ -108,7 +108,7 @@ suite('progress', () => {
   test('of an empty store is done', () => {
     const texts: string[] = []
     const none = { objects: 0, bytes: 0 }
-    progress({ write: (text) => texts.push(text) }, () => 0).tell({
+    progress({ write: (text) => texts.push(text) }, () => 0).update({
       checked: none,
       total: none,
       bad: [],

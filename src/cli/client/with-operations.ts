@@ -2,18 +2,46 @@ import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Config } from '../../config/load-config.ts'
 import { openStore } from '../../compose/open-store.ts'
+import { IMAGE_PATTERN_MUST, type ImagePattern, parseImagePattern } from '../../oci/image-pattern.ts'
+import type { Operations } from '../../ports/operations.ts'
 import { isInUse } from '../../storage/lock.ts'
-import type { Command, StoreCommand } from '../command.ts'
+import { type Command, type CommandOptions, type Invocation, UsageError } from '../command.ts'
+import type { ExitCode } from '../exit-code.ts'
+import type { Connection } from './admin-client.ts'
 import { remoteOperations } from './remote-operations.ts'
+import { serverGiven } from './server-given.ts'
+
+/** The options of every command that works on a store. */
+export const STORE_OPTIONS = {
+  json: { type: 'boolean' },
+  server: { type: 'string' },
+  token: { type: 'string' },
+} as const satisfies CommandOptions
+
+/** The operations of one store, and how it reads the names of images. */
+export interface StoreAccess extends Operations {
+  /** @throws UsageError */
+  patternOf(text: string): ImagePattern
+}
 
 /**
- * Runs `task` on the store: through the process that has it open, or here when there is none.
+ * Runs `task` on a store: that of the server given by `--server`, else the configured one, through the process that has it
+ * open or, when no process has, here.
  *
- * @throws Error when there is no store, or a process has it that cannot be asked.
+ * @throws Error when there is no store, or the process that has it open cannot be asked.
  */
-export function withOperations(task: StoreCommand): Command['run'] {
+export function withOperations(
+  task: (store: StoreAccess, invocation: Invocation) => Promise<ExitCode>,
+): Command['run'] {
   return async function run(invocation) {
-    const { config } = invocation
+    const server = serverGiven(invocation)
+    // The server completes names: only it knows its upstreams.
+    if (server) {
+      const patternOf = (text: string) => ({ ...parse(text, []), text })
+      return task({ ...remoteOperations(server), patternOf }, invocation)
+    }
+    const config = await invocation.config()
+    const patternOf = (text: string) => parse(text, Object.keys(config.upstreams))
     if (!(await exists(join(config.storage.root, 'FORMAT'))))
       throw new Error(`there is no store in ${config.storage.root}`)
     const silent = { info() {}, warn() {} }
@@ -21,22 +49,36 @@ export function withOperations(task: StoreCommand): Command['run'] {
       if (!isInUse(error)) throw error
       return { holder: error.holder }
     })
-    if ('holder' in store) return task(remoteOperations(adminOf(config, store.holder)), invocation)
+    if ('holder' in store) {
+      return task({ ...remoteOperations(adminOf(config, store.holder)), patternOf }, invocation)
+    }
     try {
-      return await task(store, invocation)
+      return await task({ ...store, patternOf }, invocation)
     } finally {
       await store.close()
     }
   }
 }
 
-function adminOf({ admin }: Config, holder: string): string {
-  if (admin === false)
+function parse(text: string, upstreams: readonly string[]): ImagePattern {
+  const pattern = parseImagePattern(text, upstreams)
+  if (pattern === undefined) throw new UsageError(`${JSON.stringify(text)} ${IMAGE_PATTERN_MUST}`)
+  return pattern
+}
+
+function adminOf({ admin }: Config, holder: string): Connection {
+  if (admin === false) {
     throw new Error(
-      `${holder} has the store open and cannot be asked: its admin listener is off (admin: false). Stop it, or turn that on`,
+      `${holder} has the store open, and its admin listener is off (admin: false): stop the process, or turn the listener on`,
     )
+  }
   const host = { '0.0.0.0': '127.0.0.1', '::': '::1' }[admin.host] ?? admin.host
-  return `http://${host.includes(':') ? `[${host}]` : host}:${admin.port}`
+  const authority = `${host.includes(':') ? `[${host}]` : host}:${admin.port}`
+  return {
+    url: `${admin.tls ? 'https' : 'http'}://${authority}`,
+    ...(admin.token !== undefined && { token: admin.token }),
+    ...(admin.tls && { certificate: admin.tls.cert.text }),
+  }
 }
 
 async function exists(path: string): Promise<boolean> {

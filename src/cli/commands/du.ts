@@ -1,20 +1,22 @@
 import type { Size } from '../../ports/operations.ts'
+import { STORE_OPTIONS, withOperations } from '../client/with-operations.ts'
 import type { Command } from '../command.ts'
+import { EXIT } from '../exit-code.ts'
 import { sizeText } from '../output/human.ts'
+import { writeJson } from '../output/json.ts'
 import { table } from '../output/table.ts'
-import { withOperations } from '../client/with-operations.ts'
 
 export function du(): Command {
   return {
     synopsis: '[--json]',
-    summary: 'what each upstream and repository takes; shared layers count once in each sum',
+    summary: 'lists what each upstream and repository takes; shared layers count once in each sum',
     takes: [0, 0],
-    options: { json: { type: 'boolean' } },
+    options: STORE_OPTIONS,
     run: withOperations(async ({ catalogue }, { options, stdout }) => {
       const usage = await catalogue.usage()
       if (options['json']) {
-        stdout.write(`${JSON.stringify(usage, undefined, 2)}\n`)
-        return 0
+        writeJson(stdout, usage)
+        return EXIT.done
       }
       const rows = usage.upstreams.flatMap((upstream) => [
         row(upstream.name, upstream),
@@ -23,7 +25,7 @@ export function du(): Command {
       if (usage.unlinked.objects > 0) rows.push(row('of no repository', usage.unlinked))
       const head = ['REPOSITORY', 'SIZE', 'OBJECTS']
       stdout.write(table([head, ...rows, row('all', usage)], { columns: stdout.columns }))
-      return 0
+      return EXIT.done
     }),
   }
 }

@@ -1,23 +1,24 @@
 import { imageToJson } from '../../admin/image-json.ts'
 import { imageText } from '../../oci/image-pattern.ts'
-import { type Command, patternFrom } from '../command.ts'
+import { STORE_OPTIONS, withOperations } from '../client/with-operations.ts'
+import type { Command } from '../command.ts'
+import { EXIT } from '../exit-code.ts'
 import { ageText, sizeText } from '../output/human.ts'
+import { writeJson } from '../output/json.ts'
 import { table } from '../output/table.ts'
-import { withOperations } from '../client/with-operations.ts'
 
 /** `now`: epoch milliseconds. */
 export function ls(now: () => number): Command {
   return {
     synopsis: '[pattern] [--json]',
-    summary: 'images in the store, the last used first',
+    summary: 'lists stored images, the most recently used first',
     takes: [0, 1],
-    options: { json: { type: 'boolean' } },
-    run: withOperations(async ({ catalogue }, invocation) => {
-      const { args, options, stdout } = invocation
-      const images = await catalogue.images(patternFrom(args[0] ?? '**', invocation))
+    options: STORE_OPTIONS,
+    run: withOperations(async ({ catalogue, patternOf }, { args, options, stdout }) => {
+      const images = await catalogue.images(patternOf(args[0] ?? '**'))
       if (options['json']) {
-        stdout.write(`${JSON.stringify(images.map(imageToJson), undefined, 2)}\n`)
-        return 0
+        writeJson(stdout, images.map(imageToJson))
+        return EXIT.done
       }
       const rows = images.map((image) => [
         imageText(image),
@@ -29,7 +30,7 @@ export function ls(now: () => number): Command {
       ])
       const head = ['IMAGE', 'SIZE', 'AGE', 'LAST USE', 'HITS', '']
       stdout.write(table([head, ...rows], { columns: stdout.columns, left: [5] }))
-      return 0
+      return EXIT.done
     }),
   }
 }

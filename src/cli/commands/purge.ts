@@ -1,30 +1,35 @@
+import { purgedToJson } from '../../admin/image-json.ts'
 import { imageText } from '../../oci/image-pattern.ts'
-import { type Command, patternFrom } from '../command.ts'
+import { STORE_OPTIONS, withOperations } from '../client/with-operations.ts'
+import type { Command } from '../command.ts'
+import { EXIT } from '../exit-code.ts'
 import { countText, sizeText } from '../output/human.ts'
+import { writeJson } from '../output/json.ts'
 import { table } from '../output/table.ts'
-import { withOperations } from '../client/with-operations.ts'
 
 export function purge(): Command {
   return {
-    synopsis: '<pattern> [--dry-run]',
-    summary: 'forgets images and removes what only they use; pinned ones stay',
+    synopsis: '<pattern> [--dry-run] [--json]',
+    summary: 'removes images, and what no other image uses; pinned images stay',
     takes: [1, 1],
-    options: { 'dry-run': { type: 'boolean' } },
-    run: withOperations(async ({ catalogue }, invocation) => {
-      const { args, options, stdout, stderr } = invocation
-      const pattern = patternFrom(args[0]!, invocation)
+    options: { ...STORE_OPTIONS, 'dry-run': { type: 'boolean' } },
+    run: withOperations(async ({ catalogue, patternOf }, { args, options, stdout, stderr }) => {
+      const pattern = patternOf(args[0]!)
       const dryRun = options['dry-run'] === true
-      const { images, pinned, objects, bytes } = await catalogue.purge(pattern, { dryRun })
+      const purged = await catalogue.purge(pattern, { dryRun })
+      const { images, pinned, objects, bytes } = purged
+      const isNothing = images.length === 0 && objects === 0
       for (const image of pinned) stderr.write(`${imageText(image)} is pinned, and stays\n`)
-      if (images.length === 0 && objects === 0) {
-        if (pinned.length === 0) stderr.write(`nothing matches ${pattern.text}\n`)
-        return 1
+      if (isNothing && pinned.length === 0) stderr.write(`nothing matches ${pattern.text}\n`)
+      if (options['json']) {
+        writeJson(stdout, purgedToJson(purged))
+      } else if (!isNothing) {
+        const rows = images.map((image) => [imageText(image), sizeText(image.size)])
+        const sum = `${countText(images.length, 'image')}, ${countText(objects, 'object')}, ${sizeText(bytes)}`
+        stdout.write(table(rows, { columns: stdout.columns }))
+        stdout.write(`${dryRun ? 'would remove' : 'removed'}: ${sum}\n`)
       }
-      const rows = images.map((image) => [imageText(image), sizeText(image.size)])
-      stdout.write(table(rows, { columns: stdout.columns }))
-      const what = `${countText(images.length, 'image')}, ${countText(objects, 'object')}, ${sizeText(bytes)}`
-      stdout.write(dryRun ? `would go: ${what}\n` : `gone: ${what}\n`)
-      return 0
+      return isNothing ? EXIT.failed : EXIT.done
     }),
   }
 }

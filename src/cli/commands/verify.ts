@@ -1,10 +1,12 @@
 import { size } from '../../config/quantities.ts'
 import type { BadObject } from '../../ports/operations.ts'
-import { type Command, UsageMistake } from '../command.ts'
+import { STORE_OPTIONS, withOperations } from '../client/with-operations.ts'
+import { type Command, UsageError } from '../command.ts'
+import { EXIT } from '../exit-code.ts'
 import { countText, sizeText } from '../output/human.ts'
+import { writeJson } from '../output/json.ts'
 import { progress } from '../output/progress.ts'
 import { table } from '../output/table.ts'
-import { withOperations } from '../client/with-operations.ts'
 
 const RATE = '50MiB'
 
@@ -12,9 +14,9 @@ const RATE = '50MiB'
 export function verify(now: () => number): Command {
   return {
     synopsis: '[--rate 50MiB] [--json]',
-    summary: 'hashes all that is stored, so many bytes a second, and removes what is damaged',
+    summary: 'hashes everything stored, at so many bytes per second, and removes damaged objects',
     takes: [0, 0],
-    options: { rate: { type: 'string' }, json: { type: 'boolean' } },
+    options: { ...STORE_OPTIONS, rate: { type: 'string' } },
     run: (invocation) => {
       const bytesPerSecond = rateFrom(invocation.options['rate'] ?? RATE)
       return withOperations(async ({ verify }, { options, stdout, stderr }) => {
@@ -24,12 +26,12 @@ export function verify(now: () => number): Command {
         for await (const step of verify({ bytesPerSecond })) {
           bad.push(...step.bad)
           ;({ checked } = step)
-          shown.tell(step)
+          shown.update(step)
         }
         shown.end()
-        if (options['json']) stdout.write(`${JSON.stringify({ ...checked, bad }, undefined, 2)}\n`)
+        if (options['json']) writeJson(stdout, { ...checked, bad })
         else stdout.write(report(checked, bad, stdout.columns))
-        return bad.length === 0 ? 0 : 1
+        return bad.length === 0 ? EXIT.done : EXIT.failed
       })(invocation)
     },
   }
@@ -38,7 +40,7 @@ export function verify(now: () => number): Command {
 function rateFrom(text: string | boolean): number {
   const rate = size.parse(String(text))
   if (rate === undefined || rate === 0)
-    throw new UsageMistake(`--rate ${text}: must be bytes per second, such as 50MiB or 1GB`)
+    throw new UsageError(`--rate ${text}: must be bytes per second, such as 50MiB or 1GB`)
   return rate
 }
 
@@ -48,7 +50,7 @@ function report(
   columns: number | undefined,
 ): string {
   const all = `${countText(checked.objects, 'object')}, ${sizeText(checked.bytes)}`
-  if (bad.length === 0) return `verified ${all}: all are what they should be\n`
+  if (bad.length === 0) return `verified ${all}: no damage found\n`
   const rows = bad.map(({ digest, size, problem, repositories }) => [
     digest,
     sizeText(size),
@@ -57,6 +59,6 @@ function report(
   ])
   return [
     table([['DIGEST', 'SIZE', 'PROBLEM', 'OF'], ...rows], { columns, left: [2, 3] }),
-    `verified ${all}: ${countText(bad.length, 'object')} removed, to be fetched again when somebody asks\n`,
+    `verified ${all}: ${countText(bad.length, 'damaged object')} removed, fetched again at the next pull\n`,
   ].join('')
 }

@@ -3,7 +3,7 @@ import type { Output } from '../command.ts'
 import { ageText, sizeText } from './human.ts'
 
 export interface Progress {
-  tell(step: VerificationStep): void
+  update(step: VerificationStep): void
   /** Leaves the line, so that something else can be written. */
   end(): void
 }
@@ -17,7 +17,7 @@ export function progress(output: Output, now: () => number): Progress {
   let isDrawn = false
 
   return {
-    tell({ checked, total, isDone }) {
+    update({ checked, total, isDone }) {
       const part = isDone || total.bytes === 0 ? 1 : Math.min(1, checked.bytes / total.bytes)
       const text = `${Math.floor(part * 100)} %, ${sizeText(checked.bytes)} of ${sizeText(total.bytes)}`
       if (output.columns !== undefined) {

@@ -82,9 +82,7 @@ export async function proxyProcess(
 
 /** What `npm start` runs, without npm in between, so that signals and figures are the proxy's own. */
 async function startArguments(): Promise<string[]> {
-  const { scripts } = JSON.parse(await readFile(new URL('package.json', ROOT), 'utf8')) as {
-    scripts: { start: string }
-  }
-  const [, ...args] = scripts.start.split(' ')
-  return args.map((arg) => (arg.endsWith('.ts') ? fileURLToPath(new URL(arg, ROOT)) : arg))
+  const main = new URL('src/main.ts', ROOT)
+  const [, flags = ''] = /^#!\S+ -S node(.*)$/m.exec(await readFile(main, 'utf8'))!
+  return [...flags.split(' ').filter(Boolean), fileURLToPath(main), 'serve']
 }

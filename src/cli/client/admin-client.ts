@@ -1,0 +1,92 @@
+import { type Dispatcher, request } from 'undici'
+import { parseJsonObject } from '../../util/json-object.ts'
+import { pinnedCertificate } from './pinned-certificate.ts'
+
+/** How to reach an admin listener. */
+export interface Connection {
+  /** Without a slash at the end: `https://cache.internal:5001`. */
+  readonly url: string
+  readonly token?: string
+  /** PEM. The server is known by this certificate; without it, by the system's authorities. */
+  readonly certificate?: string
+}
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
+
+/** Asks the admin API. No answer is waited for longer than it takes. All methods throw Error when it does not answer, or refuses. */
+export interface AdminClient {
+  json<T>(method: Method, path: string, content?: object): Promise<T>
+  /** One JSON value a line. @throws Error when a line is an `{error}` */
+  lines<T extends object>(
+    method: Method,
+    path: string,
+    content: object,
+    signal?: AbortSignal,
+  ): AsyncIterable<T>
+  /** @returns the status, 2xx or `allowed`. */
+  status(method: Method, path: string, content: object, allowed?: number): Promise<number>
+}
+
+export function adminClient({ url, token, certificate }: Connection): AdminClient {
+  const dispatcher = certificate === undefined ? undefined : pinnedCertificate(certificate)
+
+  return {
+    async json<T>(method: Method, path: string, content?: object) {
+      const { body } = await send(method, path, content)
+      return (await body.json()) as T
+    },
+    async *lines<T extends object>(method: Method, path: string, content: object, signal?: AbortSignal) {
+      const { body } = await send(method, path, content)
+      signal?.addEventListener('abort', () => body.destroy(), { once: true })
+      for await (const line of linesOf(body)) {
+        const value = JSON.parse(line) as T | { readonly error: string }
+        if ('error' in value) throw new Error(`${url}: ${value.error}`)
+        yield value
+      }
+    },
+    async status(method, path, content, allowed) {
+      const { statusCode, body } = await send(method, path, content, allowed)
+      await body.dump()
+      return statusCode
+    },
+  }
+
+  async function send(
+    method: Method,
+    path: string,
+    content?: object,
+    allowed?: number,
+  ): Promise<Dispatcher.ResponseData> {
+    const response = await request(`${url}/api/v1/${path}`, {
+      method,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      headers: {
+        ...(content && { 'Content-Type': 'application/json' }),
+        ...(token !== undefined && { Authorization: `Bearer ${token}` }),
+      },
+      ...(content && { body: JSON.stringify(content) }),
+      ...(dispatcher && { dispatcher }),
+    }).catch((error: unknown) => {
+      const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message
+      throw new Error(`the admin listener ${url} does not answer (${reason})`, { cause: error })
+    })
+    if (response.statusCode < 300 || response.statusCode === allowed) return response
+    const text = await response.body.text()
+    throw new Error(`${url} answered ${response.statusCode}: ${reasonIn(text)}`)
+  }
+}
+
+async function* linesOf(body: AsyncIterable<Buffer>): AsyncGenerator<string> {
+  const decoder = new TextDecoder()
+  let rest = ''
+  for await (const chunk of body) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
+    rest = lines.pop()!
+    yield* lines
+  }
+}
+
+function reasonIn(text: string): string {
+  return String(parseJsonObject(text)?.['error'] ?? text.slice(0, 200))
+}

@@ -1,0 +1,17 @@
+import { type Invocation, UsageError } from '../command.ts'
+import type { Connection } from './admin-client.ts'
+
+/** The server of `--server` and `--token`, or of the environment; undefined when none is given. @throws UsageError */
+export function serverGiven({ options, env }: Pick<Invocation, 'options' | 'env'>): Connection | undefined {
+  const server = options['server']?.toString() ?? env['ENTREPOT_SERVER']
+  const token = options['token']?.toString() ?? env['ENTREPOT_TOKEN']
+  if (server === undefined || server === '') return undefined
+  const url = URL.parse(server)
+  if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || url.search !== '') {
+    throw new UsageError('--server must be an http or https URL such as https://cache.internal:5001')
+  }
+  return {
+    url: url.href.replace(/\/+$/, ''),
+    ...(token !== undefined && token !== '' && { token }),
+  }
+}

@@ -1,0 +1,54 @@
+import { ConfigError } from '../config/config-error.ts'
+import { loadConfig } from '../config/load-config.ts'
+import { parseCommandLine } from './command-line.ts'
+import { type Invocation, UsageError } from './command.ts'
+import type { Commands } from './commands.ts'
+import { EXIT, type ExitCode } from './exit-code.ts'
+import { usageOf } from './usage.ts'
+
+type Streams = Pick<Invocation, 'env' | 'stdout' | 'stderr'>
+
+/** Runs one command line, and writes why it failed. @returns the exit code @throws what is a bug, not a failure */
+export async function run(commands: Commands, argv: readonly string[], streams: Streams): Promise<ExitCode> {
+  const { env, stdout, stderr } = streams
+  try {
+    if (argv.length === 0) {
+      stderr.write(usageOf(commands))
+      return EXIT.usage
+    }
+    const line = parseCommandLine(commands, argv)
+    if (line === 'help') {
+      stdout.write(usageOf(commands))
+      return EXIT.done
+    }
+    const named = line.options['config']?.toString() ?? env['ENTREPOT_CONFIG']
+    const file = named ?? 'proxy.config.yaml'
+    const config = () => loadConfig({ file, env, required: named !== undefined })
+    return await line.command.run({ ...line, ...streams, config })
+  } catch (error) {
+    if (error instanceof ConfigError) {
+      stderr.write(`${error.message}\n`)
+      return EXIT.configuration
+    }
+    if (error instanceof UsageError) {
+      stderr.write(`entrepot: ${error.message} (see entrepot help)\n`)
+      return EXIT.usage
+    }
+    stderr.write(`entrepot: ${failureText(error)}\n`)
+    return EXIT.failed
+  }
+}
+
+function failureText(error: unknown): string {
+  const { code, message, stack, address, port } = error as NodeJS.ErrnoException & {
+    readonly address?: string
+    readonly port?: number
+  }
+  if (code === 'EADDRINUSE') return `another process listens on ${address}:${port}`
+  // A refusal says all in its message; anything else is a bug, and its stack says where.
+  return code === undefined && !isRefusal(error) ? (stack ?? message) : message
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof Error && error.constructor === Error
+}
