@@ -1,5 +1,7 @@
 #!/usr/bin/env -S node --max-semi-space-size=4 --heap-growing-percent=15 --no-concurrent-array-buffer-sweeping
-// The only place that sets V8 flags: V8 reads the size of the semi-spaces before any script runs.
+// V8 flags are set in this file only. Those above come too late for setFlagsFromString: V8 reads them before any script runs.
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { type Logger, pino, stdTimeFunctions, transport } from 'pino'
 import { type Entrepot, entrepot } from './app.ts'
 import { commands } from './cli/commands.ts'
@@ -12,7 +14,7 @@ const GRACE = 30_000
 
 async function start(config: Config): Promise<void> {
   const log = logger(config)
-  const running = await entrepot(config, log, process.env)
+  const running = await entrepot(config, log, process.env, minorCollector())
   let stopping = false
   const stop = (signal: string) => {
     if (stopping) process.exit(EXIT.failed)
@@ -21,6 +23,13 @@ async function start(config: Config): Promise<void> {
     void shutDown(running, log)
   }
   process.on('SIGTERM', stop).on('SIGINT', stop).on('exit', running.abandon)
+}
+
+/** Runs one collection of V8's young generation. */
+function minorCollector(): () => void {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as NodeJS.GCFunction
+  return () => void collect({ type: 'minor' })
 }
 
 async function shutDown(running: Entrepot, log: Logger): Promise<void> {
