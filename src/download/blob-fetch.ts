@@ -6,7 +6,7 @@ import { afterFailure, type DownloadPolicy, nextAction, PROGRESS } from './downl
 import type { Source } from './download-request.ts'
 import { BEAT, type Beating } from './heartbeat.ts'
 import { RateMeter } from './rate-meter.ts'
-import { RecentBytes } from './recent-bytes.ts'
+import { RecentBytes } from './write-buffer.ts'
 import { Representation } from './representation.ts'
 import { type Segment, SegmentAllocator } from './segments.ts'
 
@@ -217,15 +217,15 @@ export class BlobFetch implements Beating {
   }
 
   /**
-   * The first missing bytes. When none is missing, the last byte: the store has not proved that this upstream has the blob, so
-   * it is asked all the same.
+   * The first missing bytes. When none is missing, the last byte: the store has not proved that this upstream
+   * has the blob, so it is asked all the same.
    */
   #firstSegment(): Segment {
     const { size, end } = this.#representation
     return this.#segments.takeGap(end) ?? { position: Math.max(0, (size ?? 0) - 1), end }
   }
 
-  /** A connection that was opened for a reader ends with its segment; others go on while there are segments. */
+  /** A connection opened for a reader ends with its segment. The others go on while there are segments. */
   #nextSegment(purpose: Purpose): Segment | undefined {
     const { isConfirmed, hasRanges, end } = this.#representation
     if (!isConfirmed) return this.#firstSegment()

@@ -1,13 +1,13 @@
-/** Ticks until another connection is tried again after one was of no use. Doubles with each further failure. */
+/** Ticks until a connection is tried again after one was of no use. Doubles with each failure. */
 const RETRY_AFTER = 50
 /** Ticks that a new connection has to show an effect. */
 const TRIAL = 4
 const WORTHWHILE_GAIN = 1.1
 
 /**
- * Finds out how many connections a download should use. It tries one more at a time and keeps it if the whole download gets
- * faster: many registries limit the rate of a connection, some that of a client. A result holds for a limited time only,
- * because the machine may just have been busy.
+ * Finds out how many connections a download should use. It tries one more at a time and keeps it if the whole
+ * download gets faster: many registries limit the rate of a connection, some that of a client. A result holds
+ * for a limited time only, because the machine may just have been busy.
  */
 export class ConcurrencyProbe {
   readonly #most: number

@@ -2,10 +2,9 @@ import { isRegistryError, RegistryError } from '../oci/errors.ts'
 import type { BlobIngest } from '../ports/blob-store.ts'
 import type { BlobBody } from '../ports/upstream.ts'
 import type { Source } from './download-request.ts'
-import type { RecentBytes } from './recent-bytes.ts'
 import type { Representation } from './representation.ts'
 import type { Segment } from './segments.ts'
-import { WriteBuffer } from './write-buffer.ts'
+import { type RecentBytes, WriteBuffer } from './write-buffer.ts'
 
 /** What all connections of a download share. */
 export interface Route {
@@ -30,7 +29,7 @@ export class Connection {
   }
 
   /**
-   * Fetches `segment`, and moves its position along with the bytes that are written. Its end may move down meanwhile.
+   * Fetches `segment`, and moves its position along with the bytes it writes. Its end may move down meanwhile.
    *
    * @returns false when the source does not have the blob, and has never said that it has.
    * @throws RegistryError when the segment is not complete; its position says how far it got.

@@ -15,17 +15,17 @@ export interface DownloadPolicy {
 }
 
 /**
- * The last bytes are withheld from every reader until the digest matches: a client that has received every byte and a
- * clean end trusts the content (Harbor PR #23911 withholds as much).
+ * The last bytes are withheld from every reader until the digest matches: a client that has received every
+ * byte and a clean end trusts the content (Harbor PR #23911 withholds as much).
  */
 export const WITHHELD = 32 * 1024
 
-/** An attempt that brings less counts as a failure: an upstream that breaks off after each byte would keep us for days. */
+/** An attempt that brings less counts as a failure: at one byte an attempt a blob would take days. */
 export const PROGRESS = 16 * 1024
 
 /** Failures in a row after which a download is given up. */
 const FAILURES_ONCE_CONFIRMED = 3
-/** Before the first answer there is one quick second try: clients use their next mirror as soon as we give up. */
+/** Before the first answer there is one quick retry: clients turn to their next mirror once we give up. */
 const FAILURES_AT_FIRST = 1
 
 /** A reader that would wait longer than this for a distant range gets a connection of its own. Seconds. */
@@ -39,8 +39,9 @@ export function worthFinishing(policy: DownloadPolicy, filled: number, size: num
 }
 
 /**
- * The wait after `failures` in a row, ± 50 % by `random` (0 to 1). With a `retryDelay` of 400 the attempts cover about five
- * seconds, which is a registry's restart, and the spread keeps hundreds of downloads from returning at once.
+ * The wait after `failures` in a row, ± 50 % by `random` (0 to 1). With a `retryDelay` of 400 the attempts
+ * cover about five seconds, which is a registry's restart, and the spread keeps hundreds of downloads from
+ * returning at once.
  */
 export function backoff({ retryDelay }: DownloadPolicy, failures: number, random: number): number {
   return retryDelay * 3 ** (failures - 1) * (0.5 + random)
@@ -60,8 +61,8 @@ export interface FailedAttempt {
 }
 
 /**
- * What a connection does after a failure: `stop` ends the download, `leave` ends this connection and leaves its segment to
- * the others.
+ * What a connection does after a failure: `stop` ends the download, `leave` ends this connection and leaves
+ * its segment to the others.
  */
 export function afterFailure(
   policy: DownloadPolicy,
@@ -91,13 +92,13 @@ export interface FetchState {
   readonly allowed: number
   /** The process is at its own limit: more connections would not make it faster. */
   readonly isBusy: boolean
-  /** The positions that readers wait for, and how many bytes the nearest connection is away. The longest wait first. */
+  /** Where readers wait, the longest wait first, and how many bytes the nearest connection is away. */
   readonly waiting: Iterable<{ readonly position: number; readonly ahead: number }>
 }
 
 /**
- * Whether another connection is worth opening: at the position of a reader that would wait long, or at the next segment
- * when the rest would take long. A fast upstream keeps one connection, which costs it least.
+ * Whether another connection is worth opening: at the position of a reader that would wait long, or at the
+ * next segment when the rest would take long. A fast upstream keeps one connection, which costs it least.
  */
 export function nextAction(
   policy: DownloadPolicy,

@@ -6,7 +6,7 @@ import type { Interval } from '../util/interval-set.ts'
 /** Where one blob's bytes come from. It is opened again for every attempt, and for every range. */
 export interface Source {
   /**
-   * Asks for the bytes of `range`, or for the whole blob. The caller checks that the body starts where it asked.
+   * Asks for the bytes of `range`, or for the whole blob. The caller checks where the body starts.
    *
    * @returns undefined when the source does not have the blob.
    * @throws RegistryError as `UpstreamRepository.blob` does; RANGE_INVALID when the range is refused.
@@ -18,7 +18,7 @@ export interface Source {
 export interface DownloadRequest {
   /** The repository that asks. All repositories of an upstream share one download. */
   readonly repository: RepositoryName
-  /** Whether upstream lets this repository read the blob. Asked before it joins a download of another repository. */
+  /** Whether upstream lets this repository read the blob. Asked before it joins another one's download. */
   readonly mayRead: () => Promise<boolean>
   readonly digest: Digest
   /** From the manifest's descriptor, if one was seen. */

@@ -8,7 +8,7 @@ import { type DownloadPolicy, WITHHELD, worthFinishing } from './download-policy
 import type { DownloadRequest } from './download-request.ts'
 import type { Heartbeat } from './heartbeat.ts'
 import type { Queue } from './queue.ts'
-import { Readers, type Subscription } from './readers.ts'
+import { Readers } from './readers.ts'
 
 /** A running download as an operator sees it. Sizes in bytes. */
 export interface DownloadView {
@@ -24,7 +24,7 @@ export interface DownloadView {
   readonly startedAt: number
 }
 
-/** `failed`: the source or the store failed, or the download was stopped. `mismatch`: upstream sent something else. */
+/** `failed`: source or store failed, or the download was stopped. `mismatch`: upstream sent other content. */
 export type Outcome = 'committed' | 'missing' | 'failed' | 'mismatch'
 
 /** What all downloads of an upstream share. */
@@ -39,15 +39,15 @@ export interface DownloadContext {
   readonly failed: (view: DownloadView, error: unknown) => void
 }
 
-/** Readers are woken at most once in so many milliseconds, so that close followers do not read in tiny pieces, */
+/** Milliseconds between two wake-ups: without a pause, close followers would read in tiny pieces. */
 const WAKE_EVERY = 4
-/** or when so many bytes have arrived. */
+/** Bytes that wake readers at once. */
 const WORTH_WAKING = 256 * 1024
 
 /**
- * One blob on its way from its source into the store. It starts when it is made, and belongs to the proxy: readers subscribe
- * to it, read from any byte at their own speed, and may leave. It ends early only when it has no reader and is not worth
- * finishing; the store keeps its bytes then.
+ * One blob on its way from its source into the store. It starts when it is made, and belongs to the proxy:
+ * readers subscribe to it, read from any byte at their own speed, and may leave. It ends early only when it
+ * has no reader and is not worth finishing; the store keeps its bytes then.
  */
 export class Download implements AsyncDisposable {
   /** Settles when the download is over, and its bytes are committed, kept or gone. Never rejects. */
@@ -56,24 +56,29 @@ export class Download implements AsyncDisposable {
   readonly #context: DownloadContext
   readonly #startedAt = Date.now()
   readonly #stop = new AbortController()
-  readonly #readers = new Readers()
+  readonly #readers: Readers
+  readonly #report = (error: unknown) => this.#context.failed(this.view, error)
+  readonly #wakeReaders = throttle(WAKE_EVERY, WORTH_WAKING, () => this.#readers.wake())
   /** The size, once readers may begin. */
   readonly #opened = Promise.withResolvers<number | undefined>()
-  readonly #wakeReaders = throttle(WAKE_EVERY, WORTH_WAKING, () => {
-    this.#readers.wake((position) => this.#readableFrom(position) > position)
-  })
   #size: number | undefined
   #ingest: BlobIngest | undefined
   #fetch: BlobFetch | undefined
   /** `verified`: every byte is there, and readers get it all, whatever becomes of the commit. */
   #phase: 'receiving' | 'verified' | 'failed' = 'receiving'
-  #failure: unknown
+  #failure: { readonly reason: unknown } | undefined
   #isOver = false
 
   constructor(request: DownloadRequest, context: DownloadContext) {
     this.#request = request
     this.#context = context
     this.#size = request.expectedSize
+    this.#readers = new Readers({
+      failure: () => this.#failure,
+      readableFrom: (position) => this.#readableFrom(position),
+      read: (buffer, position) => this.#read(buffer, position),
+      unread: () => this.#unread(),
+    })
     this.#opened.promise.catch(() => {})
     this.ended = this.#run()
   }
@@ -107,16 +112,12 @@ export class Download implements AsyncDisposable {
    * @returns undefined when the source does not have the blob.
    */
   async subscribe(signal?: AbortSignal): Promise<BlobReader | undefined> {
-    const subscription = this.#readers.subscribe()
-    try {
-      const size = await subscription.until(this.#opened.promise, signal)
-      if (size !== undefined) return this.#reader(subscription, size)
-    } catch (error) {
-      this.#leave(subscription)
-      throw error
-    }
-    this.#leave(subscription)
-    return undefined
+    using leaving = new DisposableStack()
+    const subscription = leaving.use(this.#readers.subscribe())
+    const size = await subscription.until(this.#opened.promise, signal)
+    if (size === undefined) return undefined
+    leaving.move()
+    return subscription.reader({ mediaType: OCTET_STREAM, digest: this.#request.digest, size })
   }
 
   /** Ends the download early. Its bytes are kept for the next one. */
@@ -138,7 +139,7 @@ export class Download implements AsyncDisposable {
       using _place = await this.#context.queue.enter(this.#stop.signal)
       return await this.#receive()
     } catch (error) {
-      this.#context.failed(this.view, error)
+      this.#report(error)
       return this.#phase === 'verified' ? 'failed' : await this.#fail(error)
     } finally {
       this.#isOver = true
@@ -161,7 +162,7 @@ export class Download implements AsyncDisposable {
     await verified()
     this.#phase = 'verified'
     this.#opened.resolve(total)
-    this.#readers.wake(() => true)
+    this.#readers.wake()
     await this.#ingest.commit()
     return 'committed'
   }
@@ -183,49 +184,29 @@ export class Download implements AsyncDisposable {
     return await this.#fetch.run(this.#stop.signal)
   }
 
+  /** Tells the readers, and keeps the bytes for the next download unless they are wrong. */
   async #fail(reason: unknown): Promise<Outcome> {
-    const { failed } = this.#context
     this.#phase = 'failed'
-    this.#failure = reason
+    this.#failure = { reason }
     this.#opened.reject(reason)
-    this.#readers.fail(reason)
+    this.#readers.wake()
     if (isRegistryError(reason, 'UPSTREAM_INVALID')) return 'mismatch'
-    if (!isRegistryError(reason, 'STORAGE')) {
-      await this.#ingest?.keep().catch((error: unknown) => failed(this.view, error))
-    }
+    if (!isRegistryError(reason, 'STORAGE')) await this.#ingest?.keep().catch(this.#report)
     return 'failed'
   }
 
-  /** The end of what may be read from `position` on; `position` itself when nothing may be. */
   #readableFrom(position: number): number {
     if (this.#ingest === undefined || this.#size === undefined) return position
     if (this.#phase === 'verified') return this.#size
     return Math.min(this.#ingest.filled.filledFrom(position), this.#size - WITHHELD)
   }
 
-  #reader(subscription: Subscription, size: number): BlobReader {
-    return {
-      descriptor: { mediaType: OCTET_STREAM, digest: this.#request.digest, size },
-      read: async (buffer, position) => {
-        for (;;) {
-          subscription.check()
-          if (this.#phase === 'failed') throw this.#failure
-          if (position >= size) return 0
-          const end = this.#readableFrom(position)
-          if (end > position) {
-            const wanted = buffer.subarray(0, Math.min(buffer.length, end - position))
-            return this.#fetch!.recent.read(wanted, position) || this.#ingest!.read(wanted, position)
-          }
-          await subscription.wait(position)
-        }
-      },
-      [Symbol.asyncDispose]: async () => this.#leave(subscription),
-    }
+  #read(buffer: Buffer, position: number): number | Promise<number> {
+    return this.#fetch!.recent.read(buffer, position) || this.#ingest!.read(buffer, position)
   }
 
-  #leave(subscription: Subscription): void {
-    subscription[Symbol.dispose]()
-    if (this.#readers.count > 0) return
+  /** The last reader has left. */
+  #unread(): void {
     this.#closeWhenUnread()
     if (this.#isOver || this.#phase === 'verified') return
     if (!worthFinishing(this.#context.policy, this.#filled, this.#size)) this.#abort('nobody reads it')
@@ -235,12 +216,11 @@ export class Download implements AsyncDisposable {
     this.#stop.abort(new RegistryError('UPSTREAM_UNAVAILABLE', { upstream: this.upstream, reason }))
   }
 
-  /** Readers read to the end of what was committed through the open file. */
+  /** The file stays open for the readers that have not finished when the download is over. */
   #closeWhenUnread(): void {
     if (!this.#isOver || this.#readers.count > 0) return
     const closing = this.#ingest
     this.#ingest = undefined
-    const { failed } = this.#context
-    Promise.resolve(closing?.[Symbol.asyncDispose]()).catch((error: unknown) => failed(this.view, error))
+    Promise.resolve(closing?.[Symbol.asyncDispose]()).catch(this.#report)
   }
 }

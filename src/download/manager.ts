@@ -65,7 +65,9 @@ export class DownloadManager implements AsyncDisposable {
     }
   }
 
-  /** Reads from the source for one reader and stores nothing: for when the store has failed or has no room. */
+  /**
+   * Reads from the source for one reader and stores nothing: for when the store has failed or has no room.
+   */
   async bypass(
     request: DownloadRequest,
     { signal, report }: ReadOptions = {},
@@ -90,8 +92,8 @@ export class DownloadManager implements AsyncDisposable {
   }
 
   /**
-   * Subscribes to a running download, or opens what it has committed when it is about to end. A refusal of the repository
-   * that started it says nothing about another repository.
+   * Subscribes to a running download, or opens what it has committed when it is about to end. A refusal of
+   * the repository that started it says nothing about another repository.
    */
   async #join(
     download: Download,
@@ -107,7 +109,8 @@ export class DownloadManager implements AsyncDisposable {
         if (isOwn || !isRegistryError(error, 'UPSTREAM_DENIED')) throw error
       }
     }
-    // After another outcome the store may have the blob from another upstream, which proves nothing about this one.
+    // After another outcome the store may have the blob from another upstream, which proves nothing about
+    // this one.
     if ((await download.ended) !== 'committed') return 'ask again'
     return (await this.#options.store.open(digest)) ?? 'ask again'
   }

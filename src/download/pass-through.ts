@@ -9,8 +9,8 @@ import { WITHHELD } from './download-policy.ts'
 import type { DownloadRequest } from './download-request.ts'
 
 /**
- * Opens a blob straight from its source for one reader, and stores nothing. The blob is received from its first byte on, even for
- * a range, so that it can be verified: the end is withheld until the digest matches.
+ * Opens a blob straight from its source for one reader, and stores nothing. The blob is received from its
+ * first byte on, even for a range, so that it can be verified: the end is withheld until the digest matches.
  *
  * @returns undefined when the source does not have the blob.
  * @throws RegistryError STORAGE when the source does not tell the size, because finding it out takes a store.

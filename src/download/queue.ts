@@ -15,7 +15,8 @@ export interface Queue {
   /**
    * Waits for a place, first come first served. Disposing the place gives it to the next one.
    *
-   * @throws RegistryError TOOMANYREQUESTS when the queue is full or the wait too long; the signal's reason when it aborts.
+   * @throws RegistryError TOOMANYREQUESTS when the queue is full or the wait too long; the signal's reason
+   * when it aborts.
    */
   enter(signal?: AbortSignal): Promise<Disposable>
 }

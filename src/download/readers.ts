@@ -1,15 +1,33 @@
+import type { Descriptor } from '../oci/descriptor.ts'
+import type { BlobReader } from '../ports/blob-store.ts'
 import { untilAborted } from '../util/until-aborted.ts'
+
+/** The bytes of a blob that is still arriving. */
+export interface ArrivingBytes {
+  /** Why no more bytes will arrive; undefined while they may. */
+  failure(): { readonly reason: unknown } | undefined
+  /** The end of what may be read from `position` on; `position` itself when nothing may be read yet. */
+  readableFrom(position: number): number
+  /** Reads what may be read. @returns how many bytes, at least one */
+  read(buffer: Buffer, position: number): number | Promise<number>
+  /** The last reader has left. */
+  unread(): void
+}
 
 interface Waiter {
   readonly position: number
   readonly resolve: () => void
-  readonly reject: (error: unknown) => void
 }
 
 /** The readers of one download, and the positions they wait for. */
 export class Readers {
+  readonly #bytes: ArrivingBytes
   readonly #waiters = new Set<Waiter>()
   readonly #subscriptions = new Set<Subscription>()
+
+  constructor(bytes: ArrivingBytes) {
+    this.#bytes = bytes
+  }
 
   get count(): number {
     return this.#subscriptions.size
@@ -21,36 +39,34 @@ export class Readers {
   }
 
   subscribe(): Subscription {
-    const subscription = new Subscription(this.#waiters, () => this.#subscriptions.delete(subscription))
+    const subscription = new Subscription(this.#bytes, this.#waiters, () => {
+      this.#subscriptions.delete(subscription)
+      if (this.#subscriptions.size === 0) this.#bytes.unread()
+    })
     this.#subscriptions.add(subscription)
     return subscription
   }
 
-  /** Wakes the readers at the positions that are ready. */
-  wake(isReady: (position: number) => boolean): void {
-    for (const waiter of this.#waiters) if (isReady(waiter.position)) waiter.resolve()
-  }
-
-  /** Ends every wait with `error`. */
-  fail(error: unknown): void {
-    for (const waiter of this.#waiters) waiter.reject(error)
+  /** Wakes the readers that can go on, and all of them after a failure. */
+  wake(): void {
+    const failure = this.#bytes.failure()
+    for (const { position, resolve } of this.#waiters) {
+      if (failure !== undefined || this.#bytes.readableFrom(position) > position) resolve()
+    }
   }
 }
 
 /** One reader's share in a download. Disposing it ends whatever the reader waits for. */
 export class Subscription implements Disposable {
+  readonly #bytes: ArrivingBytes
   readonly #waiters: Set<Waiter>
   readonly #ended: () => void
   readonly #left = new AbortController()
 
-  constructor(waiters: Set<Waiter>, ended: () => void) {
+  constructor(bytes: ArrivingBytes, waiters: Set<Waiter>, ended: () => void) {
+    this.#bytes = bytes
     this.#waiters = waiters
     this.#ended = ended
-  }
-
-  /** @throws when the subscription has been disposed. */
-  check(): void {
-    this.#left.signal.throwIfAborted()
   }
 
   /** Waits for `promise` until `signal` aborts or the subscription is disposed. */
@@ -59,10 +75,31 @@ export class Subscription implements Disposable {
     return untilAborted(promise, signal === undefined ? left : AbortSignal.any([left, signal]))
   }
 
-  /** Waits until `Readers.wake` finds `position` ready. @throws when the readers fail, or the subscription is disposed */
-  async wait(position: number): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const waiter = { position, resolve, reject }
+  /** Reads the blob as it arrives. Disposing the reader disposes the subscription. */
+  reader(descriptor: Descriptor): BlobReader {
+    return {
+      descriptor,
+      read: async (buffer, position) => {
+        for (;;) {
+          this.#left.signal.throwIfAborted()
+          const failure = this.#bytes.failure()
+          if (failure !== undefined) throw failure.reason
+          if (position >= descriptor.size) return 0
+          const end = this.#bytes.readableFrom(position)
+          if (end > position) {
+            return this.#bytes.read(buffer.subarray(0, Math.min(buffer.length, end - position)), position)
+          }
+          await this.#wait(position)
+        }
+      },
+      [Symbol.asyncDispose]: async () => this[Symbol.dispose](),
+    }
+  }
+
+  /** Waits until `Readers.wake` finds `position` ready. @throws when the subscription is disposed */
+  async #wait(position: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const waiter = { position, resolve }
     this.#waiters.add(waiter)
     try {
       await untilAborted(promise, this.#left.signal)
@@ -73,7 +110,7 @@ export class Subscription implements Disposable {
 
   [Symbol.dispose](): void {
     if (this.#left.signal.aborted) return
-    this.#ended()
     this.#left.abort()
+    this.#ended()
   }
 }

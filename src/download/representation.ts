@@ -40,7 +40,11 @@ export class Representation {
     return isToTheEnd ? { start } : { start, end }
   }
 
-  /** Checks the answer to a request for `range`, and learns from it. @throws RegistryError UPSTREAM_INVALID when it contradicts */
+  /**
+   * Checks the answer to a request for `range`, and learns from it.
+   *
+   * @throws RegistryError UPSTREAM_INVALID when it contradicts
+   */
   accept(body: BlobBody, range: Partial<Interval> | undefined): void {
     if (this.#size !== undefined && body.total !== undefined && body.total !== this.#size) {
       const detail = { reason: 'another size', expected: this.#size, actual: body.total }

@@ -11,15 +11,16 @@ export interface Segment {
 const SMALLEST_PART = 1024 * 1024
 
 /**
- * Decides which connection fetches what, so that no byte is fetched twice. A byte is free when it is neither filled nor
- * part of a segment that was taken. When no byte is free, a new connection takes over a part of the largest segment.
+ * Decides which connection fetches what, so that no byte is fetched twice. A byte is free when it is neither
+ * filled nor part of a segment that was taken. When no byte is free, a new connection takes over a part of
+ * the largest segment.
  */
 export class SegmentAllocator {
   readonly #filled: IntervalSet
   readonly #length: number
   readonly #taken = new Set<Segment>()
 
-  /** `length`: bytes of a segment when several connections work, so that bytes arrive about in the order of reading. */
+  /** `length`: bytes of a segment when several connections work. Short ones arrive in the order of reading. */
   constructor(filled: IntervalSet, length: number) {
     this.#filled = filled
     this.#length = length
@@ -30,7 +31,7 @@ export class SegmentAllocator {
     return this.#take(this.#filled.firstGap(0, size))
   }
 
-  /** Everything from the first missing byte on, including what is filled already: for a source without ranges. */
+  /** Everything from the first missing byte on, filled bytes included: for a source without ranges. */
   takeRest(size: number): Segment | undefined {
     const gap = this.#filled.firstGap(0, size)
     return this.#take(gap && { start: gap.start, end: size })
@@ -42,7 +43,11 @@ export class SegmentAllocator {
     return this.#take(gap && { start: gap.start, end: Math.min(gap.end, gap.start + this.#length) })
   }
 
-  /** Takes over a part of the largest segment, ahead of its connection. @returns undefined when none is large enough */
+  /**
+   * Takes over a part of the largest segment, ahead of its connection.
+   *
+   * @returns undefined when none is large enough
+   */
   takeOver(): Segment | undefined {
     const largest = [...this.#taken].toSorted((a, b) => b.end - b.position - (a.end - a.position))[0]
     if (largest === undefined || !Number.isFinite(largest.end)) return undefined
@@ -65,7 +70,9 @@ export class SegmentAllocator {
     this.#taken.delete(segment)
   }
 
-  /** How many bytes a connection still has to fetch before it reaches `position`; undefined when none will. */
+  /**
+   * How many bytes a connection still has to fetch before it reaches `position`; undefined when none will.
+   */
   distanceTo(position: number): number | undefined {
     const holder = this.#holderOf(position)
     return holder && position - holder.position

@@ -1,11 +1,15 @@
 /** Bytes. A write to disk has a fixed cost, which no longer shows from about this size on. */
 const PIECE = 512 * 1024
-/** One piece collects, one is being written, and one holds what was written last for readers that follow closely. */
+/**
+ * One piece collects, one is being written, and one holds what was written last for readers that follow
+ * closely.
+ */
 const PIECES = 3
 
 /**
- * Collects the bytes that arrive while earlier ones are being written. A slow body is written chunk by chunk without a copy, a
- * fast one in large pieces. It holds at most three pieces of 512 KiB, and none before it needs one.
+ * Collects the bytes that arrive while earlier ones are being written. A slow body is written chunk by chunk
+ * without a copy, a fast one in large pieces. It holds at most three pieces of 512 KiB, and none before it
+ * needs one.
  */
 export class WriteBuffer {
   readonly #write: (bytes: Buffer) => Promise<void>
@@ -45,7 +49,11 @@ export class WriteBuffer {
     return this.#writing.then(() => (taken < chunk.length ? this.add(chunk.subarray(taken)) : undefined))
   }
 
-  /** Resolves when all bytes are written. @throws the error of a write, after which nothing more is written */
+  /**
+   * Resolves when all bytes are written.
+   *
+   * @throws the error of a write, after which nothing more is written
+   */
   async flush(): Promise<void> {
     while (this.#writing !== undefined) await this.#writing
     if (this.#failure !== undefined) throw this.#failure.reason
@@ -68,5 +76,39 @@ export class WriteBuffer {
     this.#turn = (this.#turn + 1) % PIECES
     this.#collected = 0
     this.#begin(bytes)
+  }
+}
+
+interface Piece {
+  readonly bytes: Buffer
+  readonly position: number
+}
+
+/**
+ * The bytes that each connection wrote last. A reader that follows closely copies them from memory, which
+ * costs a fraction of reading them back from the store.
+ */
+export class RecentBytes {
+  readonly #pieces = new Map<object, Piece>()
+
+  /**
+   * Replaces what was held for `connection`. The caller leaves `bytes` unchanged until it replaces or
+   * releases them.
+   */
+  hold(connection: object, bytes: Buffer, position: number): void {
+    this.#pieces.set(connection, { bytes, position })
+  }
+
+  release(connection: object): void {
+    this.#pieces.delete(connection)
+  }
+
+  /** Copies bytes from `position` on. @returns how many; 0 when they are not held */
+  read(buffer: Buffer, position: number): number {
+    for (const piece of this.#pieces.values()) {
+      const from = position - piece.position
+      if (from >= 0 && from < piece.bytes.length) return piece.bytes.copy(buffer, 0, from)
+    }
+    return 0
   }
 }

@@ -5,8 +5,8 @@ export interface Interval {
 }
 
 /**
- * A set of byte positions, kept as sorted, disjoint intervals that do not touch. Every operation is logarithmic: one runs for
- * each chunk that arrives.
+ * A set of byte positions, kept as sorted, disjoint intervals that do not touch. Every operation is
+ * logarithmic: one runs for each chunk that arrives.
  */
 export class IntervalSet implements Iterable<Interval> {
   readonly #intervals: Interval[] = []

@@ -1,11 +1,15 @@
 /**
- * A JSON object that is safe to look names up in: it has no prototype, so `constructor` and the like are undefined unless
- * the text has them, and it has no `__proto__`. Its values are as `JSON.parse` made them; pass nested objects to
- * `jsonObject` before looking names up in them.
+ * A JSON object that is safe to look names up in: it has no prototype, so `constructor` and the like are
+ * undefined unless the text has them, and it has no `__proto__`. Its values are as `JSON.parse` made them;
+ * pass nested objects to `jsonObject` before looking names up in them.
  */
 export type JsonObject = Readonly<Record<string, unknown>>
 
-/** Parses a text from outside. @returns undefined when it is not JSON, or not an object: arrays and `null` are not. */
+/**
+ * Parses a text from outside.
+ *
+ * @returns undefined when it is not JSON, or not an object: arrays and `null` are not.
+ */
 export function parseJsonObject(text: string | Buffer): JsonObject | undefined {
   try {
     return jsonObject(JSON.parse(String(text)))
@@ -26,7 +30,11 @@ export function requireJsonObject(text: string | Buffer): JsonObject {
   return object
 }
 
-/** A parsed value as a safe object. @returns undefined when it is not an object: arrays and `null` are not. */
+/**
+ * A parsed value as a safe object.
+ *
+ * @returns undefined when it is not an object: arrays and `null` are not.
+ */
 export function jsonObject(value: unknown): JsonObject | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
   const object = Object.assign(Object.create(null) as Record<string, unknown>, value)

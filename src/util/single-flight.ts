@@ -5,9 +5,11 @@ export interface SingleFlight<T> {
   /**
    * Joins the running task of this key, or starts `task`. `joined` is true when another caller started it.
    *
-   * `signal` ends the caller's own wait only: the task goes on for the others, and for callers that join later.
+   * `signal` ends the caller's own wait only: the task goes on for the others, and for callers that join
+   * later.
    *
-   * @throws what the task threw, or the signal's reason. A failed task is not remembered: the next caller starts again.
+   * @throws what the task threw, or the signal's reason. A failed task is not remembered: the next caller
+   * starts again.
    */
   run(
     key: string,

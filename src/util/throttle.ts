@@ -1,6 +1,6 @@
 /**
- * Limits how often `task` runs. The first call runs it at once. Later calls run it once their amounts add up to `enough`,
- * or `interval` milliseconds after the last run, whichever is first.
+ * Limits how often `task` runs. The first call runs it at once. Later calls run it once their amounts add up
+ * to `enough`, or `interval` milliseconds after the last run, whichever is first.
  *
  * @returns a function that takes the amount to add.
  */

@@ -7,7 +7,7 @@ import { fakeUpstream, type Script } from '../support/fake-upstream.ts'
 import { blobOf, eventually } from '../support/fixtures.ts'
 import { readFrom, readBlob, type Rig, rig } from '../support/rig.ts'
 
-/** What a reader does: waits some turns of the event loop, reads a range in pieces, and may leave after some of them. */
+/** A reader waits some turns of the event loop, reads a range in pieces, and may leave after some of them. */
 interface Reader {
   readonly after: number
   readonly from: number
