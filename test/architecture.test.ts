@@ -23,7 +23,10 @@ const ROOMS: Readonly<Record<string, { rooms: readonly string[]; never?: RegExp 
   config: { rooms: ['oci'], never: /^undici$|^hono|^node:(?:http|sqlite)/ },
   admin: { rooms: ['oci', 'ports'], never: /^undici$|^node:(?:fs|sqlite)/ },
   cli: { rooms: ['oci', 'ports', 'config', 'compose', 'admin', 'storage'], never: /^hono|^node:sqlite/ },
-  compose: { rooms: ['oci', 'ports', 'config', 'access', 'http', 'storage'] },
+  // Each file builds one part from the configuration; `app.ts` hands the parts to each other.
+  compose: {
+    rooms: ['oci', 'ports', 'config', 'access', 'http', 'storage', 'upstream', 'eviction', 'admin'],
+  },
 }
 
 interface Import {

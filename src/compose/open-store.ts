@@ -4,7 +4,7 @@ import { parseImagePattern } from '../oci/image-pattern.ts'
 import type { StoreTelemetry } from '../ports/telemetry.ts'
 import { type FilesystemStore, filesystemStore } from '../storage/filesystem-store.ts'
 
-/** The store that the configuration means. @throws what `filesystemStore` throws */
+/** Opens the configured store. @throws what `filesystemStore` throws */
 export function openStore(
   { storage, cache, upstreams }: Config,
   telemetry: StoreTelemetry,
@@ -17,7 +17,7 @@ export function openStore(
     pinned: cache.pin.map((text) => parseImagePattern(text, Object.keys(upstreams))!),
     telemetry,
     now,
-    rebuilding: () => log.info('looking through the store for what the index does not know'),
-    corrupt: (digest) => log.warn({ digest }, 'a stored object was damaged, and is removed'),
+    rebuilding: () => log.info('rebuilding the index from stored blobs'),
+    corrupt: (digest) => log.warn({ digest }, 'removed a damaged object'),
   })
 }

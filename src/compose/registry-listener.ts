@@ -1,0 +1,45 @@
+import type { Logger } from 'pino'
+import type { Config } from '../config/load-config.ts'
+import { registryListener } from '../http/registry-listener.ts'
+import { listen } from '../http/server/http-server.ts'
+import type { Registry } from '../ports/repository.ts'
+import type { RequestTelemetry } from '../ports/telemetry.ts'
+import { reloadTls, tlsFrom } from './listener-tls.ts'
+import { type Listening, listening } from './listening.ts'
+import { buildRegistryAuth, describeRegistryAuth } from './registry-auth.ts'
+
+export interface RegistryListenerOptions {
+  readonly registry: Registry
+  readonly telemetry: RequestTelemetry
+  readonly log: Logger
+}
+
+/** Opens the listener for clients. @throws what `listen` throws */
+export async function openRegistryListener(
+  config: Pick<Config, 'listen' | 'access' | 'log'>,
+  { registry, telemetry, log }: RegistryListenerOptions,
+): Promise<Listening> {
+  const { host, port, tls, maxConnections, maxConnectionsPerAddress } = config.listen
+  await using opening = new AsyncDisposableStack()
+  const auth = opening.use(buildRegistryAuth(config, log))
+  const answer = registryListener({
+    registry,
+    ...(auth.authenticator && { authenticator: auth.authenticator }),
+    telemetry,
+    ...(config.log.access && { logger: log }),
+  })
+  const server = await listen(answer, {
+    host,
+    port,
+    ...(tls && { tls: tlsFrom(tls) }),
+    connections: {
+      most: maxConnections,
+      mostPerAddress: maxConnectionsPerAddress,
+      isExempt: auth.isTrustedProxy,
+    },
+  })
+  if (tls) opening.use(reloadTls(server, tls, log))
+  const access = describeRegistryAuth(config)
+  log.info({ listener: 'registry', host, port: server.port, access }, 'listening')
+  return listening(server, opening.move())
+}
