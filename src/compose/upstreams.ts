@@ -4,9 +4,9 @@ import type { UpstreamTelemetry } from '../ports/telemetry.ts'
 import { upstreamClient } from '../upstream/client.ts'
 import { credentialSource } from '../upstream/credentials/credential-source.ts'
 import { proxiesFrom } from '../upstream/net/proxy-environment.ts'
-import { guardedUpstream } from '../upstream/resilience/with-circuit-breaker.ts'
+import { withCircuitBreaker } from '../upstream/resilience/with-circuit-breaker.ts'
 
-type GuardedUpstream = ReturnType<typeof guardedUpstream>
+type GuardedUpstream = ReturnType<typeof withCircuitBreaker>
 
 export interface Upstreams extends AsyncDisposable {
   readonly byName: ReadonlyMap<string, GuardedUpstream>
@@ -57,7 +57,7 @@ export function buildUpstreams(
   )
 
   return {
-    byName: new Map(clients.map((client) => [client.name, guardedUpstream(client, { telemetry })])),
+    byName: new Map(clients.map((client) => [client.name, withCircuitBreaker(client, { telemetry })])),
     abandon: () => stopping.abort(),
     async [Symbol.asyncDispose]() {
       stopping.abort()

@@ -1,12 +1,15 @@
-/** What `cache/` and `download/` need from another registry. `undefined` = it does not exist there; a throw = could not find out. */
+/**
+ * What `cache/` and `download/` need from another registry. `undefined` = it does not exist there; a throw =
+ * could not find out.
+ */
 import type { Descriptor, Manifest } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { Interval } from '../util/interval-set.ts'
 import type { Page, Referrers, TagPage } from './repository.ts'
 
 /**
- * The bytes of a blob as they arrive. Leaving the iteration early closes the connection. A caller that never iterates
- * must call `return`.
+ * The bytes of a blob as they arrive. Leaving the iteration early closes the connection. A caller that never
+ * iterates must call `return`.
  */
 export interface BlobBody extends AsyncIterable<Buffer> {
   /** Position of the first byte: 0, or what `Content-Range` says. It may differ from the requested range. */
@@ -28,9 +31,10 @@ export interface ResolvedTag {
 /**
  * One repository of one upstream.
  *
- * Every method throws RegistryError: UPSTREAM_DENIED (401, 403, after the token was refreshed once), UPSTREAM_LIMITED (429),
- * UPSTREAM_UNAVAILABLE (network, TLS, 5xx), UPSTREAM_TIMEOUT, UPSTREAM_INVALID (the response contradicts itself or the request).
- * `detail.upstream` is always set, `detail.status` where there was a response.
+ * Every method throws RegistryError: UPSTREAM_DENIED (401, 403, after the token was refreshed once),
+ * UPSTREAM_LIMITED (429), UPSTREAM_UNAVAILABLE (network, TLS, 5xx), UPSTREAM_TIMEOUT, UPSTREAM_INVALID (the
+ * response contradicts itself or the request). `detail.upstream` is always set, `detail.status` where there
+ * was a response.
  */
 export interface UpstreamRepository {
   /** The upstream's rate limit is nearly used up. Callers keep the rest for content that is not cached. */
@@ -41,7 +45,10 @@ export interface UpstreamRepository {
   manifest(digest: Digest, signal?: AbortSignal): Promise<Manifest | undefined>
   /** HEAD. One ranged GET where the upstream refuses HEAD. */
   statBlob(digest: Digest, signal?: AbortSignal): Promise<Descriptor | undefined>
-  /** GET, of the whole blob without `range`. Throws RANGE_INVALID on 416. The iteration throws the same errors as the call. */
+  /**
+   * GET, of the whole blob without `range`. Throws RANGE_INVALID on 416. The iteration throws the same errors
+   * as the call.
+   */
   blob(digest: Digest, range?: Partial<Interval>, signal?: AbortSignal): Promise<BlobBody | undefined>
   tags(page: Page, signal?: AbortSignal): Promise<TagPage | undefined>
   referrers(digest: Digest, artifactType?: string, signal?: AbortSignal): Promise<Referrers | undefined>

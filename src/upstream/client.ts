@@ -1,54 +1,68 @@
-import { type LookupFunction } from 'node:net'
+import type { LookupFunction } from 'node:net'
 import { Agent } from 'undici'
 import type { UpstreamTelemetry } from '../ports/telemetry.ts'
 import type { Upstream } from '../ports/upstream.ts'
 import { authorizer } from './auth/authorizer.ts'
+import { tokenSource } from './auth/token.ts'
 import { minorGc } from './body/minor-gc.ts'
 import type { CredentialSource } from './credentials/credentials.ts'
-import { deadline } from './net/with-timeout.ts'
 import { dialer, dialledAs, isPrivateHost } from './net/dialer.ts'
-import { exchange } from './net/transport.ts'
 import type { ProxyFor } from './net/proxy-environment.ts'
-import { rateBudget } from './resilience/rate-budget.ts'
 import { followRedirects } from './net/redirects.ts'
+import { httpTransport } from './net/transport.ts'
+import { withTimeout } from './net/with-timeout.ts'
 import { upstreamRepository } from './repository.ts'
-import { tokenSource } from './auth/token.ts'
+import { rateBudget } from './resilience/rate-budget.ts'
 
 export interface UpstreamClientOptions {
-  /** What the configuration calls it; in errors and metrics. */
+  /** Its name in the configuration, for errors and metrics. */
   readonly name: string
-  /** Where `/v2/` is; may have a path before it. */
+  /** The URL before `/v2/`. It may have a path. */
   readonly url: string
   /** Anonymous without. */
   readonly credentials?: CredentialSource
-  /** Where else tokens may come from, as `https://auth.docker.io`. */
+  /** Further origins that may issue tokens, such as `https://auth.docker.io`. */
   readonly tokenRealms?: readonly string[]
-  /** PEM of an authority to trust besides the system's. */
+  /** PEM certificates of an authority to trust besides the system's. */
   readonly ca?: string
-  /** Its certificate, and those of `tokenRealms`, are not verified. */
+  /** Skips the verification of the certificates of `url` and `tokenRealms`. */
   readonly insecure?: boolean
-  /** Milliseconds. `headers` is from question to answer in all, of a blob to its headers; `idle` between two pieces of a body. */
-  readonly timeouts?: { readonly connect?: number; readonly headers?: number; readonly idle?: number }
-  /** Redirects may lead to private addresses; left out, they may where the URL is one itself. */
+  readonly timeouts?: UpstreamTimeouts
+  /** Redirects may lead to private addresses. Omitted: they may where `url` itself is one. */
   readonly allowPrivate?: boolean
-  /** Connections at once to one host for manifests, tags and tokens; what is more waits, within its deadline. Blobs are limited by who asks. */
+  /**
+   * Connections to one host for manifests, tags and tokens. Further requests wait within their deadline. Blob
+   * connections are limited by `download/`.
+   */
   readonly metadataConnections?: number
   readonly telemetry: UpstreamTelemetry
-  /** Milliseconds that never go back. */
+  /** Monotonic clock, in milliseconds. */
   readonly now?: () => number
-  /** Nothing goes through a proxy without. */
+  /** Omitted: every connection is direct. */
   readonly proxyFor?: ProxyFor
   /** Runs a minor garbage collection: see `minorGc`. */
   readonly collectGarbage?: () => void
-  /** Instead of the system's name resolution. */
+  /** Replaces the system's name resolution. */
   readonly lookup?: LookupFunction
 }
 
-/** A registry elsewhere. Nothing is dialled before the first question. */
+/** Milliseconds. */
+export interface UpstreamTimeouts {
+  /** From the name lookup to the connection, TLS included. */
+  readonly connect?: number
+  /** From the request to the whole response; for a blob to its headers. */
+  readonly headers?: number
+  /** Replaces `headers` for the GET of a blob. */
+  readonly blob?: number
+  /** Between two pieces of a body. */
+  readonly idle?: number
+}
+
+/** The client of one registry. It dials nothing before the first request. */
 export function upstreamClient(options: UpstreamClientOptions): Upstream & { close(): Promise<void> } {
   const { name, telemetry, tokenRealms = [], metadataConnections = 64, lookup } = options
   const { ca, insecure, proxyFor, now = () => performance.now() } = options
-  const { connect = 5_000, headers = 10_000, idle = 30_000 } = options.timeouts ?? {}
+  const { connect = 5_000, headers = 10_000, blob = headers, idle = 30_000 } = options.timeouts ?? {}
   const credentials = options.credentials ?? (async () => undefined)
   const url = new URL(options.url)
 
@@ -61,7 +75,7 @@ export function upstreamClient(options: UpstreamClientOptions): Upstream & { clo
     proxyFor,
     lookup,
   })
-  // Headers have a deadline of our own, which counts from the question on.
+  // `withTimeout` bounds the headers, from the request on.
   const common = {
     connect: connector,
     pipelining: 1,
@@ -74,13 +88,22 @@ export function upstreamClient(options: UpstreamClientOptions): Upstream & { clo
     metadata: new Agent({ ...common, connections: metadataConnections }),
   }
 
-  const bounded = deadline(name, headers)
+  const deadlines = { response: withTimeout(name, headers), blob: withTimeout(name, blob) }
   const budget = rateBudget(now)
-  const received = minorGc(options.collectGarbage ?? (() => {}))
-  const plain = exchange({ upstream: name, origin: url.origin, lanes, telemetry, budget })
-  const tokens = tokenSource({ upstream: name, ask: plain, bounded, credentials })
-  const own = authorizer({ upstream: name, url, tokenRealms, credentials, tokens, ask: plain })
-  const ask = followRedirects({ upstream: name, origin: url.origin, own, others: plain })
+  const collect = minorGc(options.collectGarbage ?? (() => {}))
+  const received = (bytes: number): void => {
+    telemetry.received(name, bytes)
+    collect(bytes)
+  }
+  const plain = httpTransport({ upstream: name, origin: url.origin, lanes, telemetry, budget })
+  const tokens = tokenSource({
+    upstream: name,
+    transport: plain,
+    withTimeout: deadlines.response,
+    credentials,
+  })
+  const own = authorizer({ upstream: name, url, tokenRealms, credentials, tokens, transport: plain })
+  const transport = followRedirects({ upstream: name, origin: url.origin, own, others: plain })
 
   return {
     name,
@@ -88,7 +111,16 @@ export function upstreamClient(options: UpstreamClientOptions): Upstream & { clo
       return budget.isNearlyExhausted
     },
     repository: (repository) =>
-      upstreamRepository({ upstream: name, url, repository, ask, bounded, telemetry, budget, received }),
+      upstreamRepository({
+        upstream: name,
+        url,
+        repository,
+        transport,
+        deadlines,
+        telemetry,
+        budget,
+        received,
+      }),
     async close() {
       await Promise.all([lanes.blobs.destroy(), lanes.metadata.destroy()])
     },

@@ -1,15 +1,18 @@
 import { errors } from 'undici'
 import { type ErrorCode, RegistryError } from '../oci/errors.ts'
-import { type Answer, headerOf } from './requests.ts'
+import { headerOf, type UpstreamResponse } from './requests.ts'
 import { errorCodeOf } from './body/limits.ts'
 
 const TIMEOUTS = new Set(['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT', 'PROXY_TIMEOUT'])
-/** What is no HTTP, and our refusal to go where an answer leads. A body short of its length has broken off: an outage. */
+/**
+ * Responses that are not HTTP, and addresses we refuse to dial. A body short of its length has broken off: an
+ * outage.
+ */
 const INVALID = /^(?:HPE_|UND_ERR_HEADERS_OVERFLOW$|PRIVATE_ADDRESS$)/
 
 /**
- * What an exception of the network, of TLS or of undici means. `detail.reason` is its code: messages may name addresses and
- * paths. Exceptions without a code are mistakes of ours and are not dressed up.
+ * Turns an error of the network, TLS or undici into a RegistryError. `detail.reason` is its code, because
+ * messages may contain addresses and paths. Errors without a code are bugs and are returned unchanged.
  */
 export function failure(upstream: string, error: unknown): unknown {
   if (error instanceof RegistryError) return error
@@ -25,23 +28,23 @@ function classOf(code: string): ErrorCode {
 
 function codeOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined
-  // undici has no name for some of llhttp's codes.
+  // undici has no code for some errors of llhttp.
   if (error instanceof errors.HTTPParserError) return error.code ?? 'HPE_INVALID'
   if ('code' in error && typeof error.code === 'string') return error.code
-  // Several addresses were tried and each failed: the first is the one that was preferred.
+  // Every address failed. The first one was preferred.
   return error instanceof AggregateError ? codeOf(error.errors[0]) : undefined
 }
 
 /**
- * What a status means that is not the wished one and not "does not exist". Consumes the answer.
+ * The error for a status that is neither success nor "does not exist". It consumes the response.
  *
- * `detail.reason` is the registry's own error code and never its message: that may repeat what we sent.
+ * `detail.reason` is the registry's error code, never its message, which may repeat what we sent.
  */
-export async function refusal(upstream: string, answer: Answer): Promise<RegistryError> {
-  const { status } = answer
+export async function refusal(upstream: string, response: UpstreamResponse): Promise<RegistryError> {
+  const { status } = response
   const retryAfter =
-    status === 429 ? retryAfterSeconds(headerOf(answer, 'retry-after'), Date.now()) : undefined
-  const reason = await errorCodeOf(answer)
+    status === 429 ? retryAfterSeconds(headerOf(response, 'retry-after'), Date.now()) : undefined
+  const reason = await errorCodeOf(response)
   return new RegistryError(meaningOf(status), { upstream, status, reason, retryAfter })
 }
 
@@ -52,7 +55,7 @@ function meaningOf(status: number): ErrorCode {
   return status === 408 ? 'UPSTREAM_TIMEOUT' : 'UPSTREAM_INVALID'
 }
 
-/** RFC 9110 section 10.2.3: seconds or a date. undefined when it is neither. */
+/** RFC 9110 section 10.2.3: seconds or a date. Returns undefined for all other text. */
 export function retryAfterSeconds(header: string | undefined, now: number): number | undefined {
   if (header === undefined) return undefined
   if (/^\d{1,10}$/.test(header)) return Number(header)
@@ -60,7 +63,7 @@ export function retryAfterSeconds(header: string | undefined, now: number): numb
   return Number.isNaN(instant) ? undefined : Math.max(0, Math.ceil((instant - now) / 1000))
 }
 
-/** The answer contradicts itself or the question. `reason` goes to clients: no URLs, nothing secret. */
+/** The response contradicts itself or the request. Clients see `reason`: no URLs, no secrets. */
 export function invalidAnswer(upstream: string, reason: string, status?: number): RegistryError {
   return new RegistryError('UPSTREAM_INVALID', { upstream, status, reason })
 }

@@ -1,44 +1,47 @@
 import type { Dispatcher } from 'undici'
 import type { RequestKind } from '../ports/telemetry.ts'
 
-/** One request to a registry or to where it sends us. */
-export interface Question {
+/** One HTTP request to a registry, to its token realm, or to where the registry redirects. */
+export interface UpstreamRequest {
   readonly kind: RequestKind | 'token'
-  /** POST and a body for tokens alone: this proxy reads. */
+  /** POST and `body` are for tokens only: this proxy never writes upstream. */
   readonly method: 'GET' | 'HEAD' | 'POST'
   readonly body?: string
   readonly url: URL
   readonly headers?: Readonly<Record<string, string>>
-  /** What a token has to allow, as `repository:<name>:pull`. */
-  readonly scope?: string
-  /** Ends the question and, while its body comes, the body. */
+  /** The repository that is read, as the upstream names it. Tokens and credentials are chosen by it. */
+  readonly repository?: string
+  /** Ends the request, and afterwards the response body. */
   readonly signal?: AbortSignal
 }
 
-/** The answer up to its headers. Whoever gets it reads, drains or destroys the body. */
-export interface Answer {
+/** A response up to its headers. Whoever receives it reads, discards or destroys the body. */
+export interface UpstreamResponse {
   readonly status: number
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly body: Dispatcher.ResponseData['body']
-  /** Who answered, after redirects. */
+  /** The URL that responded, after redirects. */
   readonly url: URL
 }
 
 /**
- * Authorization and redirects are each an `Ask` around another one.
+ * Sends a request. Authorization and redirects are transports around another transport.
  *
- * @throws RegistryError when there is no answer. Every status is an answer.
+ * @throws RegistryError when there is no response. Every status is a response.
  */
-export type Ask = (question: Question) => Promise<Answer>
+export type Transport = (request: UpstreamRequest) => Promise<UpstreamResponse>
 
-/** A header's value; repeated ones as the list they stand for (RFC 9110 section 5.3). */
-export function headerOf(answer: Answer, name: string): string | undefined {
-  const value = answer.headers[name]
+/** The value of a header. Repeated headers are joined to the list they stand for (RFC 9110 section 5.3). */
+export function headerOf({ headers }: UpstreamResponse, name: string): string | undefined {
+  const value = headers[name]
   return Array.isArray(value) ? value.join(', ') : value
 }
 
-/** Lets go of an answer nobody wants to read: a short body is read so that its connection is used again. */
-export function discard(answer: Answer): undefined {
-  // `dump` resolves when the body breaks off, too: a body nobody wants has no failure.
-  void answer.body.dump({ limit: 64 * 1024 })
+/**
+ * Drops a response that nobody wants to read. It reads a short body to the end, so that the connection can be
+ * reused.
+ */
+export function discard({ body }: UpstreamResponse): undefined {
+  // `dump` also resolves when the body breaks off: nobody is interested in its error.
+  void body.dump({ limit: 64 * 1024 })
 }

@@ -35,7 +35,7 @@ async function scene(script: string) {
       file('proxy'),
       registry.url,
       { upstreams: { 'docker.io': { url: registry.url, tokenRealms, credentialHelper: 'vault' } } },
-      { env: { PATH: programs, HERE: folder.path } },
+      { env: { PATH: programs, HOME: folder.path } },
     ),
   )
   // A test that fails is not to leave behind what the proxy did.
@@ -54,14 +54,14 @@ async function scene(script: string) {
   }
 }
 
-const HANGS = 'echo $$ >>$HERE/pids; sleep 1000 & echo $! >>$HERE/pids; wait'
+const HANGS = 'echo $$ >>$HOME/pids; sleep 1000 & echo $! >>$HOME/pids; wait'
 
 suite(
   'a docker-credential-* helper that',
   { skip: missing('docker-registry', 'skopeo', 'openssl'), concurrency: true },
   () => {
     test('gives credentials is told the server, and runs once for a pull', async () => {
-      await using place = await scene(`cat >$HERE/stdin; echo "$*" >$HERE/args; ${GIVES}`)
+      await using place = await scene(`cat >$HOME/stdin; echo "$*" >$HOME/args; ${GIVES}`)
       const { registry, proxy, tokens, pull, read } = place
       await (await pull()).assertWhole()
       assert.equal(await read('args'), 'get\n')

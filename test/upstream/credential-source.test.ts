@@ -43,7 +43,7 @@ async function setting(t: TestContext, scheme: 'basic' | 'bearer' = 'basic'): Pr
         credentials: credentialSource({
           upstream: 'up',
           url: upstream.url,
-          env: { PATH: `${temp.path}:/usr/bin:/bin`, HERE: temp.path },
+          env: { PATH: `${temp.path}:/usr/bin:/bin`, HOME: temp.path },
           signal: new AbortController().signal,
           failed: (error) => void problems.push((error as Error).message),
           now: () => clock.now,
@@ -106,7 +106,7 @@ test('credentials that cannot be had fail the pull, name the upstream, and are n
 
 /** A helper named `test` that gives what is in the file `secret`. */
 async function installHelper(folder: string, secret: string): Promise<void> {
-  const script = `#!/bin/sh\necho >>$HERE/runs\nprintf '{"Username":"ci","Secret":"%s"}' "$(cat $HERE/secret)"\n`
+  const script = `#!/bin/sh\necho >>$HOME/runs\nprintf '{"Username":"ci","Secret":"%s"}' "$(cat $HOME/secret)"\n`
   await writeFile(join(folder, 'docker-credential-test'), script)
   await chmod(join(folder, 'docker-credential-test'), 0o755)
   await writeFile(join(folder, 'secret'), secret)
@@ -149,7 +149,7 @@ test('an identity token is not given to an upstream that wants a password', asyn
   const { upstream, folder, connect } = await setting(t, 'basic')
   const dockerConfig = join(folder, 'config.json')
   await writeFile(dockerConfig, JSON.stringify({ auths: { [upstream.authority]: { identitytoken: 'id' } } }))
-  const reason = 'an identity token is no password'
+  const reason = 'an identity token cannot be used as a password'
   await assertFails(pull(connect({ dockerConfig })), 'UPSTREAM_DENIED', { reason })
 })
 
@@ -160,7 +160,7 @@ test('a docker config is read again when it changes, and its helpers are run', a
   const authOf = (password: string) => ({ auth: Buffer.from(`ci:${password}`).toString('base64') })
   await put({ auths: { 'other.example': authOf('one') } })
   const client = connect({ dockerConfig })
-  const reason = `there are no credentials for ${upstream.authority}`
+  const reason = `no credentials found for ${upstream.authority}`
   await assertFails(pull(client), 'UPSTREAM_UNAVAILABLE', { reason })
   await put({ auths: { [upstream.authority]: authOf('one') } })
   assert.ok(await pull(client))
@@ -179,4 +179,17 @@ test('a credsStore that does not have the registry leaves it to auths', async (t
   const auths = { [upstream.authority]: { username: 'ci', password: 'one' } }
   await writeFile(dockerConfig, JSON.stringify({ auths, credsStore: 'test' }))
   assert.ok(await pull(connect({ dockerConfig })))
+})
+
+test('SEC-96 a helper gets what helpers read from the environment, and not the other secrets in it', () => {
+  const env = helperEnvironment({
+    PATH: '/bin',
+    HOME: '/root',
+    AWS_PROFILE: 'ci',
+    https_proxy: 'http://proxy',
+    HUB_TOKEN: 's3cret',
+    ENTREPOT_ADMIN_TOKEN: 's3cret',
+    PASSWORDS: 's3cret',
+  })
+  assert.deepEqual(env, { PATH: '/bin', HOME: '/root', AWS_PROFILE: 'ci', https_proxy: 'http://proxy' })
 })

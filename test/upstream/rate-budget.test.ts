@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Answer } from '../../src/upstream/requests.ts'
+import type { UpstreamResponse } from '../../src/upstream/requests.ts'
 import { rateBudget } from '../../src/upstream/resilience/rate-budget.ts'
 
-const answer = (headers: Record<string, string>) => ({ headers }) as unknown as Answer
+const response = (headers: Record<string, string>) => ({ headers }) as unknown as UpstreamResponse
 
 test('what upstream says of its limits', () => {
   const table: [
@@ -21,7 +21,7 @@ test('what upstream says of its limits', () => {
   ]
   for (const [headers, remaining, isNearlyExhausted] of table) {
     const budget = rateBudget(() => 0)
-    assert.equal(budget.observe(answer(headers)), remaining, JSON.stringify(headers))
+    assert.equal(budget.observe(response(headers)), remaining, JSON.stringify(headers))
     assert.equal(budget.isNearlyExhausted, isNearlyExhausted, JSON.stringify(headers))
   }
 })
@@ -29,13 +29,13 @@ test('what upstream says of its limits', () => {
 test('scarcity ends with the window, or when upstream says so', () => {
   let now = 0
   const budget = rateBudget(() => now)
-  const few = answer({ 'ratelimit-limit': '100;w=60', 'ratelimit-remaining': '1;w=60' })
+  const few = response({ 'ratelimit-limit': '100;w=60', 'ratelimit-remaining': '1;w=60' })
   budget.observe(few)
   now = 59_999
   assert.equal(budget.isNearlyExhausted, true)
   now = 60_000
   assert.equal(budget.isNearlyExhausted, false)
   budget.observe(few)
-  budget.observe(answer({ 'ratelimit-limit': '100;w=60', 'ratelimit-remaining': '100;w=60' }))
+  budget.observe(response({ 'ratelimit-limit': '100;w=60', 'ratelimit-remaining': '100;w=60' }))
   assert.equal(budget.isNearlyExhausted, false)
 })

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Agent } from 'undici'
 import { isRegistryError } from '../../src/oci/errors.ts'
-import { deadline } from '../../src/upstream/net/with-timeout.ts'
-import { exchange } from '../../src/upstream/net/transport.ts'
+import { withTimeout } from '../../src/upstream/net/with-timeout.ts'
+import { httpTransport } from '../../src/upstream/net/transport.ts'
 import { rateBudget } from '../../src/upstream/resilience/rate-budget.ts'
 import { tokenSource, type TokenSource } from '../../src/upstream/auth/token.ts'
 import { type FakeUpstream, fakeUpstream } from '../support/fake-upstream.ts'
@@ -11,8 +11,8 @@ import { eventually } from '../support/fixtures.ts'
 
 interface Tokens extends AsyncDisposable {
   readonly realm: FakeUpstream
-  /** A token for repository `app`. */
-  readonly get: (refused?: string) => ReturnType<TokenSource['get']>
+  /** A token for a repository, `app` where none is named. */
+  readonly get: (refused?: string, repository?: string) => ReturnType<TokenSource['get']>
   /** Milliseconds; the test turns it. */
   readonly clock: { now: number }
 }
@@ -28,8 +28,8 @@ async function tokensFrom(...bodies: (string | Buffer)[]): Promise<Tokens> {
     upstream: 'up',
     credentials: async () => undefined,
     now: () => clock.now,
-    bounded: deadline('up', 5_000),
-    ask: exchange({
+    withTimeout: withTimeout('up', 5_000),
+    transport: httpTransport({
       upstream: 'up',
       origin: realm.url,
       lanes: { blobs: agent, metadata: agent },
@@ -37,11 +37,15 @@ async function tokensFrom(...bodies: (string | Buffer)[]): Promise<Tokens> {
       budget: rateBudget(() => 0),
     }),
   })
-  const request = { realm: new URL('/token', realm.url), service: 's', scopes: ['repository:app:pull'] }
+  const request = (repository: string) => ({
+    realm: new URL('/token', realm.url),
+    service: 's',
+    scopes: [`repository:${repository}:pull`],
+  })
   return {
     realm,
     clock,
-    get: (refused) => source.get(request, { refused }),
+    get: (refused, repository = 'app') => source.get(request(repository), { refused }),
     async [Symbol.asyncDispose]() {
       await agent.destroy()
       await realm[Symbol.asyncDispose]()
@@ -113,7 +117,7 @@ test('F41 one request is on its way however many wait, for a first token and for
   assert.equal(tokens.realm.tokenRequests, 2)
 })
 
-test('F17 SEC-07 what the realm answers is read with distrust', async (t) => {
+test('F17 SEC-07 SEC-81 what the realm answers is read with distrust', async (t) => {
   const answers: [what: string, body: string | Buffer, outcome: string | RegExp][] = [
     ['access_token', '{"access_token":"oauth"}', 'oauth'],
     ['both', '{"token":"first","access_token":"second"}', 'first'],
@@ -121,9 +125,10 @@ test('F17 SEC-07 what the realm answers is read with distrust', async (t) => {
     ['no token', '{"expires_in":60}', /without a token/],
     ['a token that is no text', '{"token":{"a":1}}', /without a token/],
     ['a token that would split the header', JSON.stringify({ token: 'a\r\nX: y' }), /without a token/],
-    ['null', 'null', /without a token/],
-    ['HTML', '<html>', /not JSON/],
-    ['nothing', '', /not JSON/],
+    ['null', 'null', /not a JSON object/],
+    ['HTML', '<html>', /not a JSON object/],
+    ['nothing', '', /not a JSON object/],
+    ['SEC-81 a token over 16 KiB', JSON.stringify({ token: 'a'.repeat(16_385) }), /longer than 16384 bytes/],
     ['more than a mebibyte', Buffer.alloc(1024 * 1024 + 1, 0x20), /too long/],
   ]
   for (const [what, body, outcome] of answers) {
@@ -138,4 +143,19 @@ test('F17 SEC-07 what the realm answers is read with distrust', async (t) => {
         )
     })
   }
+})
+
+test('SEC-81 the tokens that are kept are bounded in bytes', async () => {
+  await using tokens = await tokensFrom()
+  tokens.realm.on('/token', {
+    status: 200,
+    body: JSON.stringify({ token: 'a'.repeat(16_384), expires_in: 3600 }),
+    times: Infinity,
+  })
+  for (let i = 0; i < 520; i++) await tokens.get(undefined, `app${i}`)
+  assert.equal(tokens.realm.tokenRequests, 520)
+  await tokens.get(undefined, 'app519')
+  assert.equal(tokens.realm.tokenRequests, 520, 'the newest is kept')
+  await tokens.get(undefined, 'app0')
+  assert.equal(tokens.realm.tokenRequests, 521, 'the oldest is not')
 })

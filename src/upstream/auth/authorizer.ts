@@ -1,15 +1,21 @@
 import { isRegistryError, RegistryError } from '../../oci/errors.ts'
-import { type Answer, type Ask, discard, headerOf, type Question } from '../requests.ts'
-import { type Challenge, parseChallenges } from './challenge.ts'
-import { waitFor } from '../net/with-timeout.ts'
-import { invalidAnswer } from '../failures.ts'
-import { realmAllowed } from './realm.ts'
+import { untilAborted } from '../../util/until-aborted.ts'
 import {
   basicAuthorization,
   type Credentials,
   type CredentialSource,
   isLogin,
 } from '../credentials/credentials.ts'
+import { invalidAnswer } from '../failures.ts'
+import {
+  discard,
+  headerOf,
+  type Transport,
+  type UpstreamRequest,
+  type UpstreamResponse,
+} from '../requests.ts'
+import { type Challenge, parseChallenges } from './challenge.ts'
+import { realmAllowed } from './realm.ts'
 import type { TokenRequest, TokenSource } from './token.ts'
 
 export interface AuthorizerOptions {
@@ -18,56 +24,58 @@ export interface AuthorizerOptions {
   readonly tokenRealms: readonly string[]
   readonly credentials: CredentialSource
   readonly tokens: TokenSource
-  readonly ask: Ask
+  readonly transport: Transport
 }
 
-/** How this upstream lets us in, as it last said. */
-type WayIn =
+/** The scheme this upstream asked for last. */
+type AuthScheme =
   | { readonly scheme: 'bearer'; readonly realm: URL; readonly service?: string; readonly scope?: string }
   | { readonly scheme: 'basic' }
 
-/** What a question brought. */
 interface Authorization {
   readonly header: string
-  /** Where the header is made of them. */
+  /** The credentials that the header is made of. Unset for a token. */
   readonly credentials?: Credentials
 }
 
 /**
- * Asks with what upstream was seen to want, so that only the first question of all is challenged. A 401, or a 403 to a token,
- * is asked once more with a new one; so is a 401 to a login where there is a newer one. The second answer stands.
+ * A transport that authorizes its requests in the scheme the upstream asked for last, so that only the first
+ * request of all is challenged. After a 401, or a 403 to a token, it sends the request once more with a new
+ * token; after a 401 to a login, with newer credentials if there are any. The second response is final.
  */
-export function authorizer(options: AuthorizerOptions): Ask {
-  const { upstream, url, tokenRealms, credentials, tokens, ask } = options
-  let wayIn: WayIn | undefined
+export function authorizer(options: AuthorizerOptions): Transport {
+  const { upstream, url, tokenRealms, credentials, tokens, transport } = options
+  let known: AuthScheme | undefined
 
   const authorization = async (
-    way: WayIn | undefined,
-    question: Question,
+    scheme: AuthScheme | undefined,
+    { repository, signal }: UpstreamRequest,
     refused?: Authorization,
   ): Promise<Authorization | undefined> => {
-    if (way === undefined) return undefined
-    if (way.scheme === 'basic') {
-      const login = await waitFor(credentials(refused?.credentials), question.signal)
+    if (scheme === undefined) return undefined
+    if (scheme.scheme === 'basic') {
+      const found = credentials({ repository, refused: refused?.credentials })
+      const login = await untilAborted(found, signal)
       if (login === undefined) return undefined
       if (isLogin(login)) return { header: basicAuthorization(login), credentials: login }
-      throw new RegistryError('UPSTREAM_DENIED', { upstream, reason: 'an identity token is no password' })
+      const reason = 'an identity token cannot be used as a password'
+      throw new RegistryError('UPSTREAM_DENIED', { upstream, reason })
     }
-    const token = await tokens.get(tokenRequest(way, question.scope), {
+    const token = await tokens.get(tokenRequest(scheme, repository), {
       refused: refused?.header.replace(/^Bearer /, ''),
-      signal: question.signal,
+      signal,
     })
     return { header: `Bearer ${token}` }
   }
 
-  const learn = (answer: Answer): WayIn | undefined => {
-    const challenges = parseChallenges(headerOf(answer, 'www-authenticate'))
+  const schemeOf = (response: UpstreamResponse): AuthScheme | undefined => {
+    const challenges = parseChallenges(headerOf(response, 'www-authenticate'))
     const bearer = challenges.find(({ scheme }) => scheme === 'bearer')
-    if (bearer !== undefined) return bearerWay(bearer)
-    return challenges.some(({ scheme }) => scheme === 'basic') ? { scheme: 'basic' } : wayIn
+    if (bearer !== undefined) return bearerScheme(bearer)
+    return challenges.some(({ scheme }) => scheme === 'basic') ? { scheme: 'basic' } : known
   }
 
-  const bearerWay = ({ parameters: { realm: text = '', service, scope } }: Challenge): WayIn => {
+  const bearerScheme = ({ parameters: { realm: text = '', service, scope } }: Challenge): AuthScheme => {
     const realm = URL.canParse(text) ? new URL(text) : undefined
     if (realm === undefined) throw invalidAnswer(upstream, 'challenge without a token realm', 401)
     if (!realmAllowed(url, realm, tokenRealms)) {
@@ -76,41 +84,45 @@ export function authorizer(options: AuthorizerOptions): Ask {
     return { scheme: 'bearer', realm, service, scope }
   }
 
-  return async (question) => {
-    const used = await authorization(wayIn, question).catch((error: unknown) => {
-      // Tokens may come from elsewhere by now: the next question is asked without one and hears where.
-      if (isRegistryError(error)) wayIn = undefined
+  return async (request) => {
+    const used = await authorization(known, request).catch((error: unknown) => {
+      // The realm may have moved. The next request goes out without a token and is told the new realm.
+      if (isRegistryError(error)) known = undefined
       throw error
     })
-    const answer = await ask(authorized(question, used))
-    if (answer.status !== 401 && !(answer.status === 403 && used !== undefined)) return answer
-    let way: WayIn | undefined
+    const response = await transport(authorized(request, used))
+    if (response.status !== 401 && !(response.status === 403 && used !== undefined)) return response
+    let scheme: AuthScheme | undefined
     let next: Authorization | undefined
     try {
-      way = learn(answer)
-      next = await authorization(way, question, used)
+      scheme = schemeOf(response)
+      next = await authorization(scheme, request, used)
     } catch (error) {
-      discard(answer)
+      discard(response)
       throw error
     }
-    if (next === undefined || next.header === used?.header) return answer
-    wayIn = way
-    discard(answer)
-    return ask(authorized(question, next))
+    if (next === undefined || next.header === used?.header) return response
+    known = scheme
+    discard(response)
+    return transport(authorized(request, next))
   }
 }
 
-function authorized(question: Question, authorization: Authorization | undefined): Question {
+function authorized(request: UpstreamRequest, authorization: Authorization | undefined): UpstreamRequest {
   return authorization === undefined
-    ? question
-    : { ...question, headers: { ...question.headers, authorization: authorization.header } }
+    ? request
+    : { ...request, headers: { ...request.headers, authorization: authorization.header } }
 }
 
-/** Our own scope, and the challenge's where that is of another kind: public.ecr.aws wants `aws`. */
+/**
+ * Asks for our own scope, and for the challenge's where that is of another kind: public.ecr.aws wants `aws`.
+ */
 function tokenRequest(
-  { realm, service, scope }: WayIn & { scheme: 'bearer' },
-  own: string | undefined,
+  { realm, service, scope }: AuthScheme & { scheme: 'bearer' },
+  repository: string | undefined,
 ): TokenRequest {
+  const own = repository === undefined ? undefined : `repository:${repository}:pull`
   const theirs = scope === undefined || scope === '' || scope.startsWith('repository:') ? undefined : scope
-  return { realm, service, scopes: [own, theirs].filter((scope) => scope !== undefined) }
+  const scopes = [own, theirs].filter((scope) => scope !== undefined)
+  return { realm, service, repository, scopes }
 }

@@ -1,4 +1,4 @@
-/** One of the ways in that `WWW-Authenticate` offers. Scheme and parameter names are in lower case. */
+/** One challenge of a `WWW-Authenticate` header. Scheme and parameter names are in lower case. */
 export interface Challenge {
   readonly scheme: string
   readonly parameters: Readonly<Record<string, string>>
@@ -10,8 +10,8 @@ const QUOTED = String.raw`"((?:[^"\\]|\\.)*)"`
 const PIECE = `[ \\t,]*(?:(${TOKEN})[ \\t]*=[ \\t]*(?:${QUOTED}|(${TOKEN}))|(${TOKEN})(?=[ \\t,]|$)(?:[ \\t]+[A-Za-z0-9._~+/-]+=*(?=[ \\t]*(?:,|$)))?)`
 
 /**
- * Parses `WWW-Authenticate` (RFC 9110 section 11.6.1): several challenges in one value, commas and escapes in quoted strings.
- * Stops at the first thing that is not of the grammar and gives what came before.
+ * Parses `WWW-Authenticate` (RFC 9110 section 11.6.1): several challenges in one value, commas and escapes in
+ * quoted strings. Stops at the first text that breaks the grammar and returns the challenges before it.
  */
 export function parseChallenges(header: string | undefined): readonly Challenge[] {
   const challenges: { scheme: string; parameters: Record<string, string> }[] = []
@@ -26,7 +26,7 @@ export function parseChallenges(header: string | undefined): readonly Challenge[
     } else {
       const parameters = challenges.at(-1)?.parameters
       if (parameters === undefined || name === undefined) break
-      // A repeated parameter is an error of the grammar: what came first stays.
+      // A repeated parameter breaks the grammar. The first one counts.
       parameters[name.toLowerCase()] ??= quoted?.replaceAll(/\\(.)/g, '$1') ?? plain ?? ''
     }
   }

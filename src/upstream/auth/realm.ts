@@ -3,9 +3,12 @@ import { getDomain } from 'tldts'
 const PRIVATE_SECTION = { allowPrivateDomains: true }
 
 /**
- * Whether a challenge of `upstream` may send us, and its credentials, to `realm` for a token (CVE-2026-33540): the upstream's
- * own authority, an https host of the same registrable domain, or what the operator lists in `tokenRealms`. By the public suffix
- * list, its private section too: neighbours at a hosting company are strangers. Addresses and single labels match themselves alone.
+ * Reports whether a challenge of `upstream` may send us, and our credentials, to `realm` for a token
+ * (CVE-2026-33540).
+ *
+ * Allowed are the upstream's own authority, https hosts of the same registrable domain, and what the operator
+ * lists in `tokenRealms`. Domains follow the public suffix list with its private section: neighbours at a
+ * hosting company are strangers. Addresses and single labels match only themselves.
  */
 export function realmAllowed(upstream: URL, realm: URL, tokenRealms: readonly string[]): boolean {
   if (realm.username !== '' || realm.password !== '') return false

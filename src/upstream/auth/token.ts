@@ -1,34 +1,42 @@
 import { LRUCache } from 'lru-cache'
-import { type Answer, type Ask, discard, type Question } from '../requests.ts'
+import { parseJsonObject } from '../../util/json-object.ts'
+import { singleFlight } from '../../util/single-flight.ts'
+import { untilAborted } from '../../util/until-aborted.ts'
+import { LIMITS, readBody } from '../body/limits.ts'
 import {
   basicAuthorization,
   type Credentials,
   type CredentialSource,
   isLogin,
 } from '../credentials/credentials.ts'
-import { type Bounded, waitFor } from '../net/with-timeout.ts'
 import { failure, invalidAnswer, refusal } from '../failures.ts'
-import { LIMITS, readBody } from '../body/limits.ts'
+import type { WithTimeout } from '../net/with-timeout.ts'
+import { discard, type Transport, type UpstreamRequest, type UpstreamResponse } from '../requests.ts'
 
-/** Where and for what to ask for a token: distribution's docs/content/spec/auth/token.md. */
+/** Where to ask for a token, and for what: distribution's docs/content/spec/auth/token.md. */
 export interface TokenRequest {
   readonly realm: URL
   readonly service?: string
+  /** The repository whose credentials are shown to the realm. */
+  readonly repository?: string
   readonly scopes: readonly string[]
 }
 
 export interface TokenSource {
-  /** A token that is believed to be good. `refused` is one that upstream just refused: another is fetched if it is still the newest. */
+  /**
+   * Returns a token that is believed to be valid. `refused` is a token that the upstream has just refused: if
+   * it is still the newest, another one is fetched. `signal` ends the caller's own wait only.
+   */
   get(request: TokenRequest, options?: { refused?: string; signal?: AbortSignal }): Promise<string>
 }
 
 export interface TokenSourceOptions {
   readonly upstream: string
-  readonly ask: Ask
-  /** Of the request itself, whose answer is shared by all who wait. */
-  readonly bounded: Bounded
+  readonly transport: Transport
+  /** The deadline of a token request, which all waiting callers share. */
+  readonly withTimeout: WithTimeout
   readonly credentials: CredentialSource
-  /** Milliseconds that never go back. */
+  /** Monotonic clock, in milliseconds. */
   readonly now?: () => number
 }
 
@@ -38,57 +46,60 @@ interface Token {
   readonly expiresAt: number
 }
 
+/** Seconds. */
 const MIN_LIFETIME = 60
 const MAX_LIFETIME = 3600
-/** The last part of a token's life, in which another one is fetched while this one still serves. */
+/** A token is renewed in the background during this last part of its life. */
 const REFRESH_AHEAD = 0.1
+/** Bytes. Node refuses headers over 16 KiB, as most registries do. */
+const MAX_TOKEN = 16 * 1024
+/** Bytes of all tokens of one upstream, with their keys. */
+const MAX_CACHE = 8 * 1024 * 1024
 
-/** Tokens by realm, service and scope. However many wait for the same token, one request is on its way. */
-export function tokenSource({
-  upstream,
-  ask,
-  bounded,
-  credentials,
-  now = () => performance.now(),
-}: TokenSourceOptions): TokenSource {
-  const tokens = new LRUCache<string, Token>({ max: 10_000 })
-  const running = new Map<string, Promise<Token>>()
+/**
+ * Tokens by realm, service and scope. One request is on its way for each, however many callers wait for it.
+ */
+export function tokenSource(options: TokenSourceOptions): TokenSource {
+  const { upstream, transport, withTimeout, credentials, now = () => performance.now() } = options
+  const tokens = new LRUCache<string, Token>({
+    maxSize: MAX_CACHE,
+    sizeCalculation: ({ text }, key) => text.length + key.length + 200,
+  })
+  const flights = singleFlight<Token>()
 
-  const renew = (key: string, request: TokenRequest): Promise<Token> => {
-    const present = running.get(key)
-    if (present !== undefined) return present
-    const fetched = bounded((signal) => fetchToken(request, signal))
-      .then((token) => {
-        tokens.set(key, token)
-        return token
-      })
-      .finally(() => running.delete(key))
-    running.set(key, fetched)
-    return fetched
+  const renew = async (key: string, request: TokenRequest, signal?: AbortSignal): Promise<Token> => {
+    const fetchAndKeep = async (): Promise<Token> => {
+      const token = await withTimeout((signal) => fetchToken(request, signal))
+      tokens.set(key, token)
+      return token
+    }
+    return (await flights.run(key, fetchAndKeep, signal)).value
   }
 
-  /** Where the realm refuses the credentials and there are newer ones, those are tried, once. */
-  const askRealm = async (request: TokenRequest, signal: AbortSignal): Promise<Answer> => {
-    const login = await waitFor(credentials(), signal)
-    const answer = await ask({ ...tokenQuestion(request, login), signal })
-    if (answer.status !== 401 || login === undefined) return answer
-    const newer = await waitFor(credentials(login), signal).catch((error: unknown) => {
-      discard(answer)
+  /** If the realm refuses the credentials and there are newer ones, these are shown once. */
+  const askRealm = async (token: TokenRequest, signal: AbortSignal): Promise<UpstreamResponse> => {
+    const { repository } = token
+    const login = await untilAborted(credentials({ repository }), signal)
+    const response = await transport({ ...realmRequest(token, login), signal })
+    if (response.status !== 401 || login === undefined) return response
+    const newest = credentials({ repository, refused: login })
+    const newer = await untilAborted(newest, signal).catch((error: unknown) => {
+      discard(response)
       throw error
     })
-    if (newer === login) return answer
-    discard(answer)
-    return ask({ ...tokenQuestion(request, newer), signal })
+    if (newer === login) return response
+    discard(response)
+    return transport({ ...realmRequest(token, newer), signal })
   }
 
   const fetchToken = async (request: TokenRequest, signal: AbortSignal): Promise<Token> => {
-    const answer = await askRealm(request, signal)
-    if (answer.status >= 300 && answer.status < 400) {
-      discard(answer)
-      throw invalidAnswer(upstream, 'the token realm redirects', answer.status)
+    const response = await askRealm(request, signal)
+    if (response.status >= 300 && response.status < 400) {
+      discard(response)
+      throw invalidAnswer(upstream, 'the token realm redirects', response.status)
     }
-    if (answer.status !== 200) throw await refusal(upstream, answer)
-    const body = await readBody(answer, LIMITS.token).catch((error: unknown) => {
+    if (response.status !== 200) throw await refusal(upstream, response)
+    const body = await readBody(response, LIMITS.token).catch((error: unknown) => {
       throw failure(upstream, error)
     })
     const parsed = parseToken(body)
@@ -106,9 +117,9 @@ export function tokenSource({
       const key = tokenUrl(request).href
       const token = tokens.get(key)
       if (token === undefined || token.text === refused || now() >= token.expiresAt) {
-        return (await waitFor(renew(key, request), signal)).text
+        return (await renew(key, request, signal)).text
       }
-      // Should this fail, the token at hand is still good, and whoever comes after its end is told why.
+      // If this fails the present token is still valid, and the first caller after its end is told why.
       if (now() >= token.refreshAt) renew(key, request).catch(() => {})
       return token.text
     },
@@ -116,14 +127,14 @@ export function tokenSource({
 }
 
 /**
- * GET with the login, as docs/content/spec/auth/token.md has it; for an identity token the POST of oauth.md there, which is the
- * only way in that it opens.
+ * GET with the login, as docs/content/spec/auth/token.md defines it. An identity token is only accepted by
+ * the POST of oauth.md in the same folder.
  */
-function tokenQuestion(request: TokenRequest, credentials: Credentials | undefined): Question {
-  const { realm, service, scopes } = request
+function realmRequest(token: TokenRequest, credentials: Credentials | undefined): UpstreamRequest {
+  const { realm, service, scopes } = token
   if (credentials === undefined || isLogin(credentials)) {
     const headers = credentials && { authorization: basicAuthorization(credentials) }
-    return { kind: 'token', method: 'GET', url: tokenUrl(request), ...(headers && { headers }) }
+    return { kind: 'token', method: 'GET', url: tokenUrl(token), ...(headers && { headers }) }
   }
   const form = new URLSearchParams({ grant_type: 'refresh_token', client_id: 'entrepot' })
   if (service !== undefined) form.set('service', service)
@@ -141,21 +152,19 @@ function tokenUrl({ realm, service, scopes }: TokenRequest): URL {
 }
 
 /**
- * `token`, or `access_token` as OAuth 2 calls it, and `expires_in` seconds, 60 where it is missing or absurdly short, at most
- * an hour. `issued_at` is not looked at: clocks differ, and a token that ends early is renewed when it is refused.
+ * Reads `token`, or `access_token` as OAuth 2 names it, and `expires_in` in seconds: 60 where it is missing
+ * or absurdly short, at most an hour. `issued_at` is ignored, because clocks differ; a token that expires
+ * early is renewed when it is refused.
  *
- * @returns what is wrong with it, where something is.
+ * @returns a description of what is wrong with it, where something is.
  */
 function parseToken(body: Buffer | undefined): { token: string; lifetime: number } | string {
   if (body === undefined) return 'token answer too long'
-  let answer: { token?: unknown; access_token?: unknown; expires_in?: unknown } | null
-  try {
-    answer = JSON.parse(body.toString()) as typeof answer
-  } catch {
-    return 'token answer is not JSON'
-  }
-  const token = answer?.token || answer?.access_token
+  const answer = parseJsonObject(body)
+  if (answer === undefined) return 'token answer is not a JSON object'
+  const token = answer['token'] || answer['access_token']
   if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token)) return 'token answer without a token'
-  const expiresIn = Number(answer?.expires_in)
+  if (token.length > MAX_TOKEN) return `token longer than ${MAX_TOKEN} bytes`
+  const expiresIn = Number(answer['expires_in'])
   return { token, lifetime: Math.min(Math.max(expiresIn || 0, MIN_LIFETIME), MAX_LIFETIME) }
 }

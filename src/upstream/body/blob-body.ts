@@ -1,16 +1,16 @@
-import { parseContentRange } from './content-range.ts'
-import type { UpstreamTelemetry } from '../../ports/telemetry.ts'
 import type { BlobBody } from '../../ports/upstream.ts'
-import { type Answer, headerOf } from '../requests.ts'
-import { ChunkIterator } from './chunk-iterator.ts'
-import type { MinorGc } from './minor-gc.ts'
 import { failure } from '../failures.ts'
+import { headerOf, type UpstreamResponse } from '../requests.ts'
+import { ChunkIterator } from './chunk-iterator.ts'
+import { parseContentRange } from './content-range.ts'
 
-/** Where the bytes of a 200 or 206 belong, or what contradicts itself in its headers. */
-export function placeOf(answer: Answer): Pick<BlobBody, 'start' | 'total'> | { readonly problem: string } {
-  const length = lengthOf(answer)
-  if (answer.status === 200) return { start: 0, ...(length !== undefined && { total: length }) }
-  const range = parseContentRange(headerOf(answer, 'content-range'))
+type Place = Pick<BlobBody, 'start' | 'total'>
+
+/** The position of the bytes of a 200 or 206, or the contradiction in its headers. */
+export function placeOf(response: UpstreamResponse): Place | { readonly problem: string } {
+  const length = lengthOf(response)
+  if (response.status === 200) return { start: 0, ...(length !== undefined && { total: length }) }
+  const range = parseContentRange(headerOf(response, 'content-range'))
   if (range === undefined) return { problem: 'partial content without its range' }
   const { start, end, total } = range
   if (
@@ -23,31 +23,27 @@ export function placeOf(answer: Answer): Pick<BlobBody, 'start' | 'total'> | { r
   return { start, ...(total !== undefined && { total }) }
 }
 
-/** `Content-Length`; undefined when the length is not said. */
-export function lengthOf(answer: Answer): number | undefined {
-  const length = headerOf(answer, 'content-length')
+/** `Content-Length`, or undefined where the response does not state its length. */
+export function lengthOf(response: UpstreamResponse): number | undefined {
+  const length = headerOf(response, 'content-length')
   return length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined
 }
 
-/** The body of an answer that was looked at already; nobody else reads it. */
+/** The body of a response whose headers were checked. `received` is told the size of every chunk. */
 export function blobBody(
   upstream: string,
-  answer: Answer,
-  place: Pick<BlobBody, 'start' | 'total'>,
-  telemetry: UpstreamTelemetry,
-  received: MinorGc,
+  response: UpstreamResponse,
+  place: Place,
+  received: (bytes: number) => void,
 ): BlobBody {
-  const etag = headerOf(answer, 'etag')
+  const etag = headerOf(response, 'etag')
   return {
     ...place,
     ...(etag?.startsWith('"') && { etag }),
-    ranges: answer.status === 206 || headerOf(answer, 'accept-ranges') === 'bytes',
+    ranges: response.status === 206 || headerOf(response, 'accept-ranges') === 'bytes',
     [Symbol.asyncIterator]() {
-      answer.body.on('data', ({ length }: Buffer) => {
-        telemetry.received(upstream, length)
-        received(length)
-      })
-      return new ChunkIterator(answer.body, (error) => failure(upstream, error))
+      response.body.on('data', ({ length }: Buffer) => received(length))
+      return new ChunkIterator(response.body, (error) => failure(upstream, error))
     },
   }
 }

@@ -4,21 +4,22 @@ import type { Readable } from 'node:stream'
 const WAITING = 4
 
 /**
- * A stream's chunks as they came. Its own iterator joins what has gathered, which copies every byte once more, and a generator
- * around it costs more promises than a chunk is worth; there are eight thousand chunks in a layer of 512 MiB.
+ * The chunks of a stream as they arrived. The stream's own iterator joins chunks, which copies every byte
+ * once more, and a generator around it costs more promises than a chunk is worth: a layer of 512 MiB has
+ * eight thousand chunks.
  *
- * @param failed makes the error that the reader gets of the one that ended the stream.
+ * @param toError makes the error for the reader from the one that ended the stream.
  */
 export class ChunkIterator implements AsyncIterator<Buffer, undefined> {
   readonly #body: Readable
-  readonly #failed: (error: unknown) => unknown
+  readonly #toError: (error: unknown) => unknown
   readonly #chunks: Buffer[] = []
   #reader: PromiseWithResolvers<IteratorResult<Buffer, undefined>> | undefined
   #end: { readonly failure?: unknown } | undefined
 
-  constructor(body: Readable, failed: (error: unknown) => unknown) {
+  constructor(body: Readable, toError: (error: unknown) => unknown) {
     this.#body = body
-    this.#failed = failed
+    this.#toError = toError
     if (body.errored !== null) this.#finish({ failure: body.errored })
     else {
       body
@@ -29,7 +30,7 @@ export class ChunkIterator implements AsyncIterator<Buffer, undefined> {
     }
   }
 
-  /** One at a time. */
+  /** Must not be called again before its promise settles. */
   next(): Promise<IteratorResult<Buffer, undefined>> {
     const value = this.#chunks.shift()
     if (value !== undefined) {
@@ -42,7 +43,7 @@ export class ChunkIterator implements AsyncIterator<Buffer, undefined> {
     return promise
   }
 
-  /** Closes the connection, unless the body has come to its end. */
+  /** Closes the connection unless the body has ended. */
   return(): Promise<IteratorResult<Buffer, undefined>> {
     this.#chunks.length = 0
     this.#body.destroy()
@@ -57,7 +58,7 @@ export class ChunkIterator implements AsyncIterator<Buffer, undefined> {
     } else if (this.#chunks.push(value) >= WAITING) this.#body.pause()
   }
 
-  /** Only the first of what ends a stream counts. */
+  /** The first event that ends the stream counts. */
   #finish(end: { readonly failure?: unknown }): void {
     this.#end ??= end
     this.#settle(this.#end)
@@ -66,7 +67,7 @@ export class ChunkIterator implements AsyncIterator<Buffer, undefined> {
   #settle(end: { readonly failure?: unknown }): void {
     const reader = this.#reader
     this.#reader = undefined
-    if ('failure' in end) reader?.reject(this.#failed(end.failure))
+    if ('failure' in end) reader?.reject(this.#toError(end.failure))
     else reader?.resolve({ done: true, value: undefined })
   }
 }

@@ -1,4 +1,7 @@
-/** The parts of `Content-Range: bytes a-b/total`, or undefined when it is anything else; `total` is undefined for `*`. */
+/**
+ * Parses `Content-Range: bytes a-b/total`. `total` is undefined for `*`. Returns undefined for all other
+ * text.
+ */
 export function parseContentRange(
   header: string | undefined,
 ): { start: number; end: number; total?: number } | undefined {

@@ -1,22 +1,25 @@
-import { type Answer, headerOf } from '../requests.ts'
+import { jsonObject, parseJsonObject } from '../../util/json-object.ts'
+import { headerOf, type UpstreamResponse } from '../requests.ts'
 
 const MiB = 1024 * 1024
 
-/** The largest bodies we take into memory, in bytes. */
+/** The largest bodies that are read into memory, in bytes. */
 export const LIMITS = {
-  /** What registries have to accept (distribution-spec v1.1.1 "Pushing Manifests"), and what clients read. */
+  /** The size registries must accept (distribution-spec v1.1.1 "Pushing Manifests") and clients read. */
   manifest: 4 * MiB,
-  /** Some registries list every tag at once. */
+  /** Some registries list every tag in one response. */
   tags: 16 * MiB,
   token: MiB,
-  /** Of an error its code is all we want. */
+  /** Only the code of an error is used. */
   error: 64 * 1024,
 } as const
 
-/** @returns undefined when the body is, or says it is, longer than `limit` bytes; its connection is then closed. */
-export async function readBody(answer: Answer, limit: number): Promise<Buffer | undefined> {
-  const { body } = answer
-  if (Number(headerOf(answer, 'content-length') ?? 0) > limit) {
+/**
+ * Returns undefined when the body is, or claims to be, longer than `limit` bytes, and closes its connection.
+ */
+export async function readBody(response: UpstreamResponse, limit: number): Promise<Buffer | undefined> {
+  const { body } = response
+  if (Number(headerOf(response, 'content-length') ?? 0) > limit) {
     body.destroy()
     return undefined
   }
@@ -30,15 +33,18 @@ export async function readBody(answer: Answer, limit: number): Promise<Buffer | 
   return Buffer.concat(chunks, size)
 }
 
-/** The first code of a distribution-spec error body, `TOOMANYREQUESTS`; undefined when there is none. Never throws. */
-export async function errorCodeOf(answer: Answer): Promise<string | undefined> {
+/**
+ * The first code of a distribution-spec error body, such as `TOOMANYREQUESTS`. Undefined where there is none.
+ * Never throws.
+ */
+export async function errorCodeOf(response: UpstreamResponse): Promise<string | undefined> {
   try {
-    const body = await readBody(answer, LIMITS.error)
-    const { errors } = JSON.parse(body?.toString() ?? '{}') as { errors?: { code?: unknown }[] }
-    const code = errors?.[0]?.code
+    const body = await readBody(response, LIMITS.error)
+    const errors = parseJsonObject(body ?? '')?.['errors']
+    const code = Array.isArray(errors) ? jsonObject(errors[0])?.['code'] : undefined
     return typeof code === 'string' && /^[A-Z_]{1,40}$/.test(code) ? code : undefined
   } catch {
-    // Whatever stands in an error body, the status has been said already.
+    // The body broke off. The status, which decides, is known.
     return undefined
   }
 }

@@ -1,3 +1,4 @@
+import { parseJsonObject } from '../../util/json-object.ts'
 import {
   DOCKER_LIST,
   DOCKER_MANIFEST,
@@ -9,15 +10,15 @@ import {
 } from '../../oci/media-types.ts'
 
 /**
- * The one media type a manifest may be stored and served under, or what contradicts itself in it (CVE-2021-41190): bytes that
- * are an image to one reader and an index to another are neither.
+ * The media type a manifest is stored and served under, or the contradiction in it (CVE-2021-41190): bytes
+ * that one client reads as an image and another as an index are refused.
  */
 export function mediaTypeOf(
   body: Buffer,
   contentType: string | undefined,
 ): { readonly mediaType: string } | { readonly problem: string } {
-  const document = parse(body)
-  if (document === undefined) return { problem: 'manifest is no JSON object' }
+  const document = parseJsonObject(body)
+  if (document === undefined) return { problem: 'manifest is not a JSON object' }
   const isIndex = 'manifests' in document
   const isImage = 'layers' in document || 'fsLayers' in document
   if (isIndex && isImage) return { problem: 'manifest is both image and index' }
@@ -30,7 +31,7 @@ export function mediaTypeOf(
   const mediaType = sent ?? essenceOf(stated) ?? inferred(document)
   if (mediaType === undefined) return { problem: 'manifest without a media type' }
   const isOther = isIndex ? IMAGES.has(mediaType) : isImage && INDEXES.has(mediaType)
-  // The type is stored with the bytes, which other repositories and upstreams share: what bytes do not say nobody may make up.
+  // Other repositories share the bytes and their type, so the type must follow from the bytes.
   const isMadeUp = stated === undefined && !(typesOf(document)?.has(mediaType) ?? true)
   if (isOther || isMadeUp) return { problem: 'manifest is not what its media type says' }
   return { mediaType }
@@ -41,27 +42,17 @@ const MANIFESTS = new Set([OCI_MANIFEST, DOCKER_MANIFEST])
 const SCHEMA1 = new Set([DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED])
 const IMAGES = MANIFESTS.union(SCHEMA1)
 
-/** What a document may be that does not say; undefined: anything. */
+/** The types that a document without `mediaType` may have. Undefined: any. */
 function typesOf(document: object): ReadonlySet<string> | undefined {
   if ('manifests' in document) return INDEXES
   if ('layers' in document) return MANIFESTS
   return 'fsLayers' in document ? SCHEMA1 : undefined
 }
 
-/** Only the OCI types may leave `mediaType` out, and schema 1, which never had it. */
+/** Only the OCI types may omit `mediaType`, and schema 1, which never had it. */
 function inferred(document: Record<string, unknown>): string | undefined {
   if ('manifests' in document) return OCI_INDEX
   if ('layers' in document) return OCI_MANIFEST
   if ('fsLayers' in document) return 'signatures' in document ? DOCKER_SCHEMA1_SIGNED : DOCKER_SCHEMA1
   return undefined
-}
-
-function parse(body: Buffer): Record<string, unknown> | undefined {
-  try {
-    const document: unknown = JSON.parse(body.toString())
-    const isObject = typeof document === 'object' && document !== null && !Array.isArray(document)
-    return isObject ? (document as Record<string, unknown>) : undefined
-  } catch {
-    return undefined
-  }
 }

@@ -3,7 +3,10 @@ import { type Digest, digestOf } from '../../oci/digest.ts'
 import { mediaTypeOf } from './manifest-check.ts'
 import { digestedBytes } from './signed-manifest.ts'
 
-/** A manifest out of what came, or what is wrong with it. Its digest is of the algorithm of `expected`, where that is given. */
+/**
+ * Makes a verified manifest from a body, or names its problem. The digest uses the algorithm of `expected`,
+ * where it is given.
+ */
 export function manifestOf(
   body: Buffer,
   contentType: string | undefined,
@@ -12,7 +15,7 @@ export function manifestOf(
   if (body.length === 0) return { problem: 'empty manifest' }
   const digested = digestedBytes(body, contentType)
   if (digested === undefined) return { problem: 'manifest with a malformed signature' }
-  // Some registries keep signed manifests under the hash of all their bytes.
+  // Some registries store signed manifests under the hash of the whole body.
   const digest = digestOf(body, expected) === expected ? expected : digestOf(digested, expected)
   if (expected !== undefined && digest !== expected) return { problem: 'manifest with another digest' }
   const type = mediaTypeOf(body, contentType)

@@ -1,9 +1,10 @@
 import { DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED, essenceOf } from '../../oci/media-types.ts'
 
 /**
- * The bytes whose hash is a manifest's digest: the body, but for signed schema 1 the payload under its signatures. Each
- * signature's `protected` header says how long the payload's own part of the body is (`formatLength`) and how it went on
- * (`formatTail`): distribution's docs/content/spec/deprecated-schema-v1.md "Signed Manifests".
+ * The bytes whose hash is a manifest's digest: the body, but for signed schema 1 the payload under its
+ * signatures. Each signature's `protected` header says how long the payload's own part of the body is
+ * (`formatLength`) and how it went on (`formatTail`): distribution's
+ * docs/content/spec/deprecated-schema-v1.md "Signed Manifests".
  *
  * @returns undefined when it claims to be signed and is not so well-formed.
  */

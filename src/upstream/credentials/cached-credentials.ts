@@ -1,30 +1,34 @@
 import { type Credentials, sameCredentials } from './credentials.ts'
 
-export interface RememberedOptions {
-  readonly ask: () => Promise<Credentials | undefined>
-  /** Told of every failure while the last good ones are still used. */
+export interface CachedCredentialsOptions {
+  readonly fetch: () => Promise<Credentials | undefined>
+  /** Called for every failure while the last valid credentials stay in use. */
   readonly failed: (problem: unknown) => void
-  /** Milliseconds that never go back. */
+  /** Monotonic clock, in milliseconds. */
   readonly now: () => number
 }
 
-/** Helpers do not say how long what they give is good: they are asked anew after this. Milliseconds. */
+/**
+ * Milliseconds. Helpers do not say how long their answer is valid, so it is fetched again after this time.
+ */
 const REFRESH_AFTER = 5 * 60_000
-/** How soon one is asked again that failed, or whose answer was refused. Denials are not to start a program each. */
-const AGAIN_AFTER = 5_000
+/**
+ * Milliseconds after a failure or a refusal before another fetch. A denial must not start a program each
+ * time.
+ */
+const RETRY_AFTER = 5_000
 
 /**
- * Credentials that are costly to get: one question is on its way however many wait. Old ones are used while new ones are asked
- * for, and kept while that fails; nobody waits for a helper that hangs, unless upstream has refused what it gave last.
- *
- * @returns a function that answers undefined where `ask` does.
+ * Caches credentials that are costly to fetch. One fetch runs at a time. The present credentials stay in use
+ * while newer ones are fetched, and when that fails. A caller waits for a fetch only if there are no
+ * credentials, or the upstream refused them.
  */
-export function rememberedCredentials(
-  options: RememberedOptions,
+export function cachedCredentials(
+  options: CachedCredentialsOptions,
 ): (refused?: Credentials) => Promise<Credentials | undefined> {
-  const { ask, failed, now } = options
+  const { fetch, failed, now } = options
   let good: Credentials | undefined
-  let askedAt = -Infinity
+  let fetchedAt = -Infinity
   let problem: unknown
   let running: Promise<void> | undefined
 
@@ -32,24 +36,24 @@ export function rememberedCredentials(
 
   async function renew(): Promise<void> {
     try {
-      const found = await ask()
+      const found = await fetch()
       if (!sameCredentials(found, good)) good = found
       problem = undefined
     } catch (error) {
       problem = error
       if (good !== undefined) failed(error)
     } finally {
-      askedAt = now()
+      fetchedAt = now()
     }
   }
 
   return async (refused) => {
-    const age = now() - askedAt
+    const age = now() - fetchedAt
     if (good !== undefined && good !== refused) {
-      if (age >= (problem === undefined ? REFRESH_AFTER : AGAIN_AFTER)) void refresh()
+      if (age >= (problem === undefined ? REFRESH_AFTER : RETRY_AFTER)) void refresh()
       return good
     }
-    if (running !== undefined || age >= AGAIN_AFTER) await refresh()
+    if (running !== undefined || age >= RETRY_AFTER) await refresh()
     if (problem !== undefined) throw problem
     return good
   }

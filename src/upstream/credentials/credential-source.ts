@@ -1,41 +1,44 @@
+import { cachedCredentials } from './cached-credentials.ts'
 import { askHelper } from './credential-helper.ts'
 import { CredentialProblem, withoutCredentials } from './credential-problem.ts'
 import type { Credentials, CredentialSource } from './credentials.ts'
 import { type DockerConfigEntry, parseDockerConfig, serverName } from './docker-config.ts'
-import { rememberedCredentials } from './cached-credentials.ts'
-import { watchedFile } from './reloading-file.ts'
+import { helperEnvironment } from './helper-environment.ts'
+import { reloadingFile } from './reloading-file.ts'
 
 export interface CredentialSourceOptions {
   /** Named in errors. */
   readonly upstream: string
-  /** Of the registry: helpers and Docker's config.json go by its host. */
+  /** Of the registry. Helpers and Docker's config.json know it by its host. */
   readonly url: string
-  /** At most one of these three. A password that comes from a file is read from it again when the file changes. */
+  /** At most one of these three is set. The password is read again when `passwordFile` changes. */
   readonly login?: { readonly username: string; readonly password: string; readonly passwordFile?: string }
   readonly helper?: string
   /** Path of a config.json. */
   readonly dockerConfig?: string
-  /** What helpers run with. */
+  /** The environment of this process; helpers get a part of it. */
   readonly env: NodeJS.ProcessEnv
-  /** Ends helpers that run. */
+  /** Ends running helpers. */
   readonly signal: AbortSignal
-  /** Told when old credentials are used because new ones cannot be had. */
+  /** Called when old credentials stay in use because new ones cannot be had. */
   readonly failed: (problem: unknown) => void
-  /** Milliseconds that never go back. */
+  /** Monotonic clock, in milliseconds. */
   readonly now?: () => number
 }
 
-/** Where an upstream's credentials come from, as configured; nothing is read or run before they are asked for. */
+/** The configured source of an upstream's credentials. It reads and runs nothing before its first call. */
 export function credentialSource(options: CredentialSourceOptions): CredentialSource {
   const { upstream } = options
-  const source = sourceOf(options)
-  return (refused) =>
-    source(refused).catch((error: unknown) => {
+  const find = sourceOf(options)
+  return ({ refused }) =>
+    find(refused).catch((error: unknown) => {
       throw withoutCredentials(upstream, error)
     })
 }
 
-function sourceOf(options: CredentialSourceOptions): CredentialSource {
+type Find = (refused: Credentials | undefined) => Promise<Credentials | undefined>
+
+function sourceOf(options: CredentialSourceOptions): Find {
   const { login, helper, dockerConfig } = options
   if (dockerConfig !== undefined) return fromDockerConfig(options, dockerConfig)
   if (helper !== undefined) return required(fromHelper(options, helper), options)
@@ -43,12 +46,8 @@ function sourceOf(options: CredentialSourceOptions): CredentialSource {
   return async () => login
 }
 
-function fromPasswordFile(
-  { failed }: CredentialSourceOptions,
-  username: string,
-  path: string,
-): CredentialSource {
-  const read = watchedFile<Credentials>({
+function fromPasswordFile({ failed }: CredentialSourceOptions, username: string, path: string): Find {
+  const read = reloadingFile<Credentials>({
     path,
     what: 'password file',
     parse: (text) => (text.trim() === '' ? undefined : { username, password: text.trim() }),
@@ -57,21 +56,22 @@ function fromPasswordFile(
   return (refused) => read(refused !== undefined)
 }
 
-function fromHelper(options: CredentialSourceOptions, name: string): CredentialSource {
-  const { env, signal, failed, now = () => performance.now() } = options
+function fromHelper(options: CredentialSourceOptions, name: string): Find {
+  const { signal, failed, now = () => performance.now() } = options
+  const env = helperEnvironment(options.env)
   const server = serverName(new URL(options.url))
-  return rememberedCredentials({ ask: () => askHelper({ name, server, env, signal }), failed, now })
+  return cachedCredentials({ fetch: () => askHelper({ name, server, env, signal }), failed, now })
 }
 
-function fromDockerConfig(options: CredentialSourceOptions, path: string): CredentialSource {
+function fromDockerConfig(options: CredentialSourceOptions, path: string): Find {
   const url = new URL(options.url)
-  const read = watchedFile<DockerConfigEntry>({
+  const read = reloadingFile<DockerConfigEntry>({
     path,
     what: 'docker config',
     parse: (text) => parseDockerConfig(text, url),
     failed: options.failed,
   })
-  const helpers = new Map<string, CredentialSource>()
+  const helpers = new Map<string, Find>()
   const ask = (name: string, refused: Credentials | undefined): Promise<Credentials | undefined> => {
     const known = helpers.get(name) ?? fromHelper(options, name)
     helpers.set(name, known)
@@ -84,11 +84,11 @@ function fromDockerConfig(options: CredentialSourceOptions, path: string): Crede
   }, options)
 }
 
-/** Who configures a source means to be known: a registry that it does not have is a mistake, and not somebody without a name. */
-function required(source: CredentialSource, { url }: CredentialSourceOptions): CredentialSource {
+/** A configured source that does not know the registry is a mistake, and no reason to be anonymous. */
+function required(find: Find, { url }: CredentialSourceOptions): Find {
   return async (refused) => {
-    const found = await source(refused)
-    if (found === undefined) throw new CredentialProblem(`there are no credentials for ${new URL(url).host}`)
+    const found = await find(refused)
+    if (found === undefined) throw new CredentialProblem(`no credentials found for ${new URL(url).host}`)
     return found
   }
 }

@@ -1,4 +1,4 @@
-/** What we show to be let in: a login, or what `docker login` got for one, good for nothing but to be exchanged for tokens. */
+/** A login, or the identity token that `docker login` got for one, which can only be exchanged for tokens. */
 export type Credentials = Login | { readonly identityToken: string }
 
 interface Login {
@@ -6,14 +6,21 @@ interface Login {
   readonly password: string
 }
 
+export interface CredentialQuery {
+  /** The repository that is about to be read, as the upstream names it. */
+  readonly repository?: string
+  /** Credentials that the upstream has just refused. The source looks for newer ones. */
+  readonly refused?: Credentials
+}
+
 /**
- * Asked whenever credentials are to be sent, so that they may change. `refused` are those that upstream has just refused: newer
- * ones are looked for. The same object is given as long as they are the same. undefined = anonymous, because nothing else is
- * configured.
+ * Called whenever credentials are about to be sent, because they may have changed. Returns the same object as
+ * long as the credentials are the same, and undefined (anonymous) only where none are configured.
  *
- * @throws RegistryError UPSTREAM_UNAVAILABLE when the configured ones cannot be had: never anonymous instead.
+ * @throws RegistryError UPSTREAM_UNAVAILABLE when the configured credentials cannot be had. Never falls back
+ * to anonymous.
  */
-export type CredentialSource = (refused?: Credentials) => Promise<Credentials | undefined>
+export type CredentialSource = (query: CredentialQuery) => Promise<Credentials | undefined>
 
 export function isLogin(credentials: Credentials): credentials is Login {
   return 'username' in credentials
@@ -31,7 +38,7 @@ export function basicAuthorization({ username, password }: Login): string {
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
 }
 
-/** As helpers and Docker's config.json write it: the user `<token>` stands for an identity token. */
+/** Reads a login as helpers and Docker's config.json write it: the user `<token>` marks an identity token. */
 export function credentialsOf(username: string, secret: string): Credentials {
   return username === '<token>' ? { identityToken: secret } : { username, password: secret }
 }

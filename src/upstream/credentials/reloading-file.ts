@@ -1,29 +1,30 @@
 import { readFile, stat } from 'node:fs/promises'
 import { CredentialProblem } from './credential-problem.ts'
 
-export interface WatchedFileOptions<T> {
+export interface ReloadingFileOptions<T> {
   readonly path: string
-  /** What it is, for those who are told that it cannot be used: `password file`. */
+  /** What the file is, in messages: `password file`. */
   readonly what: string
-  /** undefined when the text is of no use, as while somebody is writing it. */
+  /** Returns undefined for a text that cannot be used, such as a half-written file. */
   readonly parse: (text: string) => T | undefined
-  /** Told when what was last read is given since what is there now cannot be used; once until that changes. */
+  /** Called once when the file cannot be used any more and its last value stays in use. */
   readonly failed: (problem: Error) => void
 }
 
 /**
- * A file that may change: looked at on every use (stat) and read when it is another one, or with `again`. The value is the same
- * object as long as the text is the same. While the file is gone or of no use, what was last read is still given.
+ * Reads a file that may change. Every call checks the file (stat), and reads it when it has changed or
+ * `again` is true. The value is the same object as long as the text is the same. While the file is gone or
+ * unusable the last value stays in use.
  *
- * @throws CredentialProblem when it never was of use
+ * @throws CredentialProblem when the file was never usable
  */
-export function watchedFile<T>(options: WatchedFileOptions<T>): (again: boolean) => Promise<T> {
+export function reloadingFile<T>(options: ReloadingFileOptions<T>): (again: boolean) => Promise<T> {
   const { path, what, parse, failed } = options
   let known: { readonly stamp: string; readonly text: string; readonly value: T } | undefined
   let told: string | undefined
 
   const read = async (again: boolean): Promise<T> => {
-    // Before the text, so that a change in between is seen the next time.
+    // Before the text, so that the next call sees a change in between.
     const { mtimeNs, ctimeNs, ino, size } = await stat(path, { bigint: true })
     const stamp = [mtimeNs, ctimeNs, ino, size].join()
     if (known?.stamp === stamp && !again) return known.value

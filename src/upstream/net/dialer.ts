@@ -16,12 +16,17 @@ export interface DialerOptions {
   readonly trusted: ReadonlySet<string>
   /** Other hosts, redirect targets and token realms, may have private addresses too. */
   readonly allowPrivate: boolean
-  /** Names that go through a proxy are resolved there: of those it is only seen whether they are addresses, or this machine. */
+  /**
+   * Names that go through a proxy are resolved there: of those it is only seen whether they are addresses, or
+   * this machine.
+   */
   readonly proxyFor?: ProxyFor
   readonly lookup?: LookupFunction
 }
 
-/** Refused before a packet was sent: an upstream must not make us reach into the network we stand in (SSRF). */
+/**
+ * Refused before a packet was sent: an upstream must not make us reach into the network we stand in (SSRF).
+ */
 class PrivateAddressError extends Error {
   override readonly name = 'PrivateAddressError'
   readonly code = 'PRIVATE_ADDRESS'
@@ -66,7 +71,10 @@ export function dialledAs(url: URL): string {
   return `${url.hostname.replaceAll(/^\[|\]$/g, '')}:${port}`
 }
 
-/** A name with one private address among public ones is refused as a whole: which of them is dialled is not ours to say. */
+/**
+ * A name with one private address among public ones is refused as a whole: which of them is dialled is not
+ * ours to say.
+ */
 function guarded(lookup: LookupFunction): LookupFunction {
   return (hostname, options, callback) =>
     lookup(hostname, { ...options, all: true }, (error, addresses) => {
@@ -79,8 +87,9 @@ function guarded(lookup: LookupFunction): LookupFunction {
 }
 
 /**
- * Loopback, private, link-local (cloud metadata), shared, benchmark, multicast, unspecified, and what carries an IPv4 address in
- * another way than `::ffff:` (compatible, translated, NAT64, Teredo, 6to4): IANA special-purpose registries.
+ * Loopback, private, link-local (cloud metadata), shared, benchmark, multicast, unspecified, and what carries
+ * an IPv4 address in another way than `::ffff:` (compatible, translated, NAT64, Teredo, 6to4): IANA
+ * special-purpose registries.
  */
 const PRIVATE = `
   0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.88.99.0/24 192.168.0.0/16

@@ -12,8 +12,9 @@ export interface Target {
 export type ProxyFor = (target: Target) => URL | undefined
 
 /**
- * Reads `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, in lower case or upper, as curl and Go do. NO_PROXY has names, which stand for
- * their subdomains too, addresses, subnets and `*`, each with or without a port; this machine is never reached through a proxy.
+ * Reads `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, in lower case or upper, as curl and Go do. NO_PROXY has
+ * names, which stand for their subdomains too, addresses, subnets and `*`, each with or without a port; this
+ * machine is never reached through a proxy.
  *
  * @throws Error that names the variable and not what it holds
  */

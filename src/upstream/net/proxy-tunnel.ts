@@ -15,9 +15,9 @@ class ProxyError extends Error {
 }
 
 /**
- * Calls back with a connection to `authority` (`host:port`) through an HTTP proxy: CONNECT (RFC 9110 section 9.3.6), with the
- * proxy's own credentials where its URL has some. Also for http, so that the proxy sees nothing of what is asked. Otherwise with
- * an error whose `code` begins with `PROXY_`.
+ * Calls back with a connection to `authority` (`host:port`) through an HTTP proxy: CONNECT (RFC 9110 section
+ * 9.3.6), with the proxy's own credentials where its URL has some. Also for http, so that the proxy sees
+ * nothing of what is asked. Otherwise with an error whose `code` begins with `PROXY_`.
  */
 export function tunnelTo(
   authority: string,

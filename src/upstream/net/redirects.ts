@@ -1,57 +1,65 @@
-import { type Answer, type Ask, discard, headerOf, type Question } from '../requests.ts'
 import { invalidAnswer } from '../failures.ts'
+import {
+  discard,
+  headerOf,
+  type Transport,
+  type UpstreamRequest,
+  type UpstreamResponse,
+} from '../requests.ts'
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308])
 const MAX_HOPS = 5
-/** What storage services say to a signed URL whose time is over. */
+/** Storage services send these for a signed URL that has expired. */
 const EXPIRED = new Set([401, 403, 404, 410])
 
 export interface RedirectOptions {
   readonly upstream: string
-  /** The registry's own. Another port is another authority. */
+  /** The registry's own origin. Another port is another origin. */
   readonly origin: string
-  /** Asks the registry itself, with our credentials. */
-  readonly own: Ask
-  /** Asks anyone else, who gets neither credentials nor cookies. */
-  readonly others: Ask
+  /** Sends requests to the registry itself, with our credentials. */
+  readonly own: Transport
+  /** Sends requests anywhere else, without credentials and cookies. */
+  readonly others: Transport
 }
 
 /**
- * Follows redirects, at most five, never from https to http. A Location is used once and never stored; where a signed one has
- * expired between its making and our use, the registry is asked for another, once.
+ * A transport that follows at most five redirects, never from https to http. A Location is used once and
+ * never stored. If a signed URL has expired before its use, the registry is asked for another one, once.
  */
-export function followRedirects(options: RedirectOptions): Ask {
-  return async (question) => {
-    const answer = await follow(question, options)
-    if (answer.url.origin === options.origin || !EXPIRED.has(answer.status)) return answer
-    discard(answer)
-    return follow(question, options)
+export function followRedirects(options: RedirectOptions): Transport {
+  return async (request) => {
+    const response = await follow(request, options)
+    if (response.url.origin === options.origin || !EXPIRED.has(response.status)) return response
+    discard(response)
+    return follow(request, options)
   }
 }
 
 async function follow(
-  question: Question,
+  request: UpstreamRequest,
   { upstream, origin, own, others }: RedirectOptions,
-): Promise<Answer> {
+): Promise<UpstreamResponse> {
   const seen = new Set<string>()
-  for (let { url } = question; ;) {
+  for (let { url } = request; ;) {
     if (seen.has(url.href)) throw invalidAnswer(upstream, 'redirect loop')
     if (seen.size > MAX_HOPS) throw invalidAnswer(upstream, 'too many redirects')
     seen.add(url.href)
-    const answer = await (url.origin === origin ? own : others)({ ...question, url })
-    if (!REDIRECTS.has(answer.status)) return answer
-    discard(answer)
-    url = targetOf(answer, upstream)
+    const response = await (url.origin === origin ? own : others)({ ...request, url })
+    if (!REDIRECTS.has(response.status)) return response
+    discard(response)
+    url = targetOf(response, upstream)
   }
 }
 
-function targetOf(answer: Answer, upstream: string): URL {
-  const location = headerOf(answer, 'location') ?? ''
-  const target = URL.parse(location, answer.url.href)
-  if (location === '' || target === null) throw invalidAnswer(upstream, 'redirect to nowhere', answer.status)
-  const allowed = answer.url.protocol === 'https:' ? ['https:'] : ['https:', 'http:']
+function targetOf(response: UpstreamResponse, upstream: string): URL {
+  const location = headerOf(response, 'location') ?? ''
+  const target = URL.parse(location, response.url.href)
+  if (location === '' || target === null) {
+    throw invalidAnswer(upstream, 'redirect to nowhere', response.status)
+  }
+  const allowed = response.url.protocol === 'https:' ? ['https:'] : ['https:', 'http:']
   if (!allowed.includes(target.protocol)) {
-    throw invalidAnswer(upstream, `redirect to ${target.protocol}//`, answer.status)
+    throw invalidAnswer(upstream, `redirect to ${target.protocol}//`, response.status)
   }
   target.username = ''
   target.password = ''

@@ -1,47 +1,48 @@
 import { type Agent, request } from 'undici'
 import { isRegistryError } from '../../oci/errors.ts'
 import type { UpstreamTelemetry } from '../../ports/telemetry.ts'
-import { type Answer, type Ask, type Question } from '../requests.ts'
 import { failure } from '../failures.ts'
+import type { Transport, UpstreamRequest, UpstreamResponse } from '../requests.ts'
 import type { RateBudget } from '../resilience/rate-budget.ts'
 
-export interface ExchangeOptions {
+export interface TransportOptions {
   readonly upstream: string
-  /** Of the registry itself, whose health and limits are reported. */
+  /** The registry's own origin, whose health and limits are reported. */
   readonly origin: string
-  /** Blobs have connections of their own, so that manifests, tags and tokens never wait behind them. */
+  /** Blobs have their own connections, so that manifests, tags and tokens never wait behind them. */
   readonly lanes: { readonly blobs: Agent; readonly metadata: Agent }
   readonly telemetry: UpstreamTelemetry
   readonly budget: RateBudget
 }
 
-/** Asks as it is told: no redirects, no credentials, no decoding. */
-export function exchange(options: ExchangeOptions): Ask {
+/** Sends a request as it is: no redirects, no credentials, no decoding. */
+export function httpTransport(options: TransportOptions): Transport {
   const { upstream, origin, telemetry } = options
-  return async (question) => {
-    const own = question.url.origin === origin
+  return async (request) => {
+    const own = request.url.origin === origin
     try {
-      const answer = await send(question, options).catch((error: unknown) => {
-        // A kept connection may be closed by the other side at the moment we use it; a fresh one tells what is the matter.
-        if (!isCutOff(error) || question.signal?.aborted) throw error
-        return send(question, options)
+      const response = await send(request, options).catch((error: unknown) => {
+        // The other side may close a kept connection just as we use it. A new connection shows the real
+        // state.
+        if (!isCutOff(error) || request.signal?.aborted) throw error
+        return send(request, options)
       })
-      telemetry.answered(upstream, question.kind, answer.status)
-      if (own) observe(answer, options)
-      return answer
+      telemetry.answered(upstream, request.kind, response.status)
+      if (own) observe(response, options)
+      return response
     } catch (error) {
-      // A caller who leaves says nothing about upstream. A deadline, which ends the same signal, does.
-      if (question.signal?.aborted && !isRegistryError(error)) throw error
-      telemetry.answered(upstream, question.kind, undefined)
+      // A caller who leaves says nothing about the upstream. A deadline, which aborts the same signal, does.
+      if (request.signal?.aborted && !isRegistryError(error)) throw error
+      telemetry.answered(upstream, request.kind, undefined)
       throw failure(upstream, error)
     }
   }
 }
 
 async function send(
-  { kind, method, url, headers, body, signal }: Question,
-  { lanes }: ExchangeOptions,
-): Promise<Answer> {
+  { kind, method, url, headers, body, signal }: UpstreamRequest,
+  { lanes }: TransportOptions,
+): Promise<UpstreamResponse> {
   const response = await request(url, {
     dispatcher: kind === 'blob' && method === 'GET' ? lanes.blobs : lanes.metadata,
     method,
@@ -50,7 +51,7 @@ async function send(
     signal: signal ?? null,
     highWaterMark: BODY_BUFFER,
   })
-  // A body may break off before anyone reads it: the reader is told when it comes, the process must not fall.
+  // A body may break off before anyone reads it. Its reader gets the error; the process must not end by it.
   response.body.on('error', () => {})
   return { status: response.statusCode, headers: response.headers, body: response.body, url }
 }
@@ -66,7 +67,7 @@ function isCutOff(error: unknown): boolean {
   )
 }
 
-function observe(answer: Answer, { upstream, telemetry, budget }: ExchangeOptions): void {
-  const remaining = budget.observe(answer)
+function observe(response: UpstreamResponse, { upstream, telemetry, budget }: TransportOptions): void {
+  const remaining = budget.observe(response)
   if (remaining !== undefined) telemetry.rateLimit(upstream, remaining)
 }

@@ -1,17 +1,23 @@
 import { RegistryError } from '../../oci/errors.ts'
 
 /**
- * Runs work that asks upstream, and ends it when it takes too long. `signal` ends it too; the work gets one that stands for both.
+ * Runs work that sends upstream requests, and ends it after a fixed time. `signal` ends it earlier. The work
+ * gets one signal that stands for both. The caller stops waiting soon after the abort even if the work does
+ * not react to it.
  *
  * @throws RegistryError UPSTREAM_TIMEOUT
  */
-export type Bounded = <T>(work: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal) => Promise<T>
+export type WithTimeout = <T>(work: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal) => Promise<T>
+
+/** Milliseconds that aborted work may take to end with an error of its own, which says more. */
+const LAST_WORDS = 50
 
 /**
- * A total for everything that belongs to one answer: challenge, token, redirects, headers however slowly they drip, and the body
- * where it is read within. undici's own `headersTimeout` begins anew with each of them.
+ * One deadline in milliseconds for everything that one answer needs: challenge, token, redirects, headers
+ * however slowly they arrive, and the body where `work` reads it. undici's own `headersTimeout` starts again
+ * for each of them.
  */
-export function deadline(upstream: string, milliseconds: number): Bounded {
+export function withTimeout(upstream: string, milliseconds: number): WithTimeout {
   return async (work, signal) => {
     const late = new AbortController()
     const reason = 'no answer in time'
@@ -19,24 +25,20 @@ export function deadline(upstream: string, milliseconds: number): Bounded {
       () => late.abort(new RegistryError('UPSTREAM_TIMEOUT', { upstream, reason })),
       milliseconds,
     )
+    const both = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal])
+    const ended = Promise.withResolvers<never>()
+    let lastWords: NodeJS.Timeout | undefined
+    const abort = (): void => {
+      lastWords = setTimeout(() => ended.reject(both.reason as Error), LAST_WORDS)
+    }
+    if (both.aborted) abort()
+    else both.addEventListener('abort', abort, { once: true })
     try {
-      return await work(signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]))
+      return await Promise.race([work(both), ended.promise])
     } finally {
       clearTimeout(timer)
+      clearTimeout(lastWords)
+      both.removeEventListener('abort', abort)
     }
-  }
-}
-
-/** Waits for work that others share, no longer than `signal` allows; the work itself goes on. */
-export async function waitFor<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work
-  const ended = Promise.withResolvers<never>()
-  const end = (): void => ended.reject(signal.reason)
-  signal.addEventListener('abort', end, { once: true })
-  if (signal.aborted) end()
-  try {
-    return await Promise.race([work, ended.promise])
-  } finally {
-    signal.removeEventListener('abort', end)
   }
 }

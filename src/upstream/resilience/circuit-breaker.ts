@@ -1,6 +1,9 @@
 import { type ErrorCode, isRegistryError, RegistryError } from '../../oci/errors.ts'
 
-/** Keeps questions from an upstream that is out of order or limits us: whoever asks meanwhile hears so at once. */
+/**
+ * Keeps questions from an upstream that is out of order or limits us: whoever asks meanwhile hears so at
+ * once.
+ */
 export interface Circuit {
   /** Runs `task`, or throws what opened the circuit while it is open. */
   run<T>(task: () => Promise<T>): Promise<T>
@@ -27,8 +30,9 @@ const SHORTEST = 2_000
 const LONGEST = 60_000
 
 /**
- * Opens after failures in a row; when its time is over one task is let through as a probe, and its outcome closes it or opens it
- * for twice as long. A `Retry-After` sets the time itself, up to a minute. Denials and contradictions are answers: upstream works.
+ * Opens after failures in a row; when its time is over one task is let through as a probe, and its outcome
+ * closes it or opens it for twice as long. A `Retry-After` sets the time itself, up to a minute. Denials and
+ * contradictions are answers: upstream works.
  */
 export function circuit({ now, changed }: CircuitOptions): Circuit {
   let weight = 0

@@ -1,37 +1,37 @@
-import { type Answer, headerOf } from '../requests.ts'
+import { type UpstreamResponse, headerOf } from '../requests.ts'
 
-/** What an upstream says of how many requests it will still answer. */
+/** The rate limit of an upstream, as its responses state it. */
 export interface RateBudget {
-  /** Few are left: they are kept for what is not cached. */
+  /** Few requests are left. They are kept for content that is not cached. */
   readonly isNearlyExhausted: boolean
-  /** @returns how many are left, where the answer says so */
-  observe(answer: Answer): number | undefined
+  /** Returns how many requests are left, where the response says so. */
+  observe(response: UpstreamResponse): number | undefined
 }
 
-/** Below this share of the limit requests are scarce. */
-const SCARCE = 0.1
-/** Seconds; Docker Hub's window, for upstreams that do not say theirs. */
+/** Below this share of the limit it is nearly exhausted. */
+const NEARLY_EXHAUSTED = 0.1
+/** Seconds. Docker Hub's window, for upstreams that do not state one. */
 const WINDOW = 6 * 3600
 
 /**
- * Reads `RateLimit-Limit` and `RateLimit-Remaining` as Docker Hub sends them (`100;w=21600`) and as the IETF draft had them
- * (draft-ietf-httpapi-ratelimit-headers-07). `now`: milliseconds that never go back.
+ * Reads `RateLimit-Limit` and `RateLimit-Remaining` as Docker Hub sends them (`100;w=21600`) and as the IETF
+ * draft defines them (draft-ietf-httpapi-ratelimit-headers-07). `now` is a monotonic clock in milliseconds.
  */
 export function rateBudget(now: () => number): RateBudget {
-  let scarceUntil = -Infinity
+  let exhaustedUntil = -Infinity
 
   return {
     get isNearlyExhausted() {
-      return now() < scarceUntil
+      return now() < exhaustedUntil
     },
-    observe(answer) {
-      const limit = parse(headerOf(answer, 'ratelimit-limit'))
-      const remaining = parse(headerOf(answer, 'ratelimit-remaining'))
+    observe(response) {
+      const limit = parse(headerOf(response, 'ratelimit-limit'))
+      const remaining = parse(headerOf(response, 'ratelimit-remaining'))
       if (remaining === undefined) return undefined
       if (limit !== undefined && limit.count > 0) {
         const seconds =
-          parse(headerOf(answer, 'ratelimit-reset'))?.count ?? remaining.window ?? limit.window ?? WINDOW
-        scarceUntil = remaining.count < limit.count * SCARCE ? now() + seconds * 1000 : -Infinity
+          parse(headerOf(response, 'ratelimit-reset'))?.count ?? remaining.window ?? limit.window ?? WINDOW
+        exhaustedUntil = remaining.count < limit.count * NEARLY_EXHAUSTED ? now() + seconds * 1000 : -Infinity
       }
       return remaining.count
     },

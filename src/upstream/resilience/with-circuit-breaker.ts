@@ -4,7 +4,7 @@ import type { UpstreamTelemetry } from '../../ports/telemetry.ts'
 import type { Upstream, UpstreamRepository } from '../../ports/upstream.ts'
 import { type Circuit, circuit } from './circuit-breaker.ts'
 
-export interface GuardOptions {
+export interface CircuitBreakerOptions {
   readonly telemetry: Pick<UpstreamTelemetry, 'available'>
   /** Milliseconds that never go back. */
   readonly now?: () => number
@@ -14,13 +14,13 @@ export interface GuardOptions {
 const RETRY_AFTER = 50
 
 /**
- * An upstream that is left alone while it is out of order or limits us. Blobs have a circuit of their own: they often come from
- * elsewhere than manifests. What fails for a moment is asked once more, soon; but not blobs, since whoever downloads them tries
- * again by himself.
+ * An upstream that is left alone while it is out of order or limits us. Blobs have a circuit of their own:
+ * they often come from elsewhere than manifests. What fails for a moment is asked once more, soon; but not
+ * blobs, since whoever downloads them tries again by himself.
  */
-export function guardedUpstream(
+export function withCircuitBreaker(
   upstream: Upstream,
-  { telemetry, now = () => performance.now() }: GuardOptions,
+  { telemetry, now = () => performance.now() }: CircuitBreakerOptions,
 ): Upstream {
   const closed = { blobs: true, metadata: true }
   const circuitFor = (lane: keyof typeof closed): Circuit =>
@@ -35,7 +35,10 @@ export function guardedUpstream(
   const metadata = circuitFor('metadata')
   telemetry.available(upstream.name, true)
 
-  /** A blob's way begins where manifests are asked for; a limit on those is none on blobs, and what is under way goes on. */
+  /**
+   * A blob's way begins where manifests are asked for; a limit on those is none on blobs, and what is under
+   * way goes on.
+   */
   const refuseCold = (range: unknown): void => {
     const { refusal } = metadata
     if (range === undefined && refusal !== undefined && refusal.code !== 'UPSTREAM_LIMITED') throw refusal

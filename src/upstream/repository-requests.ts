@@ -1,0 +1,71 @@
+import type { RequestKind, UpstreamTelemetry } from '../ports/telemetry.ts'
+import { readBody } from './body/limits.ts'
+import { failure, invalidAnswer, refusal } from './failures.ts'
+import { headerOf, type Transport, type UpstreamRequest, type UpstreamResponse } from './requests.ts'
+
+export interface RepositoryRequestsOptions {
+  readonly upstream: string
+  readonly url: URL
+  /** As the upstream names it. */
+  readonly repository: string
+  readonly transport: Transport
+  readonly telemetry: Pick<UpstreamTelemetry, 'received'>
+}
+
+type Extras = Pick<UpstreamRequest, 'headers' | 'signal'>
+
+/** What the requests to one repository have in common. */
+export interface RepositoryRequests {
+  readonly upstream: string
+  /** `path` is below `/v2/<name>/` and may have a query. */
+  get(kind: RequestKind, path: string, extras: Extras): Promise<UpstreamResponse>
+  head(kind: RequestKind, path: string, extras: Extras): Promise<UpstreamResponse>
+  /**
+   * Reads the body of a 200. @throws RegistryError for other statuses, encoded content, and bodies over
+   * `limit` bytes
+   */
+  read(response: UpstreamResponse, limit: number): Promise<Buffer>
+}
+
+/** The statuses that say "does not exist". */
+export const ABSENT = new Set([404, 410])
+/** Some registries send these to a HEAD and still answer the GET. */
+export const HEAD_REFUSED = new Set([400, 405, 501])
+
+export function repositoryRequests(options: RepositoryRequestsOptions): RepositoryRequests {
+  const { upstream, url, repository, transport, telemetry } = options
+  const root = `${url.pathname.replace(/\/$/, '')}/v2/${repository}`
+  const send =
+    (method: 'GET' | 'HEAD') =>
+    (kind: RequestKind, path: string, extras: Extras): Promise<UpstreamResponse> =>
+      transport({ ...extras, method, kind, url: new URL(`${root}/${path}`, url), repository })
+
+  return {
+    upstream,
+    get: send('GET'),
+    head: send('HEAD'),
+    async read(response, limit) {
+      if (response.status !== 200) throw await refusal(upstream, response)
+      refuseEncoded(upstream, response)
+      try {
+        const body = await readBody(response, limit)
+        if (body === undefined) throw invalidAnswer(upstream, `answer longer than ${limit} bytes`)
+        telemetry.received(upstream, body.length)
+        return body
+      } catch (error) {
+        throw failure(upstream, error)
+      }
+    },
+  }
+}
+
+/**
+ * Refuses content in an encoding, since we asked for `identity`. Decoding would let decompression bombs in;
+ * passed on as it is, lengths and ranges would mean something else.
+ */
+export function refuseEncoded(upstream: string, response: UpstreamResponse): void {
+  const encoding = headerOf(response, 'content-encoding')
+  if (encoding === undefined || encoding.toLowerCase() === 'identity') return
+  response.body.destroy()
+  throw invalidAnswer(upstream, 'encoded content', response.status)
+}
