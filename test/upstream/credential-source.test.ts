@@ -6,6 +6,7 @@ import {
   credentialSource,
   type CredentialSourceOptions,
 } from '../../src/upstream/credentials/credential-source.ts'
+import { helperEnvironment } from '../../src/upstream/credentials/helper-environment.ts'
 import { type FakeUpstream, fakeUpstream } from '../support/fake-upstream.ts'
 import { blobOf } from '../support/fixtures.ts'
 import { tempFolder } from '../support/temp-folder.ts'
