@@ -1,9 +1,9 @@
-/** The thread of `bcrypt.ts`. */
+/** The worker thread of `bcrypt.ts`. */
 import { parentPort } from 'node:worker_threads'
 import { compareSync } from 'bcryptjs'
-import type { Answer, Question } from './bcrypt.ts'
+import type { CompareResult, CompareRequest } from './bcrypt.ts'
 
-parentPort!.on('message', ({ id, password, hash }: Question) => {
-  const answer: Answer = { id, isRight: compareSync(password, hash) }
-  parentPort!.postMessage(answer)
+parentPort!.on('message', ({ id, password, hash }: CompareRequest) => {
+  const result: CompareResult = { id, isRight: compareSync(password, hash) }
+  parentPort!.postMessage(result)
 })

@@ -1,18 +1,18 @@
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 
-export interface Question {
+export interface CompareRequest {
   readonly id: number
   readonly password: string
   readonly hash: string
 }
 
-export interface Answer {
+export interface CompareResult {
   readonly id: number
   readonly isRight: boolean
 }
 
-/** Whether `hash` is that of `password`. */
+/** Reports whether `hash` is a hash of `password`. */
 export type Compare = (password: string, hash: string) => Promise<boolean>
 
 export interface Bcrypt extends AsyncDisposable {
@@ -20,8 +20,9 @@ export interface Bcrypt extends AsyncDisposable {
 }
 
 /**
- * bcrypt on a thread of its own, one at a time: it costs 50 ms to seconds of CPU by design, which the requests of everybody else
- * shall not wait for, and no more than one core whoever guesses. The thread starts with the first question.
+ * Runs bcrypt on a worker thread, one comparison at a time. By design a comparison costs 50 ms to seconds of
+ * CPU: other requests must not wait for it, and clients that guess must not use more than one core. The
+ * thread starts with the first comparison.
  */
 export function bcrypt(): Bcrypt {
   const waiting = new Map<number, PromiseWithResolvers<boolean>>()
@@ -30,7 +31,7 @@ export function bcrypt(): Bcrypt {
 
   function start(): Worker {
     const started = new Worker(new URL(`./bcrypt-worker${extname(import.meta.url)}`, import.meta.url))
-    started.on('message', ({ id, isRight }: Answer) => {
+    started.on('message', ({ id, isRight }: CompareResult) => {
       waiting.get(id)?.resolve(isRight)
       waiting.delete(id)
     })
@@ -48,11 +49,11 @@ export function bcrypt(): Bcrypt {
   return {
     compare(password, hash) {
       worker ??= start()
-      const question: Question = { id: ++last, password, hash }
-      const answer = Promise.withResolvers<boolean>()
-      waiting.set(question.id, answer)
-      worker.postMessage(question)
-      return answer.promise
+      const request: CompareRequest = { id: ++last, password, hash }
+      const result = Promise.withResolvers<boolean>()
+      waiting.set(request.id, result)
+      worker.postMessage(request)
+      return result.promise
     },
     async [Symbol.asyncDispose]() {
       await worker?.terminate()

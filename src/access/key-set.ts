@@ -6,24 +6,24 @@ export interface KeySet extends AsyncDisposable {
 }
 
 export interface KeySetOptions {
-  /** Where the JSON Web Key Set is (RFC 7517 section 5). No other host is dialled. */
+  /** The URL of the JSON Web Key Set (RFC 7517 section 5). No other host is dialled. */
   readonly url: string
-  /** Told why it could not be fetched. */
+  /** Receives the error of a fetch that failed. */
   readonly failed: (error: unknown) => void
 }
 
-/** Milliseconds. */
-const PATIENCE = 5_000
-/** Keys are fetched anew after this long, and on a key id that nobody has seen, but not more often than `COOLDOWN`. */
+// Milliseconds.
+const FETCH_TIMEOUT = 5_000
+/** Keys are fetched again after this time, and for an unknown key id, but at most once in `COOLDOWN`. */
 const MAX_AGE = 600_000
 const COOLDOWN = 30_000
-/** For so long the last keys that came are believed while the issuer is out of order. */
+/** The last keys stay in use for this time while the issuer is unavailable. */
 const GRACE = 24 * 3_600_000
 const MAX_BYTES = 256 * 1024
 
-/** The keys that tokens are verified with, fetched when they are first needed. */
+/** The keys that verify tokens, fetched when they are first needed. */
 export function keySet({ url, failed }: KeySetOptions): KeySet {
-  const agent = new Agent({ connections: 1, connect: { timeout: PATIENCE } })
+  const agent = new Agent({ connections: 1, connect: { timeout: FETCH_TIMEOUT } })
   let last: { readonly text: string; readonly at: number } | undefined
   let failure: { readonly error: unknown; readonly at: number } | undefined
 
@@ -49,7 +49,7 @@ export function keySet({ url, failed }: KeySetOptions): KeySet {
   return {
     key: createRemoteJWKSet(new URL(url), {
       [customFetch]: ask,
-      timeoutDuration: PATIENCE,
+      timeoutDuration: FETCH_TIMEOUT,
       cooldownDuration: COOLDOWN,
       cacheMaxAge: MAX_AGE,
     }),

@@ -4,41 +4,48 @@ import { RegistryError } from '../oci/errors.ts'
 import type { Compare } from './bcrypt.ts'
 
 export interface PasswordsOptions {
-  /** bcrypt hashes by user, as they are now. */
+  /** The current bcrypt hashes, by user. */
   readonly users: () => ReadonlyMap<string, string>
   readonly compare: Compare
 }
 
-/** Whether `password` is that of `user`, who asks from `address`. @throws RegistryError TOOMANYREQUESTS */
+/**
+ * Reports whether `password` is the password of `user`, a client at `address`.
+ *
+ * @throws RegistryError TOOMANYREQUESTS
+ */
 export type Passwords = (user: string, password: string, address: string) => Promise<boolean>
 
 /** Milliseconds. */
-const REMEMBERED_FOR = 60_000
-const MOST_REMEMBERED = 10_000
-/** Comparisons that wait for their turn: of all, and of one address, so that one who guesses does not keep the others out. */
+const CACHED_FOR = 60_000
+const MOST_CACHED = 10_000
+/**
+ * Comparisons that wait, in total and for one address, so that a client that guesses does not lock out
+ * others.
+ */
 const MOST_WAITING = 32
 const MOST_WAITING_BY_ADDRESS = 4
 
 /**
- * Passwords by bcrypt, each compared once a minute however often it is used. What is remembered is an HMAC under a key that
- * nobody else has, over the hash too: when the file says another password, nothing is remembered of the old one.
+ * Checks passwords by bcrypt, and compares each at most once a minute. The cache is keyed by an HMAC under a
+ * secret of this process, over the hash too, so that a changed password makes its old entries unreachable.
  */
 export function passwords({ users, compare }: PasswordsOptions): Passwords {
   const key = randomBytes(32)
-  const outcomes = new LRUCache<string, boolean>({ max: MOST_REMEMBERED, ttl: REMEMBERED_FOR })
+  const outcomes = new LRUCache<string, boolean>({ max: MOST_CACHED, ttl: CACHED_FOR })
   const running = new Map<string, Promise<boolean>>()
   const waiting = new Map<string, number>()
 
   return async function isRight(user, password, address) {
     const known = users()
-    // Someone who is not there takes as long to refuse as someone who is.
+    // An unknown user takes as long to refuse as a known one.
     const hash = known.get(user) ?? known.values().next().value
     if (hash === undefined) return false
     const memo = createHmac('sha256', key)
       .update(JSON.stringify([user, password, hash]))
       .digest('base64')
-    const remembered = outcomes.get(memo)
-    if (remembered !== undefined) return remembered && known.has(user)
+    const cached = outcomes.get(memo)
+    if (cached !== undefined) return cached && known.has(user)
     const comparison = running.get(memo) ?? begin(memo, password, hash, address)
     return (await comparison) && known.has(user)
   }
@@ -46,7 +53,7 @@ export function passwords({ users, compare }: PasswordsOptions): Passwords {
   function begin(memo: string, password: string, hash: string, address: string): Promise<boolean> {
     const own = waiting.get(address) ?? 0
     if (running.size >= MOST_WAITING || own >= MOST_WAITING_BY_ADDRESS) {
-      throw new RegistryError('TOOMANYREQUESTS', { reason: 'too many passwords are being checked' })
+      throw new RegistryError('TOOMANYREQUESTS', { reason: 'too many logins are being checked' })
     }
     waiting.set(address, own + 1)
     const comparison = compare(password, hash)

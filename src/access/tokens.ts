@@ -2,19 +2,26 @@ import { errors, type JWTVerifyGetKey, jwtVerify } from 'jose'
 import { RegistryError } from '../oci/errors.ts'
 
 export interface TokensOptions {
-  /** What `iss` has to be. */
+  /** The expected `iss`. */
   readonly issuer: string
-  /** What `aud` has to be, or to have among others. */
+  /** The expected `aud`, or one of several. */
   readonly audience: string
-  /** The claim that says who it is. */
+  /** The claim that holds the identity. */
   readonly claim: string
   readonly key: JWTVerifyGetKey
 }
 
-/** Whose token it is; undefined when it is none of ours. @throws RegistryError UPSTREAM_UNAVAILABLE when nobody can tell */
+/**
+ * Verifies a token and returns its identity. Returns undefined for an invalid token.
+ *
+ * @throws RegistryError UPSTREAM_UNAVAILABLE when the keys are not available
+ */
 export type Tokens = (token: string) => Promise<string | undefined>
 
-/** Signatures by key pairs only: what verifies an HMAC could make one too, and `none` is none (RFC 8725 section 3.1). */
+/**
+ * Only signatures by key pairs: whoever verifies an HMAC can forge one, and `none` is no signature (RFC 8725
+ * section 3.1).
+ */
 const ALGORITHMS = [
   'RS256',
   'RS384',
@@ -28,10 +35,10 @@ const ALGORITHMS = [
   'EdDSA',
   'Ed25519',
 ]
-/** Seconds that the issuer's clock may differ from ours. */
+/** Seconds that the clocks of issuer and proxy may differ. */
 const CLOCK_SKEW = 30
 
-/** JSON Web Tokens of one OpenID Connect issuer (RFC 7519). */
+/** Verifies JSON Web Tokens (RFC 7519) of one OpenID Connect issuer. */
 export function tokens({ issuer, audience, claim, key }: TokensOptions): Tokens {
   const rules = {
     issuer,
@@ -49,7 +56,7 @@ export function tokens({ issuer, audience, claim, key }: TokensOptions): Tokens 
       if (isAboutToken(error)) return undefined
       throw new RegistryError(
         'UPSTREAM_UNAVAILABLE',
-        { reason: 'the keys that tokens are signed with cannot be had' },
+        { reason: 'the keys that verify tokens are not available' },
         { cause: error },
       )
     }
@@ -60,7 +67,7 @@ const PRINTABLE = /^[!-~]{1,512}$/
 
 const ABOUT_KEYS = new Set(['ERR_JWKS_INVALID', 'ERR_JWKS_TIMEOUT', 'ERR_JOSE_GENERIC'])
 
-/** Not about the keys, which are the issuer's affair, nor about fetching them. */
+/** Tells an invalid token from keys that are invalid or were not fetched. */
 function isAboutToken(error: unknown): boolean {
   return error instanceof errors.JOSEError && !ABOUT_KEYS.has(error.code)
 }

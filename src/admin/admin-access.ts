@@ -3,20 +3,20 @@ import type { IncomingMessage, RequestListener } from 'node:http'
 import { isIP } from 'node:net'
 
 export interface AdminAccessOptions {
-  /** Whether an address is the machine's own. */
+  /** Reports whether an address is this machine's own. */
   readonly isLocal: (address: string) => boolean
-  /** Whether those at an address may read; all may without it. */
+  /** Reports whether an address may read. Without it, every address may. */
   readonly isServed?: (address: string) => boolean
-  /** Names that the listener is reached by, in lower case. */
+  /** The names of this listener, in lower case. */
   readonly hosts: readonly string[]
-  /** With which others than the machine itself may write, as it is now. */
+  /** The current token, with which other machines may write. */
   readonly token: () => string | undefined
 }
 
 /**
- * Lets requests to the admin listener through, or refuses them. Reading is for the machine itself and the configured networks;
- * writing for the machine itself and those who know the token. A browser on such a machine is none of them when it does what the
- * page of somebody else wants: by a name made to point here (DNS rebinding), or by a request from another site.
+ * Guards the admin listener. This machine and the configured networks may read. This machine and clients with
+ * the token may write. A browser on an admitted machine is refused when the page of another site directs it:
+ * by a name that was made to resolve to this machine (DNS rebinding), or by a cross-site request.
  */
 export function adminAccess(options: AdminAccessOptions): (listener: RequestListener) => RequestListener {
   return (listener) => (incoming, outgoing) => {
@@ -27,7 +27,7 @@ export function adminAccess(options: AdminAccessOptions): (listener: RequestList
     outgoing.writeHead(status, {
       'Content-Type': 'application/json',
       'Content-Length': Buffer.byteLength(body),
-      // What is refused may have a body, which nobody reads.
+      // The refused request may have a body, which is not read.
       Connection: 'close',
       ...(status === 401 && { 'WWW-Authenticate': 'Bearer realm="entrepot admin"' }),
     })
@@ -42,29 +42,29 @@ function refusalOf(incoming: IncomingMessage, options: AdminAccessOptions): Refu
   const { method, headers, socket } = incoming
   const { remoteAddress: address = '' } = socket
   if (isServed && !isServed(address) && !isLocal(address))
-    return [403, 'your address is not in admin.access.networks']
-  if (!isOurs(headers.host, hosts)) return [421, 'the Host is no address, and no name of admin.hosts']
+    return [403, 'client address not in admin.access.networks']
+  if (!isOwnName(headers.host, hosts)) return [421, 'Host is neither an IP address nor listed in admin.hosts']
   if (method === 'GET' || method === 'HEAD') return undefined
   const { origin, 'sec-fetch-site': site = 'none', 'content-type': type = '' } = headers
   if (
     !['none', 'same-origin'].includes(String(site)) ||
-    (origin !== undefined && !isSame(origin, headers.host))
+    (origin !== undefined && !isSameOrigin(origin, headers.host))
   )
-    return [403, 'not from the page of another site']
-  if (!/^application\/json *(?:;|$)/i.test(type)) return [415, 'the content must be application/json']
-  // A proxy on this machine may ask for anybody.
+    return [403, 'cross-site request refused']
+  if (!/^application\/json *(?:;|$)/i.test(type)) return [415, 'Content-Type must be application/json']
+  // A reverse proxy on this machine sends requests of other machines too.
   if (isLocal(address) && !FORWARDED.some((name) => headers[name] !== undefined)) return undefined
   const secret = token()
-  if (secret === undefined) return [403, 'from this machine only: there is no admin.token']
-  return bears(headers.authorization, secret) ? undefined : [401, 'this needs the admin.token']
+  if (secret === undefined) return [403, 'only this machine may write: no admin.token is configured']
+  return hasToken(headers.authorization, secret) ? undefined : [401, 'admin.token required']
 }
 
 const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via']
 
-/** Names without a dot, and of these domains, nobody can register (RFC 6761, RFC 6762, ICANN resolution 2024.07.29.06). */
+/** Nobody can register these names in public DNS (RFC 6761, RFC 6762, ICANN resolution 2024.07.29.06). */
 const UNREGISTRABLE = /^[^.]+$|\.(?:local|localhost|internal)$/
 
-function isOurs(host: string | undefined, hosts: readonly string[]): boolean {
+function isOwnName(host: string | undefined, hosts: readonly string[]): boolean {
   const name = (host ?? '')
     .toLowerCase()
     .replace(/:\d*$/, '')
@@ -72,12 +72,12 @@ function isOurs(host: string | undefined, hosts: readonly string[]): boolean {
   return name !== '' && (isIP(name) !== 0 || UNREGISTRABLE.test(name) || hosts.includes(name))
 }
 
-function isSame(origin: string, host: string | undefined): boolean {
+function isSameOrigin(origin: string, host: string | undefined): boolean {
   return origin.replace(/^https?:\/\//, '').toLowerCase() === host?.toLowerCase()
 }
 
-/** Compares in a time that does not depend on how much of it is right. */
-function bears(authorization: string | undefined, secret: string): boolean {
+/** Compares in a time that does not depend on how many characters match. */
+function hasToken(authorization: string | undefined, secret: string): boolean {
   const [, given] = /^bearer +([!-~]+) *$/i.exec(authorization ?? '') ?? []
   return given !== undefined && timingSafeEqual(hash(given), hash(secret))
 }

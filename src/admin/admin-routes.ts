@@ -16,20 +16,20 @@ import { verifyRoutes } from './verify.ts'
 export interface AdminAppOptions {
   readonly metrics: Pick<Metrics, 'render'>
   readonly ready: Readiness
-  /** What is being downloaded, for `/api/v1/transfers`. */
+  /** Lists the running downloads, for `/api/v1/transfers`. */
   readonly transfers: () => readonly object[]
   /** For `/api/v1/tags/<upstream>/<repository>/<tag>`. */
   readonly history: TagHistory['history']
   readonly operations: Operations
   readonly parsePattern: ParsePattern
-  /** Told of what was no mistake of the client. */
+  /** Receives every failure that the client did not cause. */
   readonly failed: (error: unknown) => void
 }
 
-/** Bytes. Bodies hold a pattern. */
+/** Bytes. The largest body is a pattern. */
 const BODY_LIMIT = 16 * 1024
 
-/** Health, metrics and the admin API, for the listener that clients do not see. */
+/** The routes of the admin listener: health, metrics and the admin API. */
 export function adminApp(options: AdminAppOptions): RequestListener {
   const { metrics, ready, transfers, history, operations, parsePattern, failed } = options
   const app = new Hono<AdminEnv>()
@@ -43,10 +43,10 @@ export function adminApp(options: AdminAppOptions): RequestListener {
     const { contentType, body } = await metrics.render()
     return c.body(body, 200, { 'Content-Type': contentType })
   })
-  const onError = () => {
-    throw new HTTPException(413, { message: `the body may have ${BODY_LIMIT} bytes` })
+  const bodyTooLarge = () => {
+    throw new HTTPException(413, { message: `request body exceeds ${BODY_LIMIT} bytes` })
   }
-  app.use('/api/v1/*', bodyLimit({ maxSize: BODY_LIMIT, onError }))
+  app.use('/api/v1/*', bodyLimit({ maxSize: BODY_LIMIT, onError: bodyTooLarge }))
   app.route('/api/v1', catalogueRoutes(operations.catalogue, parsePattern))
   app.route('/api/v1', pinRoutes(operations.pins, parsePattern))
   app.route('/api/v1', verifyRoutes(operations.verify, failed))
@@ -54,19 +54,19 @@ export function adminApp(options: AdminAppOptions): RequestListener {
   app.get('/api/v1/tags/:upstream/:name{.+}/:tag', async (c) => {
     const { upstream, name, tag } = c.req.param()
     const changes = await history({ upstream, name }, tag)
-    if (changes.length === 0) return c.json({ error: 'nothing is known of this tag' }, 404)
+    if (changes.length === 0) return c.json({ error: 'tag unknown' }, 404)
     return c.json({ upstream, repository: name, tag, changes: changes.map(describeChange) })
   })
   app.onError((error, c) => {
     if (error instanceof HTTPException) return c.json({ error: error.message }, error.status)
     failed(error)
-    return c.json({ error: 'it failed; the log says why' }, 500)
+    return c.json({ error: 'internal error, see the log' }, 500)
   })
-  app.notFound((c) => c.json({ error: 'there is nothing here' }, 404))
+  app.notFound((c) => c.json({ error: 'not found' }, 404))
   return getRequestListener(app.fetch, { overrideGlobalObjects: false }) as RequestListener
 }
 
-/** `changes` come newest first: what was before one is the next one. */
+/** `changes` come newest first: the next element holds the previous digest. */
 function describeChange({ at, digest }: TagChange, i: number, changes: readonly TagChange[]) {
   return { at: new Date(at).toISOString(), from: changes[i + 1]?.digest ?? null, to: digest }
 }
@@ -77,10 +77,10 @@ const INDEX = `<!doctype html>
 <title>Entrepot</title>
 <h1>Entrepot</h1>
 <ul>
-<li><a href="healthz">/healthz</a> the process is there
-<li><a href="readyz">/readyz</a> it can do its work
-<li><a href="metrics">/metrics</a> for Prometheus
-<li><a href="api/v1/transfers">/api/v1/transfers</a> what is being downloaded
+<li><a href="healthz">/healthz</a> liveness
+<li><a href="readyz">/readyz</a> readiness
+<li><a href="metrics">/metrics</a> Prometheus metrics
+<li><a href="api/v1/transfers">/api/v1/transfers</a> running downloads
 </ul>
 </html>
 `

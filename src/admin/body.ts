@@ -5,7 +5,7 @@ import { refuse } from './refuse.ts'
 
 export type ParsePattern = (text: string) => ImagePattern | undefined
 
-/** The body, which is a JSON object with these keys and no others. @throws HTTPException 400 saying what is wrong with it */
+/** Reads a JSON object with exactly these keys. @throws HTTPException 400 that names what is wrong */
 export async function bodyOf<T extends z.ZodRawShape>(
   c: Context,
   shape: T,
@@ -25,7 +25,7 @@ async function jsonOf(c: Context): Promise<unknown> {
   try {
     return await c.req.json()
   } catch (error) {
-    if (error instanceof SyntaxError) refuse(400, 'the body must be JSON')
+    if (error instanceof SyntaxError) refuse(400, 'request body must be JSON')
     throw error
   }
 }

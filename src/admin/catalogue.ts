@@ -5,7 +5,7 @@ import { bodyOf, type ParsePattern, patternOf } from './body.ts'
 import type { AdminEnv } from './refuse.ts'
 import { imageToJson, purgedToJson } from './image-json.ts'
 
-/** What is stored, and throwing it away: `GET images?pattern=`, `GET usage`, `POST purge {pattern, dryRun}`. */
+/** Lists and purges stored images: `GET images?pattern=`, `GET usage`, `POST purge {pattern, dryRun}`. */
 export function catalogueRoutes(catalogue: ImageCatalogue, parse: ParsePattern): Hono<AdminEnv> {
   return new Hono<AdminEnv>()
     .get('/images', async (c) => {

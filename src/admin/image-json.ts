@@ -1,7 +1,7 @@
 import type { Image, Pin, Purged } from '../ports/operations.ts'
 import { imageText } from '../oci/image-pattern.ts'
 
-/** An image as the admin API tells it. `image` is a pattern that means it alone; instants are ISO 8601. */
+/** An image in the admin API. `image` is a pattern that matches it alone; times are ISO 8601. */
 export interface ImageJson {
   readonly image: string
   readonly upstream: string
@@ -25,7 +25,7 @@ export interface PurgedJson {
 
 export interface PinJson {
   readonly pattern: string
-  /** null: it is in the configuration. */
+  /** null = the configuration sets the pin. */
   readonly addedAt: string | null
 }
 

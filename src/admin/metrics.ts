@@ -16,13 +16,13 @@ export interface Metrics {
   render(): Promise<{ readonly contentType: string; readonly body: string }>
 }
 
-// From a hit in memory to a cold blob of some gigabytes. Seconds.
+/** Seconds, from a hit in memory to a cold blob of several gigabytes. */
 const REQUEST_SECONDS = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120, 600]
 
 /**
- * What the parts tell, counted under the names of the Prometheus conventions. A repository is never a label.
+ * Collects the telemetry of all parts as Prometheus metrics. A repository is never a label.
  *
- * @param usage asked whenever somebody scrapes. Its failure leaves the store's gauges out; the rest is shown.
+ * @param usage called at each scrape. When it fails, the store's gauges are NaN and all others are shown.
  */
 export function metrics(usage: () => Promise<StoreUsage>): Metrics {
   const register = new Registry()
@@ -31,56 +31,56 @@ export function metrics(usage: () => Promise<StoreUsage>): Metrics {
 
   const requests = new Counter({
     name: 'entrepot_requests_total',
-    help: 'Requests of clients.',
+    help: 'Requests from clients.',
     labelNames: ['upstream', 'kind', 'result'],
     registers,
   })
   const requestSeconds = new Histogram({
     name: 'entrepot_request_seconds',
-    help: 'Time to the last byte of an answer.',
+    help: 'Seconds until the last byte of the response.',
     labelNames: ['kind', 'result'],
     buckets: REQUEST_SECONDS,
     registers,
   })
   const served = new Counter({
     name: 'entrepot_served_bytes_total',
-    help: 'Bytes of content sent to clients.',
+    help: 'Content bytes sent to clients.',
     labelNames: ['upstream'],
     registers,
   })
   const upstreamRequests = new Counter({
     name: 'entrepot_upstream_requests_total',
-    help: 'Requests to upstreams and their token services. Status "none": there was no answer.',
+    help: 'Requests to upstreams and their token services. Status "none" means no response.',
     labelNames: ['upstream', 'kind', 'status'],
     registers,
   })
   const upstreamBytes = new Counter({
     name: 'entrepot_upstream_bytes_total',
-    help: 'Bytes of content received from upstreams.',
+    help: 'Content bytes received from upstreams.',
     labelNames: ['upstream'],
     registers,
   })
   const upstreamUp = new Gauge({
     name: 'entrepot_upstream_up',
-    help: '1 while an upstream is asked, 0 while it is left alone because it is out of order.',
+    help: '1 while the upstream is in use, 0 while requests to it are suspended.',
     labelNames: ['upstream'],
     registers,
   })
   const rateLimit = new Gauge({
     name: 'entrepot_upstream_ratelimit_remaining',
-    help: 'Requests an upstream said it will still answer.',
+    help: 'Requests left in the rate limit of the upstream.',
     labelNames: ['upstream'],
     registers,
   })
   const transfers = new Gauge({
     name: 'entrepot_transfers',
-    help: 'Downloads that are running.',
+    help: 'Running downloads.',
     labelNames: ['upstream'],
     registers,
   })
   const resumes = new Counter({
     name: 'entrepot_transfer_resumes_total',
-    help: 'Downloads that went on after an interruption.',
+    help: 'Downloads resumed after an interruption.',
     labelNames: ['upstream'],
     registers,
   })
@@ -92,18 +92,18 @@ export function metrics(usage: () => Promise<StoreUsage>): Metrics {
   })
   const storeErrors = new Counter({
     name: 'entrepot_store_errors_total',
-    help: 'Operations of the store that failed.',
+    help: 'Failed operations of the store.',
     labelNames: ['operation'],
     registers,
   })
   const storeBytes = new Gauge({
     name: 'entrepot_store_bytes',
-    help: 'Size of the committed content.',
+    help: 'Bytes of committed content.',
     registers,
   })
   const storeObjects = new Gauge({
     name: 'entrepot_store_objects',
-    help: 'Number of committed objects.',
+    help: 'Committed objects.',
     registers,
   })
 
@@ -136,7 +136,7 @@ export function metrics(usage: () => Promise<StoreUsage>): Metrics {
         storeBytes.set(bytes)
         storeObjects.set(objects)
       } catch {
-        // An absent or old value would look like a healthy store.
+        // An old value, or none, would look like a healthy store.
         storeErrors.inc({ operation: 'usage' })
         storeBytes.set(Number.NaN)
         storeObjects.set(Number.NaN)

@@ -5,7 +5,10 @@ import { bodyOf, type ParsePattern, patternOf } from './body.ts'
 import { type AdminEnv, refuse } from './refuse.ts'
 import { pinToJson } from './image-json.ts'
 
-/** `GET pins`, `PUT pins {pattern}`, `DELETE pins {pattern}`: 201 or 200, whether it is new; 404 where there is none. */
+/**
+ * `GET pins`, `PUT pins {pattern}` (201 when the pin is new), `DELETE pins {pattern}` (404 when there is
+ * none).
+ */
 export function pinRoutes(pins: PinList, parse: ParsePattern): Hono<AdminEnv> {
   return new Hono<AdminEnv>()
     .get('/pins', async (c) => c.json({ pins: (await pins.list()).map(pinToJson) }))
@@ -18,7 +21,7 @@ export function pinRoutes(pins: PinList, parse: ParsePattern): Hono<AdminEnv> {
     .delete('/pins', async (c) => {
       const { pattern } = await bodyOf(c, { pattern: z.string() })
       const parsed = patternOf(pattern, parse)
-      if (!(await pins.remove(parsed))) refuse(404, 'there is no such pin, or it is in the configuration')
+      if (!(await pins.remove(parsed))) refuse(404, 'no such pin, or the configuration sets it')
       return c.json({ pattern: parsed.text })
     })
 }

@@ -5,7 +5,7 @@ export interface AdminEnv {
   Bindings: HttpBindings
 }
 
-/** @throws HTTPException with what the answer tells. */
+/** @throws HTTPException with the status and message of the answer */
 export function refuse(status: 400 | 403 | 404 | 409 | 415, message: string): never {
   throw new HTTPException(status, { message })
 }

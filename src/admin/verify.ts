@@ -4,12 +4,12 @@ import type { Verify } from '../ports/operations.ts'
 import { bodyOf } from './body.ts'
 import type { AdminEnv } from './refuse.ts'
 
-/** Slow enough to leave a disk to those who pull. */
+/** Slow enough to leave most of a disk to pulls. */
 const BYTES_PER_SECOND = 50 * 1024 * 1024
 
 /**
- * `POST verify {bytesPerSecond}`: one JSON object a line, each a `VerificationStep`; the last one has `isDone`, or is an
- * `{error}`. It ends when the client leaves.
+ * `POST verify {bytesPerSecond}`: answers one JSON object a line, each a `VerificationStep`. The last line
+ * has `isDone`, or is an `{error}`. Verification ends when the client leaves.
  */
 export function verifyRoutes(verify: Verify, failed: (error: unknown) => void): Hono<AdminEnv> {
   return new Hono<AdminEnv>().post('/verify', async (c) => {
@@ -30,7 +30,7 @@ export function verifyRoutes(verify: Verify, failed: (error: unknown) => void): 
     } catch (error) {
       if (left.aborted) return
       failed(error)
-      yield line({ error: 'the verification failed; the log says why' })
+      yield line({ error: 'verification failed, see the log' })
     }
   }
 }

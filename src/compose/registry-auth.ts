@@ -55,7 +55,10 @@ export function buildRegistryAuth({ access, listen: { tls } }: AuthConfig, log: 
   }
 }
 
-/** Describes, for the start line in the log, who may use the registry and whether passwords travel unencrypted. */
+/**
+ * Describes, for the start line in the log, who may use the registry and whether passwords travel
+ * unencrypted.
+ */
 export function describeRegistryAuth({ access, listen: { tls } }: AuthConfig): object {
   const { networks, htpasswd, oidc, rules, trustedProxies } = access
   const login = [htpasswd && 'htpasswd', oidc && 'oidc', tls?.clientCa && 'certificate'].filter(Boolean)

@@ -2,7 +2,9 @@ import type { Logger } from 'pino'
 import type { LoadedFile } from '../config/files.ts'
 import { followFiles } from '../config/reloading-files.ts'
 
-/** Applies files again when they change. Logs what `apply` refuses; the previous version then stays in use. */
+/**
+ * Applies files again when they change. Logs what `apply` refuses; the previous version then stays in use.
+ */
 export function reloadOnChange(
   files: readonly LoadedFile[],
   apply: (texts: readonly string[]) => void,

@@ -1,13 +1,13 @@
 // Powers of two. The largest is the size at which a warm read is fastest.
 const SIZES = [16, 32, 64, 128, 256, 512].map((kibibytes) => kibibytes * 1024)
 
-/** Buffers lent, from which on a reader is to have one at a time. */
-const MANY = 32
+/** With this many buffers lent, a reader takes one at a time. */
+const CROWD = 32
 
 /**
- * Buffers for bytes on their way from a store to a socket. One buffer never takes more than an eighth of what is left of the
- * budget, so that few readers get large ones, and a thousand stalled ones hold little more than the budget, whatever order they
- * came in.
+ * Lends buffers for bytes on their way from a store to a socket. One buffer takes at most an eighth of the
+ * budget that is left. So a few readers get large buffers, and a thousand stalled readers hold little more
+ * than the budget, in whatever order they came.
  */
 export class BufferPool {
   readonly #budget: number
@@ -16,25 +16,25 @@ export class BufferPool {
   #lentBytes = 0
   #lent = 0
 
-  /** `budget` is in bytes. What is not lent of it may be kept for reuse. */
+  /** `budget` is in bytes. The pool may keep what it has not lent, for reuse. */
   constructor(budget = 12 * 1024 * 1024) {
     this.#budget = budget
   }
 
-  /** Bytes that are lent. */
+  /** Bytes in lent buffers. */
   get lentBytes(): number {
     return this.#lentBytes
   }
 
   /**
-   * Others have the disk and the sockets busy: reading ahead would make nothing faster, and the pieces of all half as large, which
-   * costs each of them as many trips to the disk again.
+   * Whether many readers keep the disk and the sockets busy. Reading ahead would then speed up nothing, but
+   * halve the pieces of every reader and so double its reads.
    */
   get isCrowded(): boolean {
-    return this.#lent >= MANY
+    return this.#lent >= CROWD
   }
 
-  /** A buffer with anything in it, no larger than it needs to be for `wanted` bytes, often smaller. */
+  /** Lends an uninitialised buffer, no larger than `wanted` bytes need, often smaller. */
   take(wanted: number): Buffer {
     const allowed = (this.#budget - this.#lentBytes) / 8
     let rank = 0
@@ -52,28 +52,31 @@ export class BufferPool {
     return Buffer.allocUnsafeSlow(size)
   }
 
-  /** The caller is done with it, and so is the kernel. */
+  /** Takes a buffer back. Neither the caller nor the kernel may use it any more. */
   give(buffer: Buffer): void {
     this.forget(buffer)
     const kept = this.#freeBytes + buffer.length
-    // However much is lent, some are kept: else a thousand readers would have a new one made for every piece.
+    // The pool always keeps some buffers. Otherwise a thousand readers would allocate one for every piece.
     if (kept > this.#budget / 4 && this.#lentBytes + kept > this.#budget) return
     this.#freeBytes += buffer.length
     this.#free[SIZES.indexOf(buffer.length)]!.push(buffer)
   }
 
-  /** Counts it as returned without lending it again: something that did not end may still touch it. */
+  /** Counts a buffer as returned without lending it again: an unfinished read or write may still use it. */
   forget(buffer: Buffer): void {
     this.#lentBytes -= buffer.length
     this.#lent -= 1
   }
 
-  /** Whether to make one more of this size would be more than the budget: a smaller one that is there will do. */
+  /** Whether one more buffer of this size would exceed the budget. */
   #isSpent(size: number): boolean {
     return this.#lentBytes + this.#freeBytes + size > this.#budget
   }
 
-  /** Makes room for what is asked for now. Else the large buffers of a quiet time would keep out the small ones of a busy one. */
+  /**
+   * Makes room for a new buffer. Otherwise large buffers of a quiet time would block small ones of a busy
+   * time.
+   */
   #dropLargerThan(rank: number): void {
     for (let larger = SIZES.length - 1; larger > rank; larger--) {
       const dropped = this.#free[larger]!.pop()

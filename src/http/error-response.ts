@@ -4,14 +4,20 @@ import type { RequestKind } from '../ports/telemetry.ts'
 import type { Exchange } from './exchange.ts'
 import { sendJson } from './send.ts'
 
-/** Short on purpose: containers/image waits as long as it is told before it falls back. Seconds. */
+/** Seconds. Short, because containers/image waits this long before it falls back to another mirror. */
 const RETRY_AFTER = 3
 
-/** For passwords and tokens alike: containerd gives up on a Bearer challenge that names no realm to fetch a token from. */
+/**
+ * The challenge for passwords and for tokens. containerd gives up on a Bearer challenge without a token
+ * realm.
+ */
 const CHALLENGE = 'Basic realm="entrepot", charset="UTF-8"'
 
-/** Status and wire code by cause. A tag that cannot exist does not exist: the OCI conformance suite asks for `.INVALID_MANIFEST_NAME`. */
-const ANSWERS: Record<ErrorCode, readonly [status: number, code: string]> = {
+/**
+ * Status and wire code by cause. An invalid tag is an unknown manifest: the OCI conformance suite expects 404
+ * for `.INVALID_MANIFEST_NAME`.
+ */
+const RESPONSES: Record<ErrorCode, readonly [status: number, code: string]> = {
   BLOB_UNKNOWN: [404, 'BLOB_UNKNOWN'],
   MANIFEST_UNKNOWN: [404, 'MANIFEST_UNKNOWN'],
   NAME_UNKNOWN: [404, 'NAME_UNKNOWN'],
@@ -35,8 +41,11 @@ const ANSWERS: Record<ErrorCode, readonly [status: number, code: string]> = {
   UNKNOWN: [500, 'UNKNOWN'],
 }
 
-/** How "it does not exist" is said to each question. NAME_UNKNOWN on referrers makes oras fail instead of trying the tag schema. */
-const UNKNOWN_TO: Partial<Record<RequestKind, ErrorCode>> = {
+/**
+ * The wire code of an unknown thing, by kind. NAME_UNKNOWN on referrers makes oras fail instead of trying the
+ * tag schema.
+ */
+const UNKNOWN_CODES: Partial<Record<RequestKind, ErrorCode>> = {
   blob: 'BLOB_UNKNOWN',
   manifest: 'MANIFEST_UNKNOWN',
   tag: 'MANIFEST_UNKNOWN',
@@ -44,7 +53,10 @@ const UNKNOWN_TO: Partial<Record<RequestKind, ErrorCode>> = {
   tags: 'NAME_UNKNOWN',
 }
 
-/** Answers with `error`, never with an upstream's challenge. Where an answer has begun already, destroys its connection. */
+/**
+ * Answers with `error`, without any challenge of upstream. Destroys the connection of an answer that has
+ * begun.
+ */
 export function sendError(exchange: Exchange, error: unknown): void {
   const { outgoing, kind, upstream, repository, reference, cacheStatus } = exchange
   if (outgoing.headersSent) {
@@ -52,7 +64,7 @@ export function sendError(exchange: Exchange, error: unknown): void {
     return
   }
   const cause = error instanceof RegistryError ? error : new RegistryError('UNKNOWN')
-  const [status, code] = ANSWERS[cause.code]
+  const [status, code] = RESPONSES[cause.code]
   const detail = {
     upstream,
     repository,
@@ -68,7 +80,7 @@ export function sendError(exchange: Exchange, error: unknown): void {
 
 function wireCode(cause: ErrorCode, code: string, kind: RequestKind | undefined): string {
   if (kind === undefined) return code
-  if (cause === 'UPSTREAM_DENIED') return UNKNOWN_TO[kind] ?? code
+  if (cause === 'UPSTREAM_DENIED') return UNKNOWN_CODES[kind] ?? code
   return kind === 'referrers' && code === 'NAME_UNKNOWN' ? 'MANIFEST_UNKNOWN' : code
 }
 

@@ -1,18 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Principal } from '../ports/authenticator.ts'
 import type { CacheStatus, ReadOptions } from '../ports/read-options.ts'
 import type { RequestKind } from '../ports/telemetry.ts'
-import type { Principal } from '../ports/authenticator.ts'
 
 /**
- * One request and its answer, on Node's own objects: a web Response per answer costs more than all else that a warm manifest
- * does. What is learnt on the way is kept for the log line and the metrics.
+ * One request and its answer, on Node's own objects: to make a web Response would cost more than all other
+ * work on a warm manifest. The exchange also collects what the log line and the metrics report.
  */
 export class Exchange {
   readonly incoming: IncomingMessage
   readonly outgoing: ServerResponse
   /** `performance.now()` */
   readonly startedAt = performance.now()
-  /** As it came: nothing decoded, folded or normalised. */
+  /** The path as the client sent it: not decoded, folded or normalised. */
   readonly path: string
   readonly isHead: boolean
   /** The authenticated client. undefined = everybody may read everything. */
@@ -20,13 +20,13 @@ export class Exchange {
   kind?: RequestKind
   upstream?: string
   repository?: string
-  /** Tag or digest. */
+  /** A tag or a digest. */
   reference?: string
   cacheStatus?: CacheStatus
   failure?: unknown
-  /** Of the body, accepted by the kernel. */
+  /** Bytes of the body that the kernel has accepted. */
   bytesSent = 0
-  #departure?: AbortController
+  #abort?: AbortController
 
   constructor(incoming: IncomingMessage, outgoing: ServerResponse) {
     this.incoming = incoming
@@ -41,39 +41,41 @@ export class Exchange {
     return new URLSearchParams(this.incoming.url!.slice(this.path.length))
   }
 
-  /** The values of a query parameter. Most requests have no query at all. */
+  /** The values of a query parameter. Returns early for the many requests without a query. */
   parameters(name: string): readonly string[] {
     return this.path.length === this.incoming.url!.length ? [] : this.query.getAll(name)
   }
 
-  /** For one question to a store. `report` is told how the answer came about. */
+  /** Options for one read. `report` receives how the answer came about. */
   asking(report = (status: CacheStatus): void => void (this.cacheStatus = status)): ReadOptions {
-    return new Waiting(this, report)
+    return new ExchangeReadOptions(this, report)
   }
 
-  /** Aborted when the client leaves. */
+  /**
+   * Aborts when the client leaves. Made when it is first read: most answers come from the store without it.
+   */
   get signal(): AbortSignal {
-    if (this.#departure === undefined) {
-      const departure = new AbortController()
-      this.#departure = departure
+    if (this.#abort === undefined) {
+      const abort = new AbortController()
+      this.#abort = abort
       const { outgoing } = this
-      if (outgoing.destroyed) departure.abort()
-      else outgoing.once('close', () => outgoing.writableFinished || departure.abort())
+      if (outgoing.destroyed) abort.abort()
+      else outgoing.once('close', () => outgoing.writableFinished || abort.abort())
     }
-    return this.#departure.signal
+    return this.#abort.signal
   }
 
-  /** The client left, or the connection failed, before the answer was complete. */
+  /** Whether the client left, or the connection failed, before the answer was complete. */
   get isAborted(): boolean {
     return this.outgoing.destroyed && !this.outgoing.writableFinished
   }
 }
 
 /**
- * Most answers come from the store without anyone looking at the signal, so it is made on demand. By a class: a getter in an
- * object literal costs V8 a hidden class per object, which keeps the whole request alive until the next full collection.
+ * A class, because a getter in an object literal costs V8 a hidden class per object, which keeps the request
+ * alive.
  */
-class Waiting implements ReadOptions {
+class ExchangeReadOptions implements ReadOptions {
   readonly report: (status: CacheStatus) => void
   readonly #exchange: Exchange
 

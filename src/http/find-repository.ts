@@ -6,8 +6,8 @@ import type { Exchange } from './exchange.ts'
 const NAMESPACE = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/
 
 /**
- * Finds the repository that a request addresses by `name`, `?ns=` and Host, and checks that the client may read
- * it. Records the repository on the exchange.
+ * Finds the repository that a request addresses by `name`, `?ns=` and Host, and checks that the client may
+ * read it. Records the repository on the exchange.
  *
  * @throws RegistryError NAME_INVALID, NAME_UNKNOWN, UNAUTHORIZED, DENIED
  */

@@ -15,5 +15,7 @@ export function dispatch(app: Hono<RegistryEnv>, exchange: Exchange): Promise<un
   return answered instanceof Promise ? answered : undefined
 }
 
-/** All that Hono reads of a request, for `getPath` takes the path from the exchange. HEAD is routed as GET. */
+/**
+ * All that Hono reads of a request: `getPath` takes the path from the exchange. Hono routes HEAD as this GET.
+ */
 const READ = { method: 'GET' } as Request

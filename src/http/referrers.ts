@@ -5,7 +5,10 @@ import type { Repository } from '../ports/repository.ts'
 import type { Exchange } from './exchange.ts'
 import { send } from './send.ts'
 
-/** GET and HEAD of the referrers of a digest, end-12. An upstream without the API is a 404: clients then try the tag schema, through us. */
+/**
+ * GET and HEAD of the referrers of a digest, end-12 of the distribution spec. An upstream without this API is
+ * a 404: clients then try the tag schema, through this proxy too.
+ */
 export async function answerReferrers(
   exchange: Exchange,
   { referrers }: Repository,

@@ -10,7 +10,7 @@ import { dispatch } from './hono-adapter.ts'
 import { recordRequest } from './record-request.ts'
 import { accessLog, type Logger } from './request-log.ts'
 import { registryRoutes } from './routes.ts'
-import { announcesBody, ignoreBody, refusal } from './validate-request.ts'
+import { announcesBody, ignoreBody, validateRequest } from './validate-request.ts'
 
 export interface RegistryListenerOptions {
   readonly registry: Registry
@@ -22,7 +22,9 @@ export interface RegistryListenerOptions {
   readonly pool?: BufferPool
 }
 
-/** Serves the registry's routes: validates each request, dispatches it, answers failures, logs and counts it. */
+/**
+ * Serves the registry's routes: validates each request, dispatches it, answers failures, logs and counts it.
+ */
 export function registryListener({
   registry,
   authenticator,
@@ -58,14 +60,14 @@ export function registryListener({
   }
 
   return function serve(incoming, outgoing) {
-    const refused = refusal(incoming)
+    const refusal = validateRequest(incoming)
     const hasBody = announcesBody(incoming)
-    if (refused === undefined && !hasBody) return run(begin(incoming, outgoing))
+    if (refusal === undefined && !hasBody) return run(begin(incoming, outgoing))
     outgoing.setHeader('Connection', 'close')
     const proceed = () => {
       const exchange = begin(incoming, outgoing)
-      if (refused === undefined) run(exchange)
-      else fail(refused, exchange)
+      if (refusal === undefined) run(exchange)
+      else fail(refusal, exchange)
     }
     if (hasBody) void ignoreBody(incoming).then(proceed)
     else proceed()

@@ -1,13 +1,15 @@
 import { isRegistryError } from '../oci/errors.ts'
 import type { Exchange } from './exchange.ts'
 
-/** The part of pino that is used. */
+/** The part of pino that this room uses. */
 export interface Logger {
   info(fields: object, message: string): void
   error(fields: object, message: string): void
 }
 
-/** One line per request, when its connection is done with it. `status` is 499 when the client left before there was an answer. */
+/**
+ * Logs one line per exchange when it has ended. `status` is 499 when the client left before the answer began.
+ */
 export function accessLog(logger: Logger): (exchange: Exchange) => void {
   return function log(exchange) {
     const { incoming, outgoing, upstream, repository, reference, cacheStatus, failure } = exchange

@@ -40,7 +40,10 @@ export function forAll(answer: Answer): Handler {
 
 /** Makes the handlers of the routes that do. */
 export function routeHandlers({ registry, authenticator, fail }: RouteHandlersOptions) {
-  /** Handles a route for clients that the authenticator admits. Awaits nothing where there is no authenticator. */
+  /**
+   * Handles a route for clients that the authenticator admits. Awaits nothing where there is no
+   * authenticator.
+   */
   function forClients(answer: Answer): Handler {
     if (authenticator === undefined) return forAll(answer)
     return async (route) => {

@@ -25,8 +25,8 @@ export interface RegistryRoutesOptions extends RouteHandlersOptions {
 /**
  * The routes of the registry listener: the pull half of the OCI distribution spec v1.1.1.
  *
- * A request matches one handler at most. Hono composes two handlers asynchronously, which would delay an answer
- * from memory, so there is no middleware. The listener dispatches HEAD as GET.
+ * A request matches one handler at most. Hono composes two handlers asynchronously, which would delay an
+ * answer from memory, so there is no middleware. The listener dispatches HEAD as GET.
  */
 export function registryRoutes({ pool, ...options }: RegistryRoutesOptions): Hono<RegistryEnv> {
   const { forClients, pull, failed } = routeHandlers(options)

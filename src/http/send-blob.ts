@@ -5,14 +5,15 @@ import type { BufferPool } from './buffer-pool.ts'
 import type { Exchange } from './exchange.ts'
 
 /**
- * Sends the bytes of `part`, reading the next piece while the last one is written, unless many others do: one buffer or two, each
- * used again only after the kernel has taken all of it, so the socket sets the pace.
+ * Sends the bytes of `part`. Reads the next piece while it writes the last one, unless the pool is crowded. A
+ * buffer is reused only after the kernel has taken all of it, so the socket sets the pace.
  *
- * `begin` writes the head. It is called once the first piece is there; until then a failure can still be answered properly.
- * After that the caller has to destroy the connection: a clean end would be believed, and a body that is short on a connection
- * that lives takes the next answer for its rest.
+ * Calls `begin` to write the headers once the first piece is there. A failure before that can still be
+ * answered. After a later failure the caller must destroy the connection: the client would believe a clean
+ * end, and would take the next answer on the connection for the rest of a short body.
  *
- * @throws what reading throws. @throws RegistryError STORAGE when the blob ends before `part` does.
+ * @throws the error of a read
+ * @throws RegistryError STORAGE when the blob ends before `part` does.
  */
 export async function sendBlob(
   exchange: Exchange,
@@ -43,7 +44,7 @@ export async function sendBlob(
       position += bytes.length
       const isLast = position === part.end
       const next = isLast || pool.isCrowded ? undefined : pieceAt(position)
-      // Looked at below, after the client got what was read before it failed: it resumes from there.
+      // A failed read is handled below, after the client got the piece before it and can resume from there.
       next?.catch(() => {})
       await written(exchange, bytes, isLast)
       lent.delete(buffer)
@@ -58,22 +59,22 @@ export async function sendBlob(
 
 interface Piece {
   readonly buffer: Buffer
-  /** The part of `buffer` that was read into. */
+  /** The part of `buffer` that holds bytes of the blob. */
   readonly bytes: Buffer
 }
 
-/** Resolves when the kernel has all of `bytes`, and of the whole answer with the last of them. */
+/** Resolves when the kernel has all of `bytes`; for the last piece, when it has the whole answer. */
 function written(exchange: Exchange, bytes: Buffer, isLast: boolean): Promise<void> {
   const { outgoing } = exchange
   return new Promise((resolve, reject) => {
-    // Node calls back neither a write nor an end that the closing of the socket overtakes.
+    // Node never calls back a write or an end that the closing of the socket overtakes.
     const gone = () => reject(new Error('the client closed the connection'))
     if (outgoing.destroyed) return gone()
     outgoing.once('close', gone)
     const done = (error?: Error | null) => {
       outgoing.off('close', gone)
       if (error) {
-        // The client is gone, but Node says 'close' only later.
+        // The client is gone, but Node emits 'close' later.
         outgoing.destroy()
         return reject(error)
       }

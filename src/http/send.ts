@@ -2,7 +2,7 @@ import type { OutgoingHttpHeaders } from 'node:http'
 import { renderCacheStatus } from './headers/cache-status.ts'
 import type { Exchange } from './exchange.ts'
 
-/** Writes the head of an answer. The headers are the same for GET and HEAD. */
+/** Writes the status and the headers of an answer, which are the same for GET and HEAD. */
 export function sendHead(
   { outgoing, cacheStatus, failure }: Exchange,
   status: number,
@@ -16,24 +16,25 @@ export function sendHead(
   })
 }
 
-/** What libuv writes at once from its stack. Bytes. */
+/** Bytes that libuv writes at once from its stack. */
 const IN_ONE_WRITE = 12 * 1024
 
-/** Answers with what is in memory. */
+/** Answers with a body that is in memory. */
 export function send(exchange: Exchange, status: number, headers: OutgoingHttpHeaders, body: Buffer): void {
   sendHead(exchange, status, { ...headers, 'Content-Length': body.length })
   const { outgoing, isHead } = exchange
-  // Node writes text in one piece with the head, and bytes as a vector, which costs a tenth of a small answer.
+  // Node writes text in one piece with the headers, and bytes as a vector, which costs a tenth of a small
+  // answer.
   const piece = body.length <= IN_ONE_WRITE ? body.toString('latin1') : body
-  const leave = () => {
-    // Node counts no byte for a client that has left meanwhile, and throws that they are too few.
+  const end = () => {
+    // For a client that has left, Node counts no bytes and throws that the body is too short.
     if (outgoing.destroyed) return
     if (isHead) outgoing.end()
     else outgoing.end(piece, 'latin1', () => void (exchange.bytesSent = body.length))
   }
-  // What is ready in the same turn of the event loop leaves one right after the other: writing to a client that has to be woken
-  // up costs several times what writing to one that is awake does.
-  setImmediate(leave)
+  // Answers that are ready in the same turn of the event loop are written one right after the other. A write
+  // that must wake up the client costs several times as much as a write to a client that is awake.
+  setImmediate(end)
 }
 
 export function sendJson(

@@ -1,7 +1,7 @@
 /**
- * Every way a read can fail, by cause. The first group are the distribution spec's own codes; the UPSTREAM_ group keeps
- * apart why the truth could not be found out, because clients, stale service and the breaker act differently on each.
- * Only `http/errors.ts` turns a code into a status.
+ * Every way a read can fail, by cause. The first group holds the distribution spec's own codes. The UPSTREAM_
+ * group says why upstream gave no answer: clients, stale answers and circuit breakers treat each cause in its
+ * own way. Only `http/error-response.ts` turns a code into a status.
  */
 const MESSAGES = {
   BLOB_UNKNOWN: 'blob unknown to registry',
@@ -11,25 +11,25 @@ const MESSAGES = {
   TAG_INVALID: 'invalid tag',
   DIGEST_INVALID: 'invalid digest',
   PAGINATION_NUMBER_INVALID: 'invalid number of results requested',
-  RANGE_INVALID: 'the requested range is not satisfiable',
-  REQUEST_INVALID: 'the request is malformed',
-  REQUEST_TOO_LONG: 'the request URL is too long',
-  DENIED: 'this proxy is configured not to serve this repository',
+  RANGE_INVALID: 'requested range not satisfiable',
+  REQUEST_INVALID: 'malformed request',
+  REQUEST_TOO_LONG: 'request URL too long',
+  DENIED: 'access denied by the configuration of this proxy',
   UNSUPPORTED: 'this registry is a read-only cache',
-  TOOMANYREQUESTS: 'too many requests of this kind are waiting for their turn',
-  UNAUTHORIZED: 'this proxy serves only those who say who they are',
-  UPSTREAM_DENIED: 'the upstream registry denies this proxy access',
-  UPSTREAM_LIMITED: 'the upstream registry limits this proxy',
-  UPSTREAM_UNAVAILABLE: 'the upstream registry is out of order',
-  UPSTREAM_TIMEOUT: 'the upstream registry is too slow to answer',
-  UPSTREAM_INVALID: 'the upstream registry answered with something else than was asked for',
-  STORAGE: 'the local store failed',
-  UNKNOWN: 'unknown error',
+  TOOMANYREQUESTS: 'too many requests queued, retry later',
+  UNAUTHORIZED: 'authentication required',
+  UPSTREAM_DENIED: 'upstream registry denied access',
+  UPSTREAM_LIMITED: 'upstream registry rate limit reached, retry later',
+  UPSTREAM_UNAVAILABLE: 'upstream registry unavailable',
+  UPSTREAM_TIMEOUT: 'upstream registry timed out',
+  UPSTREAM_INVALID: 'invalid response from upstream registry',
+  STORAGE: 'local storage failed',
+  UNKNOWN: 'internal error',
 } as const
 
 export type ErrorCode = keyof typeof MESSAGES
 
-/** Named facts about a failure. Shown to clients: never credentials, tokens, URL queries or local paths. */
+/** Named facts about a failure. Clients see them: no credentials, tokens, URL queries or local paths. */
 export type ErrorDetail = Readonly<Record<string, string | number | undefined>>
 
 export class RegistryError extends Error {
@@ -50,7 +50,10 @@ export function isRegistryError(error: unknown, ...codes: readonly ErrorCode[]):
 
 const OUTAGES = ['UPSTREAM_LIMITED', 'UPSTREAM_UNAVAILABLE', 'UPSTREAM_TIMEOUT', 'UPSTREAM_INVALID'] as const
 
-/** Failures during which what is cached may be served past its freshness. A 404 or a denial is an answer, not an outage. */
+/**
+ * Reports whether stale content may be served because of this failure. A 404 or a denial is an answer, no
+ * outage.
+ */
 export function isOutage(error: unknown): error is RegistryError {
   return isRegistryError(error, ...OUTAGES)
 }

@@ -17,8 +17,8 @@ export interface Principal {
   /** `ci-7` by password, `cert:ci-7` by certificate, `oidc:…` by token; undefined = anonymous. */
   readonly identity?: string | undefined
   /**
-   * Checks that the principal may read `repository`. Without a repository it checks `/v2/`, where clients find
-   * out whether they must log in and whether their credentials are valid.
+   * Checks that the principal may read `repository`. Without a repository it checks `/v2/`, where clients
+   * find out whether they must log in and whether their credentials are valid.
    *
    * @throws RegistryError UNAUTHORIZED, DENIED
    */
@@ -27,6 +27,9 @@ export interface Principal {
 
 /** Decides who may use the registry, before the registry looks anything up. */
 export interface Authenticator {
-  /** @throws RegistryError UNAUTHORIZED, DENIED, TOOMANYREQUESTS; UPSTREAM_UNAVAILABLE when the issuer of tokens is down */
+  /**
+   * @throws RegistryError UNAUTHORIZED, DENIED, TOOMANYREQUESTS; UPSTREAM_UNAVAILABLE when the issuer of
+   * tokens is down
+   */
   authenticate(client: ClientInfo): Promise<Principal>
 }

@@ -1,4 +1,4 @@
-/** What the parts tell about themselves. `admin/metrics.ts` counts it; a part never knows who listens. */
+/** Events that the parts report. `admin/metrics.ts` counts them; no part knows its listener. */
 
 /** What a request to a registry asks for. `tag` is a manifest by tag. */
 export type RequestKind = 'blob' | 'manifest' | 'tag' | 'tags' | 'referrers' | 'ping'
@@ -14,7 +14,7 @@ export interface RequestTelemetry {
 }
 
 export interface UpstreamTelemetry {
-  /** `status` is undefined when there was no answer. */
+  /** `status` is undefined when there was no response. */
   answered(upstream: string, kind: RequestKind | 'token', status: number | undefined): void
   received(upstream: string, bytes: number): void
   rateLimit(upstream: string, remaining: number): void

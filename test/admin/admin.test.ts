@@ -22,7 +22,7 @@ let port: number
 before(async () => {
   folder = await storeFolder()
   store = await folder.open()
-  const ready = readiness({ isDraining: () => draining, probeStore: () => probeStore(), patience: 50 })
+  const ready = readiness({ isDraining: () => draining, probeStore: () => probeStore(), probeTimeout: 50 })
   const transfers = () => [{ digest: 'sha256:abc', size: 10, filled: 5 }]
   server = createServer(
     adminApp({

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { BufferPool } from '../../src/http/buffer-pool.ts'
-import type { Limits } from '../../src/http/server/http-server.ts'
+import type { Timeouts } from '../../src/http/server/http-server.ts'
 import { type Digest, digestOf } from '../../src/oci/digest.ts'
 import { RegistryError } from '../../src/oci/errors.ts'
 import type { BlobProvider, BlobReader } from '../../src/ports/blob-store.ts'
@@ -22,11 +22,11 @@ let server: RegistryServer
 
 beforeEach(() => start())
 
-async function start(limits: Partial<Limits> = {}): Promise<void> {
+async function start(timeouts: Partial<Timeouts> = {}): Promise<void> {
   registry = new MemoryRegistry()
   registry.addBlob(bytes)
   pool = new BufferPool(8 * MiB)
-  server = await serveRegistry(registry, { pool, limits })
+  server = await serveRegistry(registry, { pool, timeouts })
 }
 
 afterEach(async () => {

@@ -45,7 +45,7 @@ test('F54: connections are kept longer than BuildKit keeps its own', async () =>
 })
 
 test('an idle connection is closed after its time', async () => {
-  await using server = await serveRegistry(new MemoryRegistry(), { limits: { keepAlive: 50 } })
+  await using server = await serveRegistry(new MemoryRegistry(), { timeouts: { keepAlive: 50 } })
   using client = await RawClient.connect(server.port)
   await client.request('GET', '/v2/').response()
   assert.equal((await client.rest()).length, 0)
@@ -108,7 +108,7 @@ test('what is not done within the grace is destroyed', async () => {
 })
 
 test('SEC-56: slow headers are cut off, the others are served meanwhile', async () => {
-  await using server = await serveRegistry(new MemoryRegistry(), { limits: { headers: 500, request: 500 } })
+  await using server = await serveRegistry(new MemoryRegistry(), { timeouts: { headers: 500, request: 500 } })
   const slow = await Promise.all(
     Array.from({ length: 1000 }, async () =>
       (await RawClient.connect(server.port)).send('GET /v2/ HTTP/1.1\r\nX-A: '),

@@ -149,7 +149,7 @@ test('who says nothing after connecting is closed in the time that headers have'
     host: '127.0.0.1',
     port: 0,
     tls: server,
-    limits: { headers: 100 },
+    timeouts: { headers: 100 },
   })
   const socket = connect({ port: listening.port, host: '127.0.0.1', ca: ca.cert })
   await once(socket, 'secureConnect')

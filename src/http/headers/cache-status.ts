@@ -2,8 +2,8 @@ import type { CacheStatus } from '../../ports/read-options.ts'
 import { isRegistryError } from '../../oci/errors.ts'
 
 /**
- * The `Cache-Status` field of RFC 9211 with this cache as its one member. Without a status nobody was asked: the answer is
- * our own (a ping, a refusal), unless `failure` says what upstream answered.
+ * Renders the `Cache-Status` field of RFC 9211 with this cache as its only member. Without a status the
+ * answer is the proxy's own (a ping, a refusal), unless `failure` holds what upstream answered.
  */
 export function renderCacheStatus(status: CacheStatus | undefined, failure?: unknown): string {
   if (failure !== undefined && isRegistryError(failure) && failure.code.startsWith('UPSTREAM_')) {

@@ -1,11 +1,14 @@
 import type { Digest } from '../../oci/digest.ts'
 
-/** The strong validator of content that is named by its digest. */
+/** The strong validator of content-addressed content. */
 export function etagOf(digest: Digest): string {
   return `"${digest}"`
 }
 
-/** `If-None-Match` by weak comparison (RFC 9110 section 13.1.2). The digest without quotes too: distribution's proxy hands that out. */
+/**
+ * Evaluates `If-None-Match` by weak comparison (RFC 9110 section 13.1.2). Accepts the digest without quotes
+ * too, which distribution's proxy sends as ETag.
+ */
 export function isNotModified(ifNoneMatch: string | undefined, digest: Digest): boolean {
   if (ifNoneMatch === undefined) return false
   return ifNoneMatch.split(',').some((part) => {
@@ -14,7 +17,10 @@ export function isNotModified(ifNoneMatch: string | undefined, digest: Digest): 
   })
 }
 
-/** Whether `If-Range` lets the `Range` be honoured: absent, or equal by strong comparison (RFC 9110 section 13.1.5). */
+/**
+ * Reports whether `If-Range` permits the range: absent, or equal by strong comparison (RFC 9110 section
+ * 13.1.5).
+ */
 export function isRangeWanted(ifRange: string | string[] | undefined, digest: Digest): boolean {
   return ifRange === undefined || String(ifRange).trim() === etagOf(digest)
 }

@@ -7,12 +7,12 @@ export interface ByteRange {
 const SINGLE = /^bytes=[ \t]*(\d*)-(\d*)[ \t]*$/
 
 /**
- * What a `Range` header asks of a representation of `size` bytes (RFC 9110 section 14.2).
+ * Parses a `Range` header for a representation of `size` bytes (RFC 9110 section 14.2).
  *
- * Several ranges, another unit and malformed values are ignored ('whole'), as the RFC allows; containers/image takes a full
- * 200 for its multi-range but breaks on a single-part 206. A range of an empty blob is 'whole' because containerd 2.1 sends
- * `bytes=0-` for every blob. `a-b` with a > b is 'unsatisfiable' where the RFC would let it be ignored: the OCI conformance
- * suite asks for that.
+ * Several ranges, other units and malformed values are ignored ('whole'), as the RFC allows: containers/image
+ * accepts a full 200 for its multi-range but breaks on a single-part 206. A range of an empty blob is
+ * 'whole', because containerd 2.1 sends `bytes=0-` for every blob. `a-b` with a > b is 'unsatisfiable', where
+ * the RFC would ignore it: the OCI conformance suite requires that.
  */
 export function parseRange(header: string | undefined, size: number): ByteRange | 'whole' | 'unsatisfiable' {
   const match = header === undefined ? null : SINGLE.exec(header)

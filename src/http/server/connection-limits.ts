@@ -3,11 +3,11 @@ import type { Server, Socket } from 'node:net'
 export interface ConnectionLimits {
   readonly most: number
   readonly mostPerAddress: number
-  /** Addresses that `mostPerAddress` is not for: many clients stand behind them. */
+  /** Exempts addresses with many clients behind them from `mostPerAddress`. */
   readonly isExempt?: (address: string) => boolean
 }
 
-/** Closes connections beyond the limits as they come, before a byte of theirs is read. */
+/** Closes each connection beyond the limits before it reads a byte from it. */
 export function limitConnections(
   server: Server,
   { most, mostPerAddress, isExempt = () => false }: ConnectionLimits,

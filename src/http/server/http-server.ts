@@ -13,41 +13,46 @@ import { type Tls, tlsOptions } from './tls.ts'
 
 export interface ListenOptions {
   readonly host: string
-  /** 0 = any free one. */
+  /** 0 = any free port. */
   readonly port: number
   readonly tls?: Tls
-  readonly limits?: Partial<Limits>
-  /** Any number without. */
+  readonly timeouts?: Partial<Timeouts>
+  /** Without it, there is no limit. */
   readonly connections?: ConnectionLimits
 }
 
-/** Milliseconds. */
-export interface Limits {
-  /** Until a request's headers are complete. */
+/** Timeouts in milliseconds. */
+export interface Timeouts {
+  /** Time for the headers of a request to arrive. */
   readonly headers: number
-  /** Until a request is complete. */
+  /** Time for a whole request to arrive. */
   readonly request: number
-  /** Of a connection between requests. BuildKit keeps its own for 120 s and must not meet our closing of it. */
+  /** Idle time between requests. BuildKit reuses connections for 120 s, so ours must stay open longer. */
   readonly keepAlive: number
-  /** Without a byte accepted by a client that has bytes to read. */
+  /** Time without a byte accepted, while bytes wait for the client. */
   readonly stall: number
-  /** For the next piece of a blob, up to 1 MiB, to be accepted in whole by a client that accepts a byte now and then. */
+  /** Time to accept a piece of a blob, up to 1 MiB, in whole. */
   readonly piece: number
 }
 
+/** A listening server. */
 export interface HttpServerHandle {
   readonly port: number
   readonly url: string
-  /** Connections that come from now on are encrypted with this. @throws what OpenSSL says, and then goes on as before */
+  /**
+   * Encrypts new connections with `tls`.
+   *
+   * @throws the error of OpenSSL, and then keeps the previous certificate
+   */
   setTls(tls: Tls): void
   /**
-   * Stops accepting, lets the answers that have begun come to their end for at most `grace` milliseconds, and destroys what
-   * remains. Resolves when no connection is left.
+   * Stops accepting connections, waits at most `grace` milliseconds for running answers to end, and destroys
+   * the connections that remain. Resolves when no connection is left.
    */
   close(grace: number): Promise<void>
 }
 
-const DEFAULTS: Limits = {
+const DEFAULTS: Timeouts = {
   headers: 15_000,
   request: 30_000,
   keepAlive: 125_000,
@@ -56,29 +61,33 @@ const DEFAULTS: Limits = {
 }
 const MAX_HEADER_BYTES = 16 * 1024
 
-/** Serves `listener` over HTTP or HTTPS. @throws what `net.Server` throws when the address cannot be had. */
+/**
+ * Serves `listener` over HTTP or HTTPS.
+ *
+ * @throws the error of `net.Server` when the address is not available
+ */
 export async function listen(
   listener: RequestListener,
-  { host, port, tls, limits, connections }: ListenOptions,
+  { host, port, tls, timeouts, connections }: ListenOptions,
 ): Promise<HttpServerHandle> {
-  const { headers, request, keepAlive, stall, piece } = { ...DEFAULTS, ...limits }
+  const { headers, request, keepAlive, stall, piece } = { ...DEFAULTS, ...timeouts }
   const options: ServerOptions = {
     headersTimeout: headers,
     requestTimeout: request,
     keepAliveTimeout: keepAlive,
     connectionsCheckingInterval: Math.min(5000, Math.ceil(headers / 2)),
     maxHeaderSize: MAX_HEADER_BYTES,
-    // Refused by `validate-request.ts`, with an answer that says why.
+    // `validate-request.ts` refuses such a request, with an answer that says why.
     requireHostHeader: false,
   }
   const server: Server =
     tls === undefined ? createServer(options) : createTlsServer({ ...options, ...tlsOptions(tls, headers) })
-  // By default Node drops what is over 2000 headers without a word; the byte limit bounds them anyway.
+  // By default Node silently drops headers after the 2000th. `maxHeaderSize` bounds them already.
   server.maxHeadersCount = 0
   server.timeout = stall
   if (connections) limitConnections(server, connections)
-  // By connection, and not a set of answers: what comes and goes so often makes a collection rehash all the time, and V8 keeps
-  // what the old tables held until its next full collection.
+  // A map by connection, no set of answers: a set that changes with each request rehashes all the time, and
+  // V8 keeps what the old tables held until its next full collection.
   const answering = new Map<Socket, ServerResponse | undefined>()
   const slow = slowReaders(answering, piece)
   let draining = false
@@ -87,24 +96,24 @@ export async function listen(
   }
 
   const serve: RequestListener = (incoming, outgoing) => {
-    // A pipelined request waits for its turn: until then Node would not tell it that the connection is gone.
+    // A pipelined request has no socket until its turn. Until then Node would not report a lost connection.
     if (outgoing.socket === null) return void outgoing.once('socket', () => serve(incoming, outgoing))
     const { socket } = outgoing
     if (!answering.has(socket)) socket.once('close', () => answering.delete(socket))
     answering.set(socket, outgoing)
     outgoing
       .on('timeout', endIfStalled)
-      // What a late write to a lost connection throws. Its 'close' event has said so already.
+      // A late write to a lost connection fails. The 'close' event has reported the loss already.
       .on('error', ignore)
       .on('close', () => {
         if (answering.get(socket) === outgoing) answering.set(socket, undefined)
         if (draining) setImmediate(() => server.closeIdleConnections())
       })
-    // Node drops what came in one piece with a wish to upgrade, which may be part of the next request.
+    // Node drops the bytes that follow an upgrade request, which may be part of the next request.
     if (draining || incoming.headers.upgrade !== undefined) outgoing.setHeader('Connection', 'close')
     listener(incoming, outgoing)
   }
-  // The others too, so that nobody is invited to send a body that will be refused, and every answer is ours.
+  // Without the other two, Node would invite clients to send a body, or answer an expectation itself.
   server.on('request', serve).on('checkContinue', serve).on('checkExpectation', serve)
 
   await new Promise<void>((resolve, reject) => {
@@ -137,8 +146,8 @@ export async function listen(
 }
 
 /**
- * Node raises 'timeout' when a connection has been idle. That is the client's fault only when bytes wait for it; otherwise we
- * are the ones who wait, for upstream, which has limits of its own.
+ * Node emits 'timeout' when a connection has been idle. The client caused that only if bytes wait for it.
+ * Otherwise the answer waits for upstream, which has timeouts of its own.
  */
 function endStalled({ socket }: ServerResponse, stall: number): void {
   if (socket === null) return

@@ -2,14 +2,14 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
 /**
- * Destroys the connections of clients that take longer than `patience` milliseconds for a piece: each holds a buffer, and one
- * that accepts a byte a minute would hold it for ever without ever being idle.
+ * Destroys the connection of a client that takes longer than `pieceTimeout` milliseconds for a piece. Each
+ * piece holds a buffer, and a client that accepts a byte a minute would hold it for ever without being idle.
  */
 export function slowReaders(
   answering: ReadonlyMap<Socket, ServerResponse | undefined>,
-  patience: number,
+  pieceTimeout: number,
 ): Disposable {
-  /** Bytes handed to the socket, which is as many pieces as have been accepted and one, and since when it has been so many. */
+  /** The bytes handed to the socket, and since when. The count grows when a piece was accepted. */
   const seen = new WeakMap<ServerResponse, { readonly handed: number; readonly since: number }>()
 
   function look(): void {
@@ -19,10 +19,10 @@ export function slowReaders(
       const last = seen.get(outgoing)
       if (last?.handed !== socket.bytesWritten)
         seen.set(outgoing, { handed: socket.bytesWritten, since: now })
-      else if (now - last.since >= patience) socket.destroy()
+      else if (now - last.since >= pieceTimeout) socket.destroy()
     }
   }
 
-  const timer = setInterval(look, Math.ceil(patience / 4)).unref()
+  const timer = setInterval(look, Math.ceil(pieceTimeout / 4)).unref()
   return { [Symbol.dispose]: () => clearInterval(timer) }
 }

@@ -7,23 +7,23 @@ import { TLSSocket } from 'node:tls'
 export interface Tls {
   readonly cert: string
   readonly key: string
-  /** Who may sign for clients. Without it they are not asked for a certificate. */
+  /** The authority of client certificates. Without it, clients are not asked for a certificate. */
   readonly clientCa?: string
-  /** Whether clients have to have one. */
+  /** Whether a client without a certificate is refused. */
   readonly clientAuth?: 'require' | 'optional'
 }
 
-/** For `https.createServer`, and but for what is not about certificates for `setSecureContext`. */
+/** Options for `https.createServer` and for `setSecureContext`. `handshakeTimeout` is in milliseconds. */
 export function tlsOptions(
   { cert, key, clientCa, clientAuth = 'require' }: Tls,
-  patience: number,
+  handshakeTimeout: number,
 ): ServerOptions {
   return {
     cert,
     key,
     minVersion: 'TLSv1.2',
-    handshakeTimeout: patience,
-    // A client that asks again and again for new keys costs us far more than itself.
+    handshakeTimeout,
+    // Renegotiation costs the server far more than the client.
     secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
     ...(clientCa !== undefined && {
       ca: clientCa,
@@ -37,8 +37,9 @@ const NAME = /^[!-~]{1,256}$/
 const FIRST_ALTERNATIVE = /^(?:DNS|URI|email):([!#-+\--~]{1,256})(?:, |$)/
 
 /**
- * The name in a verified client certificate: its common name, else the first of its alternative names that stands for a machine
- * or a person. A certificate with neither, with two common names, or with other than printable ASCII has none.
+ * Returns the name in a verified client certificate: the common name, else the first alternative name of type
+ * DNS, URI or email. Returns undefined for a certificate without such a name, with two common names, or with
+ * characters other than printable ASCII.
  */
 export function certificateName({ socket }: IncomingMessage): string | undefined {
   if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined
