@@ -1,14 +1,8 @@
-import {
-  createServer,
-  type RequestListener,
-  type Server,
-  type ServerOptions,
-  type ServerResponse,
-} from 'node:http'
+import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http'
 import { createServer as createTlsServer, Server as TlsServer } from 'node:https'
-import type { AddressInfo, Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { type ConnectionLimits, limitConnections } from './connection-limits.ts'
-import { slowReaders } from './slow-readers.ts'
+import { RunningAnswers } from './running-answers.ts'
 import { type Tls, tlsOptions } from './tls.ts'
 
 export interface ListenOptions {
@@ -68,9 +62,43 @@ const MAX_HEADER_BYTES = 16 * 1024
  */
 export async function listen(
   listener: RequestListener,
-  { host, port, tls, timeouts, connections }: ListenOptions,
+  { host, port, tls, connections, ...options }: ListenOptions,
 ): Promise<HttpServerHandle> {
-  const { headers, request, keepAlive, stall, piece } = { ...DEFAULTS, ...timeouts }
+  const timeouts = { ...DEFAULTS, ...options.timeouts }
+  const server = buildServer(tls, timeouts)
+  if (connections) limitConnections(server, connections)
+  const answers = new RunningAnswers(server, timeouts)
+
+  const serve: RequestListener = (incoming, outgoing) => {
+    // A pipelined request has no socket until its turn. Until then Node would not report a lost connection.
+    if (outgoing.socket === null) return void outgoing.once('socket', () => serve(incoming, outgoing))
+    answers.add(outgoing, outgoing.socket)
+    // Node drops the bytes that follow an upgrade request, which may be part of the next request.
+    if (incoming.headers.upgrade !== undefined) outgoing.setHeader('Connection', 'close')
+    listener(incoming, outgoing)
+  }
+  // Without the other two, Node would invite clients to send a body, or answer an expectation itself.
+  server.on('request', serve).on('checkContinue', serve).on('checkExpectation', serve)
+
+  const address = await start(server, host, port)
+  return {
+    port: address.port,
+    url: `${tls === undefined ? 'http' : 'https'}://${urlHost(address)}:${address.port}`,
+    setTls(tls) {
+      if (server instanceof TlsServer) server.setSecureContext(tlsOptions(tls, timeouts.headers))
+    },
+    async close(grace) {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      answers.drain()
+      const timer = setTimeout(() => server.closeAllConnections(), grace)
+      await closed
+      clearTimeout(timer)
+      answers[Symbol.dispose]()
+    },
+  }
+}
+
+function buildServer(tls: Tls | undefined, { headers, request, keepAlive }: Timeouts): Server {
   const options: ServerOptions = {
     headersTimeout: headers,
     requestTimeout: request,
@@ -80,82 +108,21 @@ export async function listen(
     // `validate-request.ts` refuses such a request, with an answer that says why.
     requireHostHeader: false,
   }
-  const server: Server =
+  const server =
     tls === undefined ? createServer(options) : createTlsServer({ ...options, ...tlsOptions(tls, headers) })
   // By default Node silently drops headers after the 2000th. `maxHeaderSize` bounds them already.
   server.maxHeadersCount = 0
-  server.timeout = stall
-  if (connections) limitConnections(server, connections)
-  // A map by connection, no set of answers: a set that changes with each request rehashes all the time, and
-  // V8 keeps what the old tables held until its next full collection.
-  const answering = new Map<Socket, ServerResponse | undefined>()
-  const slow = slowReaders(answering, piece)
-  let draining = false
-  function endIfStalled(this: ServerResponse): void {
-    endStalled(this, stall)
-  }
+  return server
+}
 
-  const serve: RequestListener = (incoming, outgoing) => {
-    // A pipelined request has no socket until its turn. Until then Node would not report a lost connection.
-    if (outgoing.socket === null) return void outgoing.once('socket', () => serve(incoming, outgoing))
-    const { socket } = outgoing
-    if (!answering.has(socket)) socket.once('close', () => answering.delete(socket))
-    answering.set(socket, outgoing)
-    outgoing
-      .on('timeout', endIfStalled)
-      // A late write to a lost connection fails. The 'close' event has reported the loss already.
-      .on('error', ignore)
-      .on('close', () => {
-        if (answering.get(socket) === outgoing) answering.set(socket, undefined)
-        if (draining) setImmediate(() => server.closeIdleConnections())
-      })
-    // Node drops the bytes that follow an upgrade request, which may be part of the next request.
-    if (draining || incoming.headers.upgrade !== undefined) outgoing.setHeader('Connection', 'close')
-    listener(incoming, outgoing)
-  }
-  // Without the other two, Node would invite clients to send a body, or answer an expectation itself.
-  server.on('request', serve).on('checkContinue', serve).on('checkExpectation', serve)
-
-  await new Promise<void>((resolve, reject) => {
+function start(server: Server, host: string, port: number): Promise<AddressInfo> {
+  return new Promise((resolve, reject) => {
     server.once('error', reject).listen(port, host, () => {
       server.off('error', reject)
-      resolve()
+      resolve(server.address() as AddressInfo)
     })
   })
-  const address = server.address() as AddressInfo
-
-  return {
-    port: address.port,
-    url: `${tls === undefined ? 'http' : 'https'}://${urlHost(address)}:${address.port}`,
-    setTls(tls) {
-      if (server instanceof TlsServer) server.setSecureContext(tlsOptions(tls, headers))
-    },
-    async close(grace) {
-      draining = true
-      for (const outgoing of answering.values()) {
-        if (outgoing?.headersSent === false) outgoing.setHeader('Connection', 'close')
-      }
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-      server.closeIdleConnections()
-      const timer = setTimeout(() => server.closeAllConnections(), grace)
-      await closed
-      clearTimeout(timer)
-      slow[Symbol.dispose]()
-    },
-  }
 }
-
-/**
- * Node emits 'timeout' when a connection has been idle. The client caused that only if bytes wait for it.
- * Otherwise the answer waits for upstream, which has timeouts of its own.
- */
-function endStalled({ socket }: ServerResponse, stall: number): void {
-  if (socket === null) return
-  if (socket.writableLength > 0) socket.destroy()
-  else socket.setTimeout(stall)
-}
-
-function ignore(): void {}
 
 function urlHost({ address, family }: AddressInfo): string {
   return family === 'IPv6' ? `[${address}]` : address

@@ -5,16 +5,16 @@ import type { Socket } from 'node:net'
  * Destroys the connection of a client that takes longer than `pieceTimeout` milliseconds for a piece. Each
  * piece holds a buffer, and a client that accepts a byte a minute would hold it for ever without being idle.
  */
-export function slowReaders(
-  answering: ReadonlyMap<Socket, ServerResponse | undefined>,
+export function destroySlowReaders(
+  answers: ReadonlyMap<Socket, ServerResponse | undefined>,
   pieceTimeout: number,
 ): Disposable {
   /** The bytes handed to the socket, and since when. The count grows when a piece was accepted. */
   const seen = new WeakMap<ServerResponse, { readonly handed: number; readonly since: number }>()
 
-  function look(): void {
+  function check(): void {
     const now = performance.now()
-    for (const [socket, outgoing] of answering) {
+    for (const [socket, outgoing] of answers) {
       if (outgoing === undefined || socket.writableLength === 0) continue
       const last = seen.get(outgoing)
       if (last?.handed !== socket.bytesWritten)
@@ -23,6 +23,6 @@ export function slowReaders(
     }
   }
 
-  const timer = setInterval(look, Math.ceil(pieceTimeout / 4)).unref()
+  const timer = setInterval(check, Math.ceil(pieceTimeout / 4)).unref()
   return { [Symbol.dispose]: () => clearInterval(timer) }
 }
