@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config/load-config.ts'
-import { registryListener } from '../http/registry-listener.ts'
+import { registryRequestListener } from '../http/request-listener.ts'
 import { listen } from '../http/server/http-server.ts'
 import type { Registry } from '../ports/repository.ts'
 import type { RequestTelemetry } from '../ports/telemetry.ts'
@@ -22,7 +22,7 @@ export async function openRegistryListener(
   const { host, port, tls, maxConnections, maxConnectionsPerAddress } = config.listen
   await using opening = new AsyncDisposableStack()
   const auth = opening.use(buildRegistryAuth(config, log))
-  const answer = registryListener({
+  const answer = registryRequestListener({
     registry,
     ...(auth.authenticator && { authenticator: auth.authenticator }),
     telemetry,

@@ -1,5 +1,5 @@
-/** `registryListener` over a registry, listening. What it says about its requests is kept. */
-import { registryListener } from '../../src/http/registry-listener.ts'
+/** `registryRequestListener` over a registry, listening. What it says about its requests is kept. */
+import { registryRequestListener } from '../../src/http/request-listener.ts'
 import type { BufferPool } from '../../src/http/buffer-pool.ts'
 import { listen, type HttpServerHandle, type ListenOptions } from '../../src/http/server/http-server.ts'
 import type { Authenticator } from '../../src/ports/authenticator.ts'
@@ -25,7 +25,7 @@ export async function serveRegistry(
   const lines: Record<string, unknown>[] = []
   const answered: RegistryServer['answered'] = []
   const unexpected: object[] = []
-  const listener = registryListener({
+  const listener = registryRequestListener({
     registry,
     ...(authenticator && { authenticator }),
     telemetry: { answered: (request) => void answered.push(request) },

@@ -12,7 +12,7 @@ import { accessLog, type Logger } from './request-log.ts'
 import { registryRoutes } from './routes.ts'
 import { announcesBody, ignoreBody, validateRequest } from './validate-request.ts'
 
-export interface RegistryListenerOptions {
+export interface RegistryRequestListenerOptions {
   readonly registry: Registry
   /** Without one, everybody may read everything. */
   readonly authenticator?: Authenticator
@@ -25,13 +25,13 @@ export interface RegistryListenerOptions {
 /**
  * Serves the registry's routes: validates each request, dispatches it, answers failures, logs and counts it.
  */
-export function registryListener({
+export function registryRequestListener({
   registry,
   authenticator,
   telemetry,
   logger,
   pool = new BufferPool(),
-}: RegistryListenerOptions): RequestListener {
+}: RegistryRequestListenerOptions): RequestListener {
   const log = logger && accessLog(logger)
   const routes = registryRoutes({ registry, authenticator, pool, fail })
 
