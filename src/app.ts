@@ -1,8 +1,6 @@
 import type { Logger } from 'pino'
 import { metrics } from './admin/metrics.ts'
-import { hotLinks } from './cache/hot-links.ts'
-import { hotStore } from './cache/hot-store.ts'
-import { hotTags } from './cache/hot-tags.ts'
+import { memoryCache } from './cache/memory.ts'
 import { proxyRegistry } from './cache/proxy-registry.ts'
 import { router } from './cache/routing.ts'
 import { openAdminListener } from './compose/admin-listener.ts'
@@ -15,8 +13,7 @@ import { buildUpstreams } from './compose/upstreams.ts'
 import type { Config } from './config/load-config.ts'
 import { DownloadManager } from './download/manager.ts'
 import { evictor } from './eviction/evictor.ts'
-import { roomyStore } from './eviction/quota-store.ts'
-import type { ImageCatalogue } from './ports/operations.ts'
+import { quotaStore } from './eviction/quota-store.ts'
 
 export interface Entrepot {
   readonly registry: Pick<Listening, 'port' | 'url'>
@@ -44,30 +41,25 @@ export async function entrepot(
   await using starting = new AsyncDisposableStack()
   const numbers = metrics(() => store.inventory.usage())
   const storeFailed = (error: unknown) => log.error({ err: error }, 'the store failed')
-  const store = await openStore(config, numbers.store, log, now)
+  const disk = await openStore(config, numbers.store, log, now)
+  const store = memoryCache(disk)
   starting.defer(() => store.close())
   await store.sweepPartials({ olderThan: limits.keepPartialFor, maxBytes: limits.keepPartial })
 
-  const links = hotLinks(store.links)
-  const tags = hotTags(store.tags)
-  const hot = hotStore(store.blobs, { used: store.inventory.use, discard: store.discard })
-  const forget = (): void => {
-    for (const memory of [hot, links, tags]) memory.clear()
-  }
   const upstreams = starting.use(
     buildUpstreams(config, { log, telemetry: numbers.upstreams, env, collectGarbage }),
   )
   const evicting = evictor({
-    store: hot,
+    store: store.blobs,
     inventory: store.inventory,
-    tags,
+    tags: store.tags,
     policy: { ...cache, ...storage },
     pinned: store.pins.content,
-    isScarce: (name) => upstreams.byName.get(name)?.isNearlyExhausted ?? false,
+    isNearlyExhausted: (name) => upstreams.byName.get(name)?.isNearlyExhausted ?? false,
     telemetry: numbers.store,
     now,
   })
-  const blobs = roomyStore(hot, evicting, numbers.store)
+  const blobs = quotaStore(store.blobs, evicting, numbers.store)
   const transfers = starting.use(
     new DownloadManager({
       store: blobs,
@@ -82,8 +74,7 @@ export async function entrepot(
     route: router(Object.values(config.upstreams), config.defaultUpstream),
     upstreams: upstreams.byName,
     rules: (upstream) => config.upstreams[upstream]!,
-    store: { blobs, links, references: store.references, tags },
-    memory: { content: hot.recall, isLinked: links.recall, tag: tags.recall },
+    store: { ...store, blobs },
     transfers,
     freshness: { rules: cache.tags, staleIfError: cache.staleIfError },
     negative: cache.negative,
@@ -101,8 +92,8 @@ export async function entrepot(
     await openAdminListener(config, {
       metrics: numbers,
       transfers: () => transfers.list(),
-      history: store.tags.history,
-      operations: { ...store, catalogue: afterPurge(store.catalogue, forget) },
+      history: disk.tags.history,
+      operations: store,
       isDraining: () => isDraining,
       probeStore: () => store.probe(),
       log,
@@ -120,13 +111,5 @@ export async function entrepot(
       await parts.disposeAsync()
     },
     abandon: upstreams.abandon,
-  }
-}
-
-/** What was purged must not be served from memory either. */
-function afterPurge(catalogue: ImageCatalogue, clear: () => void): ImageCatalogue {
-  return {
-    ...catalogue,
-    purge: (pattern, options) => catalogue.purge(pattern, options).finally(clear),
   }
 }

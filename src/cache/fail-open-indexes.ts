@@ -2,10 +2,10 @@ import { isRegistryError } from '../oci/errors.ts'
 import type { LinkIndex, ReferenceIndex, TagIndex } from '../ports/metadata.ts'
 
 /**
- * Indexes that know nothing while the store is out of order, and forget what they are told: a pull then costs requests upstream,
- * and does not fail. The store itself has counted the failure.
+ * Indexes that answer "not known", and drop what they are given, while the store fails: a pull then costs requests upstream
+ * instead of failing. The store itself has counted the failure.
  */
-export function forgivingIndexes(
+export function failOpenIndexes(
   links: LinkIndex,
   references: ReferenceIndex,
   tags: TagIndex,
@@ -15,10 +15,9 @@ export function forgivingIndexes(
       has: (repository, digest) => otherwise(links.has(repository, digest), false),
       knows: (upstream, digest) => otherwise(links.knows(upstream, digest), false),
       add: (repository, digest) => otherwise(links.add(repository, digest), undefined),
-      remove: (repository, digest) => otherwise(links.remove(repository, digest), undefined),
     },
     references: {
-      of: (manifest) => otherwise(references.of(manifest), []),
+      has: (manifest) => otherwise(references.has(manifest), false),
       record: (manifest, digests) => otherwise(references.record(manifest, digests), undefined),
     },
     tags: {
@@ -30,11 +29,12 @@ export function forgivingIndexes(
   }
 }
 
-async function otherwise<T>(work: Promise<T>, value: T): Promise<T> {
-  try {
-    return await work
-  } catch (error) {
+function otherwise<T>(answer: Promise<T>, value: T): Promise<T>
+function otherwise<T>(answer: T | Promise<T>, value: T): T | Promise<T>
+function otherwise<T>(answer: T | Promise<T>, value: T): T | Promise<T> {
+  if (!(answer instanceof Promise)) return answer
+  return answer.catch((error: unknown) => {
     if (isRegistryError(error, 'STORAGE')) return value
     throw error
-  }
+  })
 }

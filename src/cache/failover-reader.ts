@@ -1,13 +1,16 @@
+import type { Content } from '../oci/descriptor.ts'
 import { isRegistryError, RegistryError } from '../oci/errors.ts'
-import type { BlobReader } from '../ports/blob-store.ts'
+import { type BlobReader, isInMemory, type OpenedBlob } from '../ports/blob-store.ts'
 
 /**
- * `reader` for as long as the store serves it; when that fails, on from the same byte with what `reopen` opens. `until`: whether
- * also after bytes were given, which may have been wrong ones where they were read from the store, or only before the first.
+ * Reads from `reader` until the store fails, then continues at the same byte from the blob that `reopen` opens. It switches
+ * once at most.
+ *
+ * `until`: `first byte` = does not switch once bytes were read, as they may have been wrong; `end` = switches at any byte.
  */
-export function survivingReader(
+export function failoverReader(
   reader: BlobReader,
-  reopen: () => Promise<BlobReader | undefined>,
+  reopen: () => Promise<OpenedBlob | undefined>,
   until: 'first byte' | 'end',
 ): BlobReader {
   let current = reader
@@ -35,13 +38,22 @@ export function survivingReader(
 
   async function replace(reason: RegistryError): Promise<void> {
     maySwitch = false
-    const other = await reopen()
-    if (other === undefined) throw reason
+    const opened = await reopen()
+    if (opened === undefined) throw reason
+    const other = isInMemory(opened) ? contentReader(opened) : opened
     if (isDisposed || other.descriptor.size !== reader.descriptor.size) {
       await other[Symbol.asyncDispose]()
       throw reason
     }
     current = other
     await reader[Symbol.asyncDispose]()
+  }
+}
+
+function contentReader({ descriptor, bytes }: Content): BlobReader {
+  return {
+    descriptor,
+    read: async (buffer, position) => bytes.copy(buffer, 0, Math.min(position, bytes.length)),
+    async [Symbol.asyncDispose]() {},
   }
 }

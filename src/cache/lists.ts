@@ -1,28 +1,41 @@
 import { LRUCache } from 'lru-cache'
 import { isOutage } from '../oci/errors.ts'
 import type { ReadOptions } from '../ports/read-options.ts'
-import { isImpatience, patience } from './stale-fallback.ts'
 import { singleFlight } from '../util/single-flight.ts'
+import { isStaleFallback, staleFallbackSignal } from './stale-fallback.ts'
 
-/** Answers that change upstream at any time (tag lists, referrers): asked once for all who ask, kept for a short while in memory. */
+/**
+ * Upstream answers that may change at any time: tag lists and referrers. One request upstream serves all who ask meanwhile,
+ * and its answer is kept in memory for a short while.
+ */
 export interface ShortTermCache<T> {
   get(key: string, ask: () => Promise<T | undefined>, options?: ReadOptions): Promise<T | undefined>
 }
 
-export interface ShortTermCacheOptions {
-  /** Milliseconds an answer is served without asking again. */
+export interface ShortTermCacheOptions<T> {
+  /** Milliseconds that an answer is served without asking again. */
   readonly fresh: number
-  /** Milliseconds past that it may be served while upstream is out of order. */
+  /** Milliseconds past that, during which it may be served while upstream is unavailable. */
   readonly staleIfError: number
-  /** How many answers are kept. */
-  readonly max: number
+  /** Of all answers together; the least recently used goes first. */
+  readonly maxBytes: number
+  /** Bytes that an answer takes, roughly. */
+  readonly sizeOf: (answer: T) => number
   /** Epoch milliseconds. */
   readonly now: () => number
 }
 
-export function shortTermCache<T extends object>(options: ShortTermCacheOptions): ShortTermCache<T> {
-  const { fresh, staleIfError, now } = options
-  const answers = new LRUCache<string, { readonly value: T; readonly at: number }>({ max: options.max })
+interface Answer<T> {
+  readonly value: T
+  readonly at: number
+}
+
+export function shortTermCache<T extends object>(options: ShortTermCacheOptions<T>): ShortTermCache<T> {
+  const { fresh, staleIfError, maxBytes, sizeOf, now } = options
+  const answers = new LRUCache<string, Answer<T>>({
+    maxSize: maxBytes,
+    sizeCalculation: ({ value }, key) => sizeOf(value) + key.length + OVERHEAD,
+  })
   const questions = singleFlight<T | undefined>()
 
   return {
@@ -34,7 +47,7 @@ export function shortTermCache<T extends object>(options: ShortTermCacheOptions)
         return known.value
       }
       try {
-        const wait = known === undefined ? options?.signal : patience(options?.signal)
+        const wait = known === undefined ? options?.signal : staleFallbackSignal(options?.signal)
         const { value, joined } = await questions.run(key, ask, wait)
         if (value === undefined) answers.delete(key)
         else answers.set(key, { value, at: now() })
@@ -44,11 +57,14 @@ export function shortTermCache<T extends object>(options: ShortTermCacheOptions)
         })
         return value
       } catch (error) {
-        const excused = isOutage(error) || isImpatience(error, options?.signal)
-        if (known === undefined || !excused || -left > staleIfError) throw error
+        const isExcused = isOutage(error) || isStaleFallback(error, options?.signal)
+        if (known === undefined || !isExcused || -left > staleIfError) throw error
         options?.report?.({ result: 'stale', ttl: Math.ceil(left / 1000) })
         return known.value
       }
     },
   }
 }
+
+/** Bytes of an entry besides its answer and its key. */
+const OVERHEAD = 512

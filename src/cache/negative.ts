@@ -1,12 +1,12 @@
 import { LRUCache } from 'lru-cache'
 
-/** Remembers for a short while that upstream said "does not exist". Never told of a denial or an outage: those are no such answer. */
+/** Remembers for a short while that upstream said "does not exist". A denial or an outage is no such answer. */
 export interface NegativeCache {
   has(key: string): boolean
   add(key: string): void
-  remove(key: string): void
 }
 
+/** Keys of less than 1 KiB each. */
 const REMEMBERED = 10_000
 
 /** `duration`: milliseconds; 0 remembers nothing. */
@@ -17,9 +17,6 @@ export function negativeCache(duration: number): NegativeCache {
     has: (key) => absent.has(key),
     add(key) {
       if (duration > 0) absent.set(key, true)
-    },
-    remove(key) {
-      absent.delete(key)
     },
   }
 }

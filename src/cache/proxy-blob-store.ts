@@ -1,112 +1,87 @@
-import type { Content, Descriptor } from '../oci/descriptor.ts'
+import type { Descriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import { isRegistryError } from '../oci/errors.ts'
-import type { LinkIndex } from '../ports/metadata.ts'
 import { OCTET_STREAM } from '../oci/media-types.ts'
 import type { RepositoryName } from '../oci/reference.ts'
-import type { BlobProvider, BlobReader, BlobStore } from '../ports/blob-store.ts'
+import { type BlobProvider, type BlobStore, isInMemory, type OpenedBlob } from '../ports/blob-store.ts'
 import type { ReadOptions } from '../ports/read-options.ts'
-import type { Recalling } from '../ports/repository.ts'
 import type { UpstreamRepository } from '../ports/upstream.ts'
-import type { BlobSizes } from './blob-sizes.ts'
-import { contentKey } from './keys.ts'
-import type { Memory } from './recalled.ts'
-import type { NegativeCache } from './negative.ts'
-import { singleFlight } from '../util/single-flight.ts'
-import { survivingReader } from './failover-reader.ts'
-import type { DownloadManager } from '../download/manager.ts'
 import type { DownloadRequest } from '../download/download-request.ts'
+import type { DownloadManager } from '../download/manager.ts'
+import { type Maybe, whenKnown } from '../util/maybe.ts'
+import type { BlobSizes } from './blob-sizes.ts'
+import { failoverReader } from './failover-reader.ts'
+import { blobKey } from './keys.ts'
+import type { NegativeCache } from './negative.ts'
+import type { ReadPermission } from './read-permission.ts'
 
 export interface ProxyBlobStoreOptions {
   readonly local: BlobStore
-  readonly memory?: Memory
-  readonly links: LinkIndex
   readonly transfers: DownloadManager
   readonly sizes: BlobSizes
   readonly absent: NegativeCache
 }
 
 /**
- * A repository's blobs: from the local store if this repository was seen to contain them, else from upstream into the store.
- * Bytes are shared by digest, the right to read them is not: a repository has to prove once, upstream, that it contains what
- * another one brought in. An upstream that has sent the bytes once is believed when it says so of another repository; one that
- * never did has to send them, or whoever controls it and knows a digest could read what others keep private.
+ * A repository's blobs: from the local store where the repository may read them (`read-permission.ts`), else from upstream
+ * into the store.
  */
 export function proxyBlobStore(
   options: ProxyBlobStoreOptions,
-): (repository: RepositoryName, upstream: UpstreamRepository) => BlobProvider & Recalling<Digest, Content> {
-  const { local, memory, links, transfers, sizes, absent } = options
-  const proofs = singleFlight<Descriptor | undefined>()
+): (repository: RepositoryName, upstream: UpstreamRepository, permission: ReadPermission) => BlobProvider {
+  const { local, transfers, sizes, absent } = options
 
-  return (repository, upstream) => {
+  return (repository, upstream, permission) => {
     return {
-      recall(digest, report) {
-        if (!memory?.isLinked(repository, digest)) return undefined
-        const content = memory.content(digest)
-        if (content !== undefined) report({ result: 'hit' })
-        return content && { descriptor: blob(content.descriptor), bytes: content.bytes }
+      stat(digest, options) {
+        return whenKnown(
+          readable(digest, () => local.stat(digest)),
+          (stored) => {
+            if (stored === undefined) return prove(digest, options)
+            options?.report?.({ result: 'hit' })
+            return withoutType(stored)
+          },
+        )
       },
 
-      async stat(digest, options) {
-        const stored = await storedHere(digest, () => local.stat(digest))
-        if (stored !== undefined) {
-          options?.report?.({ result: 'hit' })
-          return blob(stored)
-        }
-        return prove(digest, options)
-      },
-
-      async open(digest, options) {
-        const stored = await storedHere(digest, () => local.open(digest, options))
-        if (stored !== undefined) {
-          options?.report?.({ result: 'hit' })
-          return survivingReader(stored, () => download(digest, options), 'first byte')
-        }
-        if (await isProvable(digest)) {
-          if ((await prove(digest, options)) === undefined) return undefined
-          const proved = await storedHere(digest, () => local.open(digest, options))
-          if (proved !== undefined) return proved
-        }
-        return download(digest, options)
+      open(digest, options) {
+        return whenKnown(
+          readable(digest, () => local.open(digest, options)),
+          (stored) => {
+            if (stored === undefined) return openElsewhere(digest, options)
+            options?.report?.({ result: 'hit' })
+            if (isInMemory(stored)) return stored
+            return failoverReader(stored, () => download(digest, options), 'first byte')
+          },
+        )
       },
     }
 
-    /** What the store has of it, provided that this repository may read it. A store that fails has nothing. */
-    async function storedHere<T extends Descriptor | BlobReader>(
-      digest: Digest,
-      read: () => Promise<T | undefined>,
-    ): Promise<T | undefined> {
-      if (!(await links.has(repository, digest))) return undefined
-      return read().catch(ignoreStorage)
-    }
-
-    /** The store has it, and it came from this upstream. */
-    async function isProvable(digest: Digest): Promise<boolean> {
-      return (
-        (await links.knows(repository.upstream, digest)) &&
-        (await local.stat(digest).catch(ignoreStorage)) !== undefined
-      )
-    }
-
-    /** Asks upstream whether this repository contains the blob. */
-    async function prove(digest: Digest, options?: ReadOptions): Promise<Descriptor | undefined> {
-      const key = contentKey(repository, `blob ${digest}`)
-      if (absent.has(key)) {
-        options?.report?.({ result: 'negative' })
-        return undefined
-      }
-      const { value, joined } = await proofs.run(key, () => upstream.statBlob(digest), options?.signal)
-      if (value === undefined) absent.add(key)
-      else if (await links.knows(repository.upstream, digest)) await links.add(repository, digest)
-      options?.report?.({
-        result: joined ? 'collapsed' : 'miss',
-        forwardStatus: value === undefined ? 404 : 200,
+    /** What the store has of a blob that this repository may read. A store that fails has nothing. */
+    function readable<T>(digest: Digest, read: () => Maybe<T>): Maybe<T> {
+      return whenKnown(permission.isGranted(digest), (isGranted) => {
+        const stored = isGranted ? read() : undefined
+        return stored instanceof Promise ? stored.catch(ignoreStorage) : stored
       })
-      return value && blob(value)
     }
 
-    async function download(digest: Digest, options?: ReadOptions): Promise<BlobReader | undefined> {
-      const key = contentKey(repository, `blob ${digest}`)
+    /** Asks upstream for no more than the right to read, where it has sent the bytes before and they are stored. */
+    async function openElsewhere(digest: Digest, options?: ReadOptions): Promise<OpenedBlob | undefined> {
+      if ((await permission.isProvable(digest)) && (await isStored(digest))) {
+        if ((await permission.prove(digest, options)) === undefined) return undefined
+        const proved = await readable(digest, () => local.open(digest, options))
+        if (proved !== undefined) return proved
+      }
+      return download(digest, options)
+    }
+
+    async function prove(digest: Digest, options?: ReadOptions): Promise<Descriptor | undefined> {
+      const found = await permission.prove(digest, options)
+      return found && withoutType(found)
+    }
+
+    async function download(digest: Digest, options?: ReadOptions): Promise<OpenedBlob | undefined> {
+      const key = blobKey(repository, digest)
       if (absent.has(key)) {
         options?.report?.({ result: 'negative' })
         return undefined
@@ -114,8 +89,8 @@ export function proxyBlobStore(
       const request = requestFor(digest)
       const bypass = () => transfers.bypass(request, options)
       try {
-        const reader = await transfers.subscribe(request, options)
-        if (reader !== undefined) return survivingReader(reader, bypass, 'end')
+        const blob = await transfers.subscribe(request, options)
+        if (blob !== undefined) return isInMemory(blob) ? blob : failoverReader(blob, bypass, 'end')
         absent.add(key)
         options?.report?.({ result: 'miss', forwardStatus: 404 })
         return undefined
@@ -129,17 +104,22 @@ export function proxyBlobStore(
       return {
         repository,
         digest,
-        mayRead: async () => (await links.has(repository, digest)) || (await prove(digest)) !== undefined,
+        mayRead: async () =>
+          (await permission.isGranted(digest)) || (await permission.prove(digest)) !== undefined,
         expectedSize: sizes.of(repository, digest),
         source: { open: (range, signal) => upstream.blob(digest, range, signal) },
-        verified: () => links.add(repository, digest),
+        verified: () => permission.grant(digest),
       }
     }
   }
+
+  async function isStored(digest: Digest): Promise<boolean> {
+    return (await Promise.resolve(local.stat(digest)).catch(ignoreStorage)) !== undefined
+  }
 }
 
-/** Blobs have no type of their own: what a manifest calls them is the manifest's business. */
-function blob({ digest, size }: Descriptor): Descriptor {
+/** Blobs have no type of their own: it is the manifest that types them. */
+function withoutType({ digest, size }: Descriptor): Descriptor {
   return { mediaType: OCTET_STREAM, digest, size }
 }
 

@@ -1,96 +1,95 @@
-import { LRUCache } from 'lru-cache'
-import type { Descriptor, Manifest } from '../oci/descriptor.ts'
+import type { Content, Descriptor, Manifest } from '../oci/descriptor.ts'
 import { type Digest, digestOf } from '../oci/digest.ts'
 import { isRegistryError } from '../oci/errors.ts'
-import type { LinkIndex, ReferenceIndex } from '../ports/metadata.ts'
+import { referencesIn } from '../oci/manifest.ts'
 import { OCTET_STREAM } from '../oci/media-types.ts'
 import type { RepositoryName } from '../oci/reference.ts'
-import type { BlobReader, BlobStore } from '../ports/blob-store.ts'
+import { type BlobStore, isInMemory, type OpenedBlob } from '../ports/blob-store.ts'
+import type { ReferenceIndex } from '../ports/metadata.ts'
+import type { ReadOptions } from '../ports/read-options.ts'
 import type { ManifestProvider } from '../ports/repository.ts'
 import type { UpstreamRepository } from '../ports/upstream.ts'
+import { type Maybe, whenKnown } from '../util/maybe.ts'
+import { singleFlight } from '../util/single-flight.ts'
 import type { BlobSizes } from './blob-sizes.ts'
 import { contentKey } from './keys.ts'
-import { referencesIn } from '../oci/manifest.ts'
-import type { Memory } from './recalled.ts'
 import type { NegativeCache } from './negative.ts'
-import { singleFlight } from '../util/single-flight.ts'
+import { readContent } from './read-content.ts'
+import type { ReadPermission } from './read-permission.ts'
 
 export interface ProxyManifestStoreOptions {
   readonly local: BlobStore
-  readonly memory?: Memory
-  readonly links: LinkIndex
   readonly references: ReferenceIndex
   readonly sizes: BlobSizes
   readonly absent: NegativeCache
-  /** Told when a manifest could be served but not stored. */
+  /** Receives the error when a manifest could be served but not stored. */
   readonly storeFailed: (error: unknown) => void
 }
 
-/** Manifests whose references are known to be recorded, so that serving one costs no question. */
-const REMEMBERED = 50_000
-
-/** A repository's manifests, which can also be handed one that was fetched on another way. */
+/** A repository's manifests. It also takes in a manifest that was fetched in another way. */
 export interface ManifestCache extends ManifestProvider {
-  /** @returns it under the media type that its bytes have here. */
+  /** @returns the manifest under the media type that the store has for its bytes. */
   put(manifest: Manifest): Promise<Manifest>
 }
 
-/** Digests are immutable: what is here is never revalidated, only proved once to belong to the repository that asks. */
+/** Digests are immutable: a stored manifest is never revalidated, only its repository has to prove once that it contains it. */
 export function proxyManifestStore(
   options: ProxyManifestStoreOptions,
-): (repository: RepositoryName, upstream: UpstreamRepository) => ManifestCache {
-  const { local, memory, links, references, sizes, absent } = options
-  const recorded = new LRUCache<Digest, true>({ max: REMEMBERED })
+): (repository: RepositoryName, upstream: UpstreamRepository, permission: ReadPermission) => ManifestCache {
+  const { local, references, sizes, absent } = options
   const fetches = singleFlight<Manifest | undefined>()
 
-  return (repository, upstream) => {
+  return (repository, upstream, permission) => {
     return {
-      recall(digest, report) {
-        if (!memory?.isLinked(repository, digest) || !recorded.has(digest)) return undefined
-        const content = memory.content(digest)
-        if (content === undefined || content.descriptor.mediaType === OCTET_STREAM) return undefined
-        report({ result: 'hit' })
-        return { descriptor: content.descriptor, body: content.bytes }
-      },
-
-      async get(digest, options) {
-        const key = contentKey(repository, `manifest ${digest}`)
-        const stored = (await links.has(repository, digest)) ? await load(digest) : undefined
-        if (stored !== undefined) {
+      get(digest, options) {
+        return whenKnown(stored(digest), (manifest) => {
+          if (manifest === undefined) return fetchOnce(digest, options)
           options?.report?.({ result: 'hit' })
-          return stored
-        }
-        if (absent.has(key)) {
-          options?.report?.({ result: 'negative' })
-          return undefined
-        }
-        const { value, joined } = await fetches.run(key, () => fetch(digest, key), options?.signal)
-        options?.report?.({
-          result: joined ? 'collapsed' : 'miss',
-          forwardStatus: value === undefined ? 404 : 200,
-          stored: value !== undefined && isAddressable(value),
+          return manifest
         })
-        return value
       },
       put,
     }
 
-    async function load(digest: Digest): Promise<Manifest | undefined> {
+    function stored(digest: Digest): Maybe<Manifest> {
+      return whenKnown(permission.isGranted(digest), (isGranted) => (isGranted ? load(digest) : undefined))
+    }
+
+    function load(digest: Digest): Maybe<Manifest> {
+      const opened = local.open(digest)
+      if (opened === undefined || opened instanceof Promise) return read(digest, opened)
+      return isInMemory(opened) ? learned(opened) : read(digest, opened)
+    }
+
+    /** A store that fails has no manifest. Neither has one whose bytes are damaged: they are deleted. */
+    async function read(digest: Digest, opening: Maybe<OpenedBlob>): Promise<Manifest | undefined> {
       try {
-        await using reader = await local.open(digest)
-        if (reader === undefined || reader.descriptor.mediaType === OCTET_STREAM) return undefined
-        const body = reader.whole ?? (await readAll(reader))
-        if (reader.whole !== undefined || digestOf(body, digest) === digest) {
-          const manifest = { descriptor: reader.descriptor, body }
-          sizes.learn(repository, manifest)
-          if (!recorded.has(digest)) await record(manifest)
-          return manifest
-        }
+        const opened = await opening
+        if (opened === undefined) return undefined
+        if (isInMemory(opened)) return await learned(opened)
+        if (!isManifest(opened.descriptor)) return await opened[Symbol.asyncDispose]().then(() => undefined)
+        const content = await readContent(opened)
+        if (content !== undefined) return await learned(content)
         await local.delete(digest)
       } catch (error) {
         if (!isRegistryError(error, 'STORAGE')) throw error
       }
       return undefined
+    }
+
+    async function fetchOnce(digest: Digest, options?: ReadOptions): Promise<Manifest | undefined> {
+      const key = contentKey(repository, `manifest ${digest}`)
+      if (absent.has(key)) {
+        options?.report?.({ result: 'negative' })
+        return undefined
+      }
+      const { value, joined } = await fetches.run(key, () => fetch(digest, key), options?.signal)
+      options?.report?.({
+        result: joined ? 'collapsed' : 'miss',
+        forwardStatus: value === undefined ? 404 : 200,
+        stored: value !== undefined && isAddressable(value),
+      })
+      return value
     }
 
     async function fetch(digest: Digest, key: string): Promise<Manifest | undefined> {
@@ -106,7 +105,7 @@ export function proxyManifestStore(
       try {
         const descriptor = await store(local, manifest)
         await record(manifest)
-        await links.add(repository, descriptor.digest)
+        await permission.grant(descriptor.digest)
         return { ...manifest, descriptor }
       } catch (error) {
         if (!isRegistryError(error, 'STORAGE')) throw error
@@ -114,15 +113,31 @@ export function proxyManifestStore(
         return manifest
       }
     }
+
+    /** Stored content as a manifest, with its sizes and references known here. */
+    function learned({ descriptor, bytes }: Content): Maybe<Manifest> {
+      if (!isManifest(descriptor)) return undefined
+      const manifest = { descriptor, body: bytes }
+      sizes.learn(repository, manifest)
+      return whenKnown(references.has(descriptor.digest), (areRecorded) =>
+        areRecorded ? manifest : record(manifest).then(() => manifest),
+      )
+    }
   }
 
   async function record({ descriptor: { digest }, body }: Manifest): Promise<void> {
     await references.record(digest, referencesIn(body).digests)
-    recorded.set(digest, true)
   }
 }
 
-/** Signed schema 1 manifests are named by the digest of their payload, not of their bytes: they pass through, unstored. */
+/** A layer has no media type of its own. */
+function isManifest({ mediaType }: Descriptor): boolean {
+  return mediaType !== OCTET_STREAM
+}
+
+/**
+ * Signed schema 1 manifests are named by the digest of their payload, not of their bytes. They are passed on, and not stored.
+ */
 function isAddressable({ descriptor, body }: Manifest): boolean {
   return digestOf(body, descriptor.digest) === descriptor.digest
 }
@@ -132,15 +147,4 @@ async function store(local: BlobStore, { descriptor, body }: Manifest): Promise<
   await ingest.write(body, 0)
   await ingest.verify(body.length)
   return await ingest.commit()
-}
-
-async function readAll(reader: BlobReader): Promise<Buffer> {
-  const body = Buffer.alloc(reader.descriptor.size)
-  let position = 0
-  while (position < body.length) {
-    const count = await reader.read(body.subarray(position), position)
-    if (count === 0) break
-    position += count
-  }
-  return body.subarray(0, position)
 }

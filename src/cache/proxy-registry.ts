@@ -3,17 +3,17 @@ import { RegistryError } from '../oci/errors.ts'
 import type { LinkIndex, ReferenceIndex, TagIndex } from '../ports/metadata.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { BlobStore } from '../ports/blob-store.ts'
-import type { Registry, Repository } from '../ports/repository.ts'
+import type { Registry, Repository, TagPage } from '../ports/repository.ts'
 import type { Upstream } from '../ports/upstream.ts'
 import { blobSizes } from './blob-sizes.ts'
-import { forgivingIndexes } from './fail-open-indexes.ts'
+import { failOpenIndexes } from './fail-open-indexes.ts'
 import type { FreshnessPolicy } from './freshness.ts'
-import type { Memory } from './recalled.ts'
 import { negativeCache } from './negative.ts'
 import { proxyBlobStore } from './proxy-blob-store.ts'
 import { proxyManifestStore } from './proxy-manifest-store.ts'
 import { proxyReferrersService } from './proxy-referrers-service.ts'
 import { proxyTagService } from './proxy-tag-service.ts'
+import { readPermissions } from './read-permission.ts'
 import { type RepositoryRules, repositoryRules } from './repository-rules.ts'
 import type { Router } from './routing.ts'
 import { shortTermCache } from './lists.ts'
@@ -31,8 +31,6 @@ export interface ProxyRegistryOptions {
     readonly references: ReferenceIndex
     readonly tags: TagIndex
   }
-  /** Of the same store. */
-  readonly memory?: Memory
   readonly transfers: DownloadManager
   readonly freshness: FreshnessPolicy
   /** Milliseconds that "does not exist" is remembered. */
@@ -42,8 +40,8 @@ export interface ProxyRegistryOptions {
   readonly now: () => number
 }
 
-/** Milliseconds, and how many are kept: tag lists and referrers are small, and asked for by tools that poll. */
-const LISTS = { fresh: 60_000, max: 2_000 }
+/** Of tag lists, and of referrers. They are small, and asked for by tools that poll. */
+const LISTS = { fresh: 60_000, maxBytes: 16 * 1024 * 1024 }
 
 /** The cache as a registry: what every repository of every upstream looks like from here. */
 export function proxyRegistry(options: ProxyRegistryOptions): Registry {
@@ -51,20 +49,19 @@ export function proxyRegistry(options: ProxyRegistryOptions): Registry {
   const absent = negativeCache(options.negative)
   const sizes = blobSizes()
   const lists = { ...LISTS, staleIfError: freshness.staleIfError, now }
-  const { links, references, tags } = forgivingIndexes(store.links, store.references, store.tags)
-  const memory = options.memory && { memory: options.memory }
-  const content = { local: store.blobs, ...memory, links, sizes, absent }
+  const { links, references, tags } = failOpenIndexes(store.links, store.references, store.tags)
+  const content = { local: store.blobs, sizes, absent }
+  const permissionsOf = readPermissions({ links, absent })
   const blobsOf = proxyBlobStore({ ...content, transfers })
   const manifestsOf = proxyManifestStore({ ...content, references, storeFailed: options.storeFailed })
   const tagsOf = proxyTagService({
     index: tags,
-    ...memory,
     policy: freshness,
     absent,
-    pages: shortTermCache(lists),
+    pages: shortTermCache({ ...lists, sizeOf: sizeOfPage }),
     now,
   })
-  const referrersOf = proxyReferrersService(shortTermCache(lists))
+  const referrersOf = proxyReferrersService(shortTermCache({ ...lists, sizeOf: ({ body }) => body.length }))
 
   const refusals = new Map(
     [...upstreams.keys()].map((name) => [name, repositoryRules(options.rules?.(name) ?? {})]),
@@ -90,13 +87,18 @@ export function proxyRegistry(options: ProxyRegistryOptions): Registry {
 
   function repositoryOf(name: RepositoryName): Repository {
     const upstream = upstreams.get(name.upstream)!.repository(name.name)
-    const manifests = manifestsOf(name, upstream)
+    const permission = permissionsOf(name, upstream)
+    const manifests = manifestsOf(name, upstream, permission)
     return {
       name,
       manifests,
-      blobs: blobsOf(name, upstream),
+      blobs: blobsOf(name, upstream, permission),
       tags: tagsOf(name, upstream, manifests),
       referrers: referrersOf(name, upstream),
     }
   }
+}
+
+function sizeOfPage({ tags }: TagPage): number {
+  return tags.reduce((sum, tag) => sum + tag.length + 16, 0)
 }

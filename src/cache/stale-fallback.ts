@@ -1,13 +1,13 @@
-/** Milliseconds that a client waits for upstream where there is an old answer to fall back to. The question itself goes on. */
-const PATIENCE = 4_500
+/** Milliseconds that a client waits for upstream when there is an old answer to fall back to. The request upstream goes on. */
+const STALE_FALLBACK_TIMEOUT = 4_500
 
-/** A signal that ends a wait when `signal` does, and when patience does. */
-export function patience(signal: AbortSignal | undefined): AbortSignal {
-  const timeout = AbortSignal.timeout(PATIENCE)
+/** Aborts when `signal` does, and after the stale-fallback timeout. */
+export function staleFallbackSignal(signal: AbortSignal | undefined): AbortSignal {
+  const timeout = AbortSignal.timeout(STALE_FALLBACK_TIMEOUT)
   return signal === undefined ? timeout : AbortSignal.any([signal, timeout])
 }
 
-/** Whether a wait under `patience(signal)` ended because it took too long, and not because of who waited. */
-export function isImpatience(error: unknown, signal: AbortSignal | undefined): boolean {
+/** Whether a wait under `staleFallbackSignal(signal)` ended by its timeout, and not because the client left. */
+export function isStaleFallback(error: unknown, signal: AbortSignal | undefined): boolean {
   return !signal?.aborted && error instanceof DOMException && error.name === 'TimeoutError'
 }

@@ -1,5 +1,5 @@
 import { isRegistryError, RegistryError } from '../oci/errors.ts'
-import type { BlobReader, BlobStore } from '../ports/blob-store.ts'
+import type { BlobReader, BlobStore, OpenedBlob } from '../ports/blob-store.ts'
 import type { ReadOptions } from '../ports/read-options.ts'
 import type { TransferTelemetry } from '../ports/telemetry.ts'
 import { Download, type DownloadContext, type DownloadView } from './download.ts'
@@ -46,7 +46,7 @@ export class DownloadManager implements AsyncDisposable {
    *
    * @returns undefined when upstream does not have the blob, or does not let this repository read it.
    */
-  async subscribe(request: DownloadRequest, options: ReadOptions = {}): Promise<BlobReader | undefined> {
+  async subscribe(request: DownloadRequest, options: ReadOptions = {}): Promise<OpenedBlob | undefined> {
     const { repository, digest } = request
     const key = `${repository.upstream} ${digest}`
     for (;;) {
@@ -100,7 +100,7 @@ export class DownloadManager implements AsyncDisposable {
     { digest }: DownloadRequest,
     isOwn: boolean,
     signal: AbortSignal | undefined,
-  ): Promise<BlobReader | undefined | 'ask again'> {
+  ): Promise<OpenedBlob | undefined | 'ask again'> {
     if (download.isJoinable) {
       try {
         const reader = await download.subscribe(signal)

@@ -62,9 +62,9 @@ export function couldFit(
 export function priority(
   { size, lastUsed }: Pick<StoredContent, 'size' | 'lastUsed'>,
   now: number,
-  isScarce = false,
+  isNearlyExhausted = false,
 ): number {
-  const request = isScarce ? REQUEST * SCARCITY : REQUEST
+  const request = isNearlyExhausted ? REQUEST * SCARCITY : REQUEST
   return (Math.max(0, now - lastUsed) * size) / (size + request)
 }
 
@@ -73,13 +73,13 @@ export function victims(
   candidates: readonly StoredContent[],
   excess: number,
   now: number,
-  isScarce: (upstream: string) => boolean,
+  isNearlyExhausted: (upstream: string) => boolean,
 ): readonly StoredContent[] {
   const ordered = candidates
     .map((content) => ({
       content,
       inGrace: now - content.lastUsed < GRACE,
-      priority: priority(content, now, content.upstreams.some(isScarce)),
+      priority: priority(content, now, content.upstreams.some(isNearlyExhausted)),
     }))
     .toSorted((a, b) => Number(a.inGrace) - Number(b.inGrace) || b.priority - a.priority)
   const chosen: StoredContent[] = []

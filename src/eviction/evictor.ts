@@ -34,7 +34,7 @@ export interface EvictorOptions {
   /** Content that stays whatever happens. */
   readonly pinned: () => Promise<ReadonlySet<Digest>>
   /** Whether an upstream will soon answer no more. */
-  readonly isScarce: (upstream: string) => boolean
+  readonly isNearlyExhausted: (upstream: string) => boolean
   readonly telemetry: Pick<StoreTelemetry, 'evicted'>
   /**
    * Milliseconds that a download waits for room that is promised to others. One that gets none is not shared: each of its
@@ -54,7 +54,7 @@ const BATCHES = 32
 const PATIENCE = 3_000
 
 export function evictor(options: EvictorOptions): Evictor {
-  const { store, inventory, tags, policy, pinned, isScarce, telemetry, now } = options
+  const { store, inventory, tags, policy, pinned, isNearlyExhausted, telemetry, now } = options
   const reservations = new Set<Reservation>()
   let last: Promise<unknown> = Promise.resolve()
   /** Resolved when promised room is given back, or taken by what can be evicted in its turn. */
@@ -134,7 +134,7 @@ export function evictor(options: EvictorOptions): Evictor {
     let evicted = 0
     for (let batch = 0; batch < batches && bytes > 0; batch++) {
       const candidates = await inventory.longestUnused({ limit: CANDIDATES, except })
-      const chosen = victims(candidates, bytes, now(), isScarce).slice(0, BATCH)
+      const chosen = victims(candidates, bytes, now(), isNearlyExhausted).slice(0, BATCH)
       if (chosen.length === 0) break
       await evict(chosen, 'quota')
       evicted += chosen.length

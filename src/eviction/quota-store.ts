@@ -1,5 +1,5 @@
 import { isRegistryError, RegistryError } from '../oci/errors.ts'
-import type { BlobIngest, BlobStore } from '../ports/blob-store.ts'
+import type { BlobIngest, BlobStore, OpenedBlob } from '../ports/blob-store.ts'
 import type { StoreTelemetry } from '../ports/telemetry.ts'
 import type { Evictor, Reservation } from './evictor.ts'
 
@@ -13,11 +13,11 @@ const STEP = 4 * 1024 * 1024
  * ingest fails with RegistryError STORAGE, reason EDQUOT, as it would on a full disk; a disk that is full all the same is made
  * room on, once for each step.
  */
-export function roomyStore(
-  store: BlobStore,
+export function quotaStore<Opened extends OpenedBlob>(
+  store: BlobStore<Opened>,
   evictor: Pick<Evictor, 'reserve' | 'makeRoom'>,
   telemetry: Pick<StoreTelemetry, 'failed'>,
-): BlobStore {
+): BlobStore<Opened> {
   const noRoom = (): RegistryError => {
     telemetry.failed('reserve')
     return new RegistryError('STORAGE', { operation: 'reserve', reason: 'EDQUOT' })

@@ -1,8 +1,10 @@
-import type { CacheStatus } from '../ports/read-options.ts'
+import type { Digest } from '../oci/digest.ts'
 import type { Manifest } from '../oci/descriptor.ts'
 import { RegistryError } from '../oci/errors.ts'
 import type { Reference } from '../oci/reference.ts'
+import type { CacheStatus } from '../ports/read-options.ts'
 import type { Repository } from '../ports/repository.ts'
+import { whenKnown } from '../util/maybe.ts'
 import { etagOf, isNotModified } from './headers/conditional.ts'
 import type { Exchange } from './exchange.ts'
 import { send, sendHead } from './send.ts'
@@ -13,41 +15,27 @@ export function answerManifest(
   repository: Repository,
   reference: Reference,
 ): Promise<void> | undefined {
-  const manifest = recall(exchange, repository, reference)
-  if (manifest === undefined) return askFor(exchange, repository, reference)
-  sendManifest(exchange, manifest)
-  return undefined
+  if ('digest' in reference) return answerDigest(exchange, repository, reference.digest)
+  return whenKnown(repository.tags.resolve(reference.tag, exchange.asking()), (digest) =>
+    answerDigest(exchange, repository, digest, exchange.cacheStatus),
+  )
 }
 
-function recall(
+function answerDigest(
   exchange: Exchange,
-  { tags, manifests }: Repository,
-  reference: Reference,
-): Manifest | undefined {
-  const report = (status: CacheStatus) => void (exchange.cacheStatus = status)
-  if ('digest' in reference) return manifests.recall?.(reference.digest, report)
-  const digest = tags.recall?.(reference.tag, report)
-  return digest && manifests.recall?.(digest, () => {})
+  { manifests }: Repository,
+  digest: Digest | undefined,
+  ofTag?: CacheStatus,
+): Promise<void> | undefined {
+  if (digest === undefined) throw new RegistryError('MANIFEST_UNKNOWN')
+  const asking = exchange.asking((status) => (exchange.cacheStatus = combined(ofTag, status)))
+  return whenKnown(manifests.get(digest, asking), (manifest) => {
+    if (manifest === undefined) throw new RegistryError('MANIFEST_UNKNOWN')
+    return sendManifest(exchange, manifest)
+  })
 }
 
-async function askFor(
-  exchange: Exchange,
-  { tags, manifests }: Repository,
-  reference: Reference,
-): Promise<void> {
-  const digest = 'tag' in reference ? await tags.resolve(reference.tag, exchange.asking()) : reference.digest
-  const ofTag = 'tag' in reference ? exchange.cacheStatus : undefined
-  const manifest =
-    digest &&
-    (await manifests.get(
-      digest,
-      exchange.asking((status) => (exchange.cacheStatus = combined(ofTag, status))),
-    ))
-  if (manifest === undefined) throw new RegistryError('MANIFEST_UNKNOWN')
-  sendManifest(exchange, manifest)
-}
-
-function sendManifest(exchange: Exchange, { descriptor, body }: Manifest): void {
+function sendManifest(exchange: Exchange, { descriptor, body }: Manifest): undefined {
   const { digest, mediaType } = descriptor
   const validators = { 'Docker-Content-Digest': digest, ETag: etagOf(digest) }
   if (isNotModified(exchange.incoming.headers['if-none-match'], digest)) {
@@ -58,7 +46,7 @@ function sendManifest(exchange: Exchange, { descriptor, body }: Manifest): void 
   }
 }
 
-/** A manifest that is here anyway says nothing: how the tag was resolved is what the client wants to know. */
+/** A manifest that was in the store says nothing: the client wants to know how its tag was resolved. */
 function combined(ofTag: CacheStatus | undefined, ofManifest: CacheStatus): CacheStatus {
   return ofTag === undefined || ofManifest.result !== 'hit' ? ofManifest : ofTag
 }

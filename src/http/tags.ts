@@ -1,5 +1,5 @@
 import { RegistryError } from '../oci/errors.ts'
-import type { Page, Repository } from '../ports/repository.ts'
+import type { PageRequest, Repository } from '../ports/repository.ts'
 import type { Exchange } from './exchange.ts'
 import { sendJson } from './send.ts'
 
@@ -17,7 +17,7 @@ export async function answerTags(exchange: Exchange, { tags }: Repository, name:
 }
 
 /** @throws RegistryError PAGINATION_NUMBER_INVALID, REQUEST_INVALID */
-function pageOf(query: URLSearchParams): Page {
+function pageOf(query: URLSearchParams): PageRequest {
   const n = query.get('n')
   const last = query.get('last')
   if (n !== null && !(/^\d{1,5}$/.test(n) && Number(n) <= MOST)) {
@@ -29,7 +29,7 @@ function pageOf(query: URLSearchParams): Page {
 }
 
 /** Relative, because ggcr and oras refuse to leave the origin; with `ns`, because clients use it as it stands. */
-function linkTo(next: Page | undefined, { query }: Exchange, name: string): { Link?: string } {
+function linkTo(next: PageRequest | undefined, { query }: Exchange, name: string): { Link?: string } {
   if (next === undefined) return {}
   const parameters = new URLSearchParams()
   if (next.n !== undefined) parameters.set('n', String(next.n))

@@ -1,66 +1,80 @@
 /**
- * The seams. A disk, an upstream and the proxy between them offer the same small read interfaces, so that a cache is a store
- * that wraps a store. Everywhere: `undefined` means "it does not exist there", a throw means "could not find out".
+ * The seams. A disk, an upstream and the proxy between them offer the same small read interfaces, so that a cache is a
+ * store that wraps a store. Everywhere `undefined` means "it does not exist there", and a throw means "could not find out".
  */
-import type { Descriptor } from '../oci/descriptor.ts'
+import type { Content, Descriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { IntervalSet } from '../util/interval-set.ts'
+import type { Maybe } from '../util/maybe.ts'
 import type { ReadOptions } from './read-options.ts'
 
-/** Positional, so that a committed file, a running transfer and an upstream pass-through are read by one loop. */
+/** Positional, so that one loop reads a committed file, a running download and an upstream pass-through. */
 export interface BlobReader extends AsyncDisposable {
   readonly descriptor: Descriptor
-  /** All of it, verified, where it is in memory anyway. */
-  readonly whole?: Buffer
   /**
-   * Fills `buffer` from `position` with what is there, waiting until at least one byte is. 0 = end. Throws when the bytes can
-   * no longer come, and when the reader is disposed meanwhile.
+   * Fills `buffer` with the available bytes from `position` on. It waits until at least one byte is available. 0 = end.
+   *
+   * @throws when the bytes can no longer come, and when the reader is disposed meanwhile.
    */
   read(buffer: Buffer, position: number): Promise<number>
 }
 
-export interface BlobProvider {
-  stat(digest: Digest, options?: ReadOptions): Promise<Descriptor | undefined>
-  /** The caller disposes the reader. Content that is evicted meanwhile stays readable to the end. */
-  open(digest: Digest, options?: ReadOptions): Promise<BlobReader | undefined>
+/** A small blob comes whole, verified and in memory; there is nothing to dispose. Any other comes as a reader. */
+export type OpenedBlob = Content | BlobReader
+
+/** `Opened`: what blobs come as; a store without a memory tier has only readers. */
+export interface BlobProvider<Opened extends OpenedBlob = OpenedBlob> {
+  stat(digest: Digest, options?: ReadOptions): Maybe<Descriptor>
+  /** The caller disposes a reader. Content that is evicted meanwhile stays readable to the end. */
+  open(digest: Digest, options?: ReadOptions): Maybe<Opened>
+}
+
+export function isInMemory(blob: OpenedBlob): blob is Content {
+  return 'bytes' in blob
 }
 
 export interface ExpectedContent {
   readonly digest: Digest
   readonly size?: number
   readonly mediaType?: string
-  /** Whose bytes they are: what an interrupted ingest left is continued from by those of the same origin only. */
+  /** Who sends the bytes. An interrupted ingest is continued only by one of the same origin. */
   readonly origin?: string
 }
 
 /**
- * One object's bytes on their way in. Invisible through the store until `commit`. Disposing it without `commit` or `keep`
- * discards the bytes; disposing it after is how its file is closed, and what was committed stays readable through it till then.
+ * One object's bytes on their way in. They are invisible through the store until `commit`.
+ *
+ * Disposing the ingest without `commit` or `keep` discards the bytes. Disposing it after `commit` closes its file; the
+ * committed bytes stay readable through it till then.
  */
 export interface BlobIngest extends AsyncDisposable {
-  /** What is there, including what an interrupted ingest of the same digest left. Unverified. */
+  /** The bytes so far, including those of an interrupted ingest of the same digest. Unverified. */
   readonly filled: IntervalSet
   /**
-   * What is filled already stays as it is. `size` is that of the whole content, where it became known after the ingest began.
-   * @returns how many of the bytes were not there
+   * Bytes that are filled already are not overwritten. `size` is the size of the whole content, when it became known after
+   * the ingest began.
+   *
+   * @returns how many of the bytes were new
    */
   write(chunk: Uint8Array, position: number, size?: number): Promise<number>
-  /** Reads what is filled, 0 bytes at `size`. Asking for what is not filled is a mistake of the caller. */
+  /** Reads filled bytes, 0 at `size`. Reading bytes that are not filled is a mistake of the caller. */
   read(buffer: Buffer, position: number): Promise<number>
-  /** Hashes whatever is not hashed yet. @throws RegistryError UPSTREAM_INVALID when size or digest are not the expected ones. */
+  /** Hashes the rest. @throws RegistryError UPSTREAM_INVALID when size or digest are not the expected ones. */
   verify(size: number): Promise<void>
   /**
-   * Makes the verified bytes durable and visible, in one step: wholly there or absent, whenever the machine stops.
+   * Makes the verified bytes durable and visible in one step: all or none of them, whenever the machine stops.
    *
-   * @returns what the store has now: where the bytes were there before under a media type, they keep that.
+   * @returns the stored descriptor. Bytes that were stored before under a media type keep it.
    */
   commit(): Promise<Descriptor>
-  /** Leaves the bytes so that a later ingest of this digest continues from them, in another process too; not when it is stored. */
+  /**
+   * Leaves the bytes for a later ingest of this digest, in another process too. Does nothing when the digest is stored.
+   */
   keep(): Promise<void>
 }
 
-export interface BlobStore extends BlobProvider {
+export interface BlobStore<Opened extends OpenedBlob = OpenedBlob> extends BlobProvider<Opened> {
   ingest(expected: ExpectedContent): Promise<BlobIngest>
-  /** What is not there is deleted already. */
+  /** A digest that is not stored counts as deleted. */
   delete(...digests: readonly Digest[]): Promise<void>
 }

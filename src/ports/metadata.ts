@@ -1,20 +1,26 @@
-/** What the store remembers about its bytes. Asynchronous, because one implementation may be on another machine. Instants are epoch milliseconds. */
+/**
+ * What the store remembers about its bytes. Answers may come later, because an implementation may be on another machine.
+ * Instants are epoch milliseconds.
+ */
 import type { Digest } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/reference.ts'
+import type { Maybe } from '../util/maybe.ts'
 
-/** Who has shown that they may read what: a repository is linked to the content it was seen to contain upstream. */
+/**
+ * The right to read: a repository is linked to the content that it was seen to contain upstream. Links go with the content.
+ */
 export interface LinkIndex {
-  has(repository: RepositoryName, digest: Digest): Promise<boolean>
+  has(repository: RepositoryName, digest: Digest): boolean | Promise<boolean>
   /** Whether any repository of this upstream is linked to it. */
   knows(upstream: string, digest: Digest): Promise<boolean>
   add(repository: RepositoryName, digest: Digest): Promise<void>
-  remove(repository: RepositoryName, digest: Digest): Promise<void>
 }
 
 /** What manifests refer to, so that an image is known as a whole. Forgotten with the manifest. */
 export interface ReferenceIndex {
-  of(manifest: Digest): Promise<readonly Digest[]>
-  /** For a manifest that is stored. Costs no write when it was done before. */
+  /** Whether references of this manifest are recorded. May be false for a manifest that refers to nothing. */
+  has(manifest: Digest): boolean | Promise<boolean>
+  /** Records the references of a stored manifest. Writes nothing when some are recorded already. */
   record(manifest: Digest, references: readonly Digest[]): Promise<void>
 }
 
@@ -26,9 +32,12 @@ export interface TagEntry {
 
 export interface TagIndex {
   /** Counts as a use of the tag. */
-  get(repository: RepositoryName, tag: string): Promise<TagEntry | undefined>
+  get(repository: RepositoryName, tag: string): Maybe<TagEntry>
   set(repository: RepositoryName, tag: string, entry: TagEntry): Promise<void>
-  /** Upstream says that it does not exist: what it pointed to may not be had again, and is evicted last until a tag points to it. */
+  /**
+   * Upstream says that the tag does not exist. Its content may not be available again, and is evicted last until a tag
+   * points to it.
+   */
   remove(repository: RepositoryName, tag: string): Promise<void>
   /** Forgets tags last used before this instant, and their history. @returns how many */
   removeUnusedSince(instant: number): Promise<number>
@@ -39,15 +48,18 @@ export interface TagUses {
   use(repository: RepositoryName, tag: string): void
 }
 
-/** That a tag was seen to point to something else than before. */
+/** A tag was seen to point to another digest than before. */
 export interface TagChange {
-  /** When it was seen. */
+  /** When the change was seen. */
   readonly at: number
   readonly digest: Digest
 }
 
 export interface TagHistory {
-  /** At most the last hundred changes, the newest first. Outlives the tag's removal, and is forgotten with what nobody asks for. */
+  /**
+   * At most the last hundred changes, newest first. The history outlives the tag's removal. It is forgotten when nobody has
+   * asked for the tag for long.
+   */
   history(repository: RepositoryName, tag: string): Promise<readonly TagChange[]>
 }
 
@@ -56,15 +68,15 @@ export interface StoredContent {
   /** Bytes. */
   readonly size: number
   readonly lastUsed: number
-  /** Those it can be fetched from again, as far as is known. */
+  /** The upstreams known to have it. */
   readonly upstreams: readonly string[]
 }
 
 export interface StoreUsage {
   readonly objects: number
-  /** Of committed content. */
+  /** Size of the committed content. */
   readonly bytes: number
-  /** On the file system that holds it. */
+  /** Free space of the file system that holds the store. */
   readonly freeBytes: number
 }
 
@@ -76,14 +88,17 @@ export interface InventoryOptions {
 /** A use of a manifest is a use of what it refers to. */
 export interface ContentInventory {
   usage(): Promise<StoreUsage>
-  /** Notes a use that the store did not see; `hit` when it was read. */
+  /** Records a use that the store did not see. `hit`: the content was read. */
   use(digest: Digest, hit?: boolean): void
-  /** Of what was not used, or fetched, since this instant, at most `limit` objects. */
+  /** At most `limit` objects that were not used, or not fetched, since this instant. */
   olderThan(
     instant: number,
     by: 'use' | 'fetch',
     options: InventoryOptions,
   ): Promise<readonly StoredContent[]>
-  /** At most `limit` small objects and as many others, the longest unused of each. What vanished upstream only where nothing else is left. */
+  /**
+   * At most `limit` small and `limit` large objects, the longest unused of each. Content that vanished upstream is included
+   * only when nothing else is left.
+   */
   longestUnused(options: InventoryOptions): Promise<readonly StoredContent[]>
 }

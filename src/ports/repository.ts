@@ -1,37 +1,36 @@
-import type { Content, Manifest } from '../oci/descriptor.ts'
+import type { Manifest } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/reference.ts'
+import type { Maybe } from '../util/maybe.ts'
 import type { BlobProvider } from './blob-store.ts'
-import type { ReadOptions, Report } from './read-options.ts'
+import type { ReadOptions } from './read-options.ts'
 
-/**
- * Who also answers at once, from memory, what it would answer anyway; `undefined` means that it has to be asked properly. Most
- * requests are for the same few things, and waiting for what need not be waited for is most of the cost of answering them.
+/*
+ * Most requests are for the same few things, which are in memory. Waiting for what need not be waited for is most of the cost
+ * of answering them: hence `Maybe`.
  */
-export interface Recalling<Key, Value> {
-  recall?(key: Key, report: Report): Value | undefined
+
+export interface ManifestProvider {
+  get(digest: Digest, options?: ReadOptions): Maybe<Manifest>
 }
 
-export interface ManifestProvider extends Recalling<Digest, Manifest> {
-  get(digest: Digest, options?: ReadOptions): Promise<Manifest | undefined>
-}
-
-export interface Page {
-  /** How many; undefined = as many as the registry likes. */
+/** Which part of a tag list to return. */
+export interface PageRequest {
+  /** How many tags at most; undefined = as many as the registry likes. */
   readonly n?: number
-  /** Names after this one, in lexical order. */
+  /** Return tags after this one, in lexical order. */
   readonly last?: string
 }
 
 export interface TagPage {
   readonly tags: readonly string[]
-  /** Where the next page begins; undefined = this was the last. */
-  readonly next?: Page
+  /** Asks for the next page; undefined = this was the last. */
+  readonly next?: PageRequest
 }
 
-export interface TagService extends Recalling<string, Digest> {
-  resolve(tag: string, options?: ReadOptions): Promise<Digest | undefined>
-  list(page: Page, options?: ReadOptions): Promise<TagPage | undefined>
+export interface TagService {
+  resolve(tag: string, options?: ReadOptions): Maybe<Digest>
+  list(page: PageRequest, options?: ReadOptions): Promise<TagPage | undefined>
 }
 
 /** distribution-spec v1.1.1 "Listing Referrers". `body` is an image index; `filtered` = upstream applied `artifactType`. */
@@ -46,13 +45,13 @@ export interface ReferrersService {
 
 export interface Repository {
   readonly name: RepositoryName
-  readonly blobs: BlobProvider & Recalling<Digest, Content>
+  readonly blobs: BlobProvider
   readonly manifests: ManifestProvider
   readonly tags: TagService
   readonly referrers: ReferrersService
 }
 
-/** What a request says about which repository it means. */
+/** The parts of a request that select a repository. */
 export interface Address {
   /** containerd's `?ns=`. */
   readonly namespace?: string
@@ -61,6 +60,6 @@ export interface Address {
 }
 
 export interface Registry {
-  /** undefined = the address names an upstream that is not configured. @throws RegistryError DENIED where a rule of ours forbids it */
+  /** undefined = the address names an upstream that is not configured. @throws RegistryError DENIED when a rule forbids it */
   find(address: Address): Repository | undefined
 }

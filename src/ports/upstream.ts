@@ -5,7 +5,7 @@
 import type { Descriptor, Manifest } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { Interval } from '../util/interval-set.ts'
-import type { Page, Referrers, TagPage } from './repository.ts'
+import type { PageRequest, Referrers, TagPage } from './repository.ts'
 
 /**
  * The bytes of a blob as they arrive. Leaving the iteration early closes the connection. A caller that never
@@ -50,7 +50,7 @@ export interface UpstreamRepository {
    * as the call.
    */
   blob(digest: Digest, range?: Partial<Interval>, signal?: AbortSignal): Promise<BlobBody | undefined>
-  tags(page: Page, signal?: AbortSignal): Promise<TagPage | undefined>
+  tags(page: PageRequest, signal?: AbortSignal): Promise<TagPage | undefined>
   referrers(digest: Digest, artifactType?: string, signal?: AbortSignal): Promise<Referrers | undefined>
 }
 

@@ -10,7 +10,7 @@ import type {
   TagIndex,
   TagUses,
 } from '../ports/metadata.ts'
-import type { BlobStore } from '../ports/blob-store.ts'
+import type { BlobReader, BlobStore } from '../ports/blob-store.ts'
 import type { StoreTelemetry } from '../ports/telemetry.ts'
 import { createCatalogue } from './operations/image-catalogue.ts'
 import { fileBlobStore, type VerifyReads } from './blobs/file-blob-store.ts'
@@ -26,7 +26,7 @@ import { storageOperation, ignoreStorageError, ignoreNotFound } from './storage-
 import { createVerify } from './operations/verify.ts'
 
 export interface FilesystemStore {
-  readonly blobs: BlobStore
+  readonly blobs: BlobStore<BlobReader>
   readonly inventory: ContentInventory
   /** Removes damaged content, and counts it. */
   discard(digest: Digest): Promise<void>

@@ -1,6 +1,6 @@
 import type { Digest } from '../oci/digest.ts'
 import { essenceOf, OCI_INDEX } from '../oci/media-types.ts'
-import type { Page, Referrers, TagPage } from '../ports/repository.ts'
+import type { PageRequest, Referrers, TagPage } from '../ports/repository.ts'
 import { LIMITS } from './body/limits.ts'
 import { manifestOf } from './body/manifest-type.ts'
 import { parseTagPage } from './body/tag-page.ts'
@@ -14,7 +14,7 @@ const NO_REFERRERS = new Set([...ABSENT, 400, 405, 406, 501])
 /** Fetches one page of the tag list. */
 export async function fetchTags(
   requests: RepositoryRequests,
-  page: Page,
+  page: PageRequest,
   signal: AbortSignal,
 ): Promise<TagPage | undefined> {
   const query = new URLSearchParams()

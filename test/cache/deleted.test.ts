@@ -23,8 +23,8 @@ test('SEC-21 of content that was removed no descriptor, link or answer is left, 
   for (const one of [digest, manifestDigest]) await proxy.store.blobs.delete(one)
   for (const name of names) {
     const { blobs, manifests } = proxy.repository(name)
-    await assert.rejects(blobs.stat(digest))
-    await assert.rejects(blobs.open(digest))
-    await assert.rejects(manifests.get(manifestDigest))
+    await assert.rejects(async () => blobs.stat(digest))
+    await assert.rejects(async () => blobs.open(digest))
+    await assert.rejects(async () => manifests.get(manifestDigest))
   }
 })

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { isRegistryError, RegistryError } from '../../src/oci/errors.ts'
 import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
-import type { BlobStore } from '../../src/ports/blob-store.ts'
-import { roomyStore } from '../../src/eviction/quota-store.ts'
+import type { BlobReader, BlobStore } from '../../src/ports/blob-store.ts'
+import { quotaStore } from '../../src/eviction/quota-store.ts'
 import { memoryStore } from '../support/memory-store.ts'
 import { filesystemStore } from '../../src/storage/filesystem-store.ts'
 import { fakeUpstream } from '../support/fake-upstream.ts'
@@ -18,7 +18,7 @@ const layer = blobOf(2 * MiB)
 /** A proxy over a store in files that fails when told to. */
 async function proxyOnFiles(
   options: Omit<RigOptions, 'store'>,
-  around: (blobs: BlobStore) => BlobStore = (blobs) => blobs,
+  around: (blobs: BlobStore<BlobReader>) => BlobStore<BlobReader> = (blobs) => blobs,
 ) {
   const folder = await tempFolder()
   const files = faultFiles()
@@ -77,7 +77,7 @@ suite('trouble with the disk', () => {
       reserve: async (size: number) => ({ size, written: 0, grow: async () => true, [Symbol.dispose]() {} }),
       makeRoom: async (bytes: number) => asked.push(bytes) > 0,
     }
-    await using setup = await proxyOnFiles({ upstream }, (blobs) => roomyStore(blobs, room, { failed() {} }))
+    await using setup = await proxyOnFiles({ upstream }, (blobs) => quotaStore(blobs, room, { failed() {} }))
     upstream.addBlob(layer.bytes)
     setup.files.fail('write', 'ENOSPC', { after: 1, times: 1 })
     assert.equal(await digestRead(setup.proxy.repository(), layer.digest), layer.digest)

@@ -153,9 +153,9 @@ suite('tags', () => {
     const told = reports()
     assert.equal(await tags.resolve('latest', told), digest)
     assert.deepEqual(told.seen.at(-1), { result: 'stale', ttl: -5 })
-    await assert.rejects(tags.resolve('never-seen'), outage)
+    await assert.rejects(async () => tags.resolve('never-seen'), outage)
     proxy.now += DAY
-    await assert.rejects(tags.resolve('latest'), outage)
+    await assert.rejects(async () => tags.resolve('latest'), outage)
   })
 
   test('F8 a tag that was deleted upstream is forgotten, its content is not', async () => {
@@ -168,7 +168,7 @@ suite('tags', () => {
     proxy.now += MINUTE
     assert.equal(await tags.resolve('latest'), undefined)
     await upstream.stop()
-    await assert.rejects(tags.resolve('latest'), outage)
+    await assert.rejects(async () => tags.resolve('latest'), outage)
     assert.ok(await manifests.get(digest))
   })
 
@@ -180,7 +180,7 @@ suite('tags', () => {
     await tags.resolve('latest')
     proxy.now += MINUTE
     upstream.on(/manifests/, { status: 403, times: 5 })
-    await assert.rejects(tags.resolve('latest'), denied)
+    await assert.rejects(async () => tags.resolve('latest'), denied)
   })
 
   test('F10 upstream limits us: stale where there is something, else an error of its own class', async () => {
@@ -192,7 +192,10 @@ suite('tags', () => {
     proxy.now += MINUTE
     upstream.on(/manifests/, { status: 429, headers: { 'Retry-After': '3600' }, times: 10 })
     assert.equal(await tags.resolve('latest'), digest)
-    await assert.rejects(tags.resolve('other'), (error) => isRegistryError(error, 'UPSTREAM_LIMITED'))
+    await assert.rejects(
+      async () => tags.resolve('other'),
+      (error) => isRegistryError(error, 'UPSTREAM_LIMITED'),
+    )
   })
 
   test('a new tag is not taken over while its manifest cannot be had', async () => {

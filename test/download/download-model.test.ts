@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { WITHHELD } from '../../src/download/download-policy.ts'
 import { fakeUpstream, type Script } from '../support/fake-upstream.ts'
 import { blobOf, eventually } from '../support/fixtures.ts'
-import { readFrom, readBlob, type Rig, rig } from '../support/rig.ts'
+import { openReader, readFrom, readBlob, type Rig, rig } from '../support/rig.ts'
 
 /** A reader waits some turns of the event loop, reads a range in pieces, and may leave after some of them. */
 interface Reader {
@@ -103,7 +103,7 @@ async function act(
   const end = Math.ceil(Math.max(from, to) * bytes.length)
   const leaving = leavesAfter === undefined ? end : Math.min(end, start + leavesAfter * piece)
   try {
-    await using opened = await proxy.repository().blobs.open(digest)
+    await using opened = await openReader(proxy.repository(), digest)
     assert.ok(opened, 'a blob that exists was not found')
     assert.equal(opened.descriptor.size, bytes.length)
     const read = await readFrom(opened, start, leaving, piece)

@@ -3,7 +3,7 @@ import { suite, test } from 'node:test'
 import { isRegistryError } from '../../src/oci/errors.ts'
 import { fakeUpstream } from '../support/fake-upstream.ts'
 import { blobOf, eventually } from '../support/fixtures.ts'
-import { digestRead, readBlob, readFrom, rig } from '../support/rig.ts'
+import { openReader, digestRead, readBlob, readFrom, rig } from '../support/rig.ts'
 
 const MiB = 1024 * 1024
 const upstreamOutage = (error: unknown) =>
@@ -54,7 +54,7 @@ suite('one download for all', () => {
     const rest = Promise.withResolvers<void>()
     upstream.on(/blobs/, { atByte: { k: MiB - 1, then: rest.promise } })
 
-    await using reader = (await proxy.repository().blobs.open(digest))!
+    await using reader = await openReader(proxy.repository(), digest)
     const withheld = MiB - 32 * 1024
     assert.deepEqual(await readFrom(reader, 0, withheld), bytes.subarray(0, withheld))
     const tail = readFrom(reader, withheld, MiB)
@@ -97,7 +97,7 @@ suite('readers come and go', () => {
     upstream.on(/blobs/, { atByte: { k: MiB, then: rest.promise } })
     const repository = proxy.repository()
 
-    const leaving = (await repository.blobs.open(digest))!
+    const leaving = await openReader(repository, digest)
     await readFrom(leaving, 0, 0.4 * MiB)
     const staying = digestRead(repository, digest)
     await leaving[Symbol.asyncDispose]()
@@ -113,7 +113,7 @@ suite('readers come and go', () => {
     upstream.addBlob(bytes)
     const rest = Promise.withResolvers<void>()
     upstream.on(/blobs/, { atByte: { k: MiB, then: rest.promise } })
-    const leaving = (await proxy.repository().blobs.open(digest))!
+    const leaving = await openReader(proxy.repository(), digest)
     await readFrom(leaving, 0, 0.2 * MiB)
     await leaving[Symbol.asyncDispose]()
     rest.resolve()
@@ -129,7 +129,7 @@ suite('readers come and go', () => {
     upstream.on(/blobs/, { atByte: { k: 2 * MiB, then: 'stall' } })
     const repository = proxy.repository()
 
-    const leaving = (await repository.blobs.open(digest))!
+    const leaving = await openReader(repository, digest)
     await readFrom(leaving, 0, MiB)
     await eventually(() => proxy.transfers.list()[0]?.filled === 2 * MiB)
     const disposing = leaving[Symbol.asyncDispose]()
@@ -147,7 +147,7 @@ suite('readers come and go', () => {
     const { bytes, digest } = blobOf(MiB)
     upstream.addBlob(bytes)
     upstream.on(/blobs/, { atByte: { k: 1000, then: 'stall' } })
-    const reader = (await proxy.repository().blobs.open(digest))!
+    const reader = await openReader(proxy.repository(), digest)
     await readFrom(reader, 0, 1000)
     const waiting = assert.rejects(readFrom(reader, 1000, 2000), { name: 'AbortError' })
     await reader[Symbol.asyncDispose]()
@@ -338,7 +338,7 @@ suite('an upstream that lies', () => {
     upstream.addBlob(bytes)
     upstream.on(/blobs/, { flipByte: 100 })
     const delivered: number[] = []
-    await using reader = (await proxy.repository().blobs.open(digest))!
+    await using reader = await openReader(proxy.repository(), digest)
     const buffer = Buffer.alloc(MiB)
     await assert.rejects(async () => {
       for (let at = 0; ; at += delivered.at(-1)!) delivered.push(await reader.read(buffer.subarray(at), at))

@@ -72,16 +72,16 @@ test('what could not fit if all that is committed went is not evicted for', () =
 })
 
 test('priority is the age over what each byte gained costs to fetch again', () => {
-  const table: [size: number, idle: number, isScarce: boolean, priority: number][] = [
+  const table: [size: number, idle: number, isNearlyExhausted: boolean, priority: number][] = [
     [64 * KiB, HOUR, false, HOUR / 2],
     [64 * KiB, HOUR, true, HOUR / 11],
     [2 * KiB, 33 * HOUR, false, HOUR],
     [0, HOUR, false, 0],
     [MiB, -HOUR, false, 0],
   ]
-  for (const [size, idle, isScarce, expected] of table) {
+  for (const [size, idle, isNearlyExhausted, expected] of table) {
     assert.ok(
-      Math.abs(priority({ size, lastUsed: now - idle }, now, isScarce) - expected) < 1,
+      Math.abs(priority({ size, lastUsed: now - idle }, now, isNearlyExhausted) - expected) < 1,
       `${size} ${idle}`,
     )
   }
@@ -103,13 +103,13 @@ test('a small manifest stays longer than a large layer, and not for ever', () =>
 })
 
 test('what comes from an upstream that limits us stays longer', () => {
-  const isScarce = (upstream: string) => upstream === 'docker.io'
+  const isNearlyExhausted = (upstream: string) => upstream === 'docker.io'
   const all = [
     item('hub', MiB, 2 * HOUR, ['ghcr.io', 'docker.io']),
     item('quay', MiB, 1.5 * HOUR, ['quay.io']),
   ]
   assert.deepEqual(names(all, 1, now, never), ['hub'])
-  assert.deepEqual(names(all, 1, now, isScarce), ['quay'])
+  assert.deepEqual(names(all, 1, now, isNearlyExhausted), ['quay'])
 })
 
 test('F71 what was just used goes when there is nothing else, whatever it is', () => {

@@ -6,7 +6,7 @@ import { filesystemStore } from '../../src/storage/filesystem-store.ts'
 import { memoryStore } from '../support/memory-store.ts'
 import { fakeUpstream } from '../support/fake-upstream.ts'
 import { type Blob, blobOf, eventually, manifestOf } from '../support/fixtures.ts'
-import { digestRead, rig } from '../support/rig.ts'
+import { openReader, digestRead, rig } from '../support/rig.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 import { isStored, pull } from '../cache/pulled.ts'
 
@@ -137,7 +137,7 @@ suite('quota', () => {
     upstream.on(new RegExp(bad.digest), { flipByte: 5 })
     upstream.on(new RegExp(left.digest), { atByte: { k: 1000, then: 'stall' } })
     await assert.rejects(digestRead(proxy.repository(), bad.digest))
-    const reader = (await proxy.repository().blobs.open(left.digest))!
+    const reader = await openReader(proxy.repository(), left.digest)
     await reader[Symbol.asyncDispose]()
     await eventually(() => proxy.transfers.list().length === 0)
     await eventually(async () => {

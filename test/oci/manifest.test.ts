@@ -69,10 +69,11 @@ suite('references are recorded', () => {
   ] as const) {
     test(`when a manifest is stored: ${kind}`, async () => {
       await using upstream = await fakeUpstream()
-      await using proxy = await rig({ upstream })
+      const store = memoryStore()
+      await using proxy = await rig({ upstream, store })
       const { digest } = upstream.addManifest('library/app', 'latest', body, mediaType)
       await proxy.repository().tags.resolve('latest')
-      assert.deepEqual(await proxy.store.references.of(digest), references)
+      assert.deepEqual(store.referencesOf(digest), references)
     })
   }
 
@@ -83,7 +84,7 @@ suite('references are recorded', () => {
     let ignored = 0
     const ignore = { ...store.references, record: async () => void ignored++ }
     {
-      await using before = await rig({ upstream, store: { ...store, references: ignore } })
+      await using before = await rig({ upstream, store: { ...store, references: ignore }, hot: true })
       await before.repository().manifests.get(digest)
       assert.equal(ignored, 1)
       await before.repository().manifests.get(digest)
@@ -91,7 +92,7 @@ suite('references are recorded', () => {
     }
     await using after = await rig({ upstream, store })
     await after.repository().manifests.get(digest)
-    assert.deepEqual(await store.references.of(digest), [config.digest, ...digests])
+    assert.deepEqual(store.referencesOf(digest), [config.digest, ...digests])
     assert.equal(upstream.count('GET', /manifests/), 1)
   })
 })

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 import { promisify } from 'node:util'
 import { evictor } from '../../src/eviction/evictor.ts'
-import { roomyStore } from '../../src/eviction/quota-store.ts'
+import { quotaStore } from '../../src/eviction/quota-store.ts'
 import { blobOf } from '../support/fixtures.ts'
 import { nothingOpenBelow } from '../support/leaks.ts'
 import { tempFolder } from '../support/temp-folder.ts'
@@ -61,11 +61,11 @@ suite('F60 F61 a disk of 8 MiB', () => {
       store: store.blobs,
       policy: { ttl: Infinity, ttlFrom: 'use', maxSize: Infinity, minFree: 2 * MiB },
       pinned: async () => new Set(),
-      isScarce: () => false,
+      isNearlyExhausted: () => false,
       telemetry: { evicted: (reason) => store.evicted.push(reason) },
       now: Date.now,
     })
-    const blobs = roomyStore(store.blobs, evicting, { failed: (operation) => store.failed.push(operation) })
+    const blobs = quotaStore(store.blobs, evicting, { failed: (operation) => store.failed.push(operation) })
     for (let seed = 1; seed <= 20; seed++) {
       const blob = blobOf(MiB, seed)
       await put({ blobs }, blob)

@@ -166,7 +166,7 @@ suite('a disk that refuses', () => {
     await kept.keep()
     await kept[Symbol.asyncDispose]()
     files.fail('open', 'EMFILE')
-    await assert.rejects(store.blobs.open(small.digest), failsFor('EMFILE'))
+    await assert.rejects(async () => store.blobs.open(small.digest), failsFor('EMFILE'))
     await assert.rejects(store.blobs.ingest({ digest: other.digest }), failsFor('EMFILE'))
     files.mend()
     assert.deepEqual(await contentOf(store, small), small.bytes)

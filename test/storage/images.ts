@@ -23,9 +23,19 @@ export async function addImage(
   tag: string | undefined,
   layers: readonly Blob[],
 ): Promise<Blob> {
+  for (const blob of layers) await add(store, name, blob)
+  return addManifest(store, name, tag, layers)
+}
+
+/** An image whose layers were not pulled through this repository. @returns its manifest */
+export async function addManifest(
+  store: FilesystemStore,
+  name: string,
+  tag: string | undefined,
+  layers: readonly Blob[],
+): Promise<Blob> {
   const body = manifestOf(layers.map(({ bytes }) => bytes))
   const manifest = { bytes: body, digest: descriptorOf(body).digest }
-  for (const blob of layers) await add(store, name, blob)
   await add(store, name, manifest, OCI_MANIFEST)
   if (tag !== undefined) await tagged(store, name, tag, manifest.digest)
   return manifest

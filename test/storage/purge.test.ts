@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { imageText } from '../../src/oci/image-pattern.ts'
 import { blobOf } from '../support/fixtures.ts'
-import { addImage, addIndex, pattern, repository, tagged } from './images.ts'
+import { addImage, addIndex, addManifest, pattern, repository, tagged } from './images.ts'
 import { contentOf, type OpenStore, put, storeFolder } from './setup.ts'
 
 const [base, one, two] = [blobOf(10_000, 1), blobOf(2_000, 2), blobOf(3_000, 3)]
@@ -58,8 +58,7 @@ suite('purge', () => {
     await using folder = await storeFolder()
     await using store = await folder.open()
     await addImage(store, 'ghcr.io/org/a', '1', [base])
-    await addImage(store, 'quay.io/org/b', '1', [base, one])
-    await store.links.remove(repository('quay.io/org/b'), base.digest)
+    await addManifest(store, 'quay.io/org/b', '1', [base, one])
     await purge(store, 'ghcr.io/**')
     assert.deepEqual(await contentOf(store, base), base.bytes)
   })

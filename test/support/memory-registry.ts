@@ -4,7 +4,7 @@ import type { Manifest } from '../../src/oci/descriptor.ts'
 import { type Digest, digestOf } from '../../src/oci/digest.ts'
 import { OCI_MANIFEST, OCTET_STREAM } from '../../src/oci/media-types.ts'
 import type { BlobProvider, BlobReader } from '../../src/ports/blob-store.ts'
-import type { Page, Referrers, Registry, Repository, TagPage } from '../../src/ports/repository.ts'
+import type { PageRequest, Referrers, Registry, Repository, TagPage } from '../../src/ports/repository.ts'
 
 const DISPOSED = new Error('the reader is disposed')
 const HIT: CacheStatus = { result: 'hit' }
@@ -117,7 +117,7 @@ export class MemoryRegistry implements Registry {
     }
   }
 
-  #page({ n = 100, last }: Page): TagPage {
+  #page({ n = 100, last }: PageRequest): TagPage {
     const all = [...this.tags.keys()].toSorted()
     const from = last === undefined ? 0 : all.findIndex((tag) => tag > last)
     const tags = from < 0 ? [] : all.slice(from, from + n)

@@ -14,16 +14,20 @@ import type {
 import { IntervalSet } from '../../src/util/interval-set.ts'
 import { OCTET_STREAM } from '../../src/oci/media-types.ts'
 import type { RepositoryName } from '../../src/oci/reference.ts'
-import type { BlobIngest, BlobStore, ExpectedContent } from '../../src/ports/blob-store.ts'
+import type { BlobIngest, BlobReader, BlobStore, ExpectedContent } from '../../src/ports/blob-store.ts'
 import { RunningHash } from '../../src/storage/blobs/running-hash.ts'
 import { TAG_CHANGES } from '../../src/storage/index/tag-changes.ts'
 
 export interface MemoryStore {
-  readonly blobs: BlobStore
+  readonly blobs: BlobStore<BlobReader>
   readonly inventory: ContentInventory
   readonly links: LinkIndex
   readonly references: ReferenceIndex
   readonly tags: TagIndex & TagUses & TagHistory
+}
+
+interface InspectableStore extends MemoryStore {
+  referencesOf(manifest: Digest): readonly Digest[]
 }
 
 interface Content {
@@ -42,7 +46,7 @@ interface Part {
 const SMALL = 65_536
 
 /** A store that forgets everything when the process ends. `now`: epoch milliseconds. */
-export function memoryStore(now: () => number = Date.now): MemoryStore {
+export function memoryStore(now: () => number = Date.now): InspectableStore {
   const contents = new Map<Digest, Content>()
   /** By origin and digest. */
   const parts = new Map<string, Part>()
@@ -57,7 +61,7 @@ export function memoryStore(now: () => number = Date.now): MemoryStore {
     return content
   }
 
-  const blobs: BlobStore = {
+  const blobs: BlobStore<BlobReader> = {
     async stat(digest) {
       const content = used(digest)
       return content && { mediaType: content.mediaType, digest, size: content.bytes.length }
@@ -116,14 +120,12 @@ export function memoryStore(now: () => number = Date.now): MemoryStore {
       async add(repository, digest) {
         links.set(digest, (links.get(digest) ?? new Set()).add(keyOf(repository)))
       },
-      async remove(repository, digest) {
-        links.get(digest)?.delete(keyOf(repository))
-      },
     },
+    referencesOf: (manifest) => references.get(manifest) ?? [],
     references: {
-      of: async (manifest) => references.get(manifest) ?? [],
+      has: async (manifest) => references.has(manifest),
       async record(manifest, digests) {
-        if (contents.has(manifest)) references.set(manifest, digests)
+        if (contents.has(manifest) && !references.has(manifest)) references.set(manifest, digests)
       },
     },
     tags: {

@@ -1,15 +1,14 @@
 /** The real parts from a fake upstream to a store, as `entrepot.ts` puts them together, without HTTP in front. */
+import assert from 'node:assert/strict'
 import { type Digest, digestOf } from '../../src/oci/digest.ts'
 import type { ReadOptions } from '../../src/ports/read-options.ts'
 import type { Repository } from '../../src/ports/repository.ts'
-import type { BlobReader, BlobStore } from '../../src/ports/blob-store.ts'
+import { type BlobReader, type BlobStore, isInMemory } from '../../src/ports/blob-store.ts'
 import type { EvictionPolicy } from '../../src/eviction/eviction-policy.ts'
 import { type Evictor, evictor } from '../../src/eviction/evictor.ts'
-import { hotLinks } from '../../src/cache/hot-links.ts'
-import { hotStore } from '../../src/cache/hot-store.ts'
-import { hotTags } from '../../src/cache/hot-tags.ts'
+import { type MemoryCached, memoryCache } from '../../src/cache/memory.ts'
 import { proxyRegistry } from '../../src/cache/proxy-registry.ts'
-import { roomyStore } from '../../src/eviction/quota-store.ts'
+import { quotaStore } from '../../src/eviction/quota-store.ts'
 import { DownloadManager } from '../../src/download/manager.ts'
 import type { DownloadPolicy } from '../../src/download/download-policy.ts'
 import { type MemoryStore, memoryStore } from './memory-store.ts'
@@ -61,20 +60,20 @@ export async function rig(options: RigOptions): Promise<Rig> {
   })
   const failures: unknown[] = []
   const pinned = new Set<Digest>()
-  const hot = options.hot === true ? inMemory(store) : undefined
-  const content = hot?.content ?? store.blobs
+  const seen = options.hot === true ? inMemory(store) : store
+  const content = seen.blobs
   const evicting = evictor({
     store: content,
     inventory: store.inventory,
-    tags: store.tags,
+    tags: seen.tags,
     policy: { ttl: 7 * 86_400_000, ttlFrom: 'use', maxSize: Infinity, minFree: 0, ...options.quota },
     pinned: async () => pinned,
-    isScarce: () => false,
+    isNearlyExhausted: () => false,
     telemetry: { evicted: options.evicted ?? (() => {}) },
     ...(options.patience !== undefined && { patience: options.patience }),
     now: () => built.now,
   })
-  const blobs = roomyStore(content, evicting, { failed() {} })
+  const blobs = quotaStore(content, evicting, { failed() {} })
   const transfers = new DownloadManager({
     store: blobs,
     policy: {
@@ -93,10 +92,7 @@ export async function rig(options: RigOptions): Promise<Rig> {
   const registry = proxyRegistry({
     route: ({ name }) => ({ upstream: 'fake', name }),
     upstreams: new Map([['fake', upstream]]),
-    store: { ...store, ...hot, blobs },
-    ...(hot && {
-      memory: { content: hot.content.recall, isLinked: hot.links.recall, tag: hot.tags.recall },
-    }),
+    store: { ...seen, blobs },
     transfers,
     freshness: { rules: [{ match: /.*/, fresh: 60_000 }], staleIfError: 3_600_000 },
     negative: options.negative ?? 0,
@@ -121,15 +117,8 @@ export async function rig(options: RigOptions): Promise<Rig> {
   return built
 }
 
-function inMemory(store: MemoryStore) {
-  return {
-    content: hotStore(store.blobs, {
-      used: store.inventory.use,
-      discard: (digest) => store.blobs.delete(digest),
-    }),
-    links: hotLinks(store.links),
-    tags: hotTags(store.tags),
-  }
+function inMemory(store: MemoryStore): MemoryCached<MemoryStore & { discard: BlobStore['delete'] }> {
+  return memoryCache({ ...store, discard: store.blobs.delete })
 }
 
 export interface ReadRequest extends ReadOptions {
@@ -146,8 +135,22 @@ export async function readBlob(
   digest: Digest,
   { start = 0, end, piece = 65_536, pause, ...options }: ReadRequest = {},
 ): Promise<Buffer | undefined> {
-  await using reader = await repository.blobs.open(digest, options)
-  return reader && (await readFrom(reader, start, end ?? reader.descriptor.size, piece, pause))
+  const opened = await repository.blobs.open(digest, options)
+  if (opened === undefined) return undefined
+  if (isInMemory(opened)) return opened.bytes.subarray(start, end)
+  await using reader = opened
+  return await readFrom(reader, start, end ?? reader.descriptor.size, piece, pause)
+}
+
+/** Opens a blob that is there and is not in memory. */
+export async function openReader(
+  repository: Repository,
+  digest: Digest,
+  options?: ReadOptions,
+): Promise<BlobReader> {
+  const opened = await repository.blobs.open(digest, options)
+  assert.ok(opened !== undefined && !isInMemory(opened))
+  return opened
 }
 
 export async function readFrom(

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Page, TagPage } from '../../src/ports/repository.ts'
+import type { PageRequest, TagPage } from '../../src/ports/repository.ts'
 import { parseTagPage } from '../../src/upstream/body/tag-page.ts'
 
 const list = (...tags: unknown[]): string => JSON.stringify({ name: 'app', tags })
 
-const CASES: [body: string, link: string | undefined, asked: Page, page: TagPage | undefined][] = [
+const CASES: [body: string, link: string | undefined, asked: PageRequest, page: TagPage | undefined][] = [
   [list('a', 'b'), undefined, {}, { tags: ['a', 'b'] }],
   ['{"name":"app","tags":null}', undefined, {}, { tags: [] }],
   // What is no tag cannot be asked for and may not reach a header.

@@ -12,7 +12,7 @@ import { verifyingReader } from './verifying-reader.ts'
 /** Which reads are verified: none, a few of the complete ones, or all. */
 export type VerifyReads = 'never' | 'sample' | 'always'
 
-export interface FileBlobStore extends BlobStore, ContentInventory {
+export interface FileBlobStore extends BlobStore<BlobReader>, ContentInventory {
   /** Removes damaged content, and counts it. */
   discard(digest: Digest): Promise<void>
 }

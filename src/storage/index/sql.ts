@@ -56,7 +56,6 @@ export function statements(db: DatabaseSync) {
       `${OF_TAG} UPDATE content SET vanished = ? WHERE digest IN (SELECT digest FROM of_tag)`,
     ),
 
-    references: db.prepare('SELECT child FROM refs WHERE parent = ?'),
     hasReferences: db.prepare('SELECT 1 FROM refs WHERE parent = ? LIMIT 1'),
     addReference: db.prepare('INSERT OR IGNORE INTO refs (parent, child) VALUES (?, ?)'),
 

@@ -76,10 +76,9 @@ export function sqliteIndex(options: SqliteIndexOptions): SqliteIndex {
         query((sql) => sql.hasLink.get(upstream, name, digest) !== undefined),
       knows: (upstream, digest) => query((sql) => sql.knowsLink.get(digest, upstream) !== undefined),
       add: ({ upstream, name }, digest) => query((sql) => void sql.addLink.run(upstream, name, digest)),
-      remove: ({ upstream, name }, digest) => query((sql) => void sql.removeLink.run(upstream, name, digest)),
     },
     references: {
-      of: (manifest) => query((sql) => sql.references.all(manifest).map(({ child }) => child as Digest)),
+      has: (manifest) => query((sql) => sql.hasReferences.get(manifest) !== undefined),
       record: (manifest, references) =>
         transact((sql) => {
           const isStored = sql.findContent.get(manifest) !== undefined

@@ -1,6 +1,6 @@
 import { parseJsonObject } from '../../util/json-object.ts'
 import { isTag } from '../../oci/reference.ts'
-import type { Page, TagPage } from '../../ports/repository.ts'
+import type { PageRequest, TagPage } from '../../ports/repository.ts'
 
 /**
  * Reads one page of `tags/list`. From `Link` it takes only the page parameters, never a host or a path
@@ -8,7 +8,11 @@ import type { Page, TagPage } from '../../ports/repository.ts'
  *
  * @returns undefined when the body is not a tag list.
  */
-export function parseTagPage(body: Buffer, link: string | undefined, asked: Page): TagPage | undefined {
+export function parseTagPage(
+  body: Buffer,
+  link: string | undefined,
+  asked: PageRequest,
+): TagPage | undefined {
   const listed = tagsIn(body)
   if (!Array.isArray(listed)) return undefined
   const tags = listed.filter((tag): tag is string => typeof tag === 'string' && isTag(tag))
@@ -20,7 +24,11 @@ export function parseTagPage(body: Buffer, link: string | undefined, asked: Page
  * For a registry with its own cursors (quay.io's `next_page`) the next page starts after the last tag, as the
  * spec allows.
  */
-function nextPage(link: string | undefined, asked: Page, lastTag: string | undefined): Page | undefined {
+function nextPage(
+  link: string | undefined,
+  asked: PageRequest,
+  lastTag: string | undefined,
+): PageRequest | undefined {
   const target = /<([^>]*)>[^,]*;\s*rel="?next"?/i.exec(link ?? '')?.[1]
   if (target === undefined || !URL.canParse(target, 'http://upstream')) return undefined
   const query = new URL(target, 'http://upstream').searchParams

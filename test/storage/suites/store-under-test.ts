@@ -1,9 +1,9 @@
 import type { ContentInventory, LinkIndex, TagHistory, TagIndex } from '../../../src/ports/metadata.ts'
-import type { BlobIngest, BlobStore } from '../../../src/ports/blob-store.ts'
+import type { BlobIngest, BlobReader, BlobStore } from '../../../src/ports/blob-store.ts'
 import type { Blob } from '../../support/fixtures.ts'
 
 export interface StoreUnderTest extends AsyncDisposable {
-  readonly blobs: BlobStore
+  readonly blobs: BlobStore<BlobReader>
   readonly inventory: ContentInventory
   readonly links: LinkIndex
   readonly tags: TagIndex & TagHistory

@@ -1,7 +1,8 @@
-/** What is answered from memory, without asking anybody. */
+/** What is answered from memory: at once, without a promise. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
+import { isInMemory } from '../../src/ports/blob-store.ts'
 import type { CacheStatus } from '../../src/ports/read-options.ts'
 import { fakeUpstream } from '../support/fake-upstream.ts'
 import { blobOf, manifestOf } from '../support/fixtures.ts'
@@ -9,8 +10,6 @@ import { readBlob, rig } from '../support/rig.ts'
 
 const { bytes, digest } = blobOf(5000)
 const manifest = manifestOf([bytes])
-
-const never = ({ result }: CacheStatus) => assert.fail(result)
 
 async function pulled() {
   await using stack = new AsyncDisposableStack()
@@ -29,43 +28,60 @@ async function pulled() {
   return { upstream, proxy, repository, manifestDigest, [Symbol.asyncDispose]: () => open.disposeAsync() }
 }
 
-describe('recalling', () => {
-  test('tag, manifest and blob, with how fresh the tag is', async () => {
+describe('warm answers', () => {
+  test('tag, manifest and blob are there at once, with how fresh the tag is', async () => {
     await using world = await pulled()
     const { repository, manifestDigest } = world
     const told: CacheStatus[] = []
-    const report = (status: CacheStatus) => void told.push(status)
-    assert.equal(repository.tags.recall?.('latest', report), manifestDigest)
-    assert.deepEqual(repository.manifests.recall?.(manifestDigest, report)?.body, manifest)
-    assert.deepEqual(repository.blobs.recall?.(digest, report)?.bytes, bytes)
-    assert.deepEqual(told, [{ result: 'hit', ttl: 60 }, { result: 'hit' }, { result: 'hit' }])
+    const asking = { report: (status: CacheStatus) => void told.push(status) }
+    assert.equal(repository.tags.resolve('latest', asking), manifestDigest)
+    assert.deepEqual(atOnce(repository.manifests.get(manifestDigest, asking))?.body, manifest)
+    assert.deepEqual(atOnce(repository.blobs.stat(digest, asking))?.size, bytes.length)
+    const blob = atOnce(repository.blobs.open(digest, asking))
+    assert.deepEqual(blob && isInMemory(blob) && blob.bytes, bytes)
+    assert.deepEqual(told, [
+      { result: 'hit', ttl: 60 },
+      { result: 'hit' },
+      { result: 'hit' },
+      { result: 'hit' },
+    ])
   })
 
   test('no tag past its freshness', async () => {
     await using world = await pulled()
     world.proxy.now += 60_000
-    assert.equal(world.repository.tags.recall?.('latest', never), undefined)
+    const resolving = world.repository.tags.resolve('latest')
+    assert.ok(resolving instanceof Promise)
+    assert.equal(await resolving, world.manifestDigest)
   })
 
   test('no blob as a manifest', async () => {
     await using world = await pulled()
-    assert.equal(world.repository.manifests.recall?.(digest, never), undefined)
+    assert.equal(await world.repository.manifests.get(digest), undefined)
   })
 
-  test('SEC-20 nothing for a repository that was not seen to contain it', async () => {
+  test('SEC-20 nothing for a repository that was not seen to contain it, without upstream’s word', async () => {
     await using world = await pulled()
     const { proxy, manifestDigest } = world
     const { tags, manifests, blobs } = proxy.repository('library/other')
-    assert.equal(tags.recall?.('latest', never), undefined)
-    assert.equal(manifests.recall?.(manifestDigest, never), undefined)
-    assert.equal(blobs.recall?.(digest, never), undefined)
+    assert.equal(await tags.resolve('latest'), undefined)
+    assert.equal(await manifests.get(manifestDigest), undefined)
+    world.upstream.on(`/v2/library/other/blobs/${digest}`, { status: 404, times: 2 })
+    assert.equal(await blobs.open(digest), undefined)
+    assert.equal(await blobs.stat(digest), undefined)
   })
 
   test('SEC-21 nothing that was removed', async () => {
     await using world = await pulled()
     const { proxy, repository, manifestDigest } = world
     await proxy.content.delete(digest, manifestDigest)
-    assert.equal(repository.manifests.recall?.(manifestDigest, never), undefined)
-    assert.equal(repository.blobs.recall?.(digest, never), undefined)
+    await world.upstream.stop()
+    await assert.rejects(async () => repository.manifests.get(manifestDigest))
+    await assert.rejects(async () => repository.blobs.open(digest))
   })
 })
+
+function atOnce<T>(answer: T | Promise<T>): T {
+  assert.ok(!(answer instanceof Promise))
+  return answer
+}

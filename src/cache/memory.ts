@@ -1,0 +1,236 @@
+import type { Content } from '../oci/descriptor.ts'
+import type { Digest } from '../oci/digest.ts'
+import type { ImagePattern } from '../oci/image-pattern.ts'
+import { type BlobIngest, type BlobStore, isInMemory, type OpenedBlob } from '../ports/blob-store.ts'
+import type {
+  ContentInventory,
+  LinkIndex,
+  ReferenceIndex,
+  TagEntry,
+  TagIndex,
+  TagUses,
+} from '../ports/metadata.ts'
+import type { ImageCatalogue } from '../ports/operations.ts'
+import type { ReadOptions } from '../ports/read-options.ts'
+import { contentKey, repositoryKey } from './keys.ts'
+import { readContent } from './read-content.ts'
+import { ReadThrough } from './read-through.ts'
+
+export interface MemoryCacheOptions {
+  /** Bytes of content, links and recorded references in memory; a quarter as many are spent on tags. */
+  readonly maxBytes?: number
+  /** Milliseconds that memory is believed without asking the store. */
+  readonly maxAge?: number
+  /** Monotonic milliseconds. */
+  readonly now?: () => number
+}
+
+interface CachedParts {
+  readonly blobs: BlobStore
+  readonly links: LinkIndex
+  readonly references: ReferenceIndex
+  readonly tags: TagIndex
+}
+
+interface UncachedStore extends CachedParts {
+  readonly tags: TagIndex & TagUses
+  readonly inventory: Pick<ContentInventory, 'use'>
+  /** Removes content that turned out to be damaged. */
+  discard(digest: Digest): Promise<void>
+  readonly catalogue?: Pick<ImageCatalogue, 'purge'>
+}
+
+/** A store of the same shape, part of it in memory. */
+export type MemoryCached<S extends UncachedStore> = Omit<S, keyof CachedParts> & CachedParts
+
+/** The known facts about one digest. Replaced, never changed: the size of an entry is counted when it is set. */
+interface Facts {
+  readonly content?: Content
+  /** The repositories linked to it, by `repositoryKey`. */
+  readonly repositories: ReadonlySet<string>
+  readonly hasReferences: boolean
+}
+
+const NOTHING: Facts = { repositories: new Set(), hasReferences: false }
+
+/** Bytes. Manifests and configs are about this long at most; a layer is better read from the disk. */
+const LARGEST_CONTENT = 64 * 1024
+/** Repositories remembered per digest. A layer that more of them share starts over. */
+const MOST_REPOSITORIES = 500
+const MAX_BYTES = 32 * 1024 * 1024
+const MAX_AGE = 5 * 60_000
+
+/**
+ * All of the store that is kept in memory, in front of the store:
+ *
+ * - content of at most 64 KiB. It is hashed when it is read; damaged content is discarded, and a miss.
+ * - links: which repository may read which digest. Only "yes" is kept, as a link may be added at any moment.
+ * - that the references of a manifest are recorded.
+ * - tags.
+ *
+ * A warm answer needs these four, and comes from memory in the same tick: opening, reading and closing a file takes several
+ * times as long as all the rest of answering a manifest.
+ *
+ * **Bounds**: `maxBytes`, the least recently used goes first, and `maxAge` each.
+ *
+ * **Invalidation**: every change passes through here on its way to the store. Deleting a digest (eviction does) and
+ * committing it anew forget all facts about it. Moving or removing a tag forgets it; removing unused tags forgets all tags;
+ * a purge forgets everything. A read that such a change overtakes is answered, and not kept. Damaged content that the scrub
+ * discards may still be served: the copy in memory is intact.
+ *
+ * Copies of upstream's words are kept elsewhere: `lists.ts`, `negative.ts`, `blob-sizes.ts`.
+ */
+export function memoryCache<S extends UncachedStore>(
+  store: S,
+  { maxBytes = MAX_BYTES, maxAge = MAX_AGE, now }: MemoryCacheOptions = {},
+): MemoryCached<S> {
+  const bounds = { maxAge, ...(now && { now }) }
+  const facts = new ReadThrough<Digest, Facts>({ ...bounds, maxBytes, sizeOf: sizeOfFacts })
+  const tags = new ReadThrough<string, TagEntry>({ ...bounds, maxBytes: maxBytes / 4, sizeOf: sizeOfTag })
+  const used = store.inventory.use
+
+  const blobs: BlobStore = {
+    stat(digest, options) {
+      const content = facts.get(digest)?.content
+      if (content === undefined) return store.blobs.stat(digest, options)
+      used(digest)
+      return content.descriptor
+    },
+    open(digest, options) {
+      const content = facts.get(digest)?.content
+      if (content === undefined) return openStored(digest, options)
+      used(digest, true)
+      return content
+    },
+    async ingest(expected) {
+      return afterCommit(await store.blobs.ingest(expected), () => facts.forget(expected.digest))
+    },
+    async delete(...digests) {
+      const forget = () => digests.forEach((digest) => facts.forget(digest))
+      forget()
+      await store.blobs.delete(...digests).finally(forget)
+    },
+  }
+
+  /** Small content is read whole, and kept. */
+  function openStored(digest: Digest, options?: ReadOptions): Promise<OpenedBlob | undefined> {
+    return facts.read(
+      digest,
+      async () => {
+        const opened = await store.blobs.open(digest, options)
+        if (opened === undefined || isInMemory(opened)) return opened
+        if (opened.descriptor.size > LARGEST_CONTENT) return opened
+        const content = await readContent(opened)
+        if (content === undefined) await store.discard(digest)
+        return content
+      },
+      (found) => (found && isInMemory(found) ? { ...known(digest), content: found } : undefined),
+    )
+  }
+
+  const links: LinkIndex = {
+    ...store.links,
+    has(repository, digest) {
+      const key = repositoryKey(repository)
+      if (facts.get(digest)?.repositories.has(key) === true) return true
+      return facts.read(
+        digest,
+        () => store.links.has(repository, digest),
+        (isLinked) => (isLinked ? withRepository(known(digest), key) : undefined),
+      )
+    },
+  }
+
+  const references: ReferenceIndex = {
+    has(manifest) {
+      if (facts.get(manifest)?.hasReferences === true) return true
+      return facts.read(
+        manifest,
+        () => store.references.has(manifest),
+        (isRecorded) => (isRecorded ? { ...known(manifest), hasReferences: true } : undefined),
+      )
+    },
+    record: (manifest, digests) =>
+      facts.read(
+        manifest,
+        () => store.references.record(manifest, digests),
+        () => ({ ...known(manifest), hasReferences: true }),
+      ),
+  }
+
+  const tagIndex: TagIndex = {
+    get(repository, tag) {
+      const key = contentKey(repository, tag)
+      const entry = tags.get(key)
+      if (entry === undefined) {
+        return tags.read(
+          key,
+          () => store.tags.get(repository, tag),
+          (found) => found,
+        )
+      }
+      store.tags.use(repository, tag)
+      return entry
+    },
+    set: (repository, tag, entry) =>
+      store.tags.set(repository, tag, entry).finally(() => tags.forget(contentKey(repository, tag))),
+    remove: (repository, tag) =>
+      store.tags.remove(repository, tag).finally(() => tags.forget(contentKey(repository, tag))),
+    removeUnusedSince: (instant) => store.tags.removeUnusedSince(instant).finally(() => tags.forgetAll()),
+  }
+
+  const { catalogue } = store
+  return {
+    ...store,
+    blobs,
+    links,
+    references,
+    tags: tagIndex,
+    ...(catalogue && {
+      catalogue: {
+        ...catalogue,
+        purge: (pattern: ImagePattern, options: { readonly dryRun: boolean }) =>
+          catalogue.purge(pattern, options).finally(() => {
+            if (options.dryRun) return
+            facts.forgetAll()
+            tags.forgetAll()
+          }),
+      },
+    }),
+  }
+
+  function known(digest: Digest): Facts {
+    return facts.get(digest) ?? NOTHING
+  }
+}
+
+/** Bytes that an entry takes besides its content and names. */
+const OVERHEAD = 512
+
+function sizeOfFacts({ content, repositories }: Facts): number {
+  let size = OVERHEAD + (content?.bytes.length ?? 0)
+  for (const name of repositories) size += name.length + 64
+  return size
+}
+
+function sizeOfTag(_: TagEntry, key: string): number {
+  return OVERHEAD + key.length
+}
+
+function withRepository(facts: Facts, key: string): Facts {
+  const others = facts.repositories.size < MOST_REPOSITORIES ? facts.repositories : []
+  return { ...facts, repositories: new Set([...others, key]) }
+}
+
+/** Stored anew, content may have another media type. */
+function afterCommit(ingest: BlobIngest, committed: () => void): BlobIngest {
+  return {
+    filled: ingest.filled,
+    write: (chunk, position, size) => ingest.write(chunk, position, size),
+    read: (buffer, position) => ingest.read(buffer, position),
+    verify: (size) => ingest.verify(size),
+    commit: () => ingest.commit().finally(committed),
+    keep: () => ingest.keep(),
+    [Symbol.asyncDispose]: () => ingest[Symbol.asyncDispose](),
+  }
+}

@@ -1,0 +1,70 @@
+import type { Descriptor } from '../oci/descriptor.ts'
+import type { Digest } from '../oci/digest.ts'
+import type { RepositoryName } from '../oci/reference.ts'
+import type { LinkIndex } from '../ports/metadata.ts'
+import type { ReadOptions } from '../ports/read-options.ts'
+import type { UpstreamRepository } from '../ports/upstream.ts'
+import { singleFlight } from '../util/single-flight.ts'
+import { blobKey } from './keys.ts'
+import type { NegativeCache } from './negative.ts'
+
+/** One repository's right to read content that the store has. */
+export interface ReadPermission {
+  /** Whether the repository has proved that it contains this digest. */
+  isGranted(digest: Digest): boolean | Promise<boolean>
+  /** Whether upstream is believed when it says that the repository contains this blob: it has sent the bytes before. */
+  isProvable(digest: Digest): Promise<boolean>
+  /**
+   * Asks upstream, by HEAD, whether the repository contains this blob, and grants the right where upstream is believed.
+   *
+   * @returns undefined when upstream does not know the blob there
+   */
+  prove(digest: Digest, options?: ReadOptions): Promise<Descriptor | undefined>
+  /** For content that upstream has just sent for this repository. */
+  grant(digest: Digest): Promise<void>
+}
+
+export interface ReadPermissionOptions {
+  readonly links: LinkIndex
+  readonly absent: NegativeCache
+}
+
+/**
+ * Why a blob is refused to a repository. Bytes are shared by digest, the right to read them is not: a repository has to prove
+ * once, upstream, that it contains the content that another one brought in.
+ *
+ * An upstream that has sent the bytes once is believed when it says so of another of its repositories. One that never has must
+ * send them: otherwise whoever controls it, and knows a digest, could read private content of others.
+ */
+export function readPermissions({
+  links,
+  absent,
+}: ReadPermissionOptions): (repository: RepositoryName, upstream: UpstreamRepository) => ReadPermission {
+  const proofs = singleFlight<Descriptor | undefined>()
+
+  return (repository, upstream) => {
+    const isProvable = (digest: Digest) => links.knows(repository.upstream, digest)
+    const grant = (digest: Digest) => links.add(repository, digest)
+
+    return {
+      isGranted: (digest) => links.has(repository, digest),
+      isProvable,
+      grant,
+      async prove(digest, options) {
+        const key = blobKey(repository, digest)
+        if (absent.has(key)) {
+          options?.report?.({ result: 'negative' })
+          return undefined
+        }
+        const { value, joined } = await proofs.run(key, () => upstream.statBlob(digest), options?.signal)
+        if (value === undefined) absent.add(key)
+        else if (await isProvable(digest)) await grant(digest)
+        options?.report?.({
+          result: joined ? 'collapsed' : 'miss',
+          forwardStatus: value === undefined ? 404 : 200,
+        })
+        return value
+      },
+    }
+  }
+}
