@@ -1,3 +1,5 @@
+import { LRUCache } from 'lru-cache'
+
 /** Keeps content that an upstream delivers wrongly from being downloaded in vain over and over. */
 export interface FailureBackoff {
   /** Whether the key has failed twice in a row, the last time a moment ago. */
@@ -11,10 +13,16 @@ const FAILURES = 2
 const DURATION = 10_000
 /** Milliseconds after which a failure is forgotten. */
 const FORGET_AFTER = 60_000
+const MOST_KEYS = 10_000
 
-/** `now`: monotonic milliseconds. */
+/** `now`: monotonic milliseconds, greater than 0. */
 export function failureBackoff(now: () => number): FailureBackoff {
-  const failures = new Map<string, { count: number; since: number }>()
+  const failures = new LRUCache<string, { readonly count: number; readonly since: number }>({
+    max: MOST_KEYS,
+    ttl: FORGET_AFTER,
+    ttlResolution: 0,
+    perf: { now },
+  })
 
   return {
     isBackingOff(key) {
@@ -22,11 +30,7 @@ export function failureBackoff(now: () => number): FailureBackoff {
       return entry !== undefined && entry.count >= FAILURES && now() - entry.since < DURATION
     },
     failed(key) {
-      const instant = now()
-      for (const [other, { since }] of failures) {
-        if (instant - since > FORGET_AFTER) failures.delete(other)
-      }
-      failures.set(key, { count: (failures.get(key)?.count ?? 0) + 1, since: instant })
+      failures.set(key, { count: (failures.get(key)?.count ?? 0) + 1, since: now() })
     },
     succeeded(key) {
       failures.delete(key)
