@@ -60,7 +60,7 @@ export async function entrepot(
     now,
   })
   const blobs = quotaStore(store.blobs, evicting, numbers.store)
-  const transfers = starting.use(
+  const downloads = starting.use(
     new DownloadManager({
       store: blobs,
       policy: { ...limits, retryDelay: 400 },
@@ -75,7 +75,7 @@ export async function entrepot(
     upstreams: upstreams.byName,
     rules: (upstream) => config.upstreams[upstream]!,
     store: { ...store, blobs },
-    transfers,
+    downloads,
     freshness: { rules: cache.tags, staleIfError: cache.staleIfError },
     negative: cache.negative,
     storeFailed,
@@ -91,7 +91,7 @@ export async function entrepot(
   const admin = starting.use(
     await openAdminListener(config, {
       metrics: numbers,
-      transfers: () => transfers.list(),
+      transfers: () => downloads.list(),
       history: disk.tags.history,
       operations: store,
       isDraining: () => isDraining,

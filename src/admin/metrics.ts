@@ -3,14 +3,14 @@ import type { StoreUsage } from '../ports/metadata.ts'
 import type {
   RequestTelemetry,
   StoreTelemetry,
-  TransferTelemetry,
+  DownloadTelemetry,
   UpstreamTelemetry,
 } from '../ports/telemetry.ts'
 
 export interface Metrics {
   readonly requests: RequestTelemetry
   readonly upstreams: UpstreamTelemetry
-  readonly transfers: TransferTelemetry
+  readonly transfers: DownloadTelemetry
   readonly store: StoreTelemetry
   /** The text exposition format, and the media type that names its version. */
   render(): Promise<{ readonly contentType: string; readonly body: string }>

@@ -17,7 +17,7 @@ import type { ReadPermission } from './read-permission.ts'
 
 export interface ProxyBlobStoreOptions {
   readonly local: BlobStore
-  readonly transfers: DownloadManager
+  readonly downloads: DownloadManager
   readonly sizes: BlobSizes
   readonly absent: NegativeCache
 }
@@ -29,7 +29,7 @@ export interface ProxyBlobStoreOptions {
 export function proxyBlobStore(
   options: ProxyBlobStoreOptions,
 ): (repository: RepositoryName, upstream: UpstreamRepository, permission: ReadPermission) => BlobProvider {
-  const { local, transfers, sizes, absent } = options
+  const { local, downloads, sizes, absent } = options
 
   return (repository, upstream, permission) => {
     return {
@@ -87,9 +87,9 @@ export function proxyBlobStore(
         return undefined
       }
       const request = requestFor(digest)
-      const bypass = () => transfers.bypass(request, options)
+      const bypass = () => downloads.bypass(request, options)
       try {
-        const blob = await transfers.subscribe(request, options)
+        const blob = await downloads.subscribe(request, options)
         if (blob !== undefined) return isInMemory(blob) ? blob : failoverReader(blob, bypass, 'end')
         absent.add(key)
         options?.report?.({ result: 'miss', forwardStatus: 404 })

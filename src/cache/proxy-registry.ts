@@ -31,7 +31,7 @@ export interface ProxyRegistryOptions {
     readonly references: ReferenceIndex
     readonly tags: TagIndex
   }
-  readonly transfers: DownloadManager
+  readonly downloads: DownloadManager
   readonly freshness: FreshnessPolicy
   /** Milliseconds that "does not exist" is remembered. */
   readonly negative: number
@@ -45,14 +45,14 @@ const LISTS = { fresh: 60_000, maxBytes: 16 * 1024 * 1024 }
 
 /** The cache as a registry: what every repository of every upstream looks like from here. */
 export function proxyRegistry(options: ProxyRegistryOptions): Registry {
-  const { route, upstreams, store, transfers, freshness, now } = options
+  const { route, upstreams, store, downloads, freshness, now } = options
   const absent = negativeCache(options.negative)
   const sizes = blobSizes()
   const lists = { ...LISTS, staleIfError: freshness.staleIfError, now }
   const { links, references, tags } = failOpenIndexes(store.links, store.references, store.tags)
   const content = { local: store.blobs, sizes, absent }
   const permissionsOf = readPermissions({ links, absent })
-  const blobsOf = proxyBlobStore({ ...content, transfers })
+  const blobsOf = proxyBlobStore({ ...content, downloads })
   const manifestsOf = proxyManifestStore({ ...content, references, storeFailed: options.storeFailed })
   const tagsOf = proxyTagService({
     index: tags,

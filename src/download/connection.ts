@@ -44,7 +44,7 @@ export class Connection {
     })
     if (body === undefined) {
       if (!representation.isConfirmed) return false
-      throw new RegistryError('UPSTREAM_UNAVAILABLE', { reason: 'gone' })
+      throw new RegistryError('UPSTREAM_UNAVAILABLE', { reason: 'blob no longer there' })
     }
     const isFirst = !representation.isConfirmed
     try {
@@ -73,7 +73,7 @@ export class Connection {
         const skipped = Math.max(0, next - received)
         received += chunk.length
         if (received > representation.end) {
-          const detail = { reason: 'longer than announced', size: representation.size }
+          const detail = { reason: 'body longer than announced', size: representation.size }
           throw new RegistryError('UPSTREAM_INVALID', detail)
         }
         if (skipped >= chunk.length) continue

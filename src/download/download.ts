@@ -209,7 +209,7 @@ export class Download implements AsyncDisposable {
   #unread(): void {
     this.#closeWhenUnread()
     if (this.#isOver || this.#phase === 'verified') return
-    if (!worthFinishing(this.#context.policy, this.#filled, this.#size)) this.#abort('nobody reads it')
+    if (!worthFinishing(this.#context.policy, this.#filled, this.#size)) this.#abort('no readers left')
   }
 
   #abort(reason: string): void {

@@ -1,7 +1,7 @@
 import { isRegistryError, RegistryError } from '../oci/errors.ts'
 import type { BlobReader, BlobStore, OpenedBlob } from '../ports/blob-store.ts'
 import type { ReadOptions } from '../ports/read-options.ts'
-import type { TransferTelemetry } from '../ports/telemetry.ts'
+import type { DownloadTelemetry } from '../ports/telemetry.ts'
 import { Download, type DownloadContext, type DownloadView } from './download.ts'
 import type { DownloadPolicy } from './download-policy.ts'
 import type { DownloadRequest } from './download-request.ts'
@@ -15,7 +15,7 @@ export interface DownloadManagerOptions {
   readonly policy: DownloadPolicy
   /** How many downloads of an upstream may run at once, and wait. */
   readonly queues: (upstream: string) => Omit<QueueOptions, 'upstream'>
-  readonly telemetry: TransferTelemetry
+  readonly telemetry: DownloadTelemetry
   /** A download, or a part of its clean-up, has failed. */
   readonly failed: (view: DownloadView, error: unknown) => void
   /** Monotonic milliseconds. */

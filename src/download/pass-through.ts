@@ -23,7 +23,7 @@ export async function passThrough(request: DownloadRequest): Promise<BlobReader 
   const size = body.total ?? expectedSize
   if (size === undefined) {
     stop.abort()
-    const reason = 'no room for a blob of unknown size'
+    const reason = 'cannot pass through a blob of unknown size'
     throw new RegistryError('STORAGE', { upstream: repository.upstream, reason })
   }
   return new PassThroughReader({ upstream: repository.upstream, digest, size, body, stop })

@@ -47,7 +47,7 @@ export class Representation {
    */
   accept(body: BlobBody, range: Partial<Interval> | undefined): void {
     if (this.#size !== undefined && body.total !== undefined && body.total !== this.#size) {
-      const detail = { reason: 'another size', expected: this.#size, actual: body.total }
+      const detail = { reason: 'size mismatch', expected: this.#size, actual: body.total }
       throw new RegistryError('UPSTREAM_INVALID', detail)
     }
     this.#size ??= body.total
@@ -55,7 +55,7 @@ export class Representation {
     const hasChanged = this.#etag !== undefined && body.etag !== undefined && body.etag !== this.#etag
     if (isMisplaced || (range !== undefined && hasChanged)) {
       this.loseRanges()
-      const reason = 'the range was ignored, or is of other content'
+      const reason = 'range ignored, or content changed'
       throw new RegistryError('UPSTREAM_INVALID', { reason, start: body.start })
     }
     this.#etag ??= body.etag

@@ -21,7 +21,7 @@ export interface UpstreamTelemetry {
   available(upstream: string, up: boolean): void
 }
 
-export interface TransferTelemetry {
+export interface DownloadTelemetry {
   running(upstream: string, count: number): void
   resumed(upstream: string): void
 }

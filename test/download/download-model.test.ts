@@ -66,7 +66,7 @@ test('whatever readers, upstream and eviction do, every completed read has the t
         const { bytes, digest } = blobOf(size, ++seed)
         const path = `/v2/library/app/blobs/${digest}`
         upstream.addBlob(bytes)
-        // A second mismatch would have the digest quarantined, which another test shows.
+        // A second mismatch would start the failure backoff, which another test shows.
         const flips = faults.filter(({ kind }) => kind === 'flip').length
         const faulty = flips > 1 ? faults.filter(({ kind }) => kind !== 'flip') : faults
         for (const one of faulty) upstream.on(path, scriptOf(one, bytes))
@@ -81,7 +81,7 @@ test('whatever readers, upstream and eviction do, every completed read has the t
           await readBlob(proxy.repository(), digest).catch(() => {})
         }
         assert.deepEqual(await readBlob(proxy.repository(), digest), bytes)
-        await eventually(() => proxy.transfers.list().length === 0)
+        await eventually(() => proxy.downloads.list().length === 0)
         upstream.content.blobs.delete(digest)
         await proxy.store.blobs.delete(digest)
       },
@@ -107,7 +107,7 @@ async function act(
     assert.ok(opened, 'a blob that exists was not found')
     assert.equal(opened.descriptor.size, bytes.length)
     const read = await readFrom(opened, start, leaving, piece)
-    // Only who gets the withheld end can be sure of upstream: a range before it is passed on as it comes.
+    // Only the withheld end is certain: earlier ranges are passed on before they are verified.
     const verified = flips === 0 || leaving > bytes.length - WITHHELD
     if (verified) assert.deepEqual(read, bytes.subarray(start, leaving))
     return leaving === end ? 'read' : 'left'

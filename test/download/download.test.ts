@@ -23,7 +23,7 @@ suite('one download for all', () => {
     assert.equal(upstream.count('GET', /blobs/), 1)
     assert.equal(upstream.count('HEAD', /blobs/), 0)
     assert.equal(upstream.bodyBytes(/blobs/), bytes.length)
-    assert.deepEqual(proxy.transfers.list(), [])
+    assert.deepEqual(proxy.downloads.list(), [])
   })
 
   test('a reader that comes late begins at byte 0, or at its range', async () => {
@@ -36,11 +36,11 @@ suite('one download for all', () => {
     const repository = proxy.repository()
 
     const first = digestRead(repository, digest)
-    await eventually(() => proxy.transfers.list()[0]?.filled === MiB)
+    await eventually(() => proxy.downloads.list()[0]?.filled === MiB)
     const late = digestRead(repository, digest)
     const range = readBlob(repository, digest, { start: 1_000, end: 2_000 })
     assert.deepEqual(await range, bytes.subarray(1_000, 2_000))
-    assert.equal(proxy.transfers.list()[0]?.followers, 2)
+    assert.equal(proxy.downloads.list()[0]?.followers, 2)
     half.resolve()
     assert.deepEqual(await Promise.all([first, late]), [digest, digest])
     assert.equal(upstream.count('GET', /blobs/), 1)
@@ -58,7 +58,7 @@ suite('one download for all', () => {
     const withheld = MiB - 32 * 1024
     assert.deepEqual(await readFrom(reader, 0, withheld), bytes.subarray(0, withheld))
     const tail = readFrom(reader, withheld, MiB)
-    await eventually(() => proxy.transfers.list()[0]?.filled === MiB - 1)
+    await eventually(() => proxy.downloads.list()[0]?.filled === MiB - 1)
     assert.equal(await Promise.race([tail.then(() => 'read'), Promise.resolve('withheld')]), 'withheld')
     rest.resolve()
     assert.deepEqual(await tail, bytes.subarray(withheld))
@@ -131,7 +131,7 @@ suite('readers come and go', () => {
 
     const leaving = await openReader(repository, digest)
     await readFrom(leaving, 0, MiB)
-    await eventually(() => proxy.transfers.list()[0]?.filled === 2 * MiB)
+    await eventually(() => proxy.downloads.list()[0]?.filled === 2 * MiB)
     const disposing = leaving[Symbol.asyncDispose]()
     assert.equal(await digestRead(repository, digest), digest)
     await disposing
@@ -207,7 +207,7 @@ suite('an upstream that breaks off', () => {
       assert.equal(proxy.resumes, 1)
       const [, second] = upstream.find('GET', /blobs/)
       assert.match(second?.headers['range'] ?? '', /^bytes=\d+-$/)
-      // A reset also takes what was sent and not read yet.
+      // A reset also discards bytes that were sent and not yet read.
       if (then !== 'reset') assert.ok(upstream.bodyBytes(/blobs/) <= 1.05 * bytes.length)
       assert.ok(await proxy.store.blobs.stat(digest))
     })
@@ -321,7 +321,7 @@ suite('an upstream that breaks off', () => {
     upstream.addBlob(bytes)
     upstream.on(/blobs/, { atByte: { k: 2.5 * MiB, then: 'stall' } })
     const reading = digestRead(proxy.repository(), digest)
-    await eventually(() => proxy.transfers.list()[0]?.filled === 2.5 * MiB)
+    await eventually(() => proxy.downloads.list()[0]?.filled === 2.5 * MiB)
     await upstream.stop()
     await eventually(() => proxy.resumes > 0)
     await upstream.start()
@@ -468,7 +468,7 @@ suite('several connections', () => {
   })
 
   test('an upstream that refuses the second connection gets one', async () => {
-    // Slow enough that even a busy machine has time for a second one.
+    // Slow enough for a busy machine to open a second connection.
     await using upstream = await fakeUpstream({ bytesPerSecond: 3 * MiB })
     await using proxy = await rig({ upstream, policy: { segmentAbove: 2 * MiB } })
     const { bytes, digest } = blobOf(8 * MiB)

@@ -6,7 +6,7 @@ import { blobOf } from '../support/fixtures.ts'
 
 const KiB = 1024
 
-/** A disk that writes when it is told to. */
+/** A disk that completes each write on command. */
 function slowDisk() {
   const written: Buffer[] = []
   const waiting: PromiseWithResolvers<void>[] = []
@@ -21,7 +21,7 @@ function slowDisk() {
       await turn.promise
       written.push(Buffer.from(bytes))
     },
-    /** Lets the write that runs end, and what follows from it happen. */
+    /** Completes the running write, or fails it, and lets the consequences happen. */
     async proceed(error?: Error) {
       const next = waiting.shift()
       if (error === undefined) next?.resolve()

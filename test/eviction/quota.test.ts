@@ -97,7 +97,7 @@ suite('quota', () => {
     const goOn = Promise.withResolvers<void>()
     upstream.on(new RegExp(running.digest), { atByte: { k: 1000, then: goOn.promise } })
     const first = digestRead(proxy.repository(), running.digest)
-    await eventually(() => proxy.transfers.list().some(({ filled }) => filled > 0))
+    await eventually(() => proxy.downloads.list().some(({ filled }) => filled > 0))
     assert.equal(await digestRead(proxy.repository(), other.digest), other.digest)
     goOn.resolve()
     assert.equal(await first, running.digest)
@@ -116,7 +116,7 @@ suite('quota', () => {
     const goOn = Promise.withResolvers<void>()
     upstream.on(new RegExp(running.digest), { atByte: { k: 1000, then: goOn.promise } })
     const first = digestRead(proxy.repository(), running.digest)
-    await eventually(() => proxy.transfers.list().some(({ filled }) => filled > 0))
+    await eventually(() => proxy.downloads.list().some(({ filled }) => filled > 0))
     const herd = Array.from({ length: 8 }, () => digestRead(proxy.repository(), other.digest))
     await eventually(() => upstream.count('GET', new RegExp(other.digest)) > 0)
     goOn.resolve()
@@ -139,7 +139,7 @@ suite('quota', () => {
     await assert.rejects(digestRead(proxy.repository(), bad.digest))
     const reader = await openReader(proxy.repository(), left.digest)
     await reader[Symbol.asyncDispose]()
-    await eventually(() => proxy.transfers.list().length === 0)
+    await eventually(() => proxy.downloads.list().length === 0)
     await eventually(async () => {
       await pull(proxy, good)
       return isStored(proxy, good)
@@ -218,7 +218,7 @@ suite('what eviction leaves', () => {
     const goOn = Promise.withResolvers<void>()
     upstream.on(new RegExp(layer.digest), { atByte: { k: 1000, then: goOn.promise } })
     const reading = digestRead(proxy.repository(), layer.digest)
-    await eventually(() => proxy.transfers.list().some(({ filled }) => filled > 0))
+    await eventually(() => proxy.downloads.list().some(({ filled }) => filled > 0))
     proxy.now += 30 * 86_400_000
     await proxy.evictor.sweep()
     assert.equal((await proxy.store.inventory.usage()).objects, 0)
@@ -253,7 +253,7 @@ suite('what eviction leaves', () => {
       assert.equal(await repository.tags.resolve('latest'), digest)
       assert.equal((await repository.manifests.get(digest))?.descriptor.digest, digest)
       for (const layer of layers) assert.equal(await digestRead(repository, layer.digest), layer.digest)
-      await eventually(() => proxy.transfers.list().length === 0)
+      await eventually(() => proxy.downloads.list().length === 0)
     }
     for (const name of images.keys()) await pullImage(name)
     clock.now = proxy.now += 5 * 86_400_000

@@ -35,14 +35,14 @@ export interface RigOptions {
 
 export interface Rig extends AsyncDisposable {
   repository(name?: string): Repository
-  readonly transfers: DownloadManager
+  readonly downloads: DownloadManager
   readonly store: MemoryStore
   /** Of `store`, as the proxy sees it. */
   readonly content: BlobStore
   readonly evictor: Evictor
   /** What eviction leaves. */
   readonly pinned: Set<Digest>
-  /** What transfers failed with. */
+  /** What downloads failed with. */
   readonly failures: unknown[]
   resumes: number
   /** Epoch milliseconds that freshness is judged by. */
@@ -74,7 +74,7 @@ export async function rig(options: RigOptions): Promise<Rig> {
     now: () => built.now,
   })
   const blobs = quotaStore(content, evicting, { failed() {} })
-  const transfers = new DownloadManager({
+  const downloads = new DownloadManager({
     store: blobs,
     policy: {
       connections: 4,
@@ -93,7 +93,7 @@ export async function rig(options: RigOptions): Promise<Rig> {
     route: ({ name }) => ({ upstream: 'fake', name }),
     upstreams: new Map([['fake', upstream]]),
     store: { ...seen, blobs },
-    transfers,
+    downloads,
     freshness: { rules: [{ match: /.*/, fresh: 60_000 }], staleIfError: 3_600_000 },
     negative: options.negative ?? 0,
     storeFailed: (error) => failures.push(error),
@@ -101,7 +101,7 @@ export async function rig(options: RigOptions): Promise<Rig> {
   })
   const built: Rig = {
     repository: (name = 'library/app') => registry.find({ name })!,
-    transfers,
+    downloads,
     store,
     content,
     evictor: evicting,
@@ -110,7 +110,7 @@ export async function rig(options: RigOptions): Promise<Rig> {
     resumes: 0,
     now: Date.now(),
     async [Symbol.asyncDispose]() {
-      await transfers[Symbol.asyncDispose]()
+      await downloads[Symbol.asyncDispose]()
       await upstream.close()
     },
   }

@@ -42,7 +42,7 @@ suite('a set of byte positions', () => {
   })
 })
 
-/** The first index from `from` on that holds `value`, LENGTH when none does. */
+/** The first index from `from` on that holds `value`; LENGTH if there is none. */
 function nextOf(model: readonly boolean[], value: boolean, from: number): number {
   const found = model.indexOf(value, from)
   return found === -1 ? Math.max(from, LENGTH) : found
