@@ -1,11 +1,15 @@
-/** What is wrong with the configuration, in one line without secrets. The process cannot start: EX_CONFIG, 78 (sysexits.h). */
+/** The configuration is wrong, in one line for each issue, without secrets. The process exits with 78. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 
-  constructor(line: string) {
-    super(line.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' '))
+  constructor(lines: readonly string[]) {
+    super(lines.map(oneLine).join('\n'))
   }
 }
 
-/** Instead of a secret. */
+/** Replaces a secret. */
 export const MASK = '********'
+
+function oneLine(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ')
+}

@@ -1,5 +1,6 @@
+import { parseJsonObject } from '../util/json-object.ts'
 import type { LoadFile } from './files.ts'
-import type { KeyPath, Mistakes } from './issues.ts'
+import type { KeyPath, Issues } from './issues.ts'
 import type { UpstreamEntry } from './schema.ts'
 
 interface Login {
@@ -19,20 +20,20 @@ export interface CredentialsConfig {
 
 const SOURCES = ['dockerConfig', 'credentialHelper', 'username'] as const
 
-/** Files are looked at now, so that a wrong name is found at the start; they are read again when they are used. @throws ConfigError */
+/** Files are looked at now, so that a wrong name is found at the start; they are read again when they are used. @throws ConfigIssue */
 export async function resolveCredentials(
   at: KeyPath,
   entry: UpstreamEntry,
-  mistakes: Mistakes,
+  issues: Issues,
   load: LoadFile,
 ): Promise<CredentialsConfig> {
   const [source, other] = SOURCES.filter((key) => entry[key] !== undefined)
   if (source !== undefined && other !== undefined) {
-    throw mistakes.value([...at, source], `${other} is given too: only one of them is allowed`)
+    throw issues.value([...at, source], `cannot be combined with ${other}`)
   }
-  const credentials = await resolveLogin(at, entry, mistakes, load)
+  const credentials = await resolveLogin(at, entry, issues, load)
   const { credentialHelper, dockerConfig: name } = entry
-  const dockerConfig = name === undefined ? undefined : await dockerConfigPath(at, name, mistakes, load)
+  const dockerConfig = name === undefined ? undefined : await dockerConfigPath(at, name, issues, load)
   return {
     ...(credentials && { credentials }),
     ...(credentialHelper !== undefined && { credentialHelper }),
@@ -43,43 +44,29 @@ export async function resolveCredentials(
 async function resolveLogin(
   at: KeyPath,
   { username, password, passwordFile }: UpstreamEntry,
-  mistakes: Mistakes,
+  issues: Issues,
   load: LoadFile,
 ): Promise<Login | undefined> {
   const secretKey = password === undefined ? 'passwordFile' : 'password'
   if (password !== undefined && passwordFile !== undefined) {
-    throw mistakes.value([...at, 'passwordFile'], 'password is given too: only one of them is allowed')
+    throw issues.value([...at, 'passwordFile'], 'cannot be combined with password')
   }
   if (username === undefined) {
     if (password === undefined && passwordFile === undefined) return undefined
-    throw mistakes.key([...at, 'username'], `must be given where ${secretKey} is`)
+    throw issues.key([...at, 'username'], `is required with ${secretKey}`)
   }
   if (password !== undefined) return { username, password }
   if (passwordFile === undefined) {
-    throw mistakes.key([...at, 'password'], 'or passwordFile must be given where username is')
+    throw issues.key([...at, 'password'], 'or passwordFile is required with username')
   }
   const { path, text } = await load([...at, 'passwordFile'], passwordFile)
-  if (text.trim() === '') throw mistakes.value([...at, 'passwordFile'], 'must be a file that is not empty')
+  if (text.trim() === '') throw issues.value([...at, 'passwordFile'], 'must be a file that is not empty')
   return { username, password: text.trim(), passwordFile: path }
 }
 
-async function dockerConfigPath(
-  at: KeyPath,
-  name: string,
-  mistakes: Mistakes,
-  load: LoadFile,
-): Promise<string> {
+async function dockerConfigPath(at: KeyPath, name: string, issues: Issues, load: LoadFile): Promise<string> {
   const { path, text } = await load([...at, 'dockerConfig'], name)
-  if (!isJsonObject(text)) throw mistakes.value([...at, 'dockerConfig'], "must be a config.json of Docker's")
+  if (parseJsonObject(text) === undefined)
+    throw issues.value([...at, 'dockerConfig'], 'must be a Docker config.json')
   return path
-}
-
-function isJsonObject(text: string): boolean {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null
-  } catch (error) {
-    if (error instanceof SyntaxError) return false
-    throw error
-  }
 }

@@ -1,23 +1,25 @@
-import type { KeyPath, Mistakes } from './issues.ts'
+import type { Issues, KeyPath } from './issues.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /**
- * A copy of `tree` with `${NAME}` replaced in every string that is a value; `$${` stands for a literal `${`.
- * @throws ConfigError where a variable is not set
+ * A copy of `tree` with `${NAME}` replaced in every string that is a value; `$${` stands for a literal `${`. A variable that is
+ * not set is an issue, and stays as it is.
  */
-export function expand(tree: unknown, env: Environment, mistakes: Mistakes): unknown {
-  return mapStrings(tree, (text, path) => {
-    return text.replaceAll(/\$\$\{|\$\{([^}]*)\}?/g, (reference, name: string | undefined) => {
+export function expand(tree: unknown, env: Environment, issues: Issues): unknown {
+  return mapStrings(tree, (text, path) =>
+    text.replaceAll(/\$\$\{|\$\{([^}]*)\}?/g, (reference, name: string | undefined) => {
       if (name === undefined) return '${'
-      if (!/^[A-Za-z_]\w*$/.test(name) || !reference.endsWith('}')) {
-        throw mistakes.value(path, 'a variable must be written ${NAME}, and a literal ${ as $${')
-      }
-      const value = Object.hasOwn(env, name) ? env[name] : undefined
-      if (value === undefined) throw mistakes.value(path, `\${${name}} is not set in the environment`)
-      return value
-    })
-  })
+      const isWellFormed = /^[A-Za-z_]\w*$/.test(name) && reference.endsWith('}')
+      const value = isWellFormed && Object.hasOwn(env, name) ? env[name] : undefined
+      if (value !== undefined) return value
+      const what = isWellFormed
+        ? `\${${name}} is not set in the environment`
+        : 'a variable must be written ${NAME}, and a literal ${ as $${'
+      issues.add(issues.value(path, what))
+      return reference
+    }),
+  )
 }
 
 /** A copy of `tree` that `expand` turns back into it. */

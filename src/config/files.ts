@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import type { KeyPath, Mistakes } from './issues.ts'
+import type { KeyPath, Issues } from './issues.ts'
 
 /** `path` is absolute, so that the file can be read again when it changes. */
 export interface LoadedFile {
@@ -8,24 +8,24 @@ export interface LoadedFile {
   readonly text: string
 }
 
-/** Reads the file that the value at a key names. @throws ConfigError when it cannot */
+/** Reads the file that the value at a key names. @throws ConfigIssue when it cannot */
 export type LoadFile = (key: KeyPath, name: string) => Promise<LoadedFile>
 
 /** Names are relative to `folder`. */
-export function fileLoader(folder: string, mistakes: Mistakes): LoadFile {
+export function fileLoader(folder: string, issues: Issues): LoadFile {
   return async (key, name) => {
     const path = resolve(folder, name)
     try {
       return { path, text: await readFile(path, 'utf8') }
     } catch (error) {
-      throw mistakes.value(key, `must be a file that can be read: ${reasonOf(error)}`)
+      throw issues.value(key, `must be a readable file: ${reasonOf(error)}`)
     }
   }
 }
 
 const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
-  ENOTDIR: 'there is no such file',
+  ENOENT: 'no such file',
+  ENOTDIR: 'no such file',
   EACCES: 'permission denied',
   EPERM: 'permission denied',
   EISDIR: 'it is a folder',

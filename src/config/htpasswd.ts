@@ -13,7 +13,7 @@ export function parseHtpasswd(text: string): ReadonlyMap<string, string> {
     const colon = line.indexOf(':')
     const hash = line.slice(colon + 1).trim()
     if (colon < 1 || !BCRYPT.test(hash))
-      throw new Error(`line ${index + 1} is no user with a bcrypt hash (htpasswd -B, cost 4 to 14)`)
+      throw new Error(`line ${index + 1} must be a user and a bcrypt hash (htpasswd -B, cost 4 to 14)`)
     users.set(line.slice(0, colon), hash)
   }
   return users

@@ -1,20 +1,69 @@
 import { ConfigError, MASK } from './config-error.ts'
+import type { ConfigSource } from './source.ts'
 
 /** From the top of the file: `['cache', 'tags', 0, 'match']`. */
 export type KeyPath = readonly PropertyKey[]
 
-/** Makes the errors for one file. What is said follows the name of the key, and reads on from it. */
-export interface Mistakes {
-  /** `proxy.config.yaml: cache.tll is not a known key …` */
-  key(path: KeyPath, what: string): ConfigError
-  /** `proxy.config.yaml: cache.ttl is "a week", but must be a duration …` */
-  value(path: KeyPath, what: string): ConfigError
+/** One thing that is wrong. Whoever finds it throws it; `Issues.collect` keeps it, and the rest is checked too. */
+export class ConfigIssue extends Error {
+  override readonly name = 'ConfigIssue'
+  readonly path: KeyPath
+
+  constructor(path: KeyPath, line: string) {
+    super(line)
+    this.path = path
+  }
 }
 
-/** Values are shown as they stand in the file, `tree`, with `${ENV}` as it is: what the environment holds may be a secret. */
-export function mistakesIn(file: string, tree: unknown): Mistakes {
-  const key: Mistakes['key'] = (path, what) => new ConfigError(`${file}: ${nameOf(path)} ${what}`)
-  return { key, value: (path, what) => key(path, `is ${shown(path, valueAt(tree, path))}, but ${what}`) }
+/** What is wrong with one configuration. The texts follow the name of the key, and read on from it. */
+export interface Issues {
+  /** `proxy.config.yaml:3: cache.tll is not a known key …` */
+  key(path: KeyPath, what: string): ConfigIssue
+  /** `proxy.config.yaml:3: cache.ttl is "a week", but must be a duration …` */
+  value(path: KeyPath, what: string): ConfigIssue
+  add(issue: ConfigIssue): void
+  /** Runs one part of the checks. @returns undefined when it threw an issue, which is kept */
+  collect<T>(part: () => T | Promise<T>): Promise<T | undefined>
+  /** Whether there is an issue at this key, or below it. */
+  has(path: KeyPath): boolean
+  /** @throws ConfigError that has all issues, in the order of the file */
+  throwIfAny(): void
+}
+
+/** Values are shown as they stand in the source, `${ENV}` included: what the environment holds may be a secret. */
+export function issuesIn(source: ConfigSource): Issues {
+  const found: ConfigIssue[] = []
+  const key: Issues['key'] = (path, what) =>
+    new ConfigIssue(path, `${source.where(path)}: ${nameOf(path)} ${what}`)
+  const add = (issue: ConfigIssue): void => {
+    // The first issue of a key explains those that follow from it.
+    if (!found.some(({ path }) => isAtOrBelow(issue.path, path))) found.push(issue)
+  }
+
+  return {
+    key,
+    value: (path, what) => key(path, `is ${shown(path, valueAt(source.tree, path))}, but ${what}`),
+    add,
+    async collect(part) {
+      try {
+        return await part()
+      } catch (error) {
+        if (!(error instanceof ConfigIssue)) throw error
+        add(error)
+        return undefined
+      }
+    },
+    has: (path) => found.some((issue) => isAtOrBelow(issue.path, path)),
+    throwIfAny() {
+      if (found.length === 0) return
+      const inOrder = found.toSorted((a, b) => source.positionOf(a.path) - source.positionOf(b.path))
+      throw new ConfigError(inOrder.map(({ message }) => message))
+    },
+  }
+}
+
+function isAtOrBelow(path: KeyPath, ancestor: KeyPath): boolean {
+  return ancestor.every((key, i) => path[i] === key)
 }
 
 /** `cache.tags[0].match` */
@@ -44,7 +93,7 @@ function shown(path: KeyPath, value: unknown): string {
   return typeof value === 'string' ? JSON.stringify(printable(value)) : String(value)
 }
 
-/** Not too long, and without what gives access in a pasted URL: `https://user:password@host/?token=…`. */
+/** Shortens a text, and masks what gives access in a pasted URL: `https://user:password@host/?token=…`. */
 function printable(text: string): string {
   const masked = text.replace(/^([a-z][a-z\d+.-]*:\/\/)?.*@/is, `$1${MASK}@`)
   return (masked.includes('://') ? masked.replace(/[?#].*$/s, `?${MASK}`) : masked).slice(0, 200)

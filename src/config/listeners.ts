@@ -4,7 +4,7 @@ import type { accessSchema, adminSchema, listenSchema } from './access-schema.ts
 import { adminToken } from './admin-token.ts'
 import type { LoadedFile, LoadFile } from './files.ts'
 import { parseHtpasswd } from './htpasswd.ts'
-import type { KeyPath, Mistakes } from './issues.ts'
+import type { KeyPath, Issues } from './issues.ts'
 import { loadCertificates } from './upstreams.ts'
 
 type ListenEntry = z.output<typeof listenSchema>
@@ -28,84 +28,93 @@ export type AdminConfig = Omit<Exclude<AdminEntry, false>, 'tls' | 'token' | 'to
 }
 export type AccessConfig = Omit<AccessEntry, 'htpasswd'> & { readonly htpasswd?: LoadedFile }
 
-/** @throws ConfigError */
+/** @throws ConfigIssue */
 export async function resolveListen(
   { tls, ...rest }: ListenEntry,
-  mistakes: Mistakes,
+  issues: Issues,
   load: LoadFile,
 ): Promise<ListenConfig> {
-  return { ...rest, ...(tls && { tls: await loadTls(['listen', 'tls'], tls, mistakes, load) }) }
+  const loaded = tls && (await loadTls(['listen', 'tls'], tls, issues, load))
+  return { ...rest, ...(loaded && { tls: loaded }) }
 }
 
-/** @throws ConfigError */
+/** @throws ConfigIssue */
 export async function resolveAdmin(
   entry: AdminEntry,
-  mistakes: Mistakes,
+  issues: Issues,
   load: LoadFile,
 ): Promise<AdminConfig | false> {
   if (entry === false) return false
   const { tls, token, tokenFile, ...rest } = entry
   const at = ['admin', 'tokenFile']
   if (token !== undefined && tokenFile !== undefined) {
-    throw mistakes.value(at, 'token is given too: only one of them is allowed')
+    throw issues.value(at, 'cannot be combined with token')
   }
   const file = tokenFile === undefined ? undefined : await load(at, tokenFile)
-  const secret = file === undefined ? token : parsed(file, adminToken, at, mistakes)
+  const secret = file === undefined ? token : parsed(file, adminToken, at, issues)
+  const loaded = tls && (await loadTls(['admin', 'tls'], tls, issues, load))
   return {
     ...rest,
-    ...(tls && { tls: await loadTls(['admin', 'tls'], tls, mistakes, load) }),
+    ...(loaded && { tls: loaded }),
     ...(secret !== undefined && { token: secret }),
     ...(file && { tokenFile: file }),
   }
 }
 
-/** @throws ConfigError */
+/** @throws ConfigIssue */
 export async function resolveAccess(
   { htpasswd, ...rest }: AccessEntry,
   { tls }: ListenConfig,
-  mistakes: Mistakes,
+  issues: Issues,
   load: LoadFile,
 ): Promise<AccessConfig> {
   const canSay = htpasswd !== undefined || rest.oidc !== undefined || tls?.clientCa !== undefined
   const needed = canSay ? -1 : (rest.rules ?? []).findIndex(({ identity }) => identity !== undefined)
   if (needed >= 0) {
-    const what = 'can be nobody’s: access.htpasswd, access.oidc or listen.tls.clientCa is needed'
-    throw mistakes.key(['access', 'rules', needed, 'identity'], what)
+    const what = 'matches nobody without access.htpasswd, access.oidc or listen.tls.clientCa'
+    throw issues.key(['access', 'rules', needed, 'identity'], what)
   }
   if (htpasswd === undefined) return rest
   const at = ['access', 'htpasswd']
   const file = await load(at, htpasswd)
-  parsed(file, parseHtpasswd, at, mistakes)
+  parsed(file, parseHtpasswd, at, issues)
   return { ...rest, htpasswd: file }
 }
 
-function parsed<T>({ text }: LoadedFile, parse: (text: string) => T, at: KeyPath, mistakes: Mistakes): T {
+function parsed<T>({ text }: LoadedFile, parse: (text: string) => T, at: KeyPath, issues: Issues): T {
   try {
     return parse(text)
   } catch (error) {
-    throw mistakes.value(at, (error as Error).message)
+    throw issues.value(at, (error as Error).message)
   }
 }
 
+/** @returns undefined when there was an issue */
 async function loadTls(
   at: KeyPath,
   names: NonNullable<ListenEntry['tls']>,
-  mistakes: Mistakes,
+  issues: Issues,
   load: LoadFile,
-): Promise<TlsConfig> {
+): Promise<TlsConfig | undefined> {
   const { clientCa, clientAuth } = names
-  const cert = await load([...at, 'cert'], names.cert)
-  const key = await load([...at, 'key'], names.key)
+  const cert = await issues.collect(() => load([...at, 'cert'], names.cert))
+  const key = await issues.collect(() => load([...at, 'key'], names.key))
+  if (clientCa === undefined && clientAuth !== undefined)
+    issues.add(issues.key([...at, 'clientCa'], 'is required with clientAuth'))
+  const authorities =
+    clientCa === undefined
+      ? undefined
+      : await issues.collect(() => loadCertificates([...at, 'clientCa'], clientCa, issues, load))
+  if (cert === undefined || key === undefined) return undefined
+  checkPair(cert, key, at, issues)
+  return { cert, key, ...(authorities && { clientCa: authorities, clientAuth: clientAuth ?? 'require' }) }
+}
+
+function checkPair(cert: LoadedFile, key: LoadedFile, at: KeyPath, issues: Issues): void {
   try {
     createSecureContext({ cert: cert.text, key: key.text })
   } catch (error) {
     const { code = 'unknown' } = error as NodeJS.ErrnoException
-    throw mistakes.value(at, `must be a PEM certificate and the key that belongs to it (${code})`)
+    issues.add(issues.value(at, `must be a PEM certificate and the key that belongs to it (${code})`))
   }
-  if (clientCa === undefined) {
-    if (clientAuth === undefined) return { cert, key }
-    throw mistakes.key([...at, 'clientCa'], 'must be given where clientAuth is')
-  }
-  const authorities = await loadCertificates([...at, 'clientCa'], clientCa, mistakes, load)
-  return { cert, key, clientCa: authorities, clientAuth: clientAuth ?? 'require' }
 }

@@ -12,8 +12,8 @@ import {
 import { ConfigError } from './config-error.ts'
 import { type Environment, expand } from './environment.ts'
 import { fileLoader, reasonOf } from './files.ts'
-import { firstMistake } from './first-issue.ts'
-import { mistakesIn } from './issues.ts'
+import { type Issues, issuesIn, type KeyPath } from './issues.ts'
+import { schemaIssues } from './schema-issues.ts'
 import { fileSchema } from './schema.ts'
 import { resolveDefault, resolveUpstreams, type Upstreams } from './upstreams.ts'
 import { parseYaml } from './yaml.ts'
@@ -40,27 +40,56 @@ export interface LoadConfigOptions {
   readonly required: boolean
 }
 
-/** Paths in the file are relative to its folder. @throws ConfigError for the first mistake there is */
+/** Paths in the file are relative to its folder. @throws ConfigError that has every issue */
 export async function loadConfig({ file, env, required }: LoadConfigOptions): Promise<Config> {
-  const tree = parseYaml(file, await readConfigFile(file, required))
-  const mistakes = mistakesIn(file, tree)
-  const result = fileSchema.safeParse(expand(tree, env, mistakes))
-  if (!result.success) throw firstMistake(result.error, mistakes)
-  const { listen, admin, access, storage, upstreams: entries, defaultUpstream, ...rest } = result.data
+  const source = parseYaml(file, await readConfigFile(file, required))
+  const issues = issuesIn(source)
+  const entries = parseEntries(expand(source.tree, env, issues), issues)
+  const { listen, admin, access, storage, upstreams, defaultUpstream, ...rest } = entries
 
   const folder = dirname(resolve(file))
-  const load = fileLoader(folder, mistakes)
-  const upstreams = await resolveUpstreams(entries, mistakes, load)
-  const registryListener = await resolveListen(listen, mistakes, load)
+  const load = fileLoader(folder, issues)
+  const resolved = {
+    upstreams: await resolveUpstreams(upstreams, issues, load),
+    listen: await issues.collect(() => resolveListen(listen, issues, load)),
+    admin: await issues.collect(() => resolveAdmin(admin, issues, load)),
+  }
+  // What depends on a section that is wrong cannot be checked.
+  const checkedAccess = issues.has(['listen'])
+    ? undefined
+    : await issues.collect(() => resolveAccess(access, resolved.listen!, issues, load))
+  const checkedDefault = issues.has(['upstreams'])
+    ? undefined
+    : await issues.collect(() => resolveDefault(defaultUpstream, resolved.upstreams, issues))
+  issues.throwIfAny()
   return deepFreeze({
-    listen: registryListener,
-    admin: await resolveAdmin(admin, mistakes, load),
-    access: await resolveAccess(access, registryListener, mistakes, load),
+    listen: resolved.listen!,
+    admin: resolved.admin!,
+    access: checkedAccess!,
     storage: { ...storage, root: resolve(folder, storage.root) },
     ...rest,
-    defaultUpstream: resolveDefault(defaultUpstream, upstreams, mistakes),
-    upstreams,
+    defaultUpstream: checkedDefault!,
+    upstreams: resolved.upstreams,
   })
+}
+
+/** Reads the values. A section with an issue, or an upstream, gets its defaults: the others are checked all the same. */
+function parseEntries(tree: unknown, issues: Issues): FileContent {
+  const result = fileSchema.safeParse(tree, { reportInput: true })
+  if (result.success) return result.data
+  for (const issue of schemaIssues(result.error, issues)) issues.add(issue)
+  const { upstreams, ...rest } = isRecord(tree) ? tree : {}
+  const sound = (values: object, at: KeyPath) =>
+    Object.fromEntries(Object.entries(values).filter(([key]) => !issues.has([...at, key])))
+  const soundUpstreams = isRecord(upstreams) ? sound(upstreams, ['upstreams']) : {}
+  return fileSchema.parse({
+    ...sound(rest, []),
+    ...(Object.keys(soundUpstreams).length > 0 && { upstreams: soundUpstreams }),
+  })
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 async function readConfigFile(file: string, required: boolean): Promise<string> {
@@ -68,7 +97,7 @@ async function readConfigFile(file: string, required: boolean): Promise<string> 
     return await readFile(file, 'utf8')
   } catch (error) {
     if (!required && (error as NodeJS.ErrnoException).code === 'ENOENT') return ''
-    throw new ConfigError(`${file}: the configuration cannot be read: ${reasonOf(error)}`)
+    throw new ConfigError([`${file}: cannot read the configuration: ${reasonOf(error)}`])
   }
 }
 

@@ -1,14 +1,14 @@
 /** The kinds of values there are in the file. Each reads what is written and writes it back; the message is what it must be. */
-import { isIPv4, isIPv6 } from 'node:net'
 import { validate as isCronExpression } from 'node-cron'
 import { z } from 'zod'
 import { IMAGE_PATTERN_MUST, parseImagePattern } from '../oci/image-pattern.ts'
+import { parseCidr } from '../util/cidr.ts'
 import { duration, type Quantity, share, size } from './quantities.ts'
 
 type Scalar = string | number | boolean
 
-interface Leaf<T> {
-  /** What a mistake says: `must be …`. */
+interface ScalarKind<T> {
+  /** What an issue says: `must be …`. */
   readonly must: string
   /** @returns undefined when `written` is none */
   parse(written: Scalar): T | undefined
@@ -16,7 +16,7 @@ interface Leaf<T> {
 }
 
 /** Numbers and booleans may come as strings: `${ENV}` makes nothing else. */
-function leaf<T>({ must, parse, format = (value) => value as Scalar }: Leaf<T>) {
+function scalar<T>({ must, parse, format = (value) => value as Scalar }: ScalarKind<T>) {
   return z.codec(z.union([z.string(), z.number(), z.boolean()], { error: must }), z.custom<T>(), {
     decode(written, context) {
       const value = parse(written)
@@ -29,8 +29,8 @@ function leaf<T>({ must, parse, format = (value) => value as Scalar }: Leaf<T>) 
 }
 
 export function text() {
-  return leaf({
-    must: 'must be a string that is not empty; numbers go in quotes',
+  return scalar({
+    must: 'must be a string that is not empty; put numbers in quotes',
     parse: (written) => (typeof written === 'string' && written !== '' ? written : undefined),
   })
 }
@@ -41,32 +41,32 @@ export function fileName() {
 }
 
 export function matching(pattern: RegExp, what: string) {
-  return leaf({
+  return scalar({
     must: `must be ${what}`,
     parse: (written) => (typeof written === 'string' && pattern.test(written) ? written : undefined),
   })
 }
 
 export function oneOf<const T extends string>(...values: readonly T[]) {
-  return leaf({
+  return scalar({
     must: `must be one of ${values.join(', ')}`,
     parse: (written) => values.find((value) => value === written),
   })
 }
 
 export function off() {
-  return leaf({ must: 'must be false', parse: no })
+  return scalar({ must: 'must be false', parse: no })
 }
 
 export function yesOrNo() {
-  return leaf({
+  return scalar({
     must: 'must be true or false',
     parse: (written) => (String(written) === 'true' ? true : no(written)),
   })
 }
 
 export function integer(least: number, most: number) {
-  return leaf({
+  return scalar({
     must: `must be a whole number from ${least} to ${most}`,
     parse: (written) => (/^\d+$/.test(String(written)) ? between(least, Number(written), most) : undefined),
   })
@@ -88,7 +88,7 @@ export function part() {
 }
 
 export function cron() {
-  return leaf({
+  return scalar({
     must: "must be a cron expression of node-cron, such as '*/5 * * * *'",
     parse: (written) => (typeof written === 'string' && isCronExpression(written) ? written : undefined),
   })
@@ -96,7 +96,7 @@ export function cron() {
 
 /** A host as it stands in a URL or a Host header, `example.internal:5443`; in lower case. */
 export function host() {
-  return leaf({ must: HOST_MUST, parse: parseHost })
+  return scalar({ must: HOST_MUST, parse: parseHost })
 }
 
 export const HOST_MUST =
@@ -113,7 +113,7 @@ export function parseHost(written: Scalar): string | undefined {
 /** The origin of a URL, `https://ghcr.io`. A path is refused, or with `anyPath` dropped. */
 export function origin({ anyPath = false } = {}) {
   const without = anyPath ? 'credentials or query' : 'credentials, path or query'
-  return leaf({
+  return scalar({
     must: `must be an http or https URL without ${without}, such as https://registry.example.com`,
     parse(written) {
       const url = /^https?:\/\/[^/]/i.test(String(written)) ? URL.parse(String(written)) : null
@@ -126,7 +126,7 @@ export function origin({ anyPath = false } = {}) {
 
 /** As it is written: what it means depends on the upstreams there are. */
 export function images() {
-  return leaf({
+  return scalar({
     must: IMAGE_PATTERN_MUST,
     parse: (written) => (parseImagePattern(String(written)) === undefined ? undefined : String(written)),
   })
@@ -134,20 +134,15 @@ export function images() {
 
 /** A network in CIDR notation, or an address alone. */
 export function network() {
-  return leaf({
+  return scalar({
     must: 'must be a network such as 10.0.0.0/8 or 2001:db8::/32, or an address',
-    parse(written) {
-      const [address = '', bits, ...more] = String(written).split('/')
-      const width = isIPv4(address) ? 32 : isIPv6(address) && !address.includes('%') ? 128 : 0
-      if (more.length > 0 || (bits !== undefined && !/^\d{1,3}$/.test(bits))) return undefined
-      return width > 0 && Number(bits ?? 0) <= width ? String(written) : undefined
-    },
+    parse: (written) => (parseCidr(String(written)) === undefined ? undefined : String(written)),
   })
 }
 
 /** An https URL; http too where it stays on the machine. */
 export function webAddress() {
-  return leaf({
+  return scalar({
     must: 'must be an https URL without credentials, such as https://issuer.example/keys',
     parse(written) {
       const url = URL.parse(String(written))
@@ -178,7 +173,7 @@ export function pattern() {
 
 function bounded(quantity: Quantity, what: string, least: string, most: string) {
   const limits = [quantity.parse(least)!, quantity.parse(most)!] as const
-  return leaf({
+  return scalar({
     must: `must be ${what}, from ${least} to ${most}`,
     parse(written) {
       const value = quantity.parse(String(written))

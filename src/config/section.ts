@@ -3,12 +3,9 @@ import { nearest } from './nearest.ts'
 
 /** A mapping with these keys and no others. */
 export function section<T extends z.ZodRawShape>(shape: T) {
-  const keys = Object.keys(shape)
+  const keys = Object.keys(shape).join(', ')
   return z.strictObject(shape, {
-    error: ({ code, ...issue }) =>
-      code === 'unrecognized_keys'
-        ? unknownKey((issue.keys as string[])[0]!, keys)
-        : `must be a mapping of ${keys.join(', ')}`,
+    error: ({ code }) => (code === 'unrecognized_keys' ? keys : `must be a mapping of ${keys}`),
   })
 }
 
@@ -16,8 +13,9 @@ export function list<T extends z.ZodType>(item: T) {
   return z.array(item, { error: 'must be a list' })
 }
 
-function unknownKey(key: string, known: readonly string[]): string {
-  const suggestion = nearest(key, known)
+/** What is said of a key that is not one of `known`, the message of the section's error. */
+export function unknownKey(key: string, known: string): string {
+  const suggestion = nearest(key, known.split(', '))
   const hint = suggestion === undefined ? '' : `, did you mean \`${suggestion}\`?`
-  return `is not a known key${hint} (allowed: ${known.join(', ')})`
+  return `is not a known key${hint} (allowed: ${known})`
 }

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { type CredentialsConfig, resolveCredentials } from './credentials.ts'
 import type { LoadedFile, LoadFile } from './files.ts'
 import { HOST_MUST, parseHost } from './scalars.ts'
-import type { KeyPath, Mistakes } from './issues.ts'
+import type { KeyPath, Issues } from './issues.ts'
 import { PUBLIC_REGISTRIES } from './public-registries.ts'
 import type { UpstreamEntry } from './schema.ts'
 
@@ -34,25 +34,25 @@ const IMPLIED_ALIASES: Readonly<Record<string, readonly string[]>> = {
   'docker.io': ['index.docker.io', 'registry-1.docker.io'],
 }
 
-/** Completes the table: names folded, urls derived, files read. @throws ConfigError */
+/** Completes the table: folds names, derives urls, reads files. Upstreams with an issue are left out. */
 export async function resolveUpstreams(
   entries: Readonly<Record<string, UpstreamEntry>>,
-  mistakes: Mistakes,
+  issues: Issues,
   load: LoadFile,
 ): Promise<Upstreams> {
   if (Object.keys(entries).length === 0)
-    throw mistakes.value(['upstreams'], 'must have at least one upstream')
-  refuseSharedNames(entries, mistakes)
+    issues.add(issues.value(['upstreams'], 'must have at least one upstream'))
+  refuseSharedNames(entries, issues)
   const upstreams: Upstreams = {}
   for (const [key, entry] of Object.entries(entries)) {
-    const upstream = await resolveUpstream(key, entry, mistakes, load)
-    upstreams[upstream.name] = upstream
+    const upstream = await issues.collect(() => resolveUpstream(key, entry, issues, load))
+    if (upstream) upstreams[upstream.name] = upstream
   }
   return upstreams
 }
 
-/** The name of the upstream for requests that name none; `given` may be an alias. @throws ConfigError */
-export function resolveDefault(given: string | undefined, upstreams: Upstreams, mistakes: Mistakes): string {
+/** The name of the upstream for requests that name none; `given` may be an alias. @throws ConfigIssue */
+export function resolveDefault(given: string | undefined, upstreams: Upstreams, issues: Issues): string {
   const names = Object.keys(upstreams)
   if (given === undefined && names.length === 1) return names[0]!
   const wanted = (given ?? 'docker.io').toLowerCase()
@@ -60,28 +60,28 @@ export function resolveDefault(given: string | undefined, upstreams: Upstreams, 
     ({ name, aliases }) => name === wanted || aliases.includes(wanted),
   )
   if (found === undefined)
-    throw mistakes.value(['defaultUpstream'], `must be one of the upstreams, ${names.join(', ')}`)
+    throw issues.value(['defaultUpstream'], `must be one of the upstreams, ${names.join(', ')}`)
   return found.name
 }
 
 async function resolveUpstream(
   key: string,
   entry: UpstreamEntry,
-  mistakes: Mistakes,
+  issues: Issues,
   load: LoadFile,
 ): Promise<UpstreamConfig> {
   const at = ['upstreams', key]
-  const name = nameOf(key, mistakes)
+  const name = nameOf(key, issues)
   const known = PUBLIC_REGISTRIES[name]
   // The realms of a public registry are not those of whoever stands at another url.
   const knownRealms = entry.url === undefined ? known?.tokenRealms : undefined
   const { aliases, hosts, allowPrivate, insecure, allow, deny, timeouts, maxTransfers } = entry
   if (insecure === true && entry.ca !== undefined) {
-    throw mistakes.value([...at, 'insecure'], 'ca is given too: only one of them is allowed')
+    issues.add(issues.value([...at, 'insecure'], 'cannot be combined with ca'))
   }
-  const credentials = await resolveCredentials(at, entry, mistakes, load)
+  const credentials = await issues.collect(() => resolveCredentials(at, entry, issues, load))
   const ca =
-    entry.ca === undefined ? undefined : await loadCertificates([...at, 'ca'], entry.ca, mistakes, load)
+    entry.ca === undefined ? undefined : await loadCertificates([...at, 'ca'], entry.ca, issues, load)
   return {
     name,
     url: entry.url ?? known?.url ?? new URL(`https://${name}`).origin,
@@ -100,18 +100,18 @@ async function resolveUpstream(
 }
 
 /** A name selects one upstream, whether it is its own or an alias, and so does a Host header. */
-function refuseSharedNames(entries: Readonly<Record<string, UpstreamEntry>>, mistakes: Mistakes): void {
+function refuseSharedNames(entries: Readonly<Record<string, UpstreamEntry>>, issues: Issues): void {
   const names = new Map<string, string>()
   const hosts = new Map<string, string>()
   const claim = (claims: Map<string, string>, wanted: string, key: string, at: KeyPath) => {
     const owner = claims.get(wanted) ?? key
-    if (owner !== key)
-      throw mistakes.value(at, `upstreams.${owner} has that name already: it can belong to one upstream only`)
+    if (owner !== key) issues.add(issues.value(at, `upstreams.${owner} has that name already`))
     claims.set(wanted, key)
   }
   // Own names first, so that it is the alias that is at fault.
   for (const key of Object.keys(entries)) {
-    const name = nameOf(key, mistakes)
+    const name = parseHost(key)
+    if (name === undefined) continue
     for (const own of [name, ...(IMPLIED_ALIASES[name] ?? [])]) claim(names, own, key, ['upstreams', key])
   }
   for (const [key, { aliases, hosts: own }] of Object.entries(entries)) {
@@ -120,17 +120,17 @@ function refuseSharedNames(entries: Readonly<Record<string, UpstreamEntry>>, mis
   }
 }
 
-function nameOf(key: string, mistakes: Mistakes): string {
+function nameOf(key: string, issues: Issues): string {
   const name = parseHost(key)
   if (name === undefined)
-    throw mistakes.key(['upstreams', key], `is no name for an upstream: it ${HOST_MUST}`)
+    throw issues.key(['upstreams', key], `is not a name for an upstream: it ${HOST_MUST}`)
   return name
 }
 
 export async function loadCertificates(
   at: KeyPath,
   file: string,
-  mistakes: Mistakes,
+  issues: Issues,
   load: LoadFile,
 ): Promise<LoadedFile> {
   const loaded = await load(at, file)
@@ -138,7 +138,7 @@ export async function loadCertificates(
     void new X509Certificate(loaded.text)
   } catch {
     // Whatever OpenSSL dislikes about it, it cannot be used.
-    throw mistakes.value(at, 'must be a file of PEM certificates')
+    throw issues.value(at, 'must be a file of PEM certificates')
   }
   return loaded
 }

@@ -1,42 +1,39 @@
 import { type Document, LineCounter, parseDocument, visit } from 'yaml'
 import { ConfigError, MASK } from './config-error.ts'
+import { type ConfigSource, yamlSource } from './source.ts'
 
-/** @throws ConfigError `proxy.config.yaml:3:5: …` */
-export function parseYaml(file: string, text: string): unknown {
+/** @throws ConfigError for the first error in the text: `proxy.config.yaml:3:5: …` */
+export function parseYaml(file: string, text: string): ConfigSource {
   const lineCounter = new LineCounter()
-  const mistakeAt = (offset: number, what: string) => {
+  const errorAt = (offset: number, what: string) => {
     const { line, col } = lineCounter.linePos(offset)
-    return new ConfigError(`${file}:${line}:${col}: ${what}`)
+    return new ConfigError([`${file}:${line}:${col}: ${what}`])
   }
 
   const document = parseDocument(text, { lineCounter, prettyErrors: false, stringKeys: true })
   const problem = document.errors[0] ?? document.warnings[0]
   if (problem?.code === 'DUPLICATE_KEY') {
     const [key] = /^[^\s:]*/.exec(text.slice(problem.pos[0]))!
-    throw mistakeAt(problem.pos[0], `the key ${key} is there twice`)
+    throw errorAt(problem.pos[0], `duplicate key ${key}`)
   }
-  if (problem !== undefined) throw mistakeAt(problem.pos[0], `bad YAML: ${withoutSource(problem.message)}`)
-  refuseBadAliases(document, mistakeAt)
+  if (problem !== undefined) throw errorAt(problem.pos[0], `invalid YAML: ${withoutSource(problem.message)}`)
+  refuseBadAliases(document, errorAt)
   try {
-    return document.toJS() ?? {}
+    return yamlSource(file, document, lineCounter)
   } catch (error) {
     // Aliases of aliases of aliases: a few lines that would fill the memory.
     if (!(error instanceof ReferenceError)) throw error
-    throw mistakeAt(0, `bad YAML: ${error.message}`)
+    throw errorAt(0, `invalid YAML: ${error.message}`)
   }
 }
 
-function refuseBadAliases(
-  document: Document,
-  mistakeAt: (offset: number, what: string) => ConfigError,
-): void {
+function refuseBadAliases(document: Document, errorAt: (offset: number, what: string) => ConfigError): void {
   visit(document, {
     Alias(_, alias, ancestors) {
       const target = alias.resolve(document)
-      if (target === undefined)
-        throw mistakeAt(alias.range![0], 'bad YAML: there is no anchor for this alias')
+      if (target === undefined) throw errorAt(alias.range![0], 'invalid YAML: this alias has no anchor')
       if (ancestors.includes(target))
-        throw mistakeAt(alias.range![0], 'bad YAML: an alias cannot contain itself')
+        throw errorAt(alias.range![0], 'invalid YAML: an alias cannot contain itself')
     },
   })
 }

@@ -75,11 +75,10 @@ const MISTAKES: Readonly<Record<string, string>> = {
   'access: { network: [] }':
     'access.network is not a known key, did you mean `networks`? (allowed: networks, trustedProxies, htpasswd, oidc, rules)',
   'access: { htpasswd: weak }':
-    'access.htpasswd is "weak", but line 1 is no user with a bcrypt hash (htpasswd -B, cost 4 to 14)',
+    'access.htpasswd is "weak", but line 1 must be a user and a bcrypt hash (htpasswd -B, cost 4 to 14)',
   'access: { htpasswd: dear }':
-    'access.htpasswd is "dear", but line 1 is no user with a bcrypt hash (htpasswd -B, cost 4 to 14)',
-  'access: { htpasswd: nowhere }':
-    'access.htpasswd is "nowhere", but must be a file that can be read: there is no such file',
+    'access.htpasswd is "dear", but line 1 must be a user and a bcrypt hash (htpasswd -B, cost 4 to 14)',
+  'access: { htpasswd: nowhere }': 'access.htpasswd is "nowhere", but must be a readable file: no such file',
   [oidc('http://issuer.example/keys')]: `access.oidc.jwks is "http://issuer.example/keys", but ${JWKS}`,
   [oidc('https://a:b@issuer.example/keys')]:
     `access.oidc.jwks is "https://********@issuer.example/keys", but ${JWKS}`,
@@ -87,9 +86,9 @@ const MISTAKES: Readonly<Record<string, string>> = {
   "access: { rules: [{ repositories: ['*'] }] }": `access.rules[0].repositories[0] is "*", but ${REPOSITORY}`,
   'access: { rules: [{ repositories: [alpine] }] }': `access.rules[0].repositories[0] is "alpine", but ${REPOSITORY}`,
   "access: { rules: [{ identity: 'ci-*', repositories: ['**'] }] }":
-    'access.rules[0].identity can be nobody’s: access.htpasswd, access.oidc or listen.tls.clientCa is needed',
+    'access.rules[0].identity matches nobody without access.htpasswd, access.oidc or listen.tls.clientCa',
   'listen: { tls: { cert: a.crt, key: a.key, clientAuth: require } }':
-    'listen.tls.clientCa must be given where clientAuth is',
+    'listen.tls.clientCa is required with clientAuth',
   'listen: { tls: { cert: a.crt, key: a.key, clientCa: a.key } }':
     'listen.tls.clientCa is "a.key", but must be a file of PEM certificates',
   'listen: { tls: { cert: a.crt, key: a.key, clientCa: ca.crt, clientAuth: maybe } }':
@@ -97,7 +96,7 @@ const MISTAKES: Readonly<Record<string, string>> = {
   'admin: { token: short }': `admin.token is ********, but must be ${ADMIN_TOKEN}`,
   'admin: { tokenFile: short }': `admin.tokenFile is "short", but must be a file with ${ADMIN_TOKEN}`,
   'admin: { token: sixteen-letters-at-least, tokenFile: token }':
-    'admin.tokenFile is "token", but token is given too: only one of them is allowed',
+    'admin.tokenFile is "token", but cannot be combined with token',
   "admin: { hosts: ['a:5001'] }": 'admin.hosts[0] is "a:5001", but must be a host name without a port',
 }
 
@@ -105,7 +104,7 @@ for (const [yaml, line] of Object.entries(MISTAKES)) {
   test(yaml, async (t) => {
     await assert.rejects(load(t, yaml, { files }), (error: unknown) => {
       assert.ok(error instanceof ConfigError)
-      assert.equal(error.message.replace(/^.*proxy\.config\.yaml: /, ''), line)
+      assert.equal(error.message.replace(/^.*proxy\.config\.yaml:\d+: /, ''), line)
       return true
     })
   })

@@ -72,7 +72,7 @@ test('a file that was named must be there', async (t) => {
   const file = join(await folderOf(t, {}), 'mine.yaml')
   await assert.rejects(loadConfig({ file, env: {}, required: true }), {
     name: 'ConfigError',
-    message: `${file}: the configuration cannot be read: there is no such file`,
+    message: `${file}: cannot read the configuration: no such file`,
   })
 })
 
@@ -80,7 +80,7 @@ test('an unreadable file is a mistake even where none is required', async (t) =>
   const folder = await folderOf(t, {})
   await assert.rejects(loadConfig({ file: folder, env: {}, required: false }), {
     name: 'ConfigError',
-    message: `${folder}: the configuration cannot be read: it is a folder`,
+    message: `${folder}: cannot read the configuration: it is a folder`,
   })
 })
 

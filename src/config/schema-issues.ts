@@ -1,0 +1,32 @@
+import type { z } from 'zod'
+import type { ConfigIssue, Issues, KeyPath } from './issues.ts'
+import { unknownKey } from './section.ts'
+
+/** Every issue that `fileSchema` found. A key that is missing because it is misspelt is no issue of its own. */
+export function schemaIssues({ issues: found }: z.ZodError, issues: Issues): readonly ConfigIssue[] {
+  const misspelt = found.filter(isUnknownKey).map(({ path }) => JSON.stringify(path))
+  return found
+    .filter((issue) => !isMissing(issue) || !misspelt.includes(JSON.stringify(issue.path.slice(0, -1))))
+    .flatMap((issue) => issuesOf(issue, [], issues))
+}
+
+function issuesOf(issue: z.core.$ZodIssue, at: KeyPath, issues: Issues): readonly ConfigIssue[] {
+  const path = [...at, ...issue.path]
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => issues.key([...path, key], unknownKey(key, issue.message)))
+  }
+  if (issue.code === 'invalid_union') {
+    // A branch that complains about something inside was the one that was meant.
+    const inside = issue.errors.flat().filter((issue) => issue.path.length > 0 || isUnknownKey(issue))
+    if (inside.length > 0) return inside.flatMap((issue) => issuesOf(issue, path, issues))
+  }
+  return [issues.value(path, issue.message)]
+}
+
+function isUnknownKey({ code }: z.core.$ZodIssue): boolean {
+  return code === 'unrecognized_keys'
+}
+
+function isMissing(issue: z.core.$ZodIssue): boolean {
+  return issue.input === undefined
+}
