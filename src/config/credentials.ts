@@ -1,7 +1,7 @@
 import { parseJsonObject } from '../util/json-object.ts'
 import type { LoadFile } from './files.ts'
 import type { KeyPath, Issues } from './issues.ts'
-import type { UpstreamEntry } from './schema.ts'
+import type { UpstreamEntry } from './schema/file-schema.ts'
 
 interface Login {
   readonly username: string

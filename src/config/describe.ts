@@ -4,7 +4,7 @@ import type { Config } from './load-config.ts'
 import type { AdminConfig, TlsConfig } from './listeners.ts'
 import { MASK } from './config-error.ts'
 import { escape } from './environment.ts'
-import { fileSchema, type UpstreamEntry } from './schema.ts'
+import { fileSchema, type UpstreamEntry } from './schema/file-schema.ts'
 import type { UpstreamConfig } from './upstreams.ts'
 
 /** The effective configuration as a file that would lead to it, but for the passwords, which are masked. */

@@ -1,6 +1,6 @@
 import { createSecureContext } from 'node:tls'
 import type { z } from 'zod'
-import type { accessSchema, adminSchema, listenSchema } from './access-schema.ts'
+import type { accessSchema, adminSchema, listenSchema } from './schema/access-schema.ts'
 import { adminToken } from './admin-token.ts'
 import type { LoadedFile, LoadFile } from './files.ts'
 import { parseHtpasswd } from './htpasswd.ts'

@@ -13,14 +13,14 @@ import { ConfigError } from './config-error.ts'
 import { type Environment, expand } from './environment.ts'
 import { fileLoader, reasonOf } from './files.ts'
 import { type Issues, issuesIn, type KeyPath } from './issues.ts'
-import { schemaIssues } from './schema-issues.ts'
-import { fileSchema } from './schema.ts'
+import { schemaIssues } from './schema/schema-issues.ts'
+import { fileSchema } from './schema/file-schema.ts'
 import { resolveDefault, resolveUpstreams, type Upstreams } from './upstreams.ts'
 import { parseYaml } from './yaml.ts'
 
 type FileContent = z.output<typeof fileSchema>
 
-/** What `config/schema.ts` describes, with the files it names read and paths absolute. Frozen throughout. */
+/** The content of `schema/file-schema.ts`, with the files it names read and paths absolute. Frozen throughout. */
 export type Config = DeepReadonly<
   Omit<FileContent, 'listen' | 'admin' | 'access' | 'upstreams' | 'defaultUpstream'> & {
     listen: ListenConfig

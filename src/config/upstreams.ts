@@ -1,10 +1,10 @@
 import { X509Certificate } from 'node:crypto'
 import { type CredentialsConfig, resolveCredentials } from './credentials.ts'
 import type { LoadedFile, LoadFile } from './files.ts'
-import { HOST_MUST, parseHost } from './scalars.ts'
+import { HOST_MUST, parseHost } from './schema/scalars.ts'
 import type { KeyPath, Issues } from './issues.ts'
-import { PUBLIC_REGISTRIES } from './public-registries.ts'
-import type { UpstreamEntry } from './schema.ts'
+import { PUBLIC_REGISTRIES } from './schema/public-registries.ts'
+import type { UpstreamEntry } from './schema/file-schema.ts'
 
 type AsWritten =
   | 'aliases'

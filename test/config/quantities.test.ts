@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { duration, type Quantity, share, size } from '../../src/config/quantities.ts'
+import { duration, type Quantity, share, size } from '../../src/config/schema/quantities.ts'
 
 const wholes = fc.oneof(
   fc.nat(),

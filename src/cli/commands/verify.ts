@@ -1,4 +1,4 @@
-import { size } from '../../config/quantities.ts'
+import { size } from '../../config/schema/quantities.ts'
 import type { BadObject } from '../../ports/operations.ts'
 import { STORE_OPTIONS, withOperations } from '../client/with-operations.ts'
 import { type Command, UsageError } from '../command.ts'

@@ -1,12 +1,12 @@
 import type { z } from 'zod'
-import type { ConfigIssue, Issues, KeyPath } from './issues.ts'
+import type { ConfigIssue, Issues, KeyPath } from '../issues.ts'
 import { unknownKey } from './section.ts'
 
 /** Every issue that `fileSchema` found. A key that is missing because it is misspelt is no issue of its own. */
 export function schemaIssues({ issues: found }: z.ZodError, issues: Issues): readonly ConfigIssue[] {
-  const misspelt = found.filter(isUnknownKey).map(({ path }) => JSON.stringify(path))
+  const misspelt = new Set(found.filter(isUnknownKey).map(({ path }) => JSON.stringify(path)))
   return found
-    .filter((issue) => !isMissing(issue) || !misspelt.includes(JSON.stringify(issue.path.slice(0, -1))))
+    .filter((issue) => !isMissing(issue) || !misspelt.has(JSON.stringify(issue.path.slice(0, -1))))
     .flatMap((issue) => issuesOf(issue, [], issues))
 }
 

@@ -1,8 +1,8 @@
 /** The kinds of values there are in the file. Each reads what is written and writes it back; the message is what it must be. */
 import { validate as isCronExpression } from 'node-cron'
 import { z } from 'zod'
-import { IMAGE_PATTERN_MUST, parseImagePattern } from '../oci/image-pattern.ts'
-import { parseCidr } from '../util/cidr.ts'
+import { IMAGE_PATTERN_MUST, parseImagePattern } from '../../oci/image-pattern.ts'
+import { parseCidr } from '../../util/cidr.ts'
 import { duration, type Quantity, share, size } from './quantities.ts'
 
 type Scalar = string | number | boolean

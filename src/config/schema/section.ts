@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { nearest } from './nearest.ts'
+import { nearest } from '../nearest.ts'
 
 /** A mapping with these keys and no others. */
 export function section<T extends z.ZodRawShape>(shape: T) {

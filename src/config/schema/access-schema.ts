@@ -1,6 +1,6 @@
 /** The keys that say who may use the two listeners, and how they are reached. */
 import { z } from 'zod'
-import { ADMIN_TOKEN, ADMIN_TOKEN_MUST } from './admin-token.ts'
+import { ADMIN_TOKEN, ADMIN_TOKEN_MUST } from '../admin-token.ts'
 import { fileName, integer, matching, network, off, oneOf, text, webAddress } from './scalars.ts'
 import { list, section } from './section.ts'
 
