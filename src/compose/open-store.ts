@@ -17,6 +17,10 @@ export function openStore(
     pinned: cache.pin.map((text) => parseImagePattern(text, Object.keys(upstreams))!),
     telemetry,
     now,
+    lockWait: {
+      timeout: storage.lockTimeout,
+      waiting: (holder) => log.warn({ holder, timeout: storage.lockTimeout }, 'waiting for the store'),
+    },
     rebuilding: () => log.info('rebuilding the index from stored blobs'),
     corrupt: (digest) => log.warn({ digest }, 'removed a damaged object'),
   })

@@ -1,4 +1,5 @@
 import {
+  chmod,
   type FileHandle,
   mkdir,
   open,
@@ -36,42 +37,80 @@ export interface TextFiles {
   writeText(path: string, text: string): Promise<void>
 }
 
+export interface FolderEntry {
+  readonly name: string
+  /** A symbolic link is `other`: the store follows none. */
+  readonly kind: 'file' | 'folder' | 'other'
+}
+
 export interface Folders {
+  /** Also creates its parents. */
   makeFolder(path: string): Promise<void>
   /** Makes the names in a folder survive a loss of power. */
   syncFolder(path: string): Promise<void>
-  list(path: string): Promise<readonly string[]>
-  /** Free bytes of the file system that holds `path`. */
-  freeBytes(path: string): Promise<number>
+  list(path: string): Promise<readonly FolderEntry[]>
+}
+
+/** Of the file system that holds a path. */
+export interface DiskSpace {
+  readonly totalBytes: number
+  readonly freeBytes: number
+  /** How many more files fit. Infinity when the file system has no such limit. */
+  readonly freeInodes: number
+}
+
+export interface Disk {
+  space(path: string): Promise<DiskSpace>
+  /** Takes a file or folder away from other users. @returns whether they had access */
+  restrict(path: string): Promise<boolean>
 }
 
 /**
  * The part of a file system that the store uses. Tests replace it with one that fails or forgets unsynced
  * writes.
  */
-export type Files = ContentFiles & TextFiles & Folders
+export type Files = ContentFiles & TextFiles & Folders & Disk
+
+/** New files and folders are for the owner only: private layers and the index lie in them (SEC-76). */
+const [FILE_MODE, FOLDER_MODE, OTHERS] = [0o600, 0o700, 0o077]
 
 export function realFiles(): Files {
   return {
     async open(path, flags) {
-      return openFile(await open(path, flags))
+      return openFile(await open(path, flags, FILE_MODE))
     },
     rename,
     remove: (path) => rm(path, { force: true }),
     modifiedAt: async (path) => (await stat(path)).mtimeMs,
     readText: (path) => readFile(path, 'utf8'),
-    writeText: (path, text) => writeFile(path, text),
+    writeText: (path, text) => writeFile(path, text, { mode: FILE_MODE }),
     async makeFolder(path) {
-      await mkdir(path, { recursive: true })
+      await mkdir(path, { recursive: true, mode: FOLDER_MODE })
     },
     async syncFolder(path) {
       await using folder = await open(path, 'r')
       await folder.sync()
     },
-    list: (path) => readdir(path),
-    async freeBytes(path) {
-      const { bavail, bsize } = await statfs(path)
-      return bavail * bsize
+    async list(path) {
+      const entries = await readdir(path, { withFileTypes: true })
+      return entries.map((entry) => ({
+        name: entry.name,
+        kind: entry.isFile() ? 'file' : entry.isDirectory() ? 'folder' : 'other',
+      }))
+    },
+    async space(path) {
+      const { bavail, bsize, blocks, files, ffree } = await statfs(path)
+      return {
+        totalBytes: blocks * bsize,
+        freeBytes: bavail * bsize,
+        freeInodes: files === 0 ? Infinity : ffree,
+      }
+    },
+    async restrict(path) {
+      const { mode } = await stat(path)
+      if ((mode & OTHERS) === 0) return false
+      await chmod(path, mode & 0o700)
+      return true
     },
   }
 }

@@ -1,7 +1,6 @@
-import { join } from 'node:path'
 import type { ImageCatalogue, Verify } from '../ports/operations.ts'
 import type { ImagePattern } from '../oci/image-pattern.ts'
-import { ALGORITHMS, type Digest } from '../oci/digest.ts'
+import type { Digest } from '../oci/digest.ts'
 import type {
   ContentInventory,
   LinkIndex,
@@ -15,10 +14,12 @@ import type { StoreTelemetry } from '../ports/telemetry.ts'
 import { createCatalogue } from './operations/image-catalogue.ts'
 import { fileBlobStore, type VerifyReads } from './blobs/file-blob-store.ts'
 import { type Files, realFiles } from './files.ts'
-import { checkFormat } from './format.ts'
-import { acquireLock } from './lock.ts'
+import { accessProblem } from './access-problem.ts'
+import { type LockWait, isInUse } from './lock.ts'
+import { openFolder, restoreFolder } from './store-folder.ts'
+import { restrictFiles } from './restrict-files.ts'
 import { partials as openPartials, type SweepLimits } from './blobs/partials.ts'
-import { paths as pathsOf } from './paths.ts'
+import { type Paths, paths as pathsOf } from './paths.ts'
 import { type Pins, pins } from './operations/pins.ts'
 import { rebuildContent } from './rebuild.ts'
 import { sqliteIndex } from './index/sqlite-index.ts'
@@ -57,6 +58,8 @@ export interface FilesystemStoreOptions {
   readonly verify?: VerifyReads
   /** Called with content that is removed because it is damaged. */
   readonly corrupt?: (digest: Digest) => void
+  /** How long to wait for another process to close the store. Left out: not at all. */
+  readonly lockWait?: LockWait
   readonly files?: Files
   /** Epoch milliseconds. */
   readonly now?: () => number
@@ -66,21 +69,26 @@ export interface FilesystemStoreOptions {
 const BOOT_ID = '/proc/sys/kernel/random/boot_id'
 
 /**
- * Opens the store in a folder. @throws Error when another process has it open, it has another format, or it
- * is not writable
+ * Opens the store in a folder.
+ *
+ * @throws Error when another process has it open, it has another format, or it is not writable
  */
 export async function filesystemStore(options: FilesystemStoreOptions): Promise<FilesystemStore> {
-  const { root, telemetry, pinned = [], files = realFiles(), now = Date.now } = options
-  const paths = pathsOf(root)
-  const run = storageOperation(telemetry)
-  await files.makeFolder(root)
-  const lock = acquireLock(paths.lock)
+  const paths = pathsOf(options.root)
   try {
-    await checkFormat(files, paths)
-    await files.makeFolder(paths.ingest)
-    for (const algorithm of ALGORITHMS) await files.makeFolder(join(paths.blobs, algorithm))
-    await files.syncFolder(paths.blobs)
-    await files.syncFolder(root)
+    return await open(paths, options)
+  } catch (error) {
+    const problem = isInUse(error) ? undefined : await accessProblem(paths)
+    throw problem === undefined ? error : new Error(problem, { cause: error })
+  }
+}
+
+async function open(paths: Paths, options: FilesystemStoreOptions): Promise<FilesystemStore> {
+  const { telemetry, pinned = [], files = realFiles(), now = Date.now } = options
+  const { lockWait = { timeout: 0, waiting() {} } } = options
+  const run = storageOperation(telemetry)
+  const { lock, wasOpen } = await openFolder(files, paths, lockWait)
+  try {
     const boot = await files.readText(BOOT_ID).catch(ignoreNotFound)
     const partials = openPartials(files, paths, boot?.trim())
     await partials.recover()
@@ -112,6 +120,9 @@ export async function filesystemStore(options: FilesystemStoreOptions): Promise<
     const { content, links, references, tags, query } = index
     if (lock.wasAbandoned && isComplete) rebuild()
     const clamped = index.clampInstants(() => closed).catch(ignoreStorageError)
+    const restricted = wasOpen
+      ? run('restrict', () => restrictFiles(files, paths, () => closed)).catch(ignoreStorageError)
+      : undefined
     const { verify = 'never', corrupt = () => {} } = options
     const store = fileBlobStore({ files, paths, partials, content, run, telemetry, verify, corrupt })
     const pinning = pins({ query, configured: pinned, now })
@@ -135,7 +146,7 @@ export async function filesystemStore(options: FilesystemStoreOptions): Promise<
       verify: createVerify({ files, paths, query, totals: content.totals, discard: store.discard }),
       sweepPartials: (limits) => run('sweep', () => partials.sweep(limits, now())),
       async probe() {
-        await files.makeFolder(paths.ingest)
+        await restoreFolder(files, paths)
         const path = `${paths.ingest}/probe`
         try {
           await files.writeText(path, 'entrepot')
@@ -146,7 +157,7 @@ export async function filesystemStore(options: FilesystemStoreOptions): Promise<
       async close() {
         if (closed) return rebuilt
         closed = true
-        await Promise.all([rebuilt, clamped])
+        await Promise.all([rebuilt, clamped, restricted])
         try {
           index.close()
         } finally {

@@ -1,5 +1,8 @@
 import { rmSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { DatabaseSync } from 'node:sqlite'
+import { lockHolders } from './lock-holders.ts'
+import { privateFile } from './private-file.ts'
 import { codeOf, isBusy, isCorrupt } from './storage-operation.ts'
 
 export interface Lock {
@@ -29,6 +32,31 @@ export function isInUse(error: unknown): error is Error & { readonly holder: str
  * Milliseconds to wait for the lock. Another process holds it this briefly while it reads the holder's pid.
  */
 const BUSY_TIMEOUT = 100
+/** Milliseconds between two attempts to get a lock that another process holds. */
+const RETRY_EVERY = 200
+
+export interface LockWait {
+  /** Milliseconds to wait for another process to close the store. */
+  readonly timeout: number
+  /** Called once, before the wait, with the process that holds the lock. */
+  readonly waiting: (holder: string) => void
+}
+
+/**
+ * As `acquireLock`, and waits for the process that holds the lock: a rolling update on one volume (FR-44).
+ */
+export async function waitForLock(path: string, { timeout, waiting }: LockWait): Promise<Lock> {
+  const deadline = performance.now() + timeout
+  for (let isWaiting = false; ; isWaiting = true) {
+    try {
+      return acquireLock(path)
+    } catch (error) {
+      if (!isInUse(error) || performance.now() >= deadline) throw error
+      if (!isWaiting) waiting(error.holder)
+    }
+    await sleep(RETRY_EVERY)
+  }
+}
 
 /**
  * Keeps a second process out of the store. The lock is a SQLite file lock: the kernel releases it when the
@@ -48,6 +76,7 @@ export function acquireLock(path: string): Lock {
 }
 
 function acquire(path: string): Lock {
+  privateFile(path)
   const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT })
   try {
     db.exec('BEGIN IMMEDIATE')
@@ -55,7 +84,7 @@ function acquire(path: string): Lock {
     db.exec('BEGIN IMMEDIATE')
     return { wasAbandoned, release: ({ unfinished } = { unfinished: false }) => release(db, unfinished) }
   } catch (error) {
-    const holder = isBusy(error) ? `process ${holderOf(db) ?? 'unknown'}` : undefined
+    const holder = isBusy(error) ? holderOf(db, path) : undefined
     db.close()
     throw holder === undefined ? error : new StoreInUse(holder, path, { cause: error })
   }
@@ -76,13 +105,14 @@ function recordHolder(db: DatabaseSync): boolean {
   }
 }
 
-function holderOf(db: DatabaseSync): number | undefined {
+function holderOf(db: DatabaseSync, path: string): string {
   try {
-    return (db.prepare('SELECT pid FROM holder').get() as { pid: number } | undefined)?.pid
+    const row = db.prepare('SELECT pid FROM holder').get() as { pid: number } | undefined
+    if (row !== undefined) return `process ${row.pid}`
   } catch (error) {
-    if (codeOf(error) === 'ERR_SQLITE_ERROR') return undefined
-    throw error
+    if (codeOf(error) !== 'ERR_SQLITE_ERROR') throw error
   }
+  return lockHolders(path).join(', ') || 'an unknown process'
 }
 
 function release(db: DatabaseSync, unfinished: boolean): void {

@@ -1,11 +1,12 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import { ALGORITHMS, type Digest, digestFrom, hasherFor, isDigest } from '../oci/digest.ts'
+import { ALGORITHMS, type Digest, digestFrom, hasherFor } from '../oci/digest.ts'
 import { OCTET_STREAM } from '../oci/media-types.ts'
 import type { StoreTelemetry } from '../ports/telemetry.ts'
-import type { Files } from './files.ts'
+import type { Files, FolderEntry } from './files.ts'
+import { digestOfFile } from './own-names.ts'
 import type { Paths } from './paths.ts'
 import type { ContentIndex } from './index/content-index.ts'
-import { type StorageOperation, codeOf, ignoreStorageError, ignoreNotFound } from './storage-operation.ts'
+import { type StorageOperation, ignoreNotFound, ignoreStorageError } from './storage-operation.ts'
 
 export interface RebuildOptions {
   readonly files: Files
@@ -32,19 +33,18 @@ export async function rebuildContent(options: RebuildOptions): Promise<boolean> 
   let complete = true
 
   for (const algorithm of ALGORITHMS) {
-    for (const folder of await listing(`${paths.blobs}/${algorithm}`)) {
-      for (const name of await listing(`${paths.blobs}/${algorithm}/${folder}`)) {
+    for (const { name: folder } of await listing(`${paths.blobs}/${algorithm}`, 'folder')) {
+      for (const entry of await listing(`${paths.blobs}/${algorithm}/${folder}`, 'file')) {
         if (stopped()) return false
-        const path = `${paths.blobs}/${algorithm}/${folder}/${name}`
-        await run('rebuild', () => adopt(path, `${algorithm}:${name}`)).catch(skipped)
+        const digest = digestOfFile(algorithm, folder, entry, paths)
+        if (digest !== undefined) await run('rebuild', () => adopt(paths.blob(digest), digest)).catch(skipped)
         await turn()
       }
     }
   }
   return complete && !stopped()
 
-  async function adopt(path: string, digest: string): Promise<void> {
-    if (!isDigest(digest) || path !== paths.blob(digest)) return files.remove(path)
+  async function adopt(path: string, digest: Digest): Promise<void> {
     if ((await content.find(digest)) !== undefined) return
     const size = await verifiedSize(path, digest)
     if (size !== undefined) {
@@ -75,18 +75,13 @@ export async function rebuildContent(options: RebuildOptions): Promise<boolean> 
     }
   }
 
-  async function listing(folder: string): Promise<readonly string[]> {
-    const names = await run('rebuild', () => files.list(folder).catch(unlessFolder)).catch(skipped)
-    return names ?? []
+  async function listing(folder: string, kind: FolderEntry['kind']): Promise<readonly FolderEntry[]> {
+    const entries = await run('rebuild', () => files.list(folder).catch(ignoreNotFound)).catch(skipped)
+    return entries?.filter((entry) => entry.kind === kind) ?? []
   }
 
   function skipped(error: unknown): undefined {
     complete = false
     return ignoreStorageError(error)
   }
-}
-
-function unlessFolder(error: unknown): readonly string[] {
-  if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return []
-  throw error
 }

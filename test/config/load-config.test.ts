@@ -23,7 +23,13 @@ test('without a file the defaults hold', async (t) => {
     listen: { host: '0.0.0.0', port: 5000, maxConnections: 8192, maxConnectionsPerAddress: 2048 },
     admin: { host: '127.0.0.1', port: 5001, hosts: [], access: {} },
     access: { trustedProxies: [] },
-    storage: { root: join(folder, 'data'), maxSize: 50 * 2 ** 30, minFree: 2 ** 30, verify: 'sample' },
+    storage: {
+      root: join(folder, 'data'),
+      maxSize: 50 * 2 ** 30,
+      minFree: 2 ** 30,
+      verify: 'sample',
+      lockTimeout: 30_000,
+    },
     cache: {
       ttl: 604_800_000,
       ttlFrom: 'use',

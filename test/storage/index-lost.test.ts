@@ -58,7 +58,7 @@ suite('F69 the index is lost', () => {
     assert.deepEqual(store.failed, [])
   })
 
-  test('F66 a file is not taken for what its name says', async () => {
+  test('F66 SEC-94 a file is not taken for what its name says, and one of another name is left alone', async () => {
     await using folder = await storedFolder()
     const [flipped, empty, whole] = blobs
     await writeFile(folder.pathOf(flipped), Buffer.alloc(1000))
@@ -67,7 +67,8 @@ suite('F69 the index is lost', () => {
     await rm(indexOf(folder))
     await using store = await folder.open()
     await holdsOnly(store, [whole])
-    await eventually(async () => (await folder.files()).length === 1)
+    await eventually(async () => (await folder.files()).length === 2)
+    assert.deepEqual(await folder.files(), [whole.digest, `${whole.digest}.tmp`])
     assert.deepEqual(store.evicted, ['corrupt', 'corrupt'])
   })
 

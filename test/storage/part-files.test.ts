@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFile, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { filesAround } from '../support/fault-files.ts'
@@ -137,7 +137,7 @@ suite('unfinished downloads', () => {
     await holdsOnly(store, [blob])
   })
 
-  test('what cannot be continued from is removed at the start', async () => {
+  test('SEC-94 what cannot be continued from is removed at the start, and what the store did not make is left alone', async () => {
     await using folder = await storeFolder()
     {
       await using store = await folder.open()
@@ -145,11 +145,21 @@ suite('unfinished downloads', () => {
     }
     const note = await readFile(await find(folder, '.json'))
     const kept = await folder.ingest()
-    for (const name of ['a.part', 'b.json', 'c.json.new', 'probe', '.hidden']) {
-      await writeFile(join(folder.path, 'ingest', name), name === 'b.json' ? note : 'rest')
+    const ingest = join(folder.path, 'ingest')
+    const id = (last: number) => `sha256-${'a'.repeat(64)}-0000000${last}`
+    for (const name of [`${id(1)}.part`, `${id(2)}.json`, `${id(3)}.json.new`]) {
+      await writeFile(join(ingest, name), name.endsWith('.json') ? note : 'rest')
     }
+    const foreign = ['a.part', '.hidden', 'sha256-abc-00000000.part']
+    for (const name of foreign) await writeFile(join(ingest, name), 'of somebody else')
+    await mkdir(join(ingest, `${id(4)}.part`))
+    await symlink(join(ingest, 'a.part'), join(ingest, `${id(5)}.part`))
     await using store = await folder.open()
-    assert.deepEqual((await folder.ingest()).toSorted(), kept.toSorted())
+    assert.deepEqual((await folder.ingest()).toSorted(), [...kept, ...foreign].toSorted())
+    assert.deepEqual(
+      (await readdir(ingest)).toSorted(),
+      [...kept, ...foreign, `${id(4)}.part`, `${id(5)}.part`].toSorted(),
+    )
     assert.equal(await keptOf(store, blob), 4000)
   })
 

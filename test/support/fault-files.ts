@@ -25,7 +25,8 @@ export function filesAround(around: Around): Files {
     readText: (path) => around('readText', () => real.readText(path), path),
     writeText: (path, text) => around('writeText', () => real.writeText(path, text), path),
     modifiedAt: (path) => around('modifiedAt', () => real.modifiedAt(path), path),
-    freeBytes: (path) => around('freeBytes', () => real.freeBytes(path), path),
+    space: (path) => around('space', () => real.space(path), path),
+    restrict: (path) => around('restrict', () => real.restrict(path), path),
   }
 }
 

@@ -94,7 +94,7 @@ function filesFrom(before: ReadonlyMap<string, Inode | undefined>, boot: string)
       if (!names.has(path)) fail('ENOENT', path)
       return [...names.keys()]
         .filter((name) => name !== path && dirname(name) === path)
-        .map((name) => name.slice(path.length + 1))
+        .map((name) => ({ name: name.slice(path.length + 1), kind: names.get(name) ? 'file' : 'folder' }))
     },
     readText: async (path) => (path.endsWith('/boot_id') ? boot : file(path).bytes.toString()),
     async writeText(path, text) {
@@ -103,7 +103,8 @@ function filesFrom(before: ReadonlyMap<string, Inode | undefined>, boot: string)
       inode.bytes = Buffer.from(text)
     },
     modifiedAt: async (path) => (file(path), 0),
-    freeBytes: async () => 1e12,
+    space: async () => ({ totalBytes: 2e12, freeBytes: 1e12, freeInodes: Infinity }),
+    restrict: async () => false,
     snapshot() {
       const inodes = new Map<Inode, Inode>()
       const copy = (inode: Inode | undefined): Inode | undefined => {

@@ -45,7 +45,9 @@ export function withOperations(
     if (!(await exists(join(config.storage.root, 'FORMAT'))))
       throw new Error(`there is no store in ${config.storage.root}`)
     const silent = { info() {}, warn() {} }
-    const store = await openStore(config, { evicted() {}, failed() {} }, silent).catch((error: unknown) => {
+    // The process that has the store is asked instead.
+    const here = { ...config, storage: { ...config.storage, lockTimeout: 0 } }
+    const store = await openStore(here, { evicted() {}, failed() {} }, silent).catch((error: unknown) => {
       if (!isInUse(error)) throw error
       return { holder: error.holder }
     })

@@ -86,6 +86,8 @@ export const fileSchema = section({
     minFree: bytes().prefault('1GiB'),
     /** Which reads are verified, so that what rotted on the disk is found: one in a hundred, or every one. */
     verify: oneOf('never', 'sample', 'always').prefault('sample'),
+    /** How long the start waits for another process to close the store. */
+    lockTimeout: time().prefault('30s'),
     /** When all that is stored is verified (node-cron syntax). When not given: never. */
     scrub: cron().optional(),
   }).prefault({}),

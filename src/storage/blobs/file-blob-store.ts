@@ -5,8 +5,9 @@ import type { ContentInventory } from '../../ports/metadata.ts'
 import type { BlobReader, BlobStore } from '../../ports/blob-store.ts'
 import type { StoreTelemetry } from '../../ports/telemetry.ts'
 import { fileIngest, type FileIngestOptions } from './file-ingest.ts'
-import type { OpenFile } from '../files.ts'
+import type { DiskSpace, OpenFile } from '../files.ts'
 import { codeOf, ignoreStorageError, ignoreNotFound } from '../storage-operation.ts'
+import { restoreFolder } from '../store-folder.ts'
 import { verifyingReader } from './verifying-reader.ts'
 
 /** Which reads are verified: none, a few of the complete ones, or all. */
@@ -68,7 +69,7 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
     usage: () =>
       run('usage', async () => ({
         ...(await content.totals()),
-        freeBytes: await freeBytes(),
+        freeBytes: (await space()).freeBytes,
       })),
 
     use: content.use,
@@ -77,11 +78,11 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
   }
 
   /** Creates the folder again when somebody has removed it. */
-  async function freeBytes(): Promise<number> {
-    const free = await files.freeBytes(paths.root).catch(ignoreNotFound)
-    if (free !== undefined) return free
-    await files.makeFolder(paths.root)
-    return files.freeBytes(paths.root)
+  async function space(): Promise<DiskSpace> {
+    const space = await files.space(paths.root).catch(ignoreNotFound)
+    if (space !== undefined) return space
+    await restoreFolder(files, paths)
+    return files.space(paths.root)
   }
 
   async function find(digest: Digest): Promise<Descriptor | undefined> {

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { basename } from 'node:path'
 import { algorithmOf, type Digest, hexOf } from '../../oci/digest.ts'
 import { IntervalSet } from '../../util/interval-set.ts'
 import type { Files, OpenFile } from '../files.ts'
+import { restoreFolder } from '../store-folder.ts'
+import { partIdOf } from '../own-names.ts'
 import type { Paths } from '../paths.ts'
 import { ignoreNotFound } from '../storage-operation.ts'
 import type { Checkpoint } from './checkpoint.ts'
@@ -25,7 +26,10 @@ export interface Partials {
   keep(key: PartKey, part: PartFile): Promise<void>
   /** Removes the parts of a digest, whatever their origin: its content is committed. */
   drop(digest: Digest): Promise<void>
-  /** Finds the parts that an earlier process left, and removes those that cannot be resumed. */
+  /**
+   * Finds the parts that an earlier process left, and removes those that cannot be resumed. Ignores other
+   * files.
+   */
   recover(): Promise<void>
   /** Removes parts older than the limit, then the oldest ones until the rest fit. */
   sweep(limits: SweepLimits, now: number): Promise<void>
@@ -59,15 +63,13 @@ export function partials(files: Files, paths: Paths, boot: string | undefined): 
       }
     },
     async recover() {
-      const names = await files.list(paths.ingest)
-      const ids = new Set(names.filter((name) => name.endsWith('.part')).map(idOf))
-      for (const id of ids) {
-        const checkpoint = await readCheckpoint(id, files, paths)
+      const entries = await files.list(paths.ingest)
+      const names = new Set(entries.map(({ name }) => name))
+      for (const id of new Set(entries.flatMap((entry) => partIdOf(entry) ?? []))) {
+        const checkpoint = names.has(`${id}.part`) ? await readCheckpoint(id, files, paths) : undefined
         if (checkpoint === undefined || checkpoint.boot !== boot) await removePart(id, files, paths)
         else await keep(checkpoint, { id, size: sizeOf(checkpoint) })
       }
-      const strays = names.filter((name) => !ids.has(idOf(name)))
-      for (const name of strays) await files.remove(`${paths.ingest}/${name}`)
     },
     async sweep({ olderThan, maxBytes }, now) {
       const found = await Promise.all(
@@ -97,7 +99,7 @@ export function partials(files: Files, paths: Paths, boot: string | undefined): 
     const open = () => files.open(paths.part(id), 'wx+')
     const file = await open().catch(async (error: unknown) => {
       ignoreNotFound(error)
-      await files.makeFolder(paths.ingest)
+      await restoreFolder(files, paths)
       return open()
     })
     return partFile({ id, digest, origin, file, filled: new IntervalSet(), boot }, files, paths)
@@ -128,10 +130,6 @@ export function partials(files: Files, paths: Paths, boot: string | undefined): 
 
 function nameOf({ digest, origin = '' }: PartKey): string {
   return `${origin} ${digest}`
-}
-
-function idOf(name: string): string {
-  return basename(name).replace(/\.(?:part|json|json\.new)$/, '')
 }
 
 function sizeOf({ filled }: Checkpoint): number {

@@ -1,7 +1,9 @@
 import { existsSync, renameSync, rmSync } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { DatabaseSync } from 'node:sqlite'
-import { isCorrupt } from '../storage-operation.ts'
+import { lockHolders } from '../lock-holders.ts'
+import { privateFile } from '../private-file.ts'
+import { isBusy, isCorrupt } from '../storage-operation.ts'
 import { migrate } from './schema.ts'
 
 /**
@@ -34,7 +36,7 @@ const AUTOCHECKPOINT = 200
 /**
  * Opens the index. `emptied` is called each time the index starts empty.
  *
- * @throws Error when a later version of this program wrote the file.
+ * @throws Error when a later version of this program wrote the file, or another program has it locked.
  */
 export function indexDatabase<S>(
   file: string,
@@ -107,6 +109,7 @@ export function indexDatabase<S>(
   }
 
   function open(): { db: DatabaseSync; sql: S } {
+    privateFile(file)
     const db = new DatabaseSync(file)
     try {
       // In exclusive mode the WAL needs no shared memory file, which a full disk has no room for.
@@ -118,7 +121,9 @@ export function indexDatabase<S>(
       return { db, sql }
     } catch (error) {
       db.close()
-      throw error
+      if (!isBusy(error)) throw error
+      const holders = lockHolders(file).join(', ') || 'another program'
+      throw new Error(`${file} is locked by ${holders}, which has to end first`, { cause: error })
     }
   }
 }

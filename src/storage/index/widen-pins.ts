@@ -1,8 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite'
 
 /**
- * Keeps the meaning of pins stored before `*` stopped at a slash: `*` in the name of an image becomes `**`. Tags
- * and digests contain no slash, so a star in them keeps its meaning.
+ * Keeps the meaning of pins stored before `*` stopped at a slash: `*` in the name of an image becomes `**`.
+ * Tags and digests contain no slash, so a star in them keeps its meaning.
  */
 export function widenPins(db: DatabaseSync): void {
   const pins = db.prepare('SELECT pattern, added_at AS addedAt FROM pins').all()
