@@ -6,12 +6,12 @@ import { HTTPException } from 'hono/http-exception'
 import type { TagChange, TagHistory } from '../ports/metadata.ts'
 import type { Operations } from '../ports/operations.ts'
 import type { ParsePattern } from './body.ts'
-import { catalogueRoutes } from './catalogue.ts'
+import { catalogueRoutes } from './catalogue-routes.ts'
 import type { AdminEnv } from './refuse.ts'
 import type { Readiness } from './health.ts'
 import type { Metrics } from './metrics.ts'
-import { pinRoutes } from './pins.ts'
-import { verifyRoutes } from './verify.ts'
+import { pinRoutes } from './pin-routes.ts'
+import { verifyRoutes } from './verify-routes.ts'
 
 export interface AdminAppOptions {
   readonly metrics: Pick<Metrics, 'render'>

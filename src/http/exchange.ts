@@ -47,7 +47,7 @@ export class Exchange {
   }
 
   /** Options for one read. `report` receives how the answer came about. */
-  asking(report = (status: CacheStatus): void => void (this.cacheStatus = status)): ReadOptions {
+  readOptions(report = (status: CacheStatus): void => void (this.cacheStatus = status)): ReadOptions {
     return new ExchangeReadOptions(this, report)
   }
 

@@ -1,11 +1,11 @@
 import { METHODS } from 'node:http'
 import { Hono } from 'hono'
 import { RegistryError } from '../oci/errors.ts'
-import { answerBlob } from './blobs.ts'
+import { answerBlob } from './answers/blobs.ts'
 import type { BufferPool } from './buffer-pool.ts'
 import type { Exchange } from './exchange.ts'
-import { answerManifest } from './manifests.ts'
-import { answerReferrers } from './referrers.ts'
+import { answerManifest } from './answers/manifests.ts'
+import { answerReferrers } from './answers/referrers.ts'
 import {
   byDigest,
   byReference,
@@ -16,7 +16,7 @@ import {
   type RouteHandlersOptions,
 } from './route-handlers.ts'
 import { sendJson } from './send.ts'
-import { answerTags } from './tags.ts'
+import { answerTags } from './answers/tags.ts'
 
 export interface RegistryRoutesOptions extends RouteHandlersOptions {
   readonly pool: BufferPool

@@ -1,28 +1,28 @@
 import type { OutgoingHttpHeaders } from 'node:http'
-import type { Content } from '../oci/descriptor.ts'
-import type { Digest } from '../oci/digest.ts'
-import { RegistryError } from '../oci/errors.ts'
-import { OCTET_STREAM } from '../oci/media-types.ts'
-import { parseRange } from './headers/range.ts'
-import { type BlobReader, isInMemory } from '../ports/blob-store.ts'
-import type { Repository } from '../ports/repository.ts'
-import type { Interval } from '../util/interval-set.ts'
-import { whenKnown } from '../util/maybe.ts'
-import type { BufferPool } from './buffer-pool.ts'
-import { etagOf, isNotModified, isRangeWanted } from './headers/conditional.ts'
-import type { Exchange } from './exchange.ts'
-import { send, sendHead } from './send.ts'
-import { sendBlob } from './send-blob.ts'
+import type { Content } from '../../oci/descriptor.ts'
+import type { Digest } from '../../oci/digest.ts'
+import { RegistryError } from '../../oci/errors.ts'
+import { OCTET_STREAM } from '../../oci/media-types.ts'
+import { parseRange } from '../headers/range.ts'
+import { type BlobReader, isInMemory } from '../../ports/blob-store.ts'
+import type { Repository } from '../../ports/repository.ts'
+import type { Interval } from '../../util/interval-set.ts'
+import { whenKnown } from '../../util/maybe.ts'
+import type { BufferPool } from '../buffer-pool.ts'
+import { etagOf, isNotModified, isRangeWanted } from '../headers/conditional.ts'
+import type { Exchange } from '../exchange.ts'
+import { send, sendHead } from '../send.ts'
+import { sendBlob } from '../send-blob.ts'
 
 /**
- * GET and HEAD of a blob, end-2 of the distribution spec. A request that the descriptor answers never opens the
- * blob, so that it starts no download. A HEAD has no ranges (RFC 9110 section 14.2).
+ * GET and HEAD of a blob, end-2 of the distribution spec. A request that the descriptor answers never opens
+ * the blob, so that it starts no download. A HEAD has no ranges (RFC 9110 section 14.2).
  */
 export function answerBlob(pool: BufferPool) {
   return (exchange: Exchange, { blobs }: Repository, digest: Digest): Promise<void> | undefined => {
     const isUnmodified = isNotModified(exchange.incoming.headers['if-none-match'], digest)
     if (exchange.isHead || isUnmodified) {
-      return whenKnown(blobs.stat(digest, exchange.asking()), (descriptor) => {
+      return whenKnown(blobs.stat(digest, exchange.readOptions()), (descriptor) => {
         if (descriptor === undefined) throw new RegistryError('BLOB_UNKNOWN')
         if (isUnmodified) sendHead(exchange, 304, validatorsOf(digest))
         else sendHead(exchange, 200, headersOf(digest, descriptor.size))
@@ -30,7 +30,7 @@ export function answerBlob(pool: BufferPool) {
         return undefined
       })
     }
-    return whenKnown(blobs.open(digest, exchange.asking()), (blob) => {
+    return whenKnown(blobs.open(digest, exchange.readOptions()), (blob) => {
       if (blob === undefined) throw new RegistryError('BLOB_UNKNOWN')
       return isInMemory(blob) ? sendContent(exchange, blob) : sendRead(exchange, blob, pool)
     })
@@ -44,7 +44,8 @@ function sendContent(exchange: Exchange, { descriptor: { digest, size }, bytes }
 }
 
 async function sendRead(exchange: Exchange, reader: BlobReader, pool: BufferPool): Promise<void> {
-  // Disposed by whoever is first: this function, or the client by leaving, which ends a read that waits for bytes.
+  // This function disposes of the reader, or the client does by leaving, which ends a read that waits for
+  // bytes.
   let disposed: Promise<void> | undefined
   const dispose = () => (disposed ??= Promise.resolve(reader[Symbol.asyncDispose]()))
   const leave = () => void dispose().catch((error: unknown) => (exchange.failure ??= error))

@@ -1,22 +1,25 @@
-import type { Digest } from '../oci/digest.ts'
-import type { Manifest } from '../oci/descriptor.ts'
-import { RegistryError } from '../oci/errors.ts'
-import type { Reference } from '../oci/reference.ts'
-import type { CacheStatus } from '../ports/read-options.ts'
-import type { Repository } from '../ports/repository.ts'
-import { whenKnown } from '../util/maybe.ts'
-import { etagOf, isNotModified } from './headers/conditional.ts'
-import type { Exchange } from './exchange.ts'
-import { send, sendHead } from './send.ts'
+import type { Digest } from '../../oci/digest.ts'
+import type { Manifest } from '../../oci/descriptor.ts'
+import { RegistryError } from '../../oci/errors.ts'
+import type { Reference } from '../../oci/reference.ts'
+import type { CacheStatus } from '../../ports/read-options.ts'
+import type { Repository } from '../../ports/repository.ts'
+import { whenKnown } from '../../util/maybe.ts'
+import { etagOf, isNotModified } from '../headers/conditional.ts'
+import type { Exchange } from '../exchange.ts'
+import { send, sendHead } from '../send.ts'
 
-/** GET and HEAD of a manifest, end-3 of the distribution spec. A `Range` is ignored: containerd 2.1.0 sends `bytes=0-` here too. */
+/**
+ * GET and HEAD of a manifest, end-3 of the distribution spec. Ignores `Range`: containerd 2.1.0 sends
+ * `bytes=0-` for manifests too.
+ */
 export function answerManifest(
   exchange: Exchange,
   repository: Repository,
   reference: Reference,
 ): Promise<void> | undefined {
   if ('digest' in reference) return answerDigest(exchange, repository, reference.digest)
-  return whenKnown(repository.tags.resolve(reference.tag, exchange.asking()), (digest) =>
+  return whenKnown(repository.tags.resolve(reference.tag, exchange.readOptions()), (digest) =>
     answerDigest(exchange, repository, digest, exchange.cacheStatus),
   )
 }
@@ -28,8 +31,8 @@ function answerDigest(
   ofTag?: CacheStatus,
 ): Promise<void> | undefined {
   if (digest === undefined) throw new RegistryError('MANIFEST_UNKNOWN')
-  const asking = exchange.asking((status) => (exchange.cacheStatus = combined(ofTag, status)))
-  return whenKnown(manifests.get(digest, asking), (manifest) => {
+  const options = exchange.readOptions((status) => (exchange.cacheStatus = combined(ofTag, status)))
+  return whenKnown(manifests.get(digest, options), (manifest) => {
     if (manifest === undefined) throw new RegistryError('MANIFEST_UNKNOWN')
     return sendManifest(exchange, manifest)
   })
@@ -46,7 +49,7 @@ function sendManifest(exchange: Exchange, { descriptor, body }: Manifest): undef
   }
 }
 
-/** A manifest that was in the store says nothing: the client wants to know how its tag was resolved. */
+/** The status of a stored manifest says nothing: the client wants to know how its tag was resolved. */
 function combined(ofTag: CacheStatus | undefined, ofManifest: CacheStatus): CacheStatus {
   return ofTag === undefined || ofManifest.result !== 'hit' ? ofManifest : ofTag
 }

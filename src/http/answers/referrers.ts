@@ -1,9 +1,9 @@
-import type { Digest } from '../oci/digest.ts'
-import { RegistryError } from '../oci/errors.ts'
-import { OCI_INDEX } from '../oci/media-types.ts'
-import type { Repository } from '../ports/repository.ts'
-import type { Exchange } from './exchange.ts'
-import { send } from './send.ts'
+import type { Digest } from '../../oci/digest.ts'
+import { RegistryError } from '../../oci/errors.ts'
+import { OCI_INDEX } from '../../oci/media-types.ts'
+import type { Repository } from '../../ports/repository.ts'
+import type { Exchange } from '../exchange.ts'
+import { send } from '../send.ts'
 
 /**
  * GET and HEAD of the referrers of a digest, end-12 of the distribution spec. An upstream without this API is
@@ -15,7 +15,7 @@ export async function answerReferrers(
   digest: Digest,
 ): Promise<void> {
   const artifactType = exchange.query.get('artifactType') || undefined
-  const answer = await referrers.list(digest, artifactType, exchange.asking())
+  const answer = await referrers.list(digest, artifactType, exchange.readOptions())
   if (answer === undefined) throw new RegistryError('MANIFEST_UNKNOWN')
   const filters = answer.filtered ? { 'OCI-Filters-Applied': 'artifactType' } : {}
   send(exchange, 200, { 'Content-Type': OCI_INDEX, ...filters }, answer.body)
