@@ -157,12 +157,11 @@ export class BlobFetch implements Beating {
   }
 
   async #fetchAll(first: Segment, purpose: Purpose): Promise<void> {
-    const representation = this.#representation
     const connection = this.#connect()
     let failures = 0
     for (let segment: Segment | undefined = first; segment !== undefined;) {
       const from: number = segment.position
-      const couldRange = representation.hasRanges !== false
+      const couldRange = this.#representation.hasRanges !== false
       try {
         this.#attempts += 1
         if (!(await connection.run(segment, this.#signal))) {
@@ -173,18 +172,7 @@ export class BlobFetch implements Beating {
       } catch (error) {
         const progress = segment.position - from
         failures = progress >= PROGRESS ? 1 : failures + 1
-        if (this.#connections > 1 && progress === 0) {
-          this.#probe.limit(this.#connections - 1, this.#meter.age)
-        }
-        if (this.#signal.aborted) throw error
-        const attempt = {
-          error,
-          failures,
-          isConfirmed: representation.isConfirmed,
-          lostRanges: couldRange && this.#representation.hasRanges === false,
-          connections: this.#connections,
-        }
-        const next = afterFailure(this.#policy, attempt, Math.random())
+        const next = this.#afterFailure(error, { failures, progress, couldRange })
         if (next === 'stop') throw error
         if (next === 'leave') return
         await this.#pause(next.retryIn)
@@ -194,6 +182,22 @@ export class BlobFetch implements Beating {
       }
       segment = this.#nextSegment(purpose)
     }
+  }
+
+  #afterFailure(
+    error: unknown,
+    { failures, progress, couldRange }: { failures: number; progress: number; couldRange: boolean },
+  ): ReturnType<typeof afterFailure> {
+    const { isConfirmed, hasRanges } = this.#representation
+    const connections = this.#connections
+    if (connections > 1 && progress === 0) this.#probe.limit(connections - 1, this.#meter.age)
+    if (this.#signal.aborted) return 'stop'
+    const lostRanges = couldRange && hasRanges === false
+    return afterFailure(
+      this.#policy,
+      { error, failures, isConfirmed, lostRanges, connections },
+      Math.random(),
+    )
   }
 
   #connect(): Connection {
