@@ -4,6 +4,7 @@ import { flags, type Outcome, run, start, succeed } from './processes.ts'
 
 export interface Containerd extends AsyncDisposable {
   readonly socket: string
+  readonly pid: number
   /** The folder of `<registry>/hosts.toml`. */
   readonly hosts: string
   /** Runs `ctr`, which has to succeed. @returns what it printed */
@@ -14,10 +15,14 @@ export interface Containerd extends AsyncDisposable {
   tryCtr(...args: readonly string[]): Promise<Outcome>
 }
 
-/** A containerd of its own, with all it keeps in `folder`. `hosts` are files by the registry they are for. */
+/**
+ * A containerd of its own, with all it keeps in `folder`. `hosts` are files by the registry they are for. `launcher` is a
+ * command with arguments that executes it.
+ */
 export async function containerd(
   folder: string,
   hosts: Readonly<Record<string, string>> = {},
+  launcher: readonly string[] = [],
 ): Promise<Containerd> {
   const socket = join(folder, 'containerd.sock')
   const hostsFolder = join(folder, 'certs.d')
@@ -42,12 +47,14 @@ path = ${JSON.stringify(join(folder, 'opt'))}
     state: join(folder, 'containerd-state'),
   })
   await using starting = new AsyncDisposableStack()
-  const program = starting.use(start('containerd', options))
+  const [command, ...args] = [...launcher, 'containerd', ...options] as [string, ...string[]]
+  const program = starting.use(start(command, args))
   await program.line((line) => (line.includes('containerd successfully booted') ? true : undefined))
   const running = starting.move()
   const ctr = (...args: readonly string[]) => succeed('ctr', ['--address', socket, ...args])
   return {
     socket,
+    pid: program.pid,
     hosts: hostsFolder,
     ctr,
     stored: async () => (await ctr('content', 'ls', '--quiet')).split('\n').filter(Boolean),

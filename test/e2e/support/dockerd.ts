@@ -19,14 +19,16 @@ export async function dockerd(
 ): Promise<Dockerd> {
   await using starting = new AsyncDisposableStack()
   // Otherwise it would take the machine's own, where there is one.
-  const below = starting.use(await containerd(folder))
+  const below = starting.use(await containerd(folder, {}, ['unshare', '--mount']))
   const socket = `unix://${join(folder, 'docker.sock')}`
   const config = join(folder, 'daemon.json')
   await writeFile(config, daemonJson)
   await mkdir(certificates, { recursive: true })
   await mkdir('/etc/docker/certs.d', { recursive: true })
-  // It mounts its data-root on itself, which would outlast it when it is killed.
+  // It mounts its data-root on itself, which would outlast it when it is killed, and the host's network namespace where the
+  // runtime below has to find it.
   const command = [
+    `--target=${below.pid}`,
     '--mount',
     ...['sh', '-c', 'mount --bind "$0" /etc/docker/certs.d && exec "$@"', certificates],
     'dockerd',
@@ -44,7 +46,7 @@ export async function dockerd(
       ip6tables: false,
     }),
   ]
-  const program = starting.use(start('unshare', command))
+  const program = starting.use(start('nsenter', command))
   await program.line((line) => (line.includes('API listen on') ? true : undefined))
   const env = { DOCKER_CONFIG: folder, DOCKER_HOST: socket }
   const running = starting.move()

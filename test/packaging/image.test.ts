@@ -1,0 +1,89 @@
+/** What the image is to be, as Containerfile and compose.yaml say. Built and run, it is in test/e2e/image.e2e.ts. */
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { suite, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { parse } from 'yaml'
+import { readImageConfig } from '../../packaging/image/containerfile.ts'
+import { runEntrepot } from '../support/child.ts'
+import { tempFolder } from '../support/temp-folder.ts'
+
+const at = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url))
+const read = (path: string): string => readFileSync(at(path), 'utf8')
+const config = readImageConfig(at('Containerfile'), { VERSION: '1.2.3', REVISION: 'abc' })
+
+/** What starts with `--` before the program. */
+const nodeFlags = (words: readonly string[]): readonly string[] => {
+  const first = words.findIndex((word) => word.startsWith('--'))
+  const last = words.findIndex((word, i) => i > first && !word.startsWith('--'))
+  return words.slice(first, last)
+}
+
+suite('the image', () => {
+  test('runs as a numeric user, from a folder that is a volume, with an exec-form command', () => {
+    assert.equal(config.User, '65532:65532')
+    assert.deepEqual(config.Volumes, { '/data': {} })
+    assert.deepEqual(config.ExposedPorts, { '5000/tcp': {} })
+    assert.deepEqual(config.Cmd, ['serve'])
+    assert.equal(config.Labels?.['org.opencontainers.image.version'], '1.2.3')
+  })
+
+  test('starts Node.js with the flags that npm start and the command use', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
+    const ofStart = nodeFlags(scripts['start']!.split(' '))
+    assert.ok(ofStart.length > 0)
+    assert.deepEqual(nodeFlags(config.Entrypoint!), ofStart)
+    const [, launched] = /exec "\$node" (.*) "\$main"/.exec(read('bin/entrepot'))!
+    assert.deepEqual(launched!.split(' '), ofStart)
+  })
+
+  test('its configuration is valid: the store in the volume, the admin listener for probes but not for the world', async () => {
+    const { code, stdout, stderr } = await runEntrepot(
+      ...['serve', '--check', '--config', at('packaging/image/proxy.config.yaml')],
+    )
+    assert.equal(code, 0, stderr)
+    const { storage, admin } = parse(stdout) as {
+      storage: { root: string }
+      admin: { host: string; access: { networks: string[] } }
+    }
+    assert.equal(storage.root, '/data')
+    assert.equal(admin.host, '0.0.0.0')
+    assert.ok(admin.access.networks.includes('10.0.0.0/8'))
+    assert.ok(!admin.access.networks.some((network) => network.endsWith('/0')))
+  })
+
+  test('a Containerfile that says more than is understood is refused', async () => {
+    await using folder = await tempFolder()
+    const file = join(folder.path, 'Containerfile')
+    for (const [line, message] of [
+      ['SHELL ["/bin/sh"]', /cannot read SHELL/],
+      ['LABEL version=${MISSING}', /no value for MISSING/],
+      ['cmd ["x"]', /cannot read cmd/],
+    ] as const) {
+      await writeFile(file, `FROM a AS b\nRUN make\n\nFROM scratch\n${line}\n`)
+      assert.throws(() => readImageConfig(file, {}), message)
+    }
+  })
+})
+
+suite('compose.yaml', () => {
+  const { services, volumes } = parse(read('compose.yaml')) as {
+    services: Record<string, Record<string, unknown>>
+    volumes: object
+  }
+  test('hardens the container, keeps the store, and gives running pulls their time', () => {
+    const service = services['entrepot']!
+    assert.equal(service['read_only'], true)
+    assert.deepEqual(service['cap_drop'], ['ALL'])
+    assert.deepEqual(service['security_opt'], ['no-new-privileges:true'])
+    assert.equal(service['stop_grace_period'], '30s')
+    assert.deepEqual(service['volumes'], ['data:/data'])
+    assert.deepEqual(volumes, { data: {} })
+  })
+
+  test('publishes the registry, and the admin listener on the loopback only', () => {
+    assert.deepEqual(services['entrepot']!['ports'], ['5000:5000', '127.0.0.1:5001:5001'])
+  })
+})
