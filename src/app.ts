@@ -78,6 +78,7 @@ export async function entrepot(
     downloads,
     freshness: { rules: cache.tags, staleIfError: cache.staleIfError },
     negative: cache.negative,
+    lists: cache.lists,
     storeFailed,
     now,
   })

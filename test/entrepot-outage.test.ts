@@ -154,18 +154,19 @@ suite('signatures and referrers', () => {
     assert.deepEqual(JSON.parse(none.body.toString()).manifests, [])
     assert.equal((await call(proxy.port, 'GET', `/v2/app/manifests/${digest}`)).status, 200)
     await call(proxy.port, 'GET', path)
-    assert.equal(upstream.count('GET', /referrers/), 2)
+    assert.equal(upstream.count('GET', /referrers/), 1)
   })
 
-  test('an upstream without it: 404 but never NAME_UNKNOWN, and the fallback tag is an ordinary one', async () => {
+  test('FR-16 an upstream without it: what the fallback tag lists, which is an ordinary one too', async () => {
     await using upstream = await fakeUpstream()
     await using proxy = await startProxy({ upstream })
     upstream.addManifest('library/app', 'latest', manifest, OCI_MANIFEST)
-    const fallback = indexOf([])
+    const referrer = upstream.addManifest('library/app', undefined, signature, OCI_MANIFEST)
+    const fallback = indexOf([referrer])
     upstream.addManifest('library/app', subject.replace(':', '-'), fallback, OCI_INDEX)
     const answer = await call(proxy.port, 'GET', `/v2/app/referrers/${subject}`)
-    assert.equal(answer.status, 404)
-    assert.equal(JSON.parse(answer.body.toString()).errors[0].code, 'MANIFEST_UNKNOWN')
+    assert.equal(answer.status, 200)
+    assert.deepEqual(JSON.parse(answer.body.toString()).manifests, [referrer])
     assert.deepEqual(
       (await call(proxy.port, 'GET', `/v2/app/manifests/${subject.replace(':', '-')}`)).body,
       fallback,

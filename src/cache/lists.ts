@@ -12,11 +12,23 @@ export interface ShortTermCache<T> {
   get(key: string, ask: () => Promise<T | undefined>, options?: ReadOptions): Promise<T | undefined>
 }
 
+/** How long lists are served, in milliseconds. */
+export interface ListFreshness {
+  /** Without asking upstream again. */
+  readonly lists: number
+  /** The same for an answer that says that there is nothing. */
+  readonly negative: number
+  /** Past that, while upstream is unavailable. */
+  readonly staleIfError: number
+  /** Epoch milliseconds. */
+  readonly now: () => number
+}
+
 export interface ShortTermCacheOptions<T> {
   /** Milliseconds that an answer is served without asking again. */
-  readonly fresh: number
-  /** Milliseconds past that, during which it may be served while upstream is unavailable. */
-  readonly staleIfError: number
+  readonly fresh: (answer: T) => number
+  /** Milliseconds past that, during which it may be served while upstream is unavailable; 0 = not at all. */
+  readonly staleIfError: (answer: T) => number
   /** Of all answers together; the least recently used goes first. */
   readonly maxBytes: number
   /** Bytes that an answer takes, roughly. */
@@ -41,7 +53,7 @@ export function shortTermCache<T extends object>(options: ShortTermCacheOptions<
   return {
     async get(key, ask, options) {
       const known = answers.get(key)
-      const left = known === undefined ? 0 : fresh - (now() - known.at)
+      const left = known === undefined ? 0 : fresh(known.value) - (now() - known.at)
       if (known !== undefined && left > 0) {
         options?.report?.({ result: 'hit', ttl: Math.ceil(left / 1000) })
         return known.value
@@ -58,7 +70,7 @@ export function shortTermCache<T extends object>(options: ShortTermCacheOptions<
         return value
       } catch (error) {
         const isExcused = isOutage(error) || isStaleFallback(error, options?.signal)
-        if (known === undefined || !isExcused || -left > staleIfError) throw error
+        if (known === undefined || !isExcused || -left > staleIfError(known.value)) throw error
         options?.report?.({ result: 'stale', ttl: Math.ceil(left / 1000) })
         return known.value
       }

@@ -3,7 +3,7 @@ import { RegistryError } from '../oci/errors.ts'
 import type { LinkIndex, ReferenceIndex, TagIndex } from '../ports/metadata.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { BlobStore } from '../ports/blob-store.ts'
-import type { Registry, Repository, TagPage } from '../ports/repository.ts'
+import type { Registry, Repository } from '../ports/repository.ts'
 import type { Upstream } from '../ports/upstream.ts'
 import { blobSizes } from './blob-sizes.ts'
 import { failOpenIndexes } from './fail-open-indexes.ts'
@@ -11,12 +11,12 @@ import type { FreshnessPolicy } from './freshness.ts'
 import { negativeCache } from './negative.ts'
 import { proxyBlobStore } from './proxy-blob-store.ts'
 import { proxyManifestStore } from './proxy-manifest-store.ts'
-import { proxyReferrersService } from './proxy-referrers-service.ts'
+import { proxyReferrersService, referrerLists } from './proxy-referrers-service.ts'
 import { proxyTagService } from './proxy-tag-service.ts'
 import { readPermissions } from './read-permission.ts'
 import { type RepositoryRules, repositoryRules } from './repository-rules.ts'
 import type { Router } from './routing.ts'
-import { shortTermCache } from './lists.ts'
+import { tagLists } from './tag-lists.ts'
 import type { DownloadManager } from '../download/manager.ts'
 
 export interface ProxyRegistryOptions {
@@ -35,20 +35,20 @@ export interface ProxyRegistryOptions {
   readonly freshness: FreshnessPolicy
   /** Milliseconds that "does not exist" is remembered. */
   readonly negative: number
+  /** Milliseconds that tag lists and referrers are served without asking upstream. */
+  readonly lists: number
   readonly storeFailed: (error: unknown) => void
   /** Epoch milliseconds. */
   readonly now: () => number
 }
-
-/** Of tag lists, and of referrers. They are small, and asked for by tools that poll. */
-const LISTS = { fresh: 60_000, maxBytes: 16 * 1024 * 1024 }
 
 /** The cache as a registry: what every repository of every upstream looks like from here. */
 export function proxyRegistry(options: ProxyRegistryOptions): Registry {
   const { route, upstreams, store, downloads, freshness, now } = options
   const absent = negativeCache(options.negative)
   const sizes = blobSizes()
-  const lists = { ...LISTS, staleIfError: freshness.staleIfError, now }
+  const { lists, negative } = options
+  const listFreshness = { lists, negative, staleIfError: freshness.staleIfError, now }
   const { links, references, tags } = failOpenIndexes(store.links, store.references, store.tags)
   const content = { local: store.blobs, sizes, absent }
   const permissionsOf = readPermissions({ links, absent })
@@ -58,10 +58,10 @@ export function proxyRegistry(options: ProxyRegistryOptions): Registry {
     index: tags,
     policy: freshness,
     absent,
-    pages: shortTermCache({ ...lists, sizeOf: sizeOfPage }),
+    lists: tagLists(listFreshness),
     now,
   })
-  const referrersOf = proxyReferrersService(shortTermCache({ ...lists, sizeOf: ({ body }) => body.length }))
+  const referrersOf = proxyReferrersService(referrerLists(listFreshness))
 
   const refusals = new Map(
     [...upstreams.keys()].map((name) => [name, repositoryRules(options.rules?.(name) ?? {})]),
@@ -97,8 +97,4 @@ export function proxyRegistry(options: ProxyRegistryOptions): Registry {
       referrers: referrersOf(name, upstream),
     }
   }
-}
-
-function sizeOfPage({ tags }: TagPage): number {
-  return tags.reduce((sum, tag) => sum + tag.length + 16, 0)
 }

@@ -3,22 +3,22 @@ import { isOutage } from '../oci/errors.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { TagEntry, TagIndex } from '../ports/metadata.ts'
 import type { ReadOptions } from '../ports/read-options.ts'
-import type { PageRequest, TagPage, TagService } from '../ports/repository.ts'
+import type { TagService } from '../ports/repository.ts'
 import type { UpstreamRepository } from '../ports/upstream.ts'
 import { whenKnown } from '../util/maybe.ts'
 import { singleFlight } from '../util/single-flight.ts'
 import { type Freshness, type FreshnessPolicy, freshnessOf } from './freshness.ts'
 import { contentKey } from './keys.ts'
-import type { ShortTermCache } from './lists.ts'
 import type { NegativeCache } from './negative.ts'
 import type { ManifestCache } from './proxy-manifest-store.ts'
+import { listTags, type TagLists } from './tag-lists.ts'
 import { isStaleFallback, staleFallbackSignal } from './stale-fallback.ts'
 
 export interface ProxyTagServiceOptions {
   readonly index: TagIndex
   readonly policy: FreshnessPolicy
   readonly absent: NegativeCache
-  readonly pages: ShortTermCache<TagPage>
+  readonly lists: TagLists
   /** Epoch milliseconds. */
   readonly now: () => number
 }
@@ -31,7 +31,7 @@ export interface ProxyTagServiceOptions {
 export function proxyTagService(
   options: ProxyTagServiceOptions,
 ): (repository: RepositoryName, upstream: UpstreamRepository, manifests: ManifestCache) => TagService {
-  const { index, policy, absent, pages, now } = options
+  const { index, policy, absent, lists, now } = options
   const checks = singleFlight<Digest | undefined>()
 
   return (repository, upstream, manifests) => {
@@ -46,12 +46,7 @@ export function proxyTagService(
         })
       },
 
-      list: (page: PageRequest, read?: ReadOptions) =>
-        pages.get(
-          contentKey(repository, `${page.n ?? ''} ${page.last ?? ''}`),
-          () => upstream.tags(page),
-          read,
-        ),
+      list: (page, read) => listTags(lists, repository, upstream, page, read),
     }
 
     async function revalidate(

@@ -1,6 +1,7 @@
 import type { Manifest } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/reference.ts'
+import type { ReferrerList } from '../oci/referrers.ts'
 import type { Maybe } from '../util/maybe.ts'
 import type { BlobProvider } from './blob-store.ts'
 import type { ReadOptions } from './read-options.ts'
@@ -16,14 +17,17 @@ export interface ManifestProvider {
 
 /** Which part of a tag list to return. */
 export interface PageRequest {
-  /** How many tags at most; undefined = as many as the registry likes. */
+  /** How many tags at most; undefined = all. */
   readonly n?: number
   /** Return tags after this one, in lexical order. */
   readonly last?: string
+  /** Continues a list that is too long to be ours, in the upstream's own words. */
+  readonly cursor?: string
 }
 
 export interface TagPage {
-  readonly tags: readonly string[]
+  /** The text between the brackets of a JSON array, as in `TagList`. */
+  readonly tags: Buffer
   /** Asks for the next page; undefined = this was the last. */
   readonly next?: PageRequest
 }
@@ -33,14 +37,9 @@ export interface TagService {
   list(page: PageRequest, options?: ReadOptions): Promise<TagPage | undefined>
 }
 
-/** distribution-spec v1.1.1 "Listing Referrers". `body` is an image index; `filtered` = upstream applied `artifactType`. */
-export interface Referrers {
-  readonly body: Buffer
-  readonly filtered: boolean
-}
-
 export interface ReferrersService {
-  list(digest: Digest, artifactType?: string, options?: ReadOptions): Promise<Referrers | undefined>
+  /** All of them; an empty list where there are none. */
+  list(digest: Digest, options?: ReadOptions): Promise<ReferrerList>
 }
 
 export interface Repository {

@@ -4,8 +4,10 @@
  */
 import type { Descriptor, Manifest } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
+import type { ReferrerList } from '../oci/referrers.ts'
+import type { TagList } from '../oci/tag-list.ts'
 import type { Interval } from '../util/interval-set.ts'
-import type { PageRequest, Referrers, TagPage } from './repository.ts'
+import type { PageRequest, TagPage } from './repository.ts'
 
 /**
  * The bytes of a blob as they arrive. Leaving the iteration early closes the connection. A caller that never
@@ -26,6 +28,14 @@ export interface BlobBody extends AsyncIterable<Buffer> {
 export interface ResolvedTag {
   readonly digest: Digest
   readonly manifest?: Manifest
+}
+
+/** The tags of one repository. */
+export interface UpstreamTags {
+  /** The whole list; 'too long' when it is more than is kept in memory, or takes longer than clients wait. */
+  whole(signal?: AbortSignal): Promise<TagList | 'too long' | undefined>
+  /** One page, of the upstream's own size, for lists that are too long. */
+  page(page: PageRequest, signal?: AbortSignal): Promise<TagPage | undefined>
 }
 
 /**
@@ -50,8 +60,9 @@ export interface UpstreamRepository {
    * as the call.
    */
   blob(digest: Digest, range?: Partial<Interval>, signal?: AbortSignal): Promise<BlobBody | undefined>
-  tags(page: PageRequest, signal?: AbortSignal): Promise<TagPage | undefined>
-  referrers(digest: Digest, artifactType?: string, signal?: AbortSignal): Promise<Referrers | undefined>
+  readonly tags: UpstreamTags
+  /** All that refer to `digest`, unfiltered; an empty list where nothing is known to. */
+  referrers(digest: Digest, signal?: AbortSignal): Promise<ReferrerList>
 }
 
 export interface Upstream {

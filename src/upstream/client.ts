@@ -11,8 +11,11 @@ import type { ProxyFor } from './net/proxy-environment.ts'
 import { followRedirects } from './net/redirects.ts'
 import { httpTransport } from './net/transport.ts'
 import { withTimeout } from './net/with-timeout.ts'
+import { ReferrersSupport } from './referrers.ts'
 import { upstreamRepository } from './repository.ts'
 import { rateBudget } from './resilience/rate-budget.ts'
+import { PageSize } from './tags/page-size.ts'
+import { tagSorter } from './tags/sorter.ts'
 
 export interface UpstreamClientOptions {
   /** Its name in the configuration, for errors and metrics. */
@@ -105,6 +108,9 @@ export function upstreamClient(options: UpstreamClientOptions): Upstream & { clo
   const own = authorizer({ upstream: name, url, tokenRealms, credentials, tokens, transport: plain })
   const transport = followRedirects({ upstream: name, origin: url.origin, own, others: plain })
 
+  const learnt = { pageSize: new PageSize(), referrers: new ReferrersSupport(now) }
+  const sorter = tagSorter()
+
   return {
     name,
     get isNearlyExhausted() {
@@ -120,6 +126,8 @@ export function upstreamClient(options: UpstreamClientOptions): Upstream & { clo
         telemetry,
         budget,
         received,
+        learnt,
+        sorter,
       }),
     async close() {
       await Promise.all([lanes.blobs.destroy(), lanes.metadata.destroy()])

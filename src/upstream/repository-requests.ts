@@ -17,6 +17,8 @@ type Extras = Pick<UpstreamRequest, 'headers' | 'signal'>
 /** What the requests to one repository have in common. */
 export interface RepositoryRequests {
   readonly upstream: string
+  /** Of the registry itself. */
+  readonly origin: string
   /** `path` is below `/v2/<name>/` and may have a query. */
   get(kind: RequestKind, path: string, extras: Extras): Promise<UpstreamResponse>
   head(kind: RequestKind, path: string, extras: Extras): Promise<UpstreamResponse>
@@ -42,6 +44,7 @@ export function repositoryRequests(options: RepositoryRequestsOptions): Reposito
 
   return {
     upstream,
+    origin: url.origin,
     get: send('GET'),
     head: send('HEAD'),
     async read(response, limit) {

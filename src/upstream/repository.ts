@@ -1,11 +1,15 @@
 import { OCTET_STREAM } from '../oci/media-types.ts'
 import type { UpstreamRepository } from '../ports/upstream.ts'
 import { openBlob, statBlob } from './fetch-blobs.ts'
-import { fetchReferrers, fetchTags } from './fetch-lists.ts'
 import { fetchManifest, resolveTag } from './fetch-manifests.ts'
 import type { WithTimeout } from './net/with-timeout.ts'
+import { fetchReferrers, type ReferrersSupport } from './referrers.ts'
 import { type RepositoryRequestsOptions, repositoryRequests } from './repository-requests.ts'
 import type { RateBudget } from './resilience/rate-budget.ts'
+import { fetchTagPage } from './tags/fetch-tag-page.ts'
+import type { PageSize } from './tags/page-size.ts'
+import type { TagSorter } from './tags/sorter.ts'
+import { tagListing } from './tags/tag-listing.ts'
 
 export interface RepositoryOptions extends RepositoryRequestsOptions {
   /** `response` bounds whole responses; `blob` bounds the time until the headers of a blob. */
@@ -13,11 +17,20 @@ export interface RepositoryOptions extends RepositoryRequestsOptions {
   readonly budget: Pick<RateBudget, 'isNearlyExhausted'>
   /** Told the size of every chunk of a blob. */
   readonly received: (bytes: number) => void
+  /** Learnt by all repositories of this upstream. */
+  readonly learnt: LearntHabits
+  readonly sorter: TagSorter
+}
+
+/** What an upstream does differently from others. */
+export interface LearntHabits {
+  readonly pageSize: PageSize
+  readonly referrers: ReferrersSupport
 }
 
 /** One repository of one upstream, by the requests of distribution-spec v1.1.1. */
 export function upstreamRepository(options: RepositoryOptions): UpstreamRepository {
-  const { deadlines, budget, received } = options
+  const { upstream, deadlines, budget, received, learnt, sorter } = options
   const { response: within, blob: withinBlob } = deadlines
   const requests = repositoryRequests(options)
 
@@ -34,8 +47,13 @@ export function upstreamRepository(options: RepositoryOptions): UpstreamReposito
     },
     blob: (digest, range, signal) =>
       withinBlob((signal) => openBlob(requests, digest, { range, signal, received }), signal),
-    tags: (page, signal) => within((signal) => fetchTags(requests, page, signal), signal),
-    referrers: (digest, artifactType, signal) =>
-      within((signal) => fetchReferrers(requests, digest, artifactType, signal), signal),
+    tags: tagListing({
+      upstream,
+      size: learnt.pageSize,
+      sorter,
+      ask: (query, signal) => within((signal) => fetchTagPage(requests, query, signal), signal),
+    }),
+    referrers: (digest, signal) =>
+      within((signal) => fetchReferrers(requests, digest, learnt.referrers, signal), signal),
   }
 }

@@ -36,6 +36,7 @@ test('without a file the defaults hold', async (t) => {
       sweep: '*/5 * * * *',
       staleIfError: 604_800_000,
       negative: 10_000,
+      lists: 60_000,
       tags: [
         { match: /^v?\d+\.\d+(\.\d+)?([-+].*)?$/, fresh: 3_600_000 },
         { match: /.*/, fresh: 60_000 },

@@ -3,8 +3,10 @@ import type { CacheStatus } from '../../src/ports/read-options.ts'
 import type { Manifest } from '../../src/oci/descriptor.ts'
 import { type Digest, digestOf } from '../../src/oci/digest.ts'
 import { OCI_MANIFEST, OCTET_STREAM } from '../../src/oci/media-types.ts'
+import { type Referrer, referrerList } from '../../src/oci/referrers.ts'
+import { TagList } from '../../src/oci/tag-list.ts'
 import type { BlobProvider, BlobReader } from '../../src/ports/blob-store.ts'
-import type { PageRequest, Referrers, Registry, Repository, TagPage } from '../../src/ports/repository.ts'
+import type { PageRequest, Registry, Repository, TagPage } from '../../src/ports/repository.ts'
 
 const DISPOSED = new Error('the reader is disposed')
 const HIT: CacheStatus = { result: 'hit' }
@@ -16,7 +18,7 @@ export class MemoryRegistry implements Registry {
   readonly contents = new Map<Digest, Buffer>()
   readonly manifests = new Map<Digest, Manifest>()
   readonly tags = new Map<string, Digest>()
-  readonly referrers = new Map<Digest, Referrers>()
+  readonly referrers = new Map<Digest, readonly Referrer[]>()
   readonly repositoryName: string
   opened = 0
   openNow = 0
@@ -65,10 +67,9 @@ export class MemoryRegistry implements Registry {
         },
       },
       referrers: {
-        list: async (digest, artifactType, options) => {
+        list: async (digest, options) => {
           options?.report?.(HIT)
-          const found = this.referrers.get(digest)
-          return found && { ...found, filtered: artifactType !== undefined }
+          return referrerList(this.referrers.get(digest) ?? [])
         },
       },
       ...this.overrides,
@@ -118,10 +119,7 @@ export class MemoryRegistry implements Registry {
   }
 
   #page({ n = 100, last }: PageRequest): TagPage {
-    const all = [...this.tags.keys()].toSorted()
-    const from = last === undefined ? 0 : all.findIndex((tag) => tag > last)
-    const tags = from < 0 ? [] : all.slice(from, from + n)
-    const hasMore = from >= 0 && from + n < all.length
-    return hasMore ? { tags, next: { n, last: tags.at(-1)! } } : { tags }
+    const { text, next } = TagList.of(this.tags.keys()).page(n, last)
+    return next === undefined ? { tags: text } : { tags: text, next: { n, last: next } }
   }
 }

@@ -96,6 +96,7 @@ export async function rig(options: RigOptions): Promise<Rig> {
     downloads,
     freshness: { rules: [{ match: /.*/, fresh: 60_000 }], staleIfError: 3_600_000 },
     negative: options.negative ?? 0,
+    lists: 60_000,
     storeFailed: (error) => failures.push(error),
     now: () => built.now,
   })

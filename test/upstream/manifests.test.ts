@@ -175,38 +175,3 @@ test('F37 a manifest without Content-Type is known by what it says of itself', a
   upstream.on(BY_DIGEST, { headers: { 'Content-Type': undefined } })
   assert.equal((await client.repository().manifest(digest))?.descriptor.mediaType, OCI_MANIFEST)
 })
-
-test('tags are listed by page, and the next page is asked of the same registry', async () => {
-  await using upstream = await withManifest()
-  for (const tag of ['v2', 'v3']) upstream.addManifest('app', tag, MANIFEST, OCI_MANIFEST)
-  await using client = connectTo(upstream.url)
-  const { tags } = client.repository()
-  assert.deepEqual(await tags({}), { tags: ['v1', 'v2', 'v3'] })
-  assert.deepEqual(await tags({ n: 2 }), { tags: ['v1', 'v2'], next: { n: 2, last: 'v2' } })
-  assert.deepEqual(await tags({ n: 2, last: 'v2' }), { tags: ['v3'] })
-  assert.equal(upstream.requests.at(-1)?.target, '/v2/app/tags/list?n=2&last=v2')
-  assert.equal(await client.repository('missing').tags({}), undefined)
-  upstream.on(/tags/, { body: '<html>' })
-  await assertFails(tags({}), 'UPSTREAM_INVALID')
-})
-
-test('referrers are an index or they are nothing', async () => {
-  await using upstream = await fakeUpstream({ referrers: true })
-  const subject = upstream.addManifest('app', 'v1', MANIFEST, OCI_MANIFEST)
-  const extra = { subject, artifactType: 'application/vnd.example.sbom' }
-  const sbom = upstream.addManifest('app', undefined, manifestOf([], extra), OCI_MANIFEST)
-  await using client = connectTo(upstream.url)
-  const { referrers } = client.repository()
-  const all = await referrers(subject.digest)
-  assert.equal(all?.filtered, false)
-  assert.equal(JSON.parse(all.body.toString()).manifests[0].digest, sbom.digest)
-  const none = await referrers(subject.digest, 'application/other+json')
-  assert.equal(none?.filtered, true)
-  assert.deepEqual(JSON.parse(none.body.toString()).manifests, [])
-  for (const status of [404, 400, 405, 406, 501]) {
-    upstream.on(/referrers/, { status })
-    assert.equal(await referrers(subject.digest), undefined)
-  }
-  upstream.on(/referrers/, { headers: { 'Content-Type': 'application/json' } })
-  await assertFails(referrers(subject.digest), 'UPSTREAM_INVALID', { reason: /no index/ })
-})

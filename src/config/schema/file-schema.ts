@@ -103,6 +103,8 @@ export const fileSchema = section({
     staleIfError: time().prefault('7d'),
     /** How long "upstream says it does not exist" is remembered. */
     negative: time().prefault('10s'),
+    /** How long tag lists and referrers are served without asking upstream; empty referrers as long as `negative` says. */
+    lists: time().prefault('60s'),
     /** The first that matches decides how long a tag is served without asking upstream; one that none matches never is. */
     tags: list(section({ match: pattern(), fresh: time() })).prefault([
       { match: '^v?\\d+\\.\\d+(\\.\\d+)?([-+].*)?$', fresh: '1h' },

@@ -1,13 +1,13 @@
 import type { Digest } from '../../oci/digest.ts'
-import { RegistryError } from '../../oci/errors.ts'
 import { OCI_INDEX } from '../../oci/media-types.ts'
+import { referrersIndex } from '../../oci/referrers.ts'
 import type { Repository } from '../../ports/repository.ts'
 import type { Exchange } from '../exchange.ts'
 import { send } from '../send.ts'
 
 /**
- * GET and HEAD of the referrers of a digest, end-12 of the distribution spec. An upstream without this API is
- * a 404: clients then try the tag schema, through this proxy too.
+ * GET and HEAD of the referrers of a digest, end-12 of the distribution spec. Filtered here, whatever upstream can do, and 200
+ * whenever upstream answers: clients that are told 404 look for the fallback tag, which was looked for already.
  */
 export async function answerReferrers(
   exchange: Exchange,
@@ -15,8 +15,7 @@ export async function answerReferrers(
   digest: Digest,
 ): Promise<void> {
   const artifactType = exchange.query.get('artifactType') || undefined
-  const answer = await referrers.list(digest, artifactType, exchange.readOptions())
-  if (answer === undefined) throw new RegistryError('MANIFEST_UNKNOWN')
-  const filters = answer.filtered ? { 'OCI-Filters-Applied': 'artifactType' } : {}
-  send(exchange, 200, { 'Content-Type': OCI_INDEX, ...filters }, answer.body)
+  const list = await referrers.list(digest, exchange.readOptions())
+  const filters = artifactType === undefined ? {} : { 'OCI-Filters-Applied': 'artifactType' }
+  send(exchange, 200, { 'Content-Type': OCI_INDEX, ...filters }, referrersIndex(list, artifactType))
 }

@@ -1,10 +1,12 @@
 import { RegistryError } from '../../oci/errors.ts'
 import type { PageRequest, Repository } from '../../ports/repository.ts'
 import type { Exchange } from '../exchange.ts'
-import { sendJson } from '../send.ts'
+import { send } from '../send.ts'
 
 /** Tags. */
 const MAX_PAGE = 10_000
+/** What an earlier `Link` of ours says, in base64url. */
+const CURSOR = /^[A-Za-z0-9_-]{1,5500}$/
 const LAST = /^[\x21-\x7e]{1,1024}$/
 
 /** GET and HEAD of a tag list, end-8 of the distribution spec. `name` is the name that the client wrote. */
@@ -13,8 +15,14 @@ export async function answerTags(exchange: Exchange, { tags }: Repository, name:
   // Upstreams differ in their answer to n=0, so ask for one tag to learn whether the repository exists.
   const answer = await tags.list(page.n === 0 ? { ...page, n: 1 } : page, exchange.readOptions())
   if (answer === undefined) throw new RegistryError('NAME_UNKNOWN')
-  if (page.n === 0) return sendJson(exchange, 200, {}, { name, tags: [] })
-  sendJson(exchange, 200, linkTo(answer.next, exchange, name), { name, tags: answer.tags })
+  const isNothing = page.n === 0
+  const body = Buffer.concat([
+    Buffer.from(`{"name":${JSON.stringify(name)},"tags":[`),
+    isNothing ? Buffer.alloc(0) : answer.tags,
+    Buffer.from(']}'),
+  ])
+  const link = isNothing ? {} : linkTo(answer.next, exchange, name)
+  send(exchange, 200, { 'Content-Type': 'application/json', ...link }, body)
 }
 
 /** @throws RegistryError PAGINATION_NUMBER_INVALID, REQUEST_INVALID */
@@ -26,7 +34,14 @@ function pageOf(query: URLSearchParams): PageRequest {
   }
   if (last !== null && last !== '' && !LAST.test(last))
     throw new RegistryError('REQUEST_INVALID', { parameter: 'last' })
-  return { ...(n !== null && { n: Number(n) }), ...(last && { last }) }
+  const cursor = query.get('cursor')
+  if (cursor !== null && !CURSOR.test(cursor))
+    throw new RegistryError('REQUEST_INVALID', { parameter: 'cursor' })
+  return {
+    ...(n !== null && { n: Number(n) }),
+    ...(last && { last }),
+    ...(cursor !== null && { cursor: Buffer.from(cursor, 'base64url').toString('latin1') }),
+  }
 }
 
 /**
@@ -38,6 +53,8 @@ function linkTo(next: PageRequest | undefined, { query }: Exchange, name: string
   const parameters = new URLSearchParams()
   if (next.n !== undefined) parameters.set('n', String(next.n))
   if (next.last !== undefined) parameters.set('last', next.last)
+  if (next.cursor !== undefined)
+    parameters.set('cursor', Buffer.from(next.cursor, 'latin1').toString('base64url'))
   const namespace = query.get('ns')
   if (namespace !== null) parameters.set('ns', namespace)
   return { Link: `</v2/${name}/tags/list?${parameters}>; rel="next"` }

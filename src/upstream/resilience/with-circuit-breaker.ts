@@ -60,8 +60,11 @@ export function withCircuitBreaker(
         resolve: (tag, signal) => ask(() => repository.resolve(tag, signal), signal),
         manifest: (digest, signal) => ask(() => repository.manifest(digest, signal), signal),
         statBlob: (digest, signal) => ask(() => repository.statBlob(digest, signal), signal),
-        tags: (page, signal) => ask(() => repository.tags(page, signal), signal),
-        referrers: (digest, type, signal) => ask(() => repository.referrers(digest, type, signal), signal),
+        tags: {
+          whole: (signal) => ask(() => repository.tags.whole(signal), signal),
+          page: (page, signal) => ask(() => repository.tags.page(page, signal), signal),
+        },
+        referrers: (digest, signal) => ask(() => repository.referrers(digest, signal), signal),
         async blob(digest, range, signal) {
           refuseCold(range)
           return blobs.run(() => repository.blob(digest, range, signal))

@@ -1,0 +1,19 @@
+/** The thread of `sorter.ts`. */
+import { parentPort } from 'node:worker_threads'
+import { TagList } from '../../oci/tag-list.ts'
+import { readPageText } from './page-text.ts'
+import type { SorterAnswer, SorterTask } from './sorter.ts'
+
+parentPort!.once('message', (task: SorterTask) => {
+  const answer = 'body' in task ? read(Buffer.from(task.body)) : merged(task.texts)
+  parentPort!.postMessage(answer)
+})
+
+function read(body: Buffer): SorterAnswer {
+  const page = readPageText(body)
+  return page && { text: page.list.text, ...(page.next !== undefined && { next: page.next }) }
+}
+
+function merged(texts: readonly Uint8Array[]): SorterAnswer {
+  return { text: TagList.merge(texts.map((text) => new TagList(Buffer.from(text)))).text }
+}
