@@ -4,7 +4,7 @@ import { isRegistryError } from '../oci/errors.ts'
 import { referencesIn } from '../oci/manifest.ts'
 import { OCTET_STREAM } from '../oci/media-types.ts'
 import type { RepositoryName } from '../oci/reference.ts'
-import { type BlobStore, isInMemory, type OpenedBlob } from '../ports/blob-store.ts'
+import { type BlobReader, type BlobStore, isInMemory } from '../ports/blob-store.ts'
 import type { ReferenceIndex } from '../ports/metadata.ts'
 import type { ReadOptions } from '../ports/read-options.ts'
 import type { ManifestProvider } from '../ports/repository.ts'
@@ -52,25 +52,32 @@ export function proxyManifestStore(
     }
 
     function stored(digest: Digest): Maybe<Manifest> {
-      return whenKnown(permission.isGranted(digest), (isGranted) => (isGranted ? load(digest) : undefined))
+      const isGranted = permission.isGranted(digest)
+      if (isGranted instanceof Promise) return isGranted.then((it) => (it ? read(digest) : undefined))
+      return isGranted ? load(digest) : undefined
     }
 
+    /** At once when content and references are in memory. */
     function load(digest: Digest): Maybe<Manifest> {
       const opened = local.open(digest)
-      if (opened === undefined || opened instanceof Promise) return read(digest, opened)
-      return isInMemory(opened) ? learned(opened) : read(digest, opened)
+      if (opened === undefined || opened instanceof Promise || !isInMemory(opened))
+        return read(digest, opened)
+      return isManifest(opened.descriptor) ? recorded(manifestOf(opened)) : undefined
     }
 
     /** A store that fails has no manifest. Neither has one whose bytes are damaged: they are deleted. */
-    async function read(digest: Digest, opening: Maybe<OpenedBlob>): Promise<Manifest | undefined> {
+    async function read(digest: Digest, opening = local.open(digest)): Promise<Manifest | undefined> {
       try {
         const opened = await opening
         if (opened === undefined) return undefined
-        if (isInMemory(opened)) return await learned(opened)
-        if (!isManifest(opened.descriptor)) return await opened[Symbol.asyncDispose]().then(() => undefined)
-        const content = await readContent(opened)
-        if (content !== undefined) return await learned(content)
-        await local.delete(digest)
+        const content = isInMemory(opened) ? opened : await readManifest(opened)
+        if (content === 'damaged') {
+          await local.delete(digest)
+        } else if (content !== undefined && isManifest(content.descriptor)) {
+          const manifest = manifestOf(content)
+          sizes.learn(repository, manifest)
+          return await recorded(manifest)
+        }
       } catch (error) {
         if (!isRegistryError(error, 'STORAGE')) throw error
       }
@@ -113,21 +120,29 @@ export function proxyManifestStore(
         return manifest
       }
     }
+  }
 
-    /** Stored content as a manifest, with its sizes and references known here. */
-    function learned({ descriptor, bytes }: Content): Maybe<Manifest> {
-      if (!isManifest(descriptor)) return undefined
-      const manifest = { descriptor, body: bytes }
-      sizes.learn(repository, manifest)
-      return whenKnown(references.has(descriptor.digest), (areRecorded) =>
-        areRecorded ? manifest : record(manifest).then(() => manifest),
-      )
-    }
+  /** Records the references of a manifest that was stored before they were recorded. */
+  function recorded(manifest: Manifest): Maybe<Manifest> {
+    return whenKnown(references.has(manifest.descriptor.digest), (areRecorded) =>
+      areRecorded ? manifest : record(manifest).then(() => manifest),
+    )
   }
 
   async function record({ descriptor: { digest }, body }: Manifest): Promise<void> {
     await references.record(digest, referencesIn(body).digests)
   }
+}
+
+function manifestOf({ descriptor, bytes }: Content): Manifest {
+  return { descriptor, body: bytes }
+}
+
+/** A layer is not read, however long it is. */
+async function readManifest(reader: BlobReader): Promise<Content | 'damaged' | undefined> {
+  if (isManifest(reader.descriptor)) return (await readContent(reader)) ?? 'damaged'
+  await reader[Symbol.asyncDispose]()
+  return undefined
 }
 
 /** A layer has no media type of its own. */
