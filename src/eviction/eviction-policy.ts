@@ -1,9 +1,9 @@
 import type { StoredContent, StoreUsage } from '../ports/metadata.ts'
 
 export interface EvictionPolicy {
-  /** Milliseconds that content is kept, */
+  /** Milliseconds that content is kept. */
   readonly ttl: number
-  /** counted from its last use or from when it was fetched. */
+  /** The `ttl` is counted from the last use, or from when the content was fetched. */
   readonly ttlFrom: 'use' | 'fetch'
   /** Bytes of committed content that are never exceeded. */
   readonly maxSize: number
@@ -11,53 +11,56 @@ export interface EvictionPolicy {
   readonly minFree: number
 }
 
-/** Bytes that were promised to what is still on its way in. */
-export interface Promised {
+/** Bytes reserved for content on its way in. */
+export interface Reserved {
   readonly bytes: number
-  /** Those of them that are not on the disk yet. */
+  /** The part of them that is not on the disk yet. */
   readonly unwritten: number
 }
 
-/** Eviction for space goes on this share beyond what is needed, so that it happens now and then and not at every write. */
+/** Eviction for space frees this share more than needed, so that it does not run at every write. */
 const SLACK = 0.05
-/** Milliseconds. Who has just got a manifest comes for its blobs. */
+/** Milliseconds. A client that has just pulled a manifest comes back for its blobs. */
 const GRACE = 10 * 60_000
-/** What one more request costs, in bytes that could be downloaded instead; ten times as much where requests are scarce. */
+/** The cost of one more request, in bytes that could be downloaded instead. */
 const REQUEST = 64 * 1024
+/** Requests cost this many times as much while their upstream limits us. */
 const SCARCITY = 10
 
-/** How many bytes have to go so that `room` more fit; 0 when they do. */
+/** Bytes to evict so that `room` more fit; 0 when they fit. */
 export function excessBytes(
   { bytes, freeBytes }: StoreUsage,
-  promised: Promised,
+  reserved: Reserved,
   { maxSize, minFree }: Pick<EvictionPolicy, 'maxSize' | 'minFree'>,
   room = 0,
 ): number {
-  const overQuota = bytes + promised.bytes + room - maxSize
-  const underFree = minFree + promised.unwritten + room - freeBytes
+  const overQuota = bytes + reserved.bytes + room - maxSize
+  const underFree = minFree + reserved.unwritten + room - freeBytes
   return Math.max(
     overQuota > 0 ? overQuota + maxSize * SLACK : 0,
     underFree > 0 ? underFree + minFree * SLACK : 0,
   )
 }
 
-/** Whether `room` more could fit if everything that is committed went. */
+/** Whether `room` more bytes would fit if all committed content were evicted. */
 export function couldFit(
   { bytes, freeBytes }: StoreUsage,
-  promised: Promised,
+  reserved: Reserved,
   { maxSize, minFree }: Pick<EvictionPolicy, 'maxSize' | 'minFree'>,
   room: number,
 ): boolean {
-  return promised.bytes + room <= maxSize && minFree + promised.unwritten + room <= freeBytes + bytes
+  return reserved.bytes + room <= maxSize && minFree + reserved.unwritten + room <= freeBytes + bytes
 }
 
 /**
- * Who goes first. What to lose is the work of fetching it again, `size` bytes and one request; what to gain is `size` bytes; and how
- * soon that happens is guessed from how long nobody has used it. So: the age over the cost of each byte gained.
+ * The content of the highest priority is evicted first. Evicting it gains `size` bytes. It costs another download
+ * of `size` bytes and one request, the later the longer the content has not been used. So the priority is the age
+ * over the cost of each byte gained:
  *
- *     priority = age / (1 + request / size)        request = 64 KiB, 640 KiB while its upstream limits us
+ *     priority = age / (1 + request / size)     request = 64 KiB, 640 KiB while its upstream limits us
  *
- * Large content goes by age alone. A manifest of 2 KiB stays 33 times as long as a large layer, at a thousandth of the space.
+ * Large content is evicted by age alone. A manifest of 2 KiB stays 33 times as long as a large layer, at a
+ * thousandth of the space.
  */
 export function priority(
   { size, lastUsed }: Pick<StoredContent, 'size' | 'lastUsed'>,
@@ -68,7 +71,7 @@ export function priority(
   return (Math.max(0, now - lastUsed) * size) / (size + request)
 }
 
-/** Those of `candidates` to evict for `excess` bytes, in this order, what was just used last. */
+/** The candidates to evict for `excess` bytes, in order. Content in its grace period comes last. */
 export function victims(
   candidates: readonly StoredContent[],
   excess: number,

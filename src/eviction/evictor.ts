@@ -1,25 +1,20 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Digest } from '../oci/digest.ts'
-import type { ContentInventory, StoredContent, TagIndex } from '../ports/metadata.ts'
 import type { BlobStore } from '../ports/blob-store.ts'
+import type { ContentInventory, StoredContent, TagIndex } from '../ports/metadata.ts'
 import type { StoreTelemetry } from '../ports/telemetry.ts'
-import { couldFit, excessBytes, type EvictionPolicy, type Promised, victims } from './eviction-policy.ts'
-
-/** Room that was promised to content on its way in. Disposing it gives back what was not committed, or counts as committed now. */
-export interface Reservation extends Disposable {
-  readonly size: number
-  /** Bytes of it that are on the disk. */
-  written: number
-  /** Asks for more. @returns false when there is none */
-  grow(size: number): Promise<boolean>
-}
+import { mutex } from '../util/mutex.ts'
+import { couldFit, excessBytes, type EvictionPolicy, victims } from './eviction-policy.ts'
+import { type Reservation, Reservations } from './reservations.ts'
 
 export interface Evictor {
-  /** Evicts what has expired, and what does not fit. */
+  /** Evicts content that has expired, and content that exceeds the limits. */
   sweep(): Promise<void>
   /**
-   * Promises room, and evicts for it; waits a little where the room there is was promised to others. undefined = there is none;
-   * nothing is evicted for what would not fit all the same.
+   * Reserves room, and evicts for it. It waits up to `roomTimeout` for room that others have reserved. It evicts
+   * nothing for content that would not fit all the same.
+   *
+   * @returns undefined when there is no room
    */
   reserve(size: number): Promise<Reservation | undefined>
   /** Evicts until `bytes` more are free on the disk. @returns false when nothing could be evicted */
@@ -31,102 +26,80 @@ export interface EvictorOptions {
   readonly inventory: ContentInventory
   readonly tags: Pick<TagIndex, 'removeUnusedSince'>
   readonly policy: EvictionPolicy
-  /** Content that stays whatever happens. */
+  /** Content that is never evicted. */
   readonly pinned: () => Promise<ReadonlySet<Digest>>
-  /** Whether an upstream will soon answer no more. */
+  /** Whether an upstream is about to limit us, so that fetching from it again is expensive. */
   readonly isNearlyExhausted: (upstream: string) => boolean
   readonly telemetry: Pick<StoreTelemetry, 'evicted'>
   /**
-   * Milliseconds that a download waits for room that is promised to others. One that gets none is not shared: each of its
-   * readers makes one of its own.
+   * Milliseconds that a download waits for room that others have reserved. A download that gets none is not
+   * shared: each of its readers downloads for itself.
    */
-  readonly patience?: number
+  readonly roomTimeout?: number
   /** Epoch milliseconds. */
   readonly now: () => number
 }
 
-/** Small enough that others get their turn between two, and that the order is looked at again. */
+/** Objects evicted in one go. Others get their turn between two, and the order is computed again. */
 const BATCH = 32
-/** Of how many, of each size, those are chosen. */
+/** Candidates of each size class, of which a batch is chosen. */
 const CANDIDATES = 64
-/** How many of them a download waits for, most of a second; where that is not enough the sweep goes on. */
+/** Batches that a download waits for, less than a second together. The next sweep evicts the rest. */
 const BATCHES = 32
-const PATIENCE = 3_000
+const ROOM_TIMEOUT = 3_000
 
 export function evictor(options: EvictorOptions): Evictor {
   const { store, inventory, tags, policy, pinned, isNearlyExhausted, telemetry, now } = options
-  const reservations = new Set<Reservation>()
-  let last: Promise<unknown> = Promise.resolve()
-  /** Resolved when promised room is given back, or taken by what can be evicted in its turn. */
-  let released = Promise.withResolvers<void>()
-
-  /** One at a time: two that look at once would both take the same room, or both evict for it. */
-  const inTurn = <T>(task: () => Promise<T>): Promise<T> => {
-    const turn = last.then(task, task)
-    last = turn.catch(() => {})
-    return turn
-  }
+  const reservations = new Reservations()
+  // Two evictions at once would both take the same room, or both evict for it.
+  const oneAtATime = mutex()
 
   return {
     async sweep() {
       await expire()
-      while ((await inTurn(() => evictFor(0, 1))) > 0);
+      while ((await oneAtATime(() => evictFor(0, 1))) > 0);
       await tags.removeUnusedSince(now() - policy.ttl)
     },
     async reserve(size) {
       let reservation: Reservation | undefined
-      await waitFor(size, 0, () => (reservation = reservationOf(size)))
+      await waitForRoom(size, 0, () => (reservation = reservations.add(size, waitForRoom)))
       return reservation
     },
-    makeRoom: (bytes) => inTurn(async () => (await evictFor(bytes, BATCHES)) > 0),
+    makeRoom: (bytes) => oneAtATime(async () => (await evictFor(bytes, BATCHES)) > 0),
   }
 
-  function reservationOf(size: number): Reservation {
-    let held = size
-    const reservation: Reservation = {
-      get size() {
-        return held
-      },
-      written: 0,
-      grow: (size) => waitFor(size - held, held, () => (held = size)),
-      [Symbol.dispose]() {
-        reservations.delete(reservation)
-        released.resolve()
-        released = Promise.withResolvers()
-      },
-    }
-    reservations.add(reservation)
-    return reservation
-  }
-
-  /** Calls `take` as soon as there is room for `size` more than the `held` bytes that were promised already. @returns whether it did */
-  async function waitFor(size: number, held: number, take: () => void): Promise<boolean> {
-    const patience = delay(options.patience ?? PATIENCE, 'over', { ref: false })
+  /**
+   * Calls `take` as soon as there is room for `size` bytes more than the `held` bytes that the caller has reserved.
+   *
+   * @returns whether it called `take`
+   */
+  async function waitForRoom(size: number, held: number, take: () => void): Promise<boolean> {
+    const timeout = delay(options.roomTimeout ?? ROOM_TIMEOUT, 'timeout', { ref: false })
     for (;;) {
-      const { promise } = released
-      const isThere = await inTurn(async () => {
-        const isThere = await hasRoom(size)
-        if (isThere) take()
-        return isThere
+      const { released } = reservations
+      const hasTaken = await oneAtATime(async () => {
+        if (!(await hasRoom(size))) return false
+        take()
+        return true
       })
-      if (isThere) return true
-      if (!(await isPromisedToOthers(size, held))) return false
-      if ((await Promise.race([promise, patience])) === 'over') return false
+      if (hasTaken) return true
+      if (!(await isReservedByOthers(size, held))) return false
+      if ((await Promise.race([released, timeout])) === 'timeout') return false
     }
   }
 
-  async function isPromisedToOthers(size: number, held: number): Promise<boolean> {
-    const mine = { bytes: held, unwritten: held }
-    return promised().bytes > held && couldFit(await inventory.usage(), mine, policy, size)
+  async function isReservedByOthers(size: number, held: number): Promise<boolean> {
+    const own = { bytes: held, unwritten: held }
+    return reservations.total.bytes > held && couldFit(await inventory.usage(), own, policy, size)
   }
 
   async function hasRoom(size: number): Promise<boolean> {
-    if (!couldFit(await inventory.usage(), promised(), policy, size)) return false
+    if (!couldFit(await inventory.usage(), reservations.total, policy, size)) return false
     await evictFor(size, BATCHES)
     return (await excess(size)) === 0
   }
 
-  /** Cost follows what is evicted. @returns how many were */
+  /** The cost is proportional to the number of evicted objects. @returns that number */
   async function evictFor(room: number, batches: number): Promise<number> {
     let bytes = await excess(room)
     if (bytes === 0) return 0
@@ -158,17 +131,9 @@ export function evictor(options: EvictorOptions): Evictor {
     for (const _ of contents) telemetry.evicted(reason)
   }
 
-  /** What was promised is counted before what was committed: what is committed meanwhile counts twice, and never not at all. */
   async function excess(room: number): Promise<number> {
-    const before = promised()
-    return excessBytes(await inventory.usage(), before, policy, room)
-  }
-
-  function promised(): Promised {
-    const all = [...reservations]
-    return {
-      bytes: all.reduce((sum, { size }) => sum + size, 0),
-      unwritten: all.reduce((sum, { size, written }) => sum + Math.max(0, size - written), 0),
-    }
+    // Read reservations before usage, so that a concurrent commit is counted twice rather than missed.
+    const reserved = reservations.total
+    return excessBytes(await inventory.usage(), reserved, policy, room)
   }
 }

@@ -1,17 +1,17 @@
-import { isRegistryError, RegistryError } from '../oci/errors.ts'
+import { RegistryError } from '../oci/errors.ts'
 import type { BlobIngest, BlobStore, OpenedBlob } from '../ports/blob-store.ts'
 import type { StoreTelemetry } from '../ports/telemetry.ts'
-import type { Evictor, Reservation } from './evictor.ts'
+import { retryWhenDiskFull } from './disk-full.ts'
+import type { Evictor } from './evictor.ts'
+import type { Reservation } from './reservations.ts'
 
-/** When the disk is full although there should be room. */
-const ROOM_FOR_ONE_WRITE = 64 * 1024 * 1024
-/** Room is promised in such steps while nobody knows how long the content is. */
+/** Bytes reserved at a time while the size of the content is unknown. */
 const STEP = 4 * 1024 * 1024
 
 /**
- * A store whose content has room before it is written: what it will take is reserved, and evicted for. Where there is none the
- * ingest fails with RegistryError STORAGE, reason EDQUOT, as it would on a full disk; a disk that is full all the same is made
- * room on, once for each step.
+ * A store that keeps its limits: room for content is reserved, and evicted for, before the content is written. When
+ * there is none, the ingest fails like on a full disk, with RegistryError STORAGE, reason EDQUOT. When the disk is
+ * full all the same, see `disk-full.ts`.
  */
 export function quotaStore<Opened extends OpenedBlob>(
   store: BlobStore<Opened>,
@@ -30,7 +30,7 @@ export function quotaStore<Opened extends OpenedBlob>(
       const reservation = await evictor.reserve(expected.size ?? 0)
       if (reservation === undefined) throw noRoom()
       try {
-        return roomyIngest(await store.ingest(expected), reservation, evictor.makeRoom, noRoom)
+        return reservingIngest(await store.ingest(expected), reservation, evictor.makeRoom, noRoom)
       } catch (error) {
         reservation[Symbol.dispose]()
         throw error
@@ -39,7 +39,7 @@ export function quotaStore<Opened extends OpenedBlob>(
   }
 }
 
-function roomyIngest(
+function reservingIngest(
   ingest: BlobIngest,
   reservation: Reservation,
   makeRoom: Evictor['makeRoom'],
@@ -51,17 +51,17 @@ function roomyIngest(
   return {
     filled,
     async write(chunk, position, size) {
-      if (size === undefined) await reach(position + chunk.length, STEP)
-      else await reach(size)
-      const written = await retrying(() => ingest.write(chunk, position))
+      if (size === undefined) await reserveTo(position + chunk.length, STEP)
+      else await reserveTo(size)
+      const written = await retryWhenDiskFull(() => ingest.write(chunk, position), makeRoom)
       reservation.written = filled.size
       return written
     },
     read: (buffer, position) => ingest.read(buffer, position),
     verify: (size) => ingest.verify(size),
     async commit() {
-      await reach(filled.filledFrom(0))
-      const descriptor = await retrying(() => ingest.commit())
+      await reserveTo(filled.filledFrom(0))
+      const descriptor = await retryWhenDiskFull(() => ingest.commit(), makeRoom)
       reservation[Symbol.dispose]()
       return descriptor
     },
@@ -72,22 +72,10 @@ function roomyIngest(
     },
   }
 
-  async function reach(end: number, step = 1): Promise<void> {
+  async function reserveTo(end: number, step = 1): Promise<void> {
     if (end <= reservation.size) return
     const stepped = Math.ceil(end / step) * step
-    // The last step may be too long where the content itself is not.
+    // The last step may exceed the limit where the content itself does not.
     if (!(await reservation.grow(stepped)) && !(await reservation.grow(end))) throw noRoom()
   }
-
-  async function retrying<T>(step: () => Promise<T>): Promise<T> {
-    try {
-      return await step()
-    } catch (error) {
-      const full = isRegistryError(error, 'STORAGE') && FULL.has(String(error.detail['reason']))
-      if (!full || !(await makeRoom(ROOM_FOR_ONE_WRITE))) throw error
-      return step()
-    }
-  }
 }
-
-const FULL = new Set(['ENOSPC', 'EDQUOT'])

@@ -2,7 +2,7 @@ import { schedule } from 'node-cron'
 import type { BadObject, Verify } from '../ports/operations.ts'
 
 export interface ScrubScheduler {
-  /** Ends the schedule, and the verification that runs. */
+  /** Ends the schedule, and a running verification. */
   stop(): Promise<void>
 }
 
@@ -14,10 +14,10 @@ export interface ScrubSchedulerOptions {
   readonly failed: (error: unknown) => void
 }
 
-/** Slow enough to leave a disk to those who pull. */
+/** Leaves most of a disk's throughput to clients. */
 const BYTES_PER_SECOND = 50 * 1024 * 1024
 
-/** Verifies all that is stored, now and then. One that takes longer than its interval is not overtaken. */
+/** Verifies the whole store on a schedule. Runs do not overlap. */
 export function scrubScheduler({ scrub, verify, done, failed }: ScrubSchedulerOptions): ScrubScheduler {
   const ending = new AbortController()
   let running: Promise<void> = Promise.resolve()

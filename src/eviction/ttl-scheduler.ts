@@ -2,7 +2,7 @@ import { schedule } from 'node-cron'
 import type { Evictor } from './evictor.ts'
 
 export interface TtlScheduler {
-  /** Ends the schedule; a sweep that runs is waited for. */
+  /** Ends the schedule, and waits for a running sweep. */
   stop(): Promise<void>
 }
 
@@ -13,7 +13,7 @@ export interface TtlSchedulerOptions {
   readonly failed: (error: unknown) => void
 }
 
-/** Looks now and then for content and tags whose time is over. A sweep that takes longer than its interval is not overtaken. */
+/** Evicts expired content and tags on a schedule. Sweeps do not overlap. */
 export function ttlScheduler({ sweep, evictor, failed }: TtlSchedulerOptions): TtlScheduler {
   let running: Promise<void> = Promise.resolve()
   const task = schedule(

@@ -19,12 +19,12 @@ const item = (name: string, size: number, idle: number, upstreams: readonly stri
 const names = (...args: Parameters<typeof victims>) =>
   victims(...args).map((content) => (content as ReturnType<typeof item>).name)
 
-test('how much has to go: what is promised counts as if it were there', () => {
+test('how much has to go: what is reserved counts as if it were there', () => {
   const policy = { maxSize: 1000, minFree: 100 }
   type Row = [
     bytes: number,
     freeBytes: number,
-    promised: [bytes: number, unwritten: number],
+    reserved: [bytes: number, unwritten: number],
     room: number,
     excess: number,
   ]
@@ -40,10 +40,10 @@ test('how much has to go: what is promised counts as if it were there', () => {
     [0, 200, [200, 100], 0, 0],
     [990, 90, [0, 0], 20, 10 + 50],
   ]
-  for (const [bytes, freeBytes, [promised, unwritten], room, excess] of table) {
-    const given = JSON.stringify({ bytes, freeBytes, promised, unwritten, room })
+  for (const [bytes, freeBytes, [reserved, unwritten], room, excess] of table) {
+    const given = JSON.stringify({ bytes, freeBytes, reserved, unwritten, room })
     assert.equal(
-      excessBytes({ objects: 9, bytes, freeBytes }, { bytes: promised, unwritten }, policy, room),
+      excessBytes({ objects: 9, bytes, freeBytes }, { bytes: reserved, unwritten }, policy, room),
       excess,
       given,
     )
@@ -54,7 +54,7 @@ test('what could not fit if all that is committed went is not evicted for', () =
   const policy = { maxSize: 1000, minFree: 100 }
   const table: [
     freeBytes: number,
-    promised: [bytes: number, unwritten: number],
+    reserved: [bytes: number, unwritten: number],
     room: number,
     fits: boolean,
   ][] = [

@@ -89,9 +89,9 @@ suite('quota', () => {
     })
   }
 
-  test('room is promised before it is written: what does not fit beside a running transfer passes through', async () => {
+  test('room is reserved before it is written: what does not fit beside a running transfer passes through', async () => {
     await using upstream = await fakeUpstream()
-    await using proxy = await rig({ upstream, quota: { maxSize: MiB }, patience: 50 })
+    await using proxy = await rig({ upstream, quota: { maxSize: MiB }, roomTimeout: 50 })
     const [running, other] = [blobOf(600_000, 1), blobOf(600_001, 2)]
     for (const { bytes } of [running, other]) upstream.addBlob(bytes)
     const goOn = Promise.withResolvers<void>()
@@ -125,7 +125,7 @@ suite('quota', () => {
     assert.equal(upstream.count('GET', new RegExp(other.digest)), 1)
   })
 
-  test('room that was promised is free again after a transfer that failed, and after one whose clients left', async () => {
+  test('room that was reserved is free again after a transfer that failed, and after one whose clients left', async () => {
     await using upstream = await fakeUpstream()
     await using proxy = await rig({
       upstream,

@@ -25,8 +25,8 @@ export interface RigOptions {
   readonly store?: MemoryStore
   /** Without: all the room there is. */
   readonly quota?: Partial<EvictionPolicy>
-  /** Milliseconds that a download waits for room that is promised to others. */
-  readonly patience?: number
+  /** Milliseconds that a download waits for room that others have reserved. */
+  readonly roomTimeout?: number
   readonly evicted?: (reason: string) => void
   readonly negative?: number
   /** Small content, links and tags in memory too. */
@@ -70,7 +70,7 @@ export async function rig(options: RigOptions): Promise<Rig> {
     pinned: async () => pinned,
     isNearlyExhausted: () => false,
     telemetry: { evicted: options.evicted ?? (() => {}) },
-    ...(options.patience !== undefined && { patience: options.patience }),
+    ...(options.roomTimeout !== undefined && { roomTimeout: options.roomTimeout }),
     now: () => built.now,
   })
   const blobs = quotaStore(content, evicting, { failed() {} })
