@@ -1,5 +1,7 @@
 #!/usr/bin/env -S node --max-semi-space-size=4 --heap-growing-percent=15 --no-concurrent-array-buffer-sweeping
-// V8 flags are set in this file only. Those above come too late for setFlagsFromString: V8 reads them before any script runs.
+// Only this file sets V8 flags. setFlagsFromString would come too late for those above: V8 reads the size of
+// the
+// semi-spaces before any script runs.
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { type Logger, pino, stdTimeFunctions, transport } from 'pino'

@@ -9,7 +9,12 @@ export interface CommandLine extends Pick<Invocation, 'args' | 'options'> {
 
 const COMMON = { config: { type: 'string' }, help: { type: 'boolean', short: 'h' } } as const
 
-/** Finds the command, and reads the rest with its options. @returns 'help' when that is asked for @throws UsageError */
+/**
+ * Finds the command, and parses the other arguments with its options.
+ *
+ * @returns 'help' when the user asks for it
+ * @throws UsageError
+ */
 export function parseCommandLine(commands: Commands, argv: readonly string[]): CommandLine | 'help' {
   const found = findCommand(argv)
   if (found === undefined) {

@@ -8,7 +8,7 @@ import { usageOf } from './usage.ts'
 
 type Streams = Pick<Invocation, 'env' | 'stdout' | 'stderr'>
 
-/** Runs one command line, and writes why it failed. @returns the exit code @throws what is a bug, not a failure */
+/** Runs one command line, and writes why it failed. @returns the exit code */
 export async function run(commands: Commands, argv: readonly string[], streams: Streams): Promise<ExitCode> {
   const { env, stdout, stderr } = streams
   try {

@@ -12,6 +12,7 @@ ${lines.map(([left, right]) => `  ${left.padEnd(width)}  ${right}\n`).join('')}
   --token TOKEN    the admin token of that server (or ENTREPOT_TOKEN=TOKEN)
   --json           JSON instead of text
 
-Patterns name images as Docker does; * stops at a slash, ** does not: node, node:20*, 'ghcr.io/org/**', '*@sha256:…'
+Patterns name images as Docker does; * stops at a slash, ** does not:
+  node, node:20*, 'ghcr.io/org/**', '*@sha256:…'
 `
 }

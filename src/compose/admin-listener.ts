@@ -22,7 +22,12 @@ export interface AdminListenerOptions extends Pick<
   readonly log: Logger
 }
 
-/** Opens the listener for operators. @returns undefined when the configuration turns it off @throws what `listen` throws */
+/**
+ * Opens the listener for operators.
+ *
+ * @returns undefined when the configuration turns it off
+ * @throws what `listen` throws
+ */
 export async function openAdminListener(
   { admin: config, upstreams }: Pick<Config, 'admin' | 'upstreams'>,
   { isDraining, probeStore, log, ...options }: AdminListenerOptions,

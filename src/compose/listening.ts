@@ -3,7 +3,10 @@ import type { HttpServerHandle } from '../http/server/http-server.ts'
 /** A listener with what it needs to answer. */
 export interface Listening extends Pick<HttpServerHandle, 'port' | 'url' | 'close'>, AsyncDisposable {}
 
-/** Closes the server once, and then disposes of `resources`. Disposing of the listener closes it without grace. */
+/**
+ * Closes the server once, and then disposes of `resources`. Disposing of the listener closes it without
+ * grace.
+ */
 export function listening(server: HttpServerHandle, resources: AsyncDisposableStack): Listening {
   let closed: Promise<void> | undefined
   const close = (grace: number): Promise<void> =>

@@ -11,7 +11,9 @@ export interface SchedulesOptions {
   readonly verify: Verify
 }
 
-/** What runs by the clock: the sweep of the cache and, where `storage.scrub` is given, the scrub of the store. */
+/**
+ * What runs by the clock: the sweep of the cache and, where `storage.scrub` is given, the scrub of the store.
+ */
 export function startSchedules(
   { storage: { scrub }, cache: { sweep } }: Pick<Config, 'storage' | 'cache'>,
   { log, evictor, verify }: SchedulesOptions,

@@ -6,11 +6,11 @@ import type { UpstreamEntry } from './schema/file-schema.ts'
 interface Login {
   readonly username: string
   readonly password: string
-  /** Where the password came from, when it came from a file. */
+  /** The file that the password came from, if any. */
   readonly passwordFile?: string
 }
 
-/** Where an upstream's credentials come from; at most one of them. */
+/** The source of an upstream's credentials; at most one is given. */
 export interface CredentialsConfig {
   readonly credentials?: Login
   readonly credentialHelper?: string
@@ -20,7 +20,11 @@ export interface CredentialsConfig {
 
 const SOURCES = ['dockerConfig', 'credentialHelper', 'username'] as const
 
-/** Files are looked at now, so that a wrong name is found at the start; they are read again when they are used. @throws ConfigIssue */
+/**
+ * Reads the files now, so that a wrong name is found at the start. They are read again when they are used.
+ *
+ * @throws ConfigIssue
+ */
 export async function resolveCredentials(
   at: KeyPath,
   entry: UpstreamEntry,

@@ -7,7 +7,7 @@ import { escape } from './environment.ts'
 import { fileSchema, type UpstreamEntry } from './schema/file-schema.ts'
 import type { UpstreamConfig } from './upstreams.ts'
 
-/** The effective configuration as a file that would lead to it, but for the passwords, which are masked. */
+/** The effective configuration as a file that yields it again, except that secrets are masked. */
 export function describeConfig(config: Config): string {
   const { listen, admin, access, upstreams, ...rest } = config as Mutable<Config>
   const content = z.encode(fileSchema, {
@@ -58,5 +58,5 @@ function entryOf({ credentials, ca, ...upstream }: Mutable<UpstreamConfig>): Ups
   }
 }
 
-/** zod does not write to what it encodes, but does not say so in its types. */
+/** zod does not modify what it encodes, but its types do not say so. */
 type Mutable<T> = T extends RegExp ? T : { -readonly [K in keyof T]: Mutable<T[K]> }

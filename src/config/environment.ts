@@ -3,8 +3,8 @@ import type { Issues, KeyPath } from './issues.ts'
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /**
- * A copy of `tree` with `${NAME}` replaced in every string that is a value; `$${` stands for a literal `${`. A variable that is
- * not set is an issue, and stays as it is.
+ * A copy of `tree` with `${NAME}` replaced in every string that is a value; `$${` stands for a literal `${`.
+ * A variable that is not set is an issue, and stays as it is.
  */
 export function expand(tree: unknown, env: Environment, issues: Issues): unknown {
   return mapStrings(tree, (text, path) =>

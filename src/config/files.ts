@@ -31,7 +31,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EISDIR: 'it is a folder',
 }
 
-/** Why the system did not let us read. The message itself holds the path, which may come from the environment. */
+/** Why a file cannot be read. The system's message has the path, which may come from the environment. */
 export function reasonOf(error: unknown): string {
   const { code } = error as NodeJS.ErrnoException
   if (code === undefined) throw error

@@ -1,10 +1,11 @@
-/** A hash of bcrypt; more than 2^14 rounds would take seconds a password. */
+/** A bcrypt hash. More than 2^14 rounds would take seconds per password. */
 const BCRYPT = /^\$2[aby]\$(?:0[4-9]|1[0-4])\$[./A-Za-z0-9]{53}$/
 
 /**
- * The hash of each user's password, of a file as `htpasswd -B` makes it.
+ * Parses a file as `htpasswd -B` writes it. @returns the hash of each user's password
  *
- * @throws Error that names the line, never what stands in it, when it is not of that kind: other hashes are guessed too fast
+ * @throws Error that names a line with another kind of hash, which would be guessed too fast, but never
+ * quotes it
  */
 export function parseHtpasswd(text: string): ReadonlyMap<string, string> {
   const users = new Map<string, string>()

@@ -4,7 +4,10 @@ import type { ConfigSource } from './source.ts'
 /** From the top of the file: `['cache', 'tags', 0, 'match']`. */
 export type KeyPath = readonly PropertyKey[]
 
-/** One thing that is wrong. Whoever finds it throws it; `Issues.collect` keeps it, and the rest is checked too. */
+/**
+ * One thing that is wrong. Whoever finds it throws it; `Issues.collect` keeps it, and the rest is checked
+ * too.
+ */
 export class ConfigIssue extends Error {
   override readonly name = 'ConfigIssue'
   readonly path: KeyPath
@@ -30,7 +33,10 @@ export interface Issues {
   throwIfAny(): void
 }
 
-/** Values are shown as they stand in the source, `${ENV}` included: what the environment holds may be a secret. */
+/**
+ * Values are shown as they stand in the source, `${ENV}` included: what the environment holds may be a
+ * secret.
+ */
 export function issuesIn(source: ConfigSource): Issues {
   const found: ConfigIssue[] = []
   const key: Issues['key'] = (path, what) =>

@@ -15,7 +15,7 @@ export interface TlsConfig {
   readonly cert: LoadedFile
   readonly key: LoadedFile
   readonly clientCa?: LoadedFile
-  /** Where `clientCa` is given. */
+  /** Given with `clientCa`. */
   readonly clientAuth?: 'require' | 'optional'
 }
 
@@ -23,7 +23,7 @@ export type ListenConfig = Omit<ListenEntry, 'tls'> & { readonly tls?: TlsConfig
 export type AdminConfig = Omit<Exclude<AdminEntry, false>, 'tls' | 'token' | 'tokenFile'> & {
   readonly tls?: TlsConfig
   readonly token?: string
-  /** Where the token came from, when it came from a file. */
+  /** The file that the token came from, if any. */
   readonly tokenFile?: LoadedFile
 }
 export type AccessConfig = Omit<AccessEntry, 'htpasswd'> & { readonly htpasswd?: LoadedFile }

@@ -20,7 +20,9 @@ import { parseYaml } from './yaml.ts'
 
 type FileContent = z.output<typeof fileSchema>
 
-/** The content of `schema/file-schema.ts`, with the files it names read and paths absolute. Frozen throughout. */
+/**
+ * The content of `schema/file-schema.ts`, with the files it names read and paths absolute. Frozen throughout.
+ */
 export type Config = DeepReadonly<
   Omit<FileContent, 'listen' | 'admin' | 'access' | 'upstreams' | 'defaultUpstream'> & {
     listen: ListenConfig
@@ -36,7 +38,7 @@ export type Config = DeepReadonly<
 export interface LoadConfigOptions {
   readonly file: string
   readonly env: Environment
-  /** The user named the file. Otherwise the defaults hold where there is none. */
+  /** The user named the file. A file that was not named may be missing: then the defaults hold. */
   readonly required: boolean
 }
 
@@ -73,7 +75,10 @@ export async function loadConfig({ file, env, required }: LoadConfigOptions): Pr
   })
 }
 
-/** Reads the values. A section with an issue, or an upstream, gets its defaults: the others are checked all the same. */
+/**
+ * Reads the values. A section with an issue, or an upstream, gets its defaults: the others are checked all
+ * the same.
+ */
 function parseEntries(tree: unknown, issues: Issues): FileContent {
   const result = fileSchema.safeParse(tree, { reportInput: true })
   if (result.success) return result.data

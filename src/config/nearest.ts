@@ -1,4 +1,4 @@
-/** The candidate that `word` was most likely meant to be; undefined when none is close. */
+/** The candidate that `word` most likely stands for; undefined when none is close. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   const [best] = candidates
     .map((candidate) => ({ candidate, edits: distance(word.toLowerCase(), candidate.toLowerCase()) }))
@@ -7,7 +7,9 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   return best?.candidate
 }
 
-/** How many letters are inserted, left out, replaced, or swapped with their neighbour (optimal string alignment). */
+/**
+ * How many letters are inserted, omitted, replaced or swapped with a neighbour (optimal string alignment).
+ */
 function distance(a: string, b: string): number {
   const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)]
   for (let i = 1; i <= a.length; i++) {

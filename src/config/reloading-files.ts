@@ -3,7 +3,10 @@ import type { LoadedFile } from './files.ts'
 
 export interface FollowOptions {
   readonly files: readonly LoadedFile[]
-  /** Given what stands in the files now, in their order. What it throws is told, and comes up again only when they have changed again. */
+  /**
+   * Called with the new texts, in the order of the files. What it throws goes to `failed`; it is called again
+   * after the next change.
+   */
   readonly changed: (texts: readonly string[]) => void
   readonly failed: (error: unknown) => void
   /** Milliseconds. */
@@ -11,8 +14,8 @@ export interface FollowOptions {
 }
 
 /**
- * Reads files again and again, and says when they have changed. By reading, because a watch sees neither what happens on
- * network file systems nor the link that Kubernetes puts in the place of another. They are a few kilobytes.
+ * Reads files at an interval, and reports changes. A watch would see neither changes on network file systems
+ * nor the link that Kubernetes replaces. The files have a few kilobytes.
  */
 export function followFiles({ files, changed, failed, every = 2_000 }: FollowOptions): Disposable {
   let known = files.map(({ text }) => text)
@@ -41,7 +44,7 @@ export function followFiles({ files, changed, failed, every = 2_000 }: FollowOpt
   return { [Symbol.dispose]: () => clearInterval(timer) }
 }
 
-/** A file that cannot be read is told of once, not every time. */
+/** A file that cannot be read is reported once, not at every interval. */
 function isSystemError(error: unknown): boolean {
   return error instanceof Error && 'syscall' in error
 }

@@ -17,9 +17,9 @@ type AsWritten =
   | 'maxTransfers'
 
 export interface UpstreamConfig extends Pick<UpstreamEntry, AsWritten>, CredentialsConfig {
-  /** What it is configured under, in lower case. */
+  /** The key in the file, in lower case. */
   readonly name: string
-  /** Its origin: `https://registry-1.docker.io`. */
+  /** The origin, `https://registry-1.docker.io`. */
   readonly url: string
   /** Origins. */
   readonly tokenRealms: string[]
@@ -29,7 +29,7 @@ export interface UpstreamConfig extends Pick<UpstreamEntry, AsWritten>, Credenti
 
 export type Upstreams = Record<string, UpstreamConfig>
 
-/** Names that `registry/routing.ts` takes for docker.io without being told. */
+/** Names that `cache/routing.ts` takes for docker.io without configuration. */
 const IMPLIED_ALIASES: Readonly<Record<string, readonly string[]>> = {
   'docker.io': ['index.docker.io', 'registry-1.docker.io'],
 }
@@ -51,7 +51,7 @@ export async function resolveUpstreams(
   return upstreams
 }
 
-/** The name of the upstream for requests that name none; `given` may be an alias. @throws ConfigIssue */
+/** The upstream of requests that name none. `given` is a name or an alias. @throws ConfigIssue */
 export function resolveDefault(given: string | undefined, upstreams: Upstreams, issues: Issues): string {
   const names = Object.keys(upstreams)
   if (given === undefined && names.length === 1) return names[0]!
@@ -73,7 +73,7 @@ async function resolveUpstream(
   const at = ['upstreams', key]
   const name = nameOf(key, issues)
   const known = PUBLIC_REGISTRIES[name]
-  // The realms of a public registry are not those of whoever stands at another url.
+  // The token realms of a public registry are not those of a mirror at another url.
   const knownRealms = entry.url === undefined ? known?.tokenRealms : undefined
   const { aliases, hosts, allowPrivate, insecure, allow, deny, timeouts, maxTransfers } = entry
   if (insecure === true && entry.ca !== undefined) {
@@ -99,7 +99,7 @@ async function resolveUpstream(
   }
 }
 
-/** A name selects one upstream, whether it is its own or an alias, and so does a Host header. */
+/** A name or an alias selects one upstream, and so does a Host header. */
 function refuseSharedNames(entries: Readonly<Record<string, UpstreamEntry>>, issues: Issues): void {
   const names = new Map<string, string>()
   const hosts = new Map<string, string>()
@@ -108,7 +108,7 @@ function refuseSharedNames(entries: Readonly<Record<string, UpstreamEntry>>, iss
     if (owner !== key) issues.add(issues.value(at, `upstreams.${owner} has that name already`))
     claims.set(wanted, key)
   }
-  // Own names first, so that it is the alias that is at fault.
+  // Names first, so that the alias is reported, not the name.
   for (const key of Object.keys(entries)) {
     const name = parseHost(key)
     if (name === undefined) continue
@@ -137,7 +137,7 @@ export async function loadCertificates(
   try {
     void new X509Certificate(loaded.text)
   } catch {
-    // Whatever OpenSSL dislikes about it, it cannot be used.
+    // OpenSSL's reasons would not help: the file is not a certificate.
     throw issues.value(at, 'must be a file of PEM certificates')
   }
   return loaded

@@ -21,7 +21,7 @@ export function parseYaml(file: string, text: string): ConfigSource {
   try {
     return yamlSource(file, document, lineCounter)
   } catch (error) {
-    // Aliases of aliases of aliases: a few lines that would fill the memory.
+    // Aliases of aliases of aliases: a few lines would fill the memory.
     if (!(error instanceof ReferenceError)) throw error
     throw errorAt(0, `invalid YAML: ${error.message}`)
   }
@@ -38,7 +38,7 @@ function refuseBadAliases(document: Document, errorAt: (offset: number, what: st
   })
 }
 
-/** The library quotes the text that it stumbled over, which may be a secret. */
+/** The library quotes the offending text, which may be a secret. */
 function withoutSource(message: string): string {
   return message.replace(/(?<=[\w)])(?:[:;] | \\).*$/s, '').replaceAll(/!\S+/g, MASK)
 }

@@ -22,12 +22,13 @@ export const IMAGE_PATTERN_MUST =
   'must be an image pattern such as node, ghcr.io/org/**, docker.io/library/node:20* or *@sha256:…'
 
 /**
- * Parses what people write: `name[:tag][@digest]`, each part a pattern of `util/glob.ts`: `*` stops at a slash, `**` does not.
- * A pattern without tag and digest matches every image of the name; one with a tag only tagged images.
+ * Parses `name[:tag][@digest]`, each part a pattern of `util/glob.ts`: `*` stops at a slash, `**` does not. A
+ * pattern without tag and digest matches every image of the name; one with a tag matches only tagged images.
  *
- * A name is completed as Docker does: `node` is `docker.io/library/node` and `org/app` is `docker.io/org/app`, unless the first
- * segment is a registry: it has a dot or a port, is `localhost`, is one of `upstreams`, or begins with `*`. `*` alone is every
- * name, as `**` is: no image has a name of one segment.
+ * A name is completed as Docker does: `node` is `docker.io/library/node` and `org/app` is
+ * `docker.io/org/app`, unless the first segment is a registry: it has a dot or a port, is `localhost`, is one
+ * of `upstreams`, or begins with `*`. `*` alone is every name, as `**` is: no image has a name of one
+ * segment.
  *
  * @returns undefined when the text is no pattern.
  */
@@ -45,7 +46,10 @@ export function imagePattern(text: string): ImagePattern {
   return patternOf(groups['name']!, groups['tag'], groups['digest'])
 }
 
-/** `docker.io/library/alpine:latest`, or with the digest when there is no tag. As a pattern it matches this image alone. */
+/**
+ * `docker.io/library/alpine:latest`, or the digest when there is no tag. As a pattern, it matches only this
+ * image.
+ */
 export function imageText({ repository: { upstream, name }, tag, digest }: ImageName): string {
   return `${upstream}/${name}${tag === undefined ? `@${digest}` : `:${tag}`}`
 }

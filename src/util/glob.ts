@@ -1,10 +1,10 @@
 const SLASH = '/'.charCodeAt(0)
 
 /**
- * Compiles a pattern of names with slashes: `*` stands for any characters up to the next slash, none included; `**` also crosses
- * slashes. Nothing else is special.
+ * Compiles a pattern of names with slashes. `*` matches any characters up to the next slash, or none; `**`
+ * also crosses slashes. Nothing else is special.
  *
- * The match takes time proportional to the text times the stars: there is no backtracking.
+ * A match takes time proportional to the text times the stars: there is no backtracking.
  */
 export function glob(pattern: string): (text: string) => boolean {
   const [head = '', ...pieces] = pattern.split(/(\*+)/)
@@ -30,7 +30,9 @@ function starMatches(star: string, text: string, start: number, end: number): bo
   return slash < 0 || slash >= end
 }
 
-/** Whether `pieces` match `text` from `start` to `end`. Follows all positions at which the pieces so far can end. */
+/**
+ * Whether `pieces` match `text` from `start` to `end`. Tracks every position where the pieces so far can end.
+ */
 function reaches(end: number, start: number, text: string, pieces: readonly string[]): boolean {
   const reached = new Uint8Array(text.length + 1)
   reached[start] = 1

@@ -13,7 +13,10 @@ export interface Connection {
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
 
-/** Asks the admin API. No answer is waited for longer than it takes. All methods throw Error when it does not answer, or refuses. */
+/**
+ * Sends requests to the admin API, without a timeout. All methods throw Error when it does not answer, or
+ * refuses.
+ */
 export interface AdminClient {
   json<T>(method: Method, path: string, content?: object): Promise<T>
   /** One JSON value a line. @throws Error when a line is an `{error}` */

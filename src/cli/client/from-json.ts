@@ -2,7 +2,7 @@ import type { ImageJson, PinJson, PurgedJson } from '../../admin/image-json.ts'
 import type { Image, Pin, Purged } from '../../ports/operations.ts'
 import { parseDigest } from '../../oci/digest.ts'
 
-/** What `admin/image-json.ts` tells, read back. */
+/** Parses what `admin/image-json.ts` writes. */
 export function imageFromJson(json: ImageJson): Image {
   const { upstream, repository: name, tag, digest, size, unshared, storedAt, lastUsed, hits, pinned } = json
   return {

@@ -2,8 +2,8 @@ import { X509Certificate } from 'node:crypto'
 import { Agent } from 'undici'
 
 /**
- * Connections to a server that is known by its certificate (PEM): by this one and no other, whatever name it is for, and whether
- * or not the system trusts who signed it.
+ * Connects only to a server that has this certificate (PEM), whatever names the certificate has and whoever
+ * signed it.
  */
 export function pinnedCertificate(pem: string): Agent {
   const { fingerprint256 } = new X509Certificate(pem)

@@ -3,7 +3,10 @@ import type { DiskUsage, Operations, VerificationStep } from '../../ports/operat
 import { adminClient, type Connection } from './admin-client.ts'
 import { imageFromJson, pinFromJson, purgedFromJson } from './from-json.ts'
 
-/** The operations of the process that has this admin listener. All throw Error when it does not answer, or refuses. */
+/**
+ * The operations of the process behind an admin listener. All throw Error when it does not answer, or
+ * refuses.
+ */
 export function remoteOperations(connection: Connection): Operations {
   const { json, lines, status } = adminClient(connection)
   return {

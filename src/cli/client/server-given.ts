@@ -1,7 +1,11 @@
 import { type Invocation, UsageError } from '../command.ts'
 import type { Connection } from './admin-client.ts'
 
-/** The server of `--server` and `--token`, or of the environment; undefined when none is given. @throws UsageError */
+/**
+ * The server that `--server` and `--token` or the environment name; undefined when none is.
+ *
+ * @throws UsageError
+ */
 export function serverGiven({ options, env }: Pick<Invocation, 'options' | 'env'>): Connection | undefined {
   const server = options['server']?.toString() ?? env['ENTREPOT_SERVER']
   const token = options['token']?.toString() ?? env['ENTREPOT_TOKEN']

@@ -25,8 +25,8 @@ export interface StoreAccess extends Operations {
 }
 
 /**
- * Runs `task` on a store: that of the server given by `--server`, else the configured one, through the process that has it
- * open or, when no process has, here.
+ * Runs `task` on the store of the server that `--server` names, or on the configured store: through the
+ * process that has it open, or here when no process has.
  *
  * @throws Error when there is no store, or the process that has it open cannot be asked.
  */
@@ -71,7 +71,8 @@ function parse(text: string, upstreams: readonly string[]): ImagePattern {
 function adminOf({ admin }: Config, holder: string): Connection {
   if (admin === false) {
     throw new Error(
-      `${holder} has the store open, and its admin listener is off (admin: false): stop the process, or turn the listener on`,
+      `${holder} has the store open, and its admin listener is off (admin: false): ` +
+        'stop the process, or turn the listener on',
     )
   }
   const host = { '0.0.0.0': '127.0.0.1', '::': '::1' }[admin.host] ?? admin.host

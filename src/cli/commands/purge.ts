@@ -25,9 +25,9 @@ export function purge(): Command {
         writeJson(stdout, purgedToJson(purged))
       } else if (!isNothing) {
         const rows = images.map((image) => [imageText(image), sizeText(image.size)])
-        const sum = `${countText(images.length, 'image')}, ${countText(objects, 'object')}, ${sizeText(bytes)}`
+        const counts = `${countText(images.length, 'image')}, ${countText(objects, 'object')}`
         stdout.write(table(rows, { columns: stdout.columns }))
-        stdout.write(`${dryRun ? 'would remove' : 'removed'}: ${sum}\n`)
+        stdout.write(`${dryRun ? 'would remove' : 'removed'}: ${counts}, ${sizeText(bytes)}\n`)
       }
       return isNothing ? EXIT.failed : EXIT.done
     }),

@@ -1,4 +1,3 @@
-/** How people read numbers. */
 const SIZES = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']
 const AGES = [
   ['d', 86_400_000],
@@ -11,7 +10,7 @@ const AGES = [
 export function sizeText(bytes: number): string {
   let value = bytes
   let unit = 0
-  // What would be rounded to 1024 is one of the next.
+  // 1023.6 would be rounded to 1024, which is 1.0 of the next unit.
   for (; value >= 1023.5 && unit < SIZES.length - 1; unit++) value /= 1024
   return `${unit > 0 && value < 9.95 ? value.toFixed(1) : Math.round(value)} ${SIZES[unit]}`
 }

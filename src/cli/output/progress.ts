@@ -4,13 +4,13 @@ import { ageText, sizeText } from './human.ts'
 
 export interface Progress {
   update(step: VerificationStep): void
-  /** Leaves the line, so that something else can be written. */
+  /** Ends the line, so that other output can follow. */
   end(): void
 }
 
 const BAR = 30
 
-/** A bar on a terminal; elsewhere a line at each tenth. `now`: milliseconds. */
+/** Draws a bar on a terminal; elsewhere writes a line at each tenth. `now`: milliseconds. */
 export function progress(output: Output, now: () => number): Progress {
   const start = now()
   let tenth = 0
@@ -23,7 +23,7 @@ export function progress(output: Output, now: () => number): Progress {
       if (output.columns !== undefined) {
         const left = part === 0 ? '' : `, ${ageText((now() - start) * (1 / part - 1))} left`
         const bar = '█'.repeat(Math.round(part * BAR)).padEnd(BAR, '·')
-        // Shorter than what it replaces, or than the terminal: the rest of the line is erased (ECMA-48, EL).
+        // Erases the rest of the line (ECMA-48, EL): the text may be shorter than the one before.
         output.write(`\r${`${bar} ${text}${isDone ? '' : left}`.slice(0, output.columns - 1)}\u001b[K`)
         isDrawn = true
       } else if (Math.floor(part * 10) > tenth) {

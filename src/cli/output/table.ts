@@ -1,15 +1,17 @@
-/** The first column is shortened until the lines fit; the others are aligned to the right, but for `left`. */
 export interface TableOptions {
-  /** Of the terminal; undefined = as wide as it comes. */
+  /** The width of the terminal; undefined = unlimited. */
   readonly columns?: number | undefined
-  /** Which columns are aligned to the left, beside the first. */
+  /** Columns aligned to the left, besides the first. */
   readonly left?: readonly number[]
 }
 
 const GAP = '  '
 const LEAST = 20
 
-/** Lines of cells, of which every row has as many as the first. */
+/**
+ * Formats rows that have equally many cells. Shortens the first column until the lines fit; aligns the others
+ * to the right, except those in `left`.
+ */
 export function table(
   rows: readonly (readonly string[])[],
   { columns, left = [] }: TableOptions = {},
@@ -29,7 +31,7 @@ export function table(
   return rows.map((row) => `${line(row)}\n`).join('')
 }
 
-/** Out of the middle: the registry and the tag tell more than what is between them. */
+/** Cuts the middle: the registry and the tag say more than what is between them. */
 function shorten(text: string, width: number): string {
   if (text.length <= width) return text
   const end = Math.floor((width - 1) / 2)

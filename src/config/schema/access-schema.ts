@@ -1,33 +1,33 @@
-/** The keys that say who may use the two listeners, and how they are reached. */
+/** The schema of `listen`, `admin` and `access`: the two listeners, and who may use them. */
 import { z } from 'zod'
 import { ADMIN_TOKEN, ADMIN_TOKEN_MUST } from '../admin-token.ts'
 import { fileName, integer, matching, network, off, oneOf, text, webAddress } from './scalars.ts'
 import { list, section } from './section.ts'
 
 const address = {
-  /** The address to listen on; `0.0.0.0` and `::` are all there are. */
+  /** The address to listen on; `0.0.0.0` and `::` mean all addresses. */
   host: matching(/^[\w.:%-]+$/, 'an address or a host name'),
-  /** 0 is any that is free. */
+  /** 0: any free port. */
   port: integer(0, 65_535),
 }
 
-/** Files in PEM. They are read again when they change. */
+/** PEM files. Changed files are read again. */
 const certificate = { cert: fileName(), key: fileName() }
 
 export const listenSchema = section({
   host: address.host.prefault('0.0.0.0'),
   port: address.port.prefault(5000),
-  /** With it the registry is served over HTTPS. */
+  /** When given, the registry is served over HTTPS. */
   tls: section({
     ...certificate,
-    /** Certificates that may sign for clients. */
+    /** Authorities that sign client certificates. */
     clientCa: fileName().optional(),
-    /** Whether clients without a certificate are let in; where `clientCa` is given, and this is not, they are not. */
+    /** Whether clients need a certificate. Default with `clientCa`: `require`. */
     clientAuth: oneOf('require', 'optional').optional(),
   }).optional(),
-  /** Connections at once; more are closed as they come. */
+  /** Connections open at once; further ones are closed. */
   maxConnections: integer(1, 1_000_000).prefault(8192),
-  /** The same for those of one address. Those of `access.trustedProxies` do not count. */
+  /** The same per client address. Addresses in `access.trustedProxies` are exempt. */
   maxConnectionsPerAddress: integer(1, 1_000_000).prefault(2048),
 })
 
@@ -38,15 +38,18 @@ export const adminSchema = z.union(
       host: address.host.prefault('127.0.0.1'),
       port: address.port.prefault(5001),
       tls: section(certificate).optional(),
-      /** Names it is reached by, besides addresses and names that cannot be registered: others are those of an attacker's page. */
+      /**
+       * Names of this listener, besides addresses and names that nobody can register. Requests for other
+       * names are refused: a page of an attacker may have sent them (DNS rebinding).
+       */
       hosts: list(matching(/^[a-z\d]([a-z\d.-]*[a-z\d])?$/i, 'a host name without a port')).prefault([]),
       access: section({
-        /** Where those may be who read. The machine itself always may. When not given: anywhere it can be reached from. */
+        /** Networks that may read; the machine itself always may. Omitted: all. */
         networks: list(network()).optional(),
       }).prefault({}),
-      /** `Authorization: Bearer` with this lets write from elsewhere than the machine itself. */
+      /** Requests from other machines need this token to write, as `Authorization: Bearer`. */
       token: matching(ADMIN_TOKEN, ADMIN_TOKEN_MUST).optional(),
-      /** A file that holds the token; white space around it does not count. Read again when it changes. */
+      /** A file that holds the token; surrounding white space is ignored. A changed file is read again. */
       tokenFile: fileName().optional(),
     }),
   ],
@@ -54,29 +57,31 @@ export const adminSchema = z.union(
 )
 
 export const accessSchema = section({
-  /** Where clients may be. When not given: anywhere. */
+  /** Networks of clients. Omitted: all. */
   networks: list(network()).optional(),
-  /** Proxies in front of this one: for whom they ask is believed them (X-Forwarded-For). */
+  /** Proxies in front of this one, whose X-Forwarded-For is believed. */
   trustedProxies: list(network()).prefault([]),
-  /** A file of users and their bcrypt hashes, as `htpasswd -B` makes it. Read again when it changes. */
+  /** A file of users and bcrypt hashes, as `htpasswd -B` writes it. A changed file is read again. */
   htpasswd: fileName().optional(),
-  /** Tokens of an OpenID Connect issuer; by Bearer, or by Basic as the password of the user `oidc`. */
+  /** Tokens of an OpenID Connect issuer, sent as Bearer, or by Basic as the password of the user `oidc`. */
   oidc: section({
-    /** What `iss` has to be. */
+    /** The required `iss`. */
     issuer: text(),
-    /** What `aud` has to be, or to have. */
+    /** The required `aud`, or one of several. */
     audience: text(),
-    /** Where the issuer has its keys: `jwks_uri` of its openid-configuration. The only host that is dialled for it. */
+    /** The `jwks_uri` of the issuer's openid-configuration. No other host is dialled for tokens. */
     jwks: webAddress(),
-    /** The claim that says whose token it is. */
+    /** The claim that is the identity. */
     claim: text().prefault('sub'),
   }).optional(),
-  /** Who may pull what: the first rule for an identity counts. When not given: everybody who is let in, everything. */
+  /** Who may pull what. The first rule for an identity decides. Omitted: everyone may pull everything. */
   rules: list(
     section({
-      /** `ci-*`, `cert:ci-*`, `oidc:*`. When not given: everybody, also those who do not say who they are. */
+      /**
+       * `ci-*`, `cert:ci-*`, `oidc:*`; `*` also matches `/`. Omitted: everyone, including anonymous clients.
+       */
       identity: text().optional(),
-      /** `ghcr.io/org/*`, `docker.io/library/**`; `*` is any part of a name up to a slash, `**` any with them. */
+      /** Patterns of `util/glob.ts`: `ghcr.io/org/*`, `docker.io/library/*`. */
       repositories: list(
         matching(
           /^(?:\*\*|[\w.:*-]+(?:\/[\w.*-]+)+)$/,

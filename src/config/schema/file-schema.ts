@@ -1,4 +1,4 @@
-/** Every key of the file, what it means, what it may be, and what it is when it is not given. Durations are milliseconds and sizes bytes. */
+/** Every key, its meaning, values and default. Durations are milliseconds, sizes bytes. */
 import { z } from 'zod'
 import { accessSchema, adminSchema, listenSchema } from './access-schema.ts'
 import {
@@ -20,48 +20,50 @@ import {
 import { PUBLIC_REGISTRIES } from './public-registries.ts'
 import { list, section } from './section.ts'
 
-/** setTimeout counts to 2^31-1 milliseconds. */
+/** setTimeout takes at most 2^31-1 milliseconds. */
 const LONGEST_TIMER = { least: '1ms', most: '24d' }
 
 const upstream = section({
-  /** Its origin, `https://ghcr.io`. When not given: https and the name it is configured under. */
+  /** The origin, `https://ghcr.io`. Omitted: https and the name of the upstream. */
   url: origin().optional(),
-  /** Other names clients use for it, in `ns` and as first part of a path. */
+  /** Other names that clients use, in `ns` and as the first segment of a path. */
   aliases: list(host()).prefault([]),
-  /** Requests with one of these in the Host header are for it. */
+  /** Host headers that select this upstream. */
   hosts: list(host()).prefault([]),
   username: text().optional(),
   password: text().optional(),
-  /** A file that holds the password; white space around it does not count. */
+  /** A file that holds the password; surrounding white space is ignored. */
   passwordFile: fileName().optional(),
   /** `ecr-login` runs docker-credential-ecr-login. */
   credentialHelper: matching(
     /^[a-z\d][\w.-]*$/i,
     'what follows docker-credential- in the name of a program',
   ).optional(),
-  /** A `config.json` of Docker's, in which its credentials stand, or the helper that has them. */
+  /** A Docker `config.json` that has the credentials, or names the helper that has them. */
   dockerConfig: fileName().optional(),
-  /** A file of PEM certificates that may sign for it, besides the system's. */
+  /** A PEM file of authorities to trust, besides the system's. */
   ca: fileName().optional(),
-  /** Its certificate, and those of its `tokenRealms`, are not verified; those of hosts it redirects to are. */
+  /** Do not verify its certificate and those of its `tokenRealms`. Hosts it redirects to are verified. */
   insecure: yesOrNo().optional(),
-  /** Origins that may be given its credentials in exchange for a token, besides its own and its registrable domain. */
+  /**
+   * Origins that may get the credentials in exchange for a token, besides those of its registrable domain.
+   */
   tokenRealms: list(origin({ anyPath: true })).optional(),
-  /** It may redirect to private addresses. When not given: if its url is one itself. */
+  /** Allow redirects to private addresses. Omitted: only when the url has one itself. */
   allowPrivate: yesOrNo().optional(),
-  /** Repositories that may be pulled from it; all when not given. `*` is any part of a name up to a slash, `**` any with them. */
+  /** Repositories that may be pulled, as patterns of `util/glob.ts`. Omitted: all. */
   allow: list(repositories()).optional(),
-  /** Repositories that may not, also where `allow` has them. */
+  /** Repositories that may not be pulled. Wins over `allow`. */
   deny: list(repositories()).optional(),
   timeouts: section({
-    /** Look-up of the name, TCP and TLS. */
+    /** Name resolution, TCP and TLS. */
     connect: time(LONGEST_TIMER).prefault('5s'),
-    /** From the question to the last header of the answer. */
+    /** From the request to the last header of the response. */
     headers: time(LONGEST_TIMER).prefault('10s'),
-    /** Between two pieces of a body. */
+    /** Between two chunks of a body. */
     idle: time(LONGEST_TIMER).prefault('30s'),
   }).prefault({}),
-  /** Blob downloads at once. Manifests and tags have their own lane. */
+  /** Blob downloads at once. Manifests and tags do not count. */
   maxTransfers: integer(1, 10_000).prefault(16),
 })
 
@@ -78,34 +80,39 @@ export const fileSchema = section({
   access: accessSchema.prefault({}),
 
   storage: section({
-    /** The folder of everything that is kept. */
+    /** The folder of the store. */
     root: fileName().prefault('./data'),
-    /** Committed content stays under this: least recently used goes first. */
+    /** The limit of committed content; the least recently used is evicted first. */
     maxSize: bytes({ least: '1B' }).prefault('50GiB'),
-    /** This much of the disk stays free. */
+    /** Disk space that stays free. */
     minFree: bytes().prefault('1GiB'),
-    /** Which reads are verified, so that what rotted on the disk is found: one in a hundred, or every one. */
+    /** Which reads are checked for disk corruption. `sample`: one in a hundred. */
     verify: oneOf('never', 'sample', 'always').prefault('sample'),
     /** How long the start waits for another process to close the store. */
     lockTimeout: time().prefault('30s'),
-    /** When all that is stored is verified (node-cron syntax). When not given: never. */
+    /** When the whole store is verified (node-cron syntax). Omitted: never. */
     scrub: cron().optional(),
   }).prefault({}),
 
   cache: section({
-    /** What nobody asked for in this long is evicted. */
+    /** Content unused for this long is evicted. */
     ttl: time({ least: '1s' }).prefault('7d'),
-    /** From what that is counted: from the last time somebody asked, or from when it was fetched, whoever asks. */
+    /** Whether `ttl` counts from the last use or from the fetch. */
     ttlFrom: oneOf('use', 'fetch').prefault('use'),
-    /** When the TTL scheduler looks (node-cron syntax). */
+    /** When the TTL scheduler runs (node-cron syntax). */
     sweep: cron().prefault('*/5 * * * *'),
-    /** How long past its freshness a tag may be served while upstream is out of order. */
+    /** How long past its freshness a tag is served while its upstream is unavailable. */
     staleIfError: time().prefault('7d'),
-    /** How long "upstream says it does not exist" is remembered. */
+    /** How long "does not exist upstream" is remembered. */
     negative: time().prefault('10s'),
-    /** How long tag lists and referrers are served without asking upstream; empty referrers as long as `negative` says. */
+    /**
+     * How long tag lists and referrers are served without asking upstream; for an empty list of referrers
+     * `negative` holds.
+     */
     lists: time().prefault('60s'),
-    /** The first that matches decides how long a tag is served without asking upstream; one that none matches never is. */
+    /**
+     * How long a tag is served without asking upstream. The first match decides; without a match, always ask.
+     */
     tags: list(section({ match: pattern(), fresh: time() })).prefault([
       { match: '^v?\\d+\\.\\d+(\\.\\d+)?([-+].*)?$', fresh: '1h' },
       { match: '.*', fresh: '60s' },
@@ -115,36 +122,38 @@ export const fileSchema = section({
   }).prefault({}),
 
   transfers: section({
-    /** Connections that the download of one blob may use. */
+    /** Connections per blob. */
     connections: integer(1, 64).prefault(4),
-    /** Smaller blobs are fetched over one connection. */
+    /** Smaller blobs use one connection. */
     segmentAbove: bytes({ least: '1B' }).prefault('32MiB'),
-    /** A download that nobody waits for any more is finished when this share of it is there, from 0 to 1, */
+    /** A download that no client waits for any more is finished when this share of it (0 to 1) is done, */
     finishFrom: part().prefault('25%'),
     /** or when less than this is missing. */
     finishBelow: bytes().prefault('64MiB'),
-    /** Bytes of unfinished downloads that are kept to continue from, in all. */
+    /** Bytes of unfinished downloads kept for resumption, in all. */
     keepPartial: bytes().prefault('5GiB'),
     /** How long they are kept. */
     keepPartialFor: time().prefault('1d'),
-    /** How long a download may wait for its turn at an upstream that has `maxTransfers` running, */
+    /** How long a download waits for its turn at an upstream that has `maxTransfers` running. */
     queueTimeout: time(LONGEST_TIMER).prefault('10s'),
-    /** and how many may. */
+    /** How many may wait. */
     queueLength: integer(0, 1_000_000).prefault(256),
   }).prefault({}),
 
   log: section({
     level: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent').prefault('info'),
-    /** One line a request. */
+    /** Log each request. */
     access: yesOrNo().prefault(true),
   }).prefault({}),
 
-  /** For requests that name none; a name or an alias. When not given: docker.io, or the only one there is. */
+  /**
+   * The upstream of requests that name none: a name or an alias. Omitted: docker.io, or the only upstream.
+   */
   defaultUpstream: text().optional(),
 
   /**
-   * The only hosts ever dialled, besides the token realms and redirects they name. By the name clients use; what is given here
-   * replaces the built-in table.
+   * By the name that clients use. No other host is ever dialled, except the token realms and redirects of
+   * these. Given here, they replace the built-in ones.
    */
   upstreams: z
     .record(z.string(), upstream, { error: 'must be a mapping of upstreams by name' })

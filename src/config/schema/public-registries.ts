@@ -3,7 +3,7 @@ interface PublicRegistry {
   readonly tokenRealms?: string[]
 }
 
-/** The upstreams of a configuration that names none, as they would stand in the file. */
+/** The upstreams of a configuration that names none, as the file would have them. */
 export const PUBLIC_REGISTRIES: Readonly<Record<string, PublicRegistry>> = {
   'docker.io': { url: 'https://registry-1.docker.io', tokenRealms: ['https://auth.docker.io'] },
   'ghcr.io': { url: 'https://ghcr.io' },

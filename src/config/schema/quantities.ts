@@ -1,8 +1,8 @@
-/** How numbers that have a unit are written. */
+/** Parses and formats numbers that have a unit. */
 export interface Quantity {
-  /** @returns undefined when it is not written as one, or is too large to be exact. */
+  /** @returns undefined when the text is not a quantity, or too large to be exact. */
   parse(text: string): number | undefined
-  /** In the largest unit that tells it exactly, so that `parse` gives the same number back. */
+  /** Uses the largest unit that is exact, so that `parse` returns the same number. */
   format(value: number): string
 }
 
@@ -23,7 +23,7 @@ export const size = quantity({
   '': 1,
 })
 
-/** A part of a whole, from 0 to 1: `25%` or `0.25`. */
+/** A share, from 0 to 1: `25%` or `0.25`. */
 export const share: Quantity = {
   parse(text) {
     const match = /^(\d+(?:\.\d+)?(?:e-\d+)?)(%?)$/.exec(text)

@@ -1,4 +1,7 @@
-/** The kinds of values there are in the file. Each reads what is written and writes it back; the message is what it must be. */
+/**
+ * The kinds of values in the file. Each parses the written value and formats it back; its message says what
+ * it must be.
+ */
 import { validate as isCronExpression } from 'node-cron'
 import { z } from 'zod'
 import { IMAGE_PATTERN_MUST, parseImagePattern } from '../../oci/image-pattern.ts'
@@ -10,12 +13,12 @@ type Scalar = string | number | boolean
 interface ScalarKind<T> {
   /** What an issue says: `must be …`. */
   readonly must: string
-  /** @returns undefined when `written` is none */
+  /** @returns undefined when `written` is not of this kind */
   parse(written: Scalar): T | undefined
   format?(value: T): Scalar
 }
 
-/** Numbers and booleans may come as strings: `${ENV}` makes nothing else. */
+/** Numbers and booleans may be strings: `${ENV}` yields nothing else. */
 function scalar<T>({ must, parse, format = (value) => value as Scalar }: ScalarKind<T>) {
   return z.codec(z.union([z.string(), z.number(), z.boolean()], { error: must }), z.custom<T>(), {
     decode(written, context) {
@@ -94,7 +97,7 @@ export function cron() {
   })
 }
 
-/** A host as it stands in a URL or a Host header, `example.internal:5443`; in lower case. */
+/** A host as in a URL or a Host header, `example.internal:5443`, in lower case. */
 export function host() {
   return scalar({ must: HOST_MUST, parse: parseHost })
 }
@@ -124,7 +127,7 @@ export function origin({ anyPath = false } = {}) {
   })
 }
 
-/** As it is written: what it means depends on the upstreams there are. */
+/** An image pattern, as written: its meaning depends on the configured upstreams. */
 export function images() {
   return scalar({
     must: IMAGE_PATTERN_MUST,
@@ -140,7 +143,7 @@ export function network() {
   })
 }
 
-/** An https URL; http too where it stays on the machine. */
+/** An https URL; http is allowed on the loopback. */
 export function webAddress() {
   return scalar({
     must: 'must be an https URL without credentials, such as https://issuer.example/keys',

@@ -2,7 +2,9 @@ import type { z } from 'zod'
 import type { ConfigIssue, Issues, KeyPath } from '../issues.ts'
 import { unknownKey } from './section.ts'
 
-/** Every issue that `fileSchema` found. A key that is missing because it is misspelt is no issue of its own. */
+/**
+ * Every issue that `fileSchema` found. A key that is missing because it is misspelt is no issue of its own.
+ */
 export function schemaIssues({ issues: found }: z.ZodError, issues: Issues): readonly ConfigIssue[] {
   const misspelt = new Set(found.filter(isUnknownKey).map(({ path }) => JSON.stringify(path)))
   return found
