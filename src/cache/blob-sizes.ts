@@ -6,19 +6,24 @@ import { contentKey } from './keys.ts'
 import { referencesIn } from '../oci/manifest.ts'
 
 /**
- * Remembers how long blobs are from the manifests that refer to them, for upstreams that do not say (chunked answers) or say it
- * wrong. By repository, so that a manifest which lies spoils nothing but its own repository.
+ * The sizes of blobs, as the manifests of a repository state them. They are for upstreams that do not send
+ * the size (chunked answers), or send a wrong one. A manifest with wrong sizes affects its own repository
+ * only.
  */
 export interface BlobSizes {
   learn(repository: RepositoryName, manifest: Manifest): void
   of(repository: RepositoryName, digest: Digest): number | undefined
 }
 
+/** Entries of less than 1 KiB each. */
 const REMEMBERED = 50_000
 
 export function blobSizes(): BlobSizes {
   const sizes = new LRUCache<string, number>({ max: REMEMBERED })
-  /** Few enough that what they taught is still remembered. */
+  /**
+   * Manifests whose sizes are remembered. There are few, so that their sizes are rarely forgotten before
+   * them.
+   */
   const learnt = new LRUCache<string, true>({ max: REMEMBERED / 50 })
 
   return {

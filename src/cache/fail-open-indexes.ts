@@ -2,8 +2,8 @@ import { isRegistryError } from '../oci/errors.ts'
 import type { LinkIndex, ReferenceIndex, TagIndex } from '../ports/metadata.ts'
 
 /**
- * Indexes that answer "not known", and drop what they are given, while the store fails: a pull then costs requests upstream
- * instead of failing. The store itself has counted the failure.
+ * Indexes that answer "not known", and drop what they are given, while the store fails: a pull then costs
+ * requests upstream instead of failing. The store itself has counted the failure.
  */
 export function failOpenIndexes(
   links: LinkIndex,

@@ -3,10 +3,11 @@ import { isRegistryError, RegistryError } from '../oci/errors.ts'
 import { type BlobReader, isInMemory, type OpenedBlob } from '../ports/blob-store.ts'
 
 /**
- * Reads from `reader` until the store fails, then continues at the same byte from the blob that `reopen` opens. It switches
- * once at most.
+ * Reads from `reader` until the store fails, then continues at the same byte from the blob that `reopen`
+ * opens. It switches once at most.
  *
- * `until`: `first byte` = does not switch once bytes were read, as they may have been wrong; `end` = switches at any byte.
+ * `until`: `first byte` = does not switch once bytes were read, as they may have been wrong; `end` = switches
+ * at any byte.
  */
 export function failoverReader(
   reader: BlobReader,

@@ -2,33 +2,39 @@ import type { TagEntry } from '../ports/metadata.ts'
 
 export interface FreshnessRule {
   readonly match: RegExp
-  /** Milliseconds a tag is served without asking upstream. */
+  /** Milliseconds that a tag is served without asking upstream. */
   readonly fresh: number
 }
 
 export interface FreshnessPolicy {
-  /** The first that matches decides; a tag that none matches is always revalidated. */
+  /** The first rule that matches decides. A tag that no rule matches is always revalidated. */
   readonly rules: readonly FreshnessRule[]
-  /** Milliseconds past its freshness that a tag may be served while upstream is out of order. */
+  /** Milliseconds past its freshness that a tag may be served while upstream is unavailable. */
   readonly staleIfError: number
 }
 
-/** While upstream will soon answer no more, tags stay fresh so many times as long, and its answers are left for what is not cached. */
+/**
+ * Tags stay fresh this many times as long while the rate limit is nearly used up: it is left for content that
+ * is not cached.
+ */
 const STRETCH = 10
 
 export interface Freshness {
-  /** `fresh`: answer from here. `stale`: ask upstream; if it is out of order, answer from here. `expired`: ask, or fail. */
+  /**
+   * `fresh`: serve it. `stale`: ask upstream, and serve it if upstream is unavailable. `expired`: ask
+   * upstream, or fail.
+   */
   readonly state: 'fresh' | 'stale' | 'expired'
   /** Seconds of freshness left; negative when past. */
   readonly ttl: number
 }
 
 /**
- * Whether a cached tag may be served at `now` (epoch milliseconds). `isNearlyExhausted`: the upstream's
- * rate limit is nearly used up.
+ * Whether a cached tag may be served at `now` (epoch milliseconds). `isNearlyExhausted`: the upstream's rate
+ * limit is nearly used up.
  *
- * An entry checked in the future was written under another clock: how old it is cannot be known, so it has to be revalidated,
- * and is worth serving only in an outage.
+ * An entry with a `checkedAt` in the future was written under another clock. Its age is unknown, so it is
+ * revalidated, and served only in an outage.
  */
 export function freshnessOf(
   tag: string,

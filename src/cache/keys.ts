@@ -1,7 +1,7 @@
 import type { Digest } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 
-/** A key for what one repository of one upstream says about `subject`. Names have no space, so that no two triples share one. */
+/** The key of `subject` in one repository of one upstream. It is unique, because names have no space. */
 export function contentKey({ upstream, name }: RepositoryName, subject: string): string {
   return `${upstream} ${name} ${subject}`
 }

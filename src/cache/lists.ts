@@ -5,8 +5,8 @@ import { singleFlight } from '../util/single-flight.ts'
 import { isStaleFallback, staleFallbackSignal } from './stale-fallback.ts'
 
 /**
- * Upstream answers that may change at any time: tag lists and referrers. One request upstream serves all who ask meanwhile,
- * and its answer is kept in memory for a short while.
+ * Upstream answers that may change at any time: tag lists and referrers. One request upstream serves all who
+ * ask meanwhile, and its answer is kept in memory for a short while.
  */
 export interface ShortTermCache<T> {
   get(key: string, ask: () => Promise<T | undefined>, options?: ReadOptions): Promise<T | undefined>

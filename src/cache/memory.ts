@@ -19,7 +19,7 @@ import { ReadThrough } from './read-through.ts'
 export interface MemoryCacheOptions {
   /** Bytes of content, links and recorded references in memory; a quarter as many are spent on tags. */
   readonly maxBytes?: number
-  /** Milliseconds that memory is believed without asking the store. */
+  /** Milliseconds that an entry is used without asking the store again. */
   readonly maxAge?: number
   /** Monotonic milliseconds. */
   readonly now?: () => number
@@ -35,15 +35,18 @@ interface CachedParts {
 interface UncachedStore extends CachedParts {
   readonly tags: TagIndex & TagUses
   readonly inventory: Pick<ContentInventory, 'use'>
-  /** Removes content that turned out to be damaged. */
+  /** Removes damaged content. */
   discard(digest: Digest): Promise<void>
   readonly catalogue?: Pick<ImageCatalogue, 'purge'>
 }
 
-/** A store of the same shape, part of it in memory. */
+/** The same store, with parts of it in memory. */
 export type MemoryCached<S extends UncachedStore> = Omit<S, keyof CachedParts> & CachedParts
 
-/** The known facts about one digest. Replaced, never changed: the size of an entry is counted when it is set. */
+/**
+ * The known facts about one digest. They are replaced, never changed: the size of an entry is counted when it
+ * is set.
+ */
 interface Facts {
   readonly content?: Content
   /** The repositories linked to it, by `repositoryKey`. */
@@ -53,32 +56,33 @@ interface Facts {
 
 const NOTHING: Facts = { repositories: new Set(), hasReferences: false }
 
-/** Bytes. Manifests and configs are about this long at most; a layer is better read from the disk. */
+/** Bytes. Most manifests and configs are shorter. A layer is better read from the disk. */
 const LARGEST_CONTENT = 64 * 1024
-/** Repositories remembered per digest. A layer that more of them share starts over. */
+/** Repositories remembered for one digest. After that many, the set starts over. */
 const MOST_REPOSITORIES = 500
 const MAX_BYTES = 32 * 1024 * 1024
 const MAX_AGE = 5 * 60_000
 
 /**
- * All of the store that is kept in memory, in front of the store:
+ * A store with a part of it in memory. This file knows all of that part:
  *
  * - content of at most 64 KiB. It is hashed when it is read; damaged content is discarded, and a miss.
- * - links: which repository may read which digest. Only "yes" is kept, as a link may be added at any moment.
- * - that the references of a manifest are recorded.
+ * - links, which say that a repository may read a digest. "No" is not kept, as a link may be added at any
+ *   time.
+ * - whether the references of a manifest are recorded.
  * - tags.
  *
- * A warm answer needs these four, and comes from memory in the same tick: opening, reading and closing a file takes several
- * times as long as all the rest of answering a manifest.
+ * A warm answer needs these four, and comes from memory in the same tick. Opening, reading and closing a file
+ * takes several times as long as the rest of answering a manifest.
  *
- * **Bounds**: `maxBytes`, the least recently used goes first, and `maxAge` each.
+ * **Bounds**: `maxBytes` together, the least recently used goes first; `maxAge` each.
  *
- * **Invalidation**: every change passes through here on its way to the store. Deleting a digest (eviction does) and
- * committing it anew forget all facts about it. Moving or removing a tag forgets it; removing unused tags forgets all tags;
- * a purge forgets everything. A read that such a change overtakes is answered, and not kept. Damaged content that the scrub
- * discards may still be served: the copy in memory is intact.
+ * **Invalidation**: every change passes through here on its way to the store. Deleting a digest (eviction
+ * does) and committing it anew forget all facts about it. Moving or removing a tag forgets it; removing
+ * unused tags forgets all tags; a purge forgets everything. A read that such a change overtakes is answered,
+ * and not kept. Damaged content that the scrub discards may still be served: the copy in memory is intact.
  *
- * Copies of upstream's words are kept elsewhere: `lists.ts`, `negative.ts`, `blob-sizes.ts`.
+ * Other files keep answers of upstream in memory: `lists.ts`, `negative.ts`, `blob-sizes.ts`.
  */
 export function memoryCache<S extends UncachedStore>(
   store: S,

@@ -1,6 +1,8 @@
 import { LRUCache } from 'lru-cache'
 
-/** Remembers for a short while that upstream said "does not exist". A denial or an outage is no such answer. */
+/**
+ * Remembers for a short while that upstream said "does not exist". A denial or an outage is no such answer.
+ */
 export interface NegativeCache {
   has(key: string): boolean
   add(key: string): void

@@ -23,8 +23,8 @@ export interface ProxyBlobStoreOptions {
 }
 
 /**
- * A repository's blobs: from the local store where the repository may read them (`read-permission.ts`), else from upstream
- * into the store.
+ * A repository's blobs: from the local store where the repository may read them (`read-permission.ts`), else
+ * from upstream into the store.
  */
 export function proxyBlobStore(
   options: ProxyBlobStoreOptions,
@@ -65,7 +65,10 @@ export function proxyBlobStore(
       })
     }
 
-    /** Asks upstream for no more than the right to read, where it has sent the bytes before and they are stored. */
+    /**
+     * Asks upstream for no more than the right to read, where it has sent the bytes before and they are
+     * stored.
+     */
     async function openElsewhere(digest: Digest, options?: ReadOptions): Promise<OpenedBlob | undefined> {
       if ((await permission.isProvable(digest)) && (await isStored(digest))) {
         if ((await permission.prove(digest, options)) === undefined) return undefined

@@ -32,7 +32,10 @@ export interface ManifestCache extends ManifestProvider {
   put(manifest: Manifest): Promise<Manifest>
 }
 
-/** Digests are immutable: a stored manifest is never revalidated, only its repository has to prove once that it contains it. */
+/**
+ * Digests are immutable: a stored manifest is never revalidated, only its repository has to prove once that
+ * it contains it.
+ */
 export function proxyManifestStore(
   options: ProxyManifestStoreOptions,
 ): (repository: RepositoryName, upstream: UpstreamRepository, permission: ReadPermission) => ManifestCache {
@@ -151,7 +154,8 @@ function isManifest({ mediaType }: Descriptor): boolean {
 }
 
 /**
- * Signed schema 1 manifests are named by the digest of their payload, not of their bytes. They are passed on, and not stored.
+ * Signed schema 1 manifests are named by the digest of their payload, not of their bytes. They are passed on,
+ * and not stored.
  */
 function isAddressable({ descriptor, body }: Manifest): boolean {
   return digestOf(body, descriptor.digest) === descriptor.digest

@@ -9,8 +9,9 @@ import { type ListFreshness, type ShortTermCache, shortTermCache } from './lists
 const KEPT = 16 * 1024 * 1024
 
 /**
- * Referrer lists in memory. An empty one is as short-lived as any other "does not exist", so that a signature is seen soon after
- * it was made, and in an outage it is no answer: "not signed" must not be said by who could not find out.
+ * Referrer lists in memory. An empty one is as short-lived as any other "does not exist", so that a signature
+ * is seen soon after it was made, and in an outage it is no answer: "not signed" must not be said by who
+ * could not find out.
  */
 export function referrerLists({
   lists,

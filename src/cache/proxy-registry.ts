@@ -8,6 +8,7 @@ import type { Upstream } from '../ports/upstream.ts'
 import { blobSizes } from './blob-sizes.ts'
 import { failOpenIndexes } from './fail-open-indexes.ts'
 import type { FreshnessPolicy } from './freshness.ts'
+import { repositoryKey } from './keys.ts'
 import { negativeCache } from './negative.ts'
 import { proxyBlobStore } from './proxy-blob-store.ts'
 import { proxyManifestStore } from './proxy-manifest-store.ts'
@@ -21,9 +22,9 @@ import type { DownloadManager } from '../download/manager.ts'
 
 export interface ProxyRegistryOptions {
   readonly route: Router
-  /** By name; every name that `route` answers with is there. */
+  /** By name. It has every upstream that `route` returns. */
   readonly upstreams: ReadonlyMap<string, Upstream>
-  /** What may be pulled from the upstream of this name. */
+  /** Which repositories clients may pull from the upstream of this name. */
   readonly rules?: (upstream: string) => RepositoryRules
   readonly store: {
     readonly blobs: BlobStore
@@ -42,7 +43,7 @@ export interface ProxyRegistryOptions {
   readonly now: () => number
 }
 
-/** The cache as a registry: what every repository of every upstream looks like from here. */
+/** The cache as a registry: every repository of every upstream, through the cache. */
 export function proxyRegistry(options: ProxyRegistryOptions): Registry {
   const { route, upstreams, store, downloads, freshness, now } = options
   const absent = negativeCache(options.negative)
@@ -66,14 +67,14 @@ export function proxyRegistry(options: ProxyRegistryOptions): Registry {
   const refusals = new Map(
     [...upstreams.keys()].map((name) => [name, repositoryRules(options.rules?.(name) ?? {})]),
   )
-  // They hold nothing but their name: kept because most requests are for few of them.
+  // Repositories have no state but their name. They are kept because most requests are for few of them.
   const repositories = new LRUCache<string, Repository>({ max: 10_000 })
 
   return {
     find(address) {
       const name = route(address)
       if (name === undefined) return undefined
-      const key = `${name.upstream} ${name.name}`
+      const key = repositoryKey(name)
       const known = repositories.get(key)
       if (known !== undefined) return known
       const rule = refusals.get(name.upstream)!(name.name)

@@ -24,9 +24,9 @@ export interface ProxyTagServiceOptions {
 }
 
 /**
- * A repository's tags: from the index while fresh. Past that, one HEAD upstream tells whether the tag moved, however many
- * clients ask. While upstream is unavailable the last known digest is served, for a limited time. It is not served once
- * upstream has said that the tag is gone, or that we may not read it.
+ * A repository's tags: from the index while fresh. Past that, one HEAD upstream tells whether the tag moved,
+ * however many clients ask. While upstream is unavailable the last known digest is served, for a limited
+ * time. It is not served once upstream has said that the tag is gone, or that we may not read it.
  */
 export function proxyTagService(
   options: ProxyTagServiceOptions,
@@ -87,7 +87,7 @@ export function proxyTagService(
       }
       const { digest, manifest } = resolved
       if (manifest !== undefined) await manifests.put(manifest)
-      // The manifest is stored before the tag moves: an outage between the two requests must not leave the tag pointing at nothing.
+      // The manifest comes first: an outage between the two requests must not leave the tag pointing at nothing.
       else if (digest !== entry?.digest && (await manifests.get(digest)) === undefined) return undefined
       await index.set(repository, tag, { digest, checkedAt: now() })
       return digest

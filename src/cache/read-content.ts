@@ -2,7 +2,11 @@ import type { Content } from '../oci/descriptor.ts'
 import { digestOf } from '../oci/digest.ts'
 import type { BlobReader } from '../ports/blob-store.ts'
 
-/** Reads a small blob into memory, and disposes the reader. @returns undefined when the bytes do not match the digest */
+/**
+ * Reads a small blob into memory, and disposes the reader.
+ *
+ * @returns undefined when the bytes do not match the digest
+ */
 export async function readContent(reader: BlobReader): Promise<Content | undefined> {
   await using _ = reader
   const { descriptor } = reader

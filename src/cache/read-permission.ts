@@ -12,10 +12,14 @@ import type { NegativeCache } from './negative.ts'
 export interface ReadPermission {
   /** Whether the repository has proved that it contains this digest. */
   isGranted(digest: Digest): boolean | Promise<boolean>
-  /** Whether upstream is believed when it says that the repository contains this blob: it has sent the bytes before. */
+  /**
+   * Whether upstream is believed when it says that the repository contains this blob: it has sent the bytes
+   * before.
+   */
   isProvable(digest: Digest): Promise<boolean>
   /**
-   * Asks upstream, by HEAD, whether the repository contains this blob, and grants the right where upstream is believed.
+   * Asks upstream, by HEAD, whether the repository contains this blob, and grants the right where upstream is
+   * believed.
    *
    * @returns undefined when upstream does not know the blob there
    */
@@ -30,11 +34,12 @@ export interface ReadPermissionOptions {
 }
 
 /**
- * Why a blob is refused to a repository. Bytes are shared by digest, the right to read them is not: a repository has to prove
- * once, upstream, that it contains the content that another one brought in.
+ * Why a blob is refused to a repository. Bytes are shared by digest, the right to read them is not: a
+ * repository has to prove once, upstream, that it contains the content that another one brought in.
  *
- * An upstream that has sent the bytes once is believed when it says so of another of its repositories. One that never has must
- * send them: otherwise whoever controls it, and knows a digest, could read private content of others.
+ * An upstream that has sent the bytes once is believed when it says so of another of its repositories. One
+ * that never has must send them: otherwise whoever controls it, and knows a digest, could read private
+ * content of others.
  */
 export function readPermissions({
   links,

@@ -18,8 +18,8 @@ interface Reads {
 }
 
 /**
- * A bounded map in front of something that is slower and may change. Whoever changes it calls `forget` afterwards: a read that
- * began before is then not kept, as it may have seen the old state.
+ * A bounded map in front of something that is slower and may change. Whoever changes it calls `forget`
+ * afterwards: a read that began before is then not kept, as it may have seen the old state.
  */
 export class ReadThrough<Key extends string, Value extends object> {
   readonly #entries: LRUCache<Key, Value>

@@ -3,9 +3,9 @@ import type { Address } from '../ports/repository.ts'
 
 export interface Destination {
   readonly name: string
-  /** Other names clients use for it, in `ns` or as first path segment. */
+  /** Other names that clients use for it, in `ns` or as first path segment. */
   readonly aliases: readonly string[]
-  /** Host headers that are for it. */
+  /** Host headers that select it. */
   readonly hosts: readonly string[]
 }
 
@@ -15,10 +15,10 @@ const DOCKER_HUB = 'docker.io'
 const DOCKER_HUB_ALIASES = ['index.docker.io', 'registry-1.docker.io']
 
 /**
- * Which upstream a request is for: `ns`, else the Host header, else the first path segment, else the default. A closed world:
- * nothing of the address is ever looked up or dialled, it only selects among `destinations`.
+ * Selects the upstream of a request by `ns`, else the Host header, else the first path segment, else the
+ * default. The address selects among `destinations` only: no part of it is ever resolved or dialled.
  *
- * @returns a function that answers undefined for an `ns` that is not configured.
+ * @returns a function that returns undefined for an `ns` that is not configured
  */
 export function router(destinations: readonly Destination[], defaultUpstream: string): Router {
   const byName = new Map<string, string>()
@@ -44,7 +44,7 @@ export function router(destinations: readonly Destination[], defaultUpstream: st
   }
 }
 
-/** Docker Hub's official images live under `library/`, which its users do not write. */
+/** Docker Hub's official images are in `library/`, which its users do not write. */
 function inUpstream(upstream: string, name: string): RepositoryName {
   return { upstream, name: upstream === DOCKER_HUB && !name.includes('/') ? `library/${name}` : name }
 }

@@ -6,7 +6,7 @@ import type { UpstreamRepository } from '../ports/upstream.ts'
 import { contentKey } from './keys.ts'
 import { type ListFreshness, type ShortTermCache, shortTermCache } from './lists.ts'
 
-/** A repository's tags; undefined for one that is not known. */
+/** A repository's tags. */
 interface KnownTags {
   /** undefined = too long to be kept. */
   readonly whole: TagList | undefined

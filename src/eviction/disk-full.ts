@@ -7,9 +7,9 @@ const ROOM_FOR_ONE_WRITE = 64 * 1024 * 1024
 const FULL = new Set(['ENOSPC', 'EDQUOT'])
 
 /**
- * What happens at ENOSPC: runs `step`; if the disk is full, evicts content and runs `step` again, once. When nothing
- * can be evicted, or the disk is still full, the error is thrown, and the download passes through without being
- * stored (`download/pass-through.ts`).
+ * What happens at ENOSPC: runs `step`; if the disk is full, evicts content and runs `step` again, once. When
+ * nothing can be evicted, or the disk is still full, the error is thrown, and the download passes through
+ * without being stored (`download/pass-through.ts`).
  */
 export async function retryWhenDiskFull<T>(
   step: () => Promise<T>,

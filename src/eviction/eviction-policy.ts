@@ -53,9 +53,9 @@ export function couldFit(
 }
 
 /**
- * The content of the highest priority is evicted first. Evicting it gains `size` bytes. It costs another download
- * of `size` bytes and one request, the later the longer the content has not been used. So the priority is the age
- * over the cost of each byte gained:
+ * The content of the highest priority is evicted first. Evicting it gains `size` bytes. It costs another
+ * download of `size` bytes and one request, the later the longer the content has not been used. So the
+ * priority is the age over the cost of each byte gained:
  *
  *     priority = age / (1 + request / size)     request = 64 KiB, 640 KiB while its upstream limits us
  *

@@ -11,8 +11,8 @@ export interface Evictor {
   /** Evicts content that has expired, and content that exceeds the limits. */
   sweep(): Promise<void>
   /**
-   * Reserves room, and evicts for it. It waits up to `roomTimeout` for room that others have reserved. It evicts
-   * nothing for content that would not fit all the same.
+   * Reserves room, and evicts for it. It waits up to `roomTimeout` for room that others have reserved. It
+   * evicts nothing for content that would not fit all the same.
    *
    * @returns undefined when there is no room
    */
@@ -69,7 +69,8 @@ export function evictor(options: EvictorOptions): Evictor {
   }
 
   /**
-   * Calls `take` as soon as there is room for `size` bytes more than the `held` bytes that the caller has reserved.
+   * Calls `take` as soon as there is room for `size` bytes more than the `held` bytes that the caller has
+   * reserved.
    *
    * @returns whether it called `take`
    */

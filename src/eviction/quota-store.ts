@@ -9,9 +9,9 @@ import type { Reservation } from './reservations.ts'
 const STEP = 4 * 1024 * 1024
 
 /**
- * A store that keeps its limits: room for content is reserved, and evicted for, before the content is written. When
- * there is none, the ingest fails like on a full disk, with RegistryError STORAGE, reason EDQUOT. When the disk is
- * full all the same, see `disk-full.ts`.
+ * A store that keeps its limits: room for content is reserved, and evicted for, before the content is
+ * written. When there is none, the ingest fails like on a full disk, with RegistryError STORAGE, reason
+ * EDQUOT. When the disk is full all the same, see `disk-full.ts`.
  */
 export function quotaStore<Opened extends OpenedBlob>(
   store: BlobStore<Opened>,

@@ -1,8 +1,8 @@
 import type { Reserved } from './eviction-policy.ts'
 
 /**
- * Room reserved for content on its way in. Disposing the reservation returns its room: bytes that were committed
- * count as usage of the store from then on.
+ * Room reserved for content on its way in. Disposing the reservation returns its room: bytes that were
+ * committed count as usage of the store from then on.
  */
 export interface Reservation extends Disposable {
   readonly size: number
@@ -17,7 +17,10 @@ export class Reservations {
   readonly #all = new Set<Reservation>()
   #released = Promise.withResolvers<void>()
 
-  /** Resolves when the next reservation is disposed: its room is free, or is taken by content that can be evicted. */
+  /**
+   * Resolves when the next reservation is disposed: its room is free, or is taken by content that can be
+   * evicted.
+   */
   get released(): Promise<void> {
     return this.#released.promise
   }

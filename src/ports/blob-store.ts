@@ -1,6 +1,7 @@
 /**
- * The seams. A disk, an upstream and the proxy between them offer the same small read interfaces, so that a cache is a
- * store that wraps a store. Everywhere `undefined` means "it does not exist there", and a throw means "could not find out".
+ * The seams. A disk, an upstream and the proxy between them offer the same small read interfaces, so that a
+ * cache is a store that wraps a store. Everywhere `undefined` means "it does not exist there", and a throw
+ * means "could not find out".
  */
 import type { Content, Descriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
@@ -12,14 +13,17 @@ import type { ReadOptions } from './read-options.ts'
 export interface BlobReader extends AsyncDisposable {
   readonly descriptor: Descriptor
   /**
-   * Fills `buffer` with the available bytes from `position` on. It waits until at least one byte is available. 0 = end.
+   * Fills `buffer` with the available bytes from `position` on. It waits until at least one byte is
+   * available. 0 = end.
    *
    * @throws when the bytes can no longer come, and when the reader is disposed meanwhile.
    */
   read(buffer: Buffer, position: number): Promise<number>
 }
 
-/** A small blob comes whole, verified and in memory; there is nothing to dispose. Any other comes as a reader. */
+/**
+ * A small blob comes whole, verified and in memory; there is nothing to dispose. Any other comes as a reader.
+ */
 export type OpenedBlob = Content | BlobReader
 
 /** `Opened`: what blobs come as; a store without a memory tier has only readers. */
@@ -44,31 +48,37 @@ export interface ExpectedContent {
 /**
  * One object's bytes on their way in. They are invisible through the store until `commit`.
  *
- * Disposing the ingest without `commit` or `keep` discards the bytes. Disposing it after `commit` closes its file; the
- * committed bytes stay readable through it till then.
+ * Disposing the ingest without `commit` or `keep` discards the bytes. Disposing it after `commit` closes its
+ * file; the committed bytes stay readable through it till then.
  */
 export interface BlobIngest extends AsyncDisposable {
   /** The bytes so far, including those of an interrupted ingest of the same digest. Unverified. */
   readonly filled: IntervalSet
   /**
-   * Bytes that are filled already are not overwritten. `size` is the size of the whole content, when it became known after
-   * the ingest began.
+   * Bytes that are filled already are not overwritten. `size` is the size of the whole content, when it
+   * became known after the ingest began.
    *
    * @returns how many of the bytes were new
    */
   write(chunk: Uint8Array, position: number, size?: number): Promise<number>
   /** Reads filled bytes, 0 at `size`. Reading bytes that are not filled is a mistake of the caller. */
   read(buffer: Buffer, position: number): Promise<number>
-  /** Hashes the rest. @throws RegistryError UPSTREAM_INVALID when size or digest are not the expected ones. */
+  /**
+   * Hashes the rest.
+   *
+   * @throws RegistryError UPSTREAM_INVALID when size or digest are not the expected ones.
+   */
   verify(size: number): Promise<void>
   /**
-   * Makes the verified bytes durable and visible in one step: all or none of them, whenever the machine stops.
+   * Makes the verified bytes durable and visible in one step: all or none of them, whenever the machine
+   * stops.
    *
    * @returns the stored descriptor. Bytes that were stored before under a media type keep it.
    */
   commit(): Promise<Descriptor>
   /**
-   * Leaves the bytes for a later ingest of this digest, in another process too. Does nothing when the digest is stored.
+   * Leaves the bytes for a later ingest of this digest, in another process too. Does nothing when the digest
+   * is stored.
    */
   keep(): Promise<void>
 }

@@ -1,13 +1,14 @@
 /**
- * What the store remembers about its bytes. Answers may come later, because an implementation may be on another machine.
- * Instants are epoch milliseconds.
+ * What the store remembers about its bytes. Answers may come later, because an implementation may be on
+ * another machine. Instants are epoch milliseconds.
  */
 import type { Digest } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { Maybe } from '../util/maybe.ts'
 
 /**
- * The right to read: a repository is linked to the content that it was seen to contain upstream. Links go with the content.
+ * The right to read: a repository is linked to the content that it was seen to contain upstream. Links go
+ * with the content.
  */
 export interface LinkIndex {
   has(repository: RepositoryName, digest: Digest): boolean | Promise<boolean>
@@ -35,8 +36,8 @@ export interface TagIndex {
   get(repository: RepositoryName, tag: string): Maybe<TagEntry>
   set(repository: RepositoryName, tag: string, entry: TagEntry): Promise<void>
   /**
-   * Upstream says that the tag does not exist. Its content may not be available again, and is evicted last until a tag
-   * points to it.
+   * Upstream says that the tag does not exist. Its content may not be available again, and is evicted last
+   * until a tag points to it.
    */
   remove(repository: RepositoryName, tag: string): Promise<void>
   /** Forgets tags last used before this instant, and their history. @returns how many */
@@ -57,8 +58,8 @@ export interface TagChange {
 
 export interface TagHistory {
   /**
-   * At most the last hundred changes, newest first. The history outlives the tag's removal. It is forgotten when nobody has
-   * asked for the tag for long.
+   * At most the last hundred changes, newest first. The history outlives the tag's removal. It is forgotten
+   * when nobody has asked for the tag for long.
    */
   history(repository: RepositoryName, tag: string): Promise<readonly TagChange[]>
 }
@@ -97,8 +98,8 @@ export interface ContentInventory {
     options: InventoryOptions,
   ): Promise<readonly StoredContent[]>
   /**
-   * At most `limit` small and `limit` large objects, the longest unused of each. Content that vanished upstream is included
-   * only when nothing else is left.
+   * At most `limit` small and `limit` large objects, the longest unused of each. Content that vanished
+   * upstream is included only when nothing else is left.
    */
   longestUnused(options: InventoryOptions): Promise<readonly StoredContent[]>
 }

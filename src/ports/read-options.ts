@@ -1,7 +1,8 @@
 /**
  * How an answer came about, in the terms of RFC 9211.
  *
- * - `hit`: from the store, without a request upstream. `negative`: the same, and the answer is "does not exist".
+ * - `hit`: from the store, without a request upstream. `negative`: the same, and the answer is "does not
+ *   exist".
  * - `miss`: upstream was asked. `collapsed`: another client's request upstream was joined.
  * - `revalidated`: a cached tag was past its freshness, and upstream was asked.
  * - `stale`: the same, but upstream is unavailable and the cached answer was used.

@@ -7,7 +7,7 @@ import type { BlobProvider } from './blob-store.ts'
 import type { ReadOptions } from './read-options.ts'
 
 /*
- * Most requests are for the same few things, which are in memory. Waiting for what need not be waited for is most of the cost
+ * Most requests are for the same few things, which are in memory. Waiting for a promise would be most of the cost
  * of answering them: hence `Maybe`.
  */
 
@@ -59,6 +59,10 @@ export interface Address {
 }
 
 export interface Registry {
-  /** undefined = the address names an upstream that is not configured. @throws RegistryError DENIED when a rule forbids it */
+  /**
+   * undefined = the address names an upstream that is not configured.
+   *
+   * @throws RegistryError DENIED when a rule forbids it
+   */
   find(address: Address): Repository | undefined
 }

@@ -1,4 +1,7 @@
-/** An answer that is there at once, or comes later; `undefined` = there is none. Only a promise has to be awaited. */
+/**
+ * An answer that is there at once, or comes later; `undefined` = there is none. Only a promise has to be
+ * awaited.
+ */
 export type Maybe<T> = T | undefined | Promise<T | undefined>
 
 /** Calls `next` with the answer: in the same tick when the answer is there, else when it comes. */
