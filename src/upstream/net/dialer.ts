@@ -1,7 +1,8 @@
 import { lookup as dnsLookup } from 'node:dns'
-import { BlockList, isIP, type LookupFunction } from 'node:net'
+import { isIP, type LookupFunction } from 'node:net'
 import { createSecureContext, getCACertificates } from 'node:tls'
 import { buildConnector } from 'undici'
+import { type CidrList, cidrList } from '../../util/cidr.ts'
 import type { ProxyFor } from './proxy-environment.ts'
 import { tunnelTo } from './proxy-tunnel.ts'
 
@@ -96,25 +97,11 @@ const PRIVATE = `
   198.18.0.0/15 224.0.0.0/4 240.0.0.0/4
   ::/96 ::ffff:0:0:0/96 64:ff9b::/96 64:ff9b:1::/48 100::/64 2001::/23 2002::/16 fc00::/7 fe80::/10 fec0::/10 ff00::/8`
 
-/** IPv4-mapped IPv6 addresses count as the IPv4 address they carry. */
-export function isPrivateAddress(address: string): boolean {
-  const plain = address.split('%', 1)[0]!
-  return BLOCKED.check(plain, isIP(plain) === 6 ? 'ipv6' : 'ipv4')
-}
+/** An IPv4-mapped IPv6 address counts as the IPv4 address it carries. */
+export const isPrivateAddress: CidrList = cidrList(PRIVATE.trim().split(/\s+/))
 
 /** The host of `url` is written as a private address, or is this machine. */
 export function isPrivateHost({ hostname }: { readonly hostname: string }): boolean {
   const plain = hostname.replaceAll(/^\[|\]$/g, '')
   return isIP(plain) === 0 ? plain === 'localhost' || plain.endsWith('.localhost') : isPrivateAddress(plain)
-}
-
-const BLOCKED = blockListOf(PRIVATE.trim().split(/\s+/))
-
-function blockListOf(subnets: readonly string[]): BlockList {
-  const list = new BlockList()
-  for (const subnet of subnets) {
-    const [net = '', prefix] = subnet.split('/')
-    list.addSubnet(net, Number(prefix), isIP(net) === 4 ? 'ipv4' : 'ipv6')
-  }
-  return list
 }

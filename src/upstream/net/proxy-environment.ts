@@ -1,4 +1,5 @@
-import { BlockList, isIP } from 'node:net'
+import { isIP } from 'node:net'
+import { cidrList, parseCidr } from '../../util/cidr.ts'
 
 export interface Target {
   /** `http:` or `https:` */
@@ -52,31 +53,26 @@ function isReadable({ username, password }: URL): boolean {
 }
 
 function exceptions(list: string): (target: Target) => boolean {
-  const subnets = new BlockList()
+  const subnets: string[] = []
   const names: { readonly name: string; readonly port: string }[] = []
   for (const entry of list.toLowerCase().split(/[\s,]+/)) {
-    const [net = '', prefix] = entry.split('/')
-    if (prefix === undefined) {
+    if (!entry.includes('/')) {
       const [, name = '', port = ''] =
         /^(.*?)(?::(\d+))?$/.exec(isIP(entry) === 6 ? `[${entry}]` : entry) ?? []
       if (name !== '') names.push({ name: plain(name).replace(/^\*?\./, ''), port })
-    } else if (
-      isIP(net) !== 0 &&
-      /^\d{1,3}$/.test(prefix) &&
-      Number(prefix) <= (isIP(net) === 4 ? 32 : 128)
-    ) {
-      subnets.addSubnet(net, Number(prefix), isIP(net) === 4 ? 'ipv4' : 'ipv6')
+    } else if (parseCidr(entry) !== undefined) {
+      subnets.push(entry)
     }
   }
+  const isInSubnet = cidrList(subnets)
   return ({ protocol, hostname, port: given }) => {
     const host = plain(hostname.toLowerCase())
     const port = given || (protocol === 'https:' ? '443' : '80')
-    const family = isIP(host)
-    if (family !== 0 && subnets.check(host, family === 4 ? 'ipv4' : 'ipv6')) return true
+    if (isInSubnet(host)) return true
     return names.some(
       (entry) =>
         (entry.port === '' || entry.port === port) &&
-        (entry.name === '*' || entry.name === host || (family === 0 && host.endsWith(`.${entry.name}`))),
+        (entry.name === '*' || entry.name === host || (isIP(host) === 0 && host.endsWith(`.${entry.name}`))),
     )
   }
 }
