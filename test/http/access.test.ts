@@ -1,4 +1,4 @@
-/** Who may use the registry, as clients see it. The parts have tests of their own in test/access. */
+/** Authentication and access rules as clients see them. The parts have tests of their own in test/access. */
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { hashSync } from 'bcryptjs'
@@ -57,7 +57,7 @@ interface Ask {
 }
 
 const errorOf = ({ body }: RawResponse) => JSON.parse(body.toString()).errors[0]
-/** It may not be there, but that is told. */
+/** Admitted: the answer is the content, or that it does not exist. */
 const isLetIn = ({ status }: RawResponse) => status === 200 || status === 404
 const untouched = () => assert.deepEqual([registry.opened, registry.stats], [0, 0], 'the store was asked')
 

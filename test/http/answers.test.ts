@@ -1,4 +1,4 @@
-/** What a client is told about how its answer came about, and about failures. */
+/** What an answer says about its origin, and about failures. */
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { renderCacheStatus } from '../../src/http/headers/cache-status.ts'

@@ -36,7 +36,7 @@ describe('the buffer pool', () => {
       const before = seen.size
       for (let i = 0; i < count; i++) {
         random = (random * 48_271) % 2_147_483_647
-        // A reader holds one piece or two, so between them they hold now more, now less.
+        // Each reader holds one piece or two, so the total varies.
         const takes = lent.length < 50 || (lent.length < 100 && random % 2 === 0)
         if (takes) lent.push(pool.take(MiB))
         else pool.give(lent.splice(random % lent.length, 1)[0]!)

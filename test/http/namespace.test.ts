@@ -1,4 +1,4 @@
-/** containerd's `?ns=`: a key into what is configured, never more. */
+/** containerd's `?ns=` selects a configured upstream, and nothing else. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { blobOf, manifestOf } from '../support/fixtures.ts'

@@ -1,4 +1,4 @@
-/** What clients send that is no read of the distribution spec. */
+/** Requests other than the reads of the distribution spec. */
 import assert from 'node:assert/strict'
 import { METHODS } from 'node:http'
 import { after, before, describe, test } from 'node:test'
@@ -36,7 +36,7 @@ test('SEC-26: every write method on every path is 405 UNSUPPORTED with Allow', a
     '/v2/_catalog',
     '/v2/a//b/../c',
   ]
-  // A CONNECT has no path, and Node closes its connection.
+  // Node closes the connection of a CONNECT, which has no path.
   const methods = METHODS.filter((method) => !['GET', 'HEAD', 'CONNECT'].includes(method))
   assert.ok(methods.length > 25)
   using client = await RawClient.connect(server.port)

@@ -1,4 +1,4 @@
-/** Which paths mean what. Requests do not pass a parser, so that any text at all can be a path. */
+/** The meaning of paths. Requests skip Node's parser, so that any text can be a path. */
 import assert from 'node:assert/strict'
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
@@ -18,7 +18,7 @@ const empty = new MemoryRegistry()
 
 interface Outcome {
   readonly exchange: Exchange
-  /** What the registry was asked for. */
+  /** The addresses that the registry was asked to find. */
   readonly addresses: readonly Address[]
   readonly failure: unknown
 }
@@ -41,7 +41,7 @@ async function request(path: string, method: string): Promise<Outcome> {
   return { exchange, addresses, failure }
 }
 
-/** What the path asks a repository for, or the code of the error it is refused with; undefined when it is no path of the spec. */
+/** The target of the path, or the code of its refusal; undefined for a path that the spec does not have. */
 async function meaning(path: string, method = 'GET'): Promise<unknown> {
   const { exchange, addresses, failure } = await request(path, method)
   const [address] = addresses

@@ -1,4 +1,4 @@
-/** Blobs on their way to clients that leave, stall and pipeline, from stores that fail and wait. */
+/** Sending blobs to clients that leave, stall and pipeline, from stores that fail and wait. */
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { BufferPool } from '../../src/http/buffer-pool.ts'
@@ -56,7 +56,7 @@ const never = () => new Promise<never>(() => {})
 
 const whatever = (buffer: Buffer) => Promise.resolve(buffer.length)
 
-/** Bytes that tell where they belong, so that a blob of any size needs no memory. */
+/** Bytes derived from their position, so that a blob of any size needs no memory. */
 function patternAt(buffer: Buffer, position: number): Promise<number> {
   for (let i = 0; i < buffer.length; i++) buffer[i] = ((position + i) * 31 + ((position + i) >>> 12)) & 0xff
   return Promise.resolve(buffer.length)
@@ -204,7 +204,7 @@ test('a buffer is filled again only after the socket has all of it', async () =>
   const clients = await Promise.all(Array.from({ length: 4 }, () => RawClient.connect(server.port)))
   const bodies = clients.map(async (client, i) => {
     client.request('GET', BLOB)
-    // Lets the kernel's buffers fill up, again and again.
+    // Fills the kernel's buffers again and again.
     const pauses = setInterval(() => {
       client.socket.pause()
       setImmediate(() => client.socket.resume())

@@ -1,4 +1,4 @@
-/** The listener: limits on connections, and how it ends. */
+/** The HTTP server: connection limits and shutdown. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { get } from 'node:https'
@@ -10,7 +10,7 @@ import { MemoryRegistry } from '../support/memory-registry.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { serveRegistry } from '../support/registry-server.ts'
 
-/** A registry whose one tag is resolved when the test says so. */
+/** A registry that resolves its only tag after `open`. */
 function gated(): { registry: MemoryRegistry; asked: () => number; open: () => void } {
   const registry = new MemoryRegistry()
   registry.addManifest(Buffer.from('{}'), { tag: 'latest' })

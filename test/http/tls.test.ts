@@ -1,4 +1,4 @@
-/** The listener over TLS: certificates that change, clients that have to have one, and what is refused. */
+/** The HTTP server over TLS: changing certificates, client certificates, refused handshakes. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -16,7 +16,7 @@ const server = ca.server()
 
 interface TlsServer extends HttpServerHandle, AsyncDisposable {}
 
-/** Answers with the name in the client's certificate. */
+/** Answers with the name in the client certificate. */
 async function serve(tls: Tls): Promise<TlsServer> {
   const listening = await listen(
     (incoming, outgoing) => void outgoing.end(String(certificateName(incoming))),

@@ -1,4 +1,4 @@
-/** A registry of one upstream in memory, for tests of http/ without registry/ and storage/. */
+/** An in-memory registry of one upstream, for tests of http/ without cache/ and storage/. */
 import type { CacheStatus } from '../../src/ports/read-options.ts'
 import type { Manifest } from '../../src/oci/descriptor.ts'
 import { type Digest, digestOf } from '../../src/oci/digest.ts'
@@ -23,7 +23,7 @@ export class MemoryRegistry implements Registry {
   opened = 0
   openNow = 0
   stats = 0
-  /** Replaces a part of the repository, to make it fail or wait. */
+  /** Replaces parts of the repository, to make them fail or wait. */
   overrides: Partial<Omit<Repository, 'name'>> = {}
 
   constructor(repositoryName = 'library/app', upstream = 'example.com') {
@@ -96,7 +96,7 @@ export class MemoryRegistry implements Registry {
     }
   }
 
-  /** A reader that is counted while it is open, and fails once it is disposed. */
+  /** A reader that counts as open until it is disposed, and then fails. */
   reader(digest: Digest, size: number, read: BlobReader['read']): BlobReader {
     this.opened++
     this.openNow++

@@ -1,10 +1,10 @@
-/** A client that shows every byte: what desync, HEAD bodies, pipelining and broken ends look like on the wire. */
+/** A client that shows every byte on the wire: desync, HEAD bodies, pipelining, broken ends. */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 
 export interface RawResponse {
   readonly status: number
-  /** Lower-case names. A field that came twice is joined by a comma. */
+  /** By lower-case name. Repeated fields are joined by a comma. */
   readonly headers: Readonly<Record<string, string>>
   readonly body: Buffer
 }
@@ -15,7 +15,7 @@ export class RawClient implements Disposable {
   #length = 0
   #isOver = false
   #wake = Promise.withResolvers<void>()
-  /** What ended the connection, when it was no clean end. */
+  /** The error that ended the connection; undefined after a clean end. */
   error?: NodeJS.ErrnoException
 
   private constructor(socket: Socket) {
@@ -38,18 +38,18 @@ export class RawClient implements Disposable {
     return new RawClient(socket)
   }
 
-  /** Sends text as it stands, byte for byte. */
+  /** Sends text verbatim. */
   send(text: string): this {
     this.socket.write(text, 'latin1')
     return this
   }
 
-  /** A well-formed request line and Host, and what is added. */
+  /** Sends a well-formed request line, Host and `headers`. */
   request(method: string, path: string, headers: readonly string[] = []): this {
     return this.send([`${method} ${path} HTTP/1.1`, 'Host: localhost', ...headers, '', ''].join('\r\n'))
   }
 
-  /** The next response, which has `Content-Length`, or no body because it answers a HEAD. */
+  /** Reads the next response, which must have a Content-Length or answer a HEAD. */
   async response(method = 'GET'): Promise<RawResponse> {
     const head = await this.#takeHead()
     const [statusLine, ...lines] = head.toString('latin1').trimEnd().split('\r\n')
@@ -69,13 +69,13 @@ export class RawClient implements Disposable {
     return { status, headers, body: await this.#take(length) }
   }
 
-  /** All that comes until the connection is over. */
+  /** Reads until the connection ends. */
   async rest(): Promise<Buffer> {
     while (!this.#isOver) await this.#wake.promise
     return this.#joined()
   }
 
-  /** Resolves when at least so many bytes are there that nobody took. */
+  /** Resolves when at least this many unread bytes have arrived. */
   async received(bytes: number): Promise<void> {
     while (this.#length < bytes) {
       if (this.#isOver) {
@@ -116,7 +116,7 @@ export class RawClient implements Disposable {
   }
 }
 
-/** One request on a connection of its own. */
+/** Sends one request on its own connection. */
 export async function call(
   port: number,
   method: string,

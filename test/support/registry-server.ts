@@ -1,4 +1,4 @@
-/** `registryRequestListener` over a registry, listening. What it says about its requests is kept. */
+/** Serves a registry on a real socket, and keeps what it logs and counts. */
 import { registryRequestListener } from '../../src/http/request-listener.ts'
 import type { BufferPool } from '../../src/http/buffer-pool.ts'
 import { listen, type HttpServerHandle, type ListenOptions } from '../../src/http/server/http-server.ts'
@@ -9,7 +9,7 @@ import type { RequestTelemetry } from '../../src/ports/telemetry.ts'
 export interface RegistryServer extends HttpServerHandle, AsyncDisposable {
   readonly lines: Record<string, unknown>[]
   readonly answered: Parameters<RequestTelemetry['answered']>[0][]
-  /** Errors nobody foresaw. */
+  /** The errors logged as unexpected. */
   readonly unexpected: object[]
 }
 
