@@ -14,6 +14,7 @@ import type { Config } from './config/load-config.ts'
 import { DownloadManager } from './download/manager.ts'
 import { evictor } from './eviction/evictor.ts'
 import { quotaStore } from './eviction/quota-store.ts'
+import { loopGuard } from './util/loop-guard.ts'
 
 export interface Entrepot {
   readonly registry: Pick<Listening, 'port' | 'url'>
@@ -50,8 +51,9 @@ export async function entrepot(
   starting.defer(() => store.close())
   await store.sweepPartials({ olderThan: limits.keepPartialFor, maxBytes: limits.keepPartial })
 
+  const loops = loopGuard()
   const upstreams = starting.use(
-    buildUpstreams(config, { log, telemetry: numbers.upstreams, env, collectGarbage }),
+    buildUpstreams(config, { log, telemetry: numbers.upstreams, env, collectGarbage, loops }),
   )
   const evicting = evictor({
     store: store.blobs,
@@ -91,7 +93,7 @@ export async function entrepot(
 
   let isDraining = false
   const listener = starting.use(
-    await openRegistryListener(config, { registry, telemetry: numbers.requests, log }),
+    await openRegistryListener(config, { registry, telemetry: numbers.requests, loops, log }),
   )
   const admin = starting.use(
     await openAdminListener(config, {

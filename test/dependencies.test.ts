@@ -70,7 +70,9 @@ suite('what is not used', () => {
     const names = imported.flatMap((list) => list?.split(',') ?? ['all of it'])
     assert.deepEqual([...new Set(names.map((name) => name.replace('type ', '').trim()))].toSorted(), [
       'Agent',
+      'Client',
       'Dispatcher',
+      'Pool',
       'buildConnector',
       'errors',
       'request',

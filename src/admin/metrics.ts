@@ -6,6 +6,7 @@ import type {
   DownloadTelemetry,
   UpstreamTelemetry,
 } from '../ports/telemetry.ts'
+import { upstreamMetrics } from './upstream-metrics.ts'
 
 export interface Metrics {
   readonly requests: RequestTelemetry
@@ -45,30 +46,6 @@ export function metrics(usage: () => Promise<StoreUsage>): Metrics {
   const served = new Counter({
     name: 'entrepot_served_bytes_total',
     help: 'Content bytes sent to clients.',
-    labelNames: ['upstream'],
-    registers,
-  })
-  const upstreamRequests = new Counter({
-    name: 'entrepot_upstream_requests_total',
-    help: 'Requests to upstreams and their token services. Status "none" means no response.',
-    labelNames: ['upstream', 'kind', 'status'],
-    registers,
-  })
-  const upstreamBytes = new Counter({
-    name: 'entrepot_upstream_bytes_total',
-    help: 'Content bytes received from upstreams.',
-    labelNames: ['upstream'],
-    registers,
-  })
-  const upstreamUp = new Gauge({
-    name: 'entrepot_upstream_up',
-    help: '1 while the upstream is in use, 0 while requests to it are suspended.',
-    labelNames: ['upstream'],
-    registers,
-  })
-  const rateLimit = new Gauge({
-    name: 'entrepot_upstream_ratelimit_remaining',
-    help: 'Requests left in the rate limit of the upstream.',
     labelNames: ['upstream'],
     registers,
   })
@@ -115,13 +92,7 @@ export function metrics(usage: () => Promise<StoreUsage>): Metrics {
         served.inc({ upstream }, bytes)
       },
     },
-    upstreams: {
-      answered: (upstream, kind, status) =>
-        upstreamRequests.inc({ upstream, kind, status: status ?? 'none' }),
-      received: (upstream, bytes) => upstreamBytes.inc({ upstream }, bytes),
-      rateLimit: (upstream, remaining) => rateLimit.set({ upstream }, remaining),
-      available: (upstream, up) => upstreamUp.set({ upstream }, up ? 1 : 0),
-    },
+    upstreams: upstreamMetrics(register),
     transfers: {
       running: (upstream, count) => transfers.set({ upstream }, count),
       resumed: (upstream) => resumes.inc({ upstream }),

@@ -4,6 +4,7 @@ import { registryRequestListener } from '../http/request-listener.ts'
 import { listen } from '../http/server/http-server.ts'
 import type { Registry } from '../ports/repository.ts'
 import type { RequestTelemetry } from '../ports/telemetry.ts'
+import type { LoopGuard } from '../util/loop-guard.ts'
 import { reloadTls, tlsFrom } from './listener-tls.ts'
 import { type Listening, listening } from './listening.ts'
 import { buildRegistryAuth, describeRegistryAuth } from './registry-auth.ts'
@@ -11,13 +12,14 @@ import { buildRegistryAuth, describeRegistryAuth } from './registry-auth.ts'
 export interface RegistryListenerOptions {
   readonly registry: Registry
   readonly telemetry: RequestTelemetry
+  readonly loops: LoopGuard
   readonly log: Logger
 }
 
 /** Opens the listener for clients. @throws what `listen` throws */
 export async function openRegistryListener(
   config: Pick<Config, 'listen' | 'access' | 'log'>,
-  { registry, telemetry, log }: RegistryListenerOptions,
+  { registry, telemetry, loops, log }: RegistryListenerOptions,
 ): Promise<Listening> {
   const { host, port, tls, maxConnections, maxConnectionsPerAddress } = config.listen
   await using opening = new AsyncDisposableStack()
@@ -26,6 +28,7 @@ export async function openRegistryListener(
     registry,
     ...(auth.authenticator && { authenticator: auth.authenticator }),
     telemetry,
+    loops,
     ...(config.log.access && { logger: log }),
   })
   const server = await listen(answer, {

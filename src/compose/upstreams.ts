@@ -1,15 +1,12 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config/load-config.ts'
 import type { UpstreamTelemetry } from '../ports/telemetry.ts'
-import { upstreamClient } from '../upstream/client.ts'
-import { credentialSource } from '../upstream/credentials/credential-source.ts'
 import { proxiesFrom } from '../upstream/net/proxy-environment.ts'
-import { withCircuitBreaker } from '../upstream/resilience/with-circuit-breaker.ts'
-
-type GuardedUpstream = ReturnType<typeof withCircuitBreaker>
+import { type OpenUpstream, openUpstream } from '../upstream/open-upstream.ts'
+import type { LoopGuard } from '../util/loop-guard.ts'
 
 export interface Upstreams extends AsyncDisposable {
-  readonly byName: ReadonlyMap<string, GuardedUpstream>
+  readonly byName: ReadonlyMap<string, OpenUpstream>
   /** Ends running credential helpers, which would outlive the process. */
   abandon(): void
 }
@@ -17,51 +14,45 @@ export interface Upstreams extends AsyncDisposable {
 export interface UpstreamsOptions {
   readonly log: Logger
   readonly telemetry: UpstreamTelemetry
+  readonly loops: LoopGuard
   /** The environment of credential helpers, which also names the proxies to use. */
   readonly env: NodeJS.ProcessEnv
   /** Runs a minor garbage collection. */
   readonly collectGarbage?: (() => void) | undefined
 }
 
-/** A client with a circuit breaker for each configured upstream. */
+/** Opens each configured upstream. */
 export function buildUpstreams(
   { upstreams }: Pick<Config, 'upstreams'>,
   options: UpstreamsOptions,
 ): Upstreams {
-  const { log, telemetry, env, collectGarbage } = options
-  const stopping = new AbortController()
+  const { log, telemetry, loops, env, collectGarbage } = options
   const proxyFor = proxiesFrom(env)
-  const clients = Object.values(upstreams).map(
+  const all = Object.values(upstreams).map(
     ({ credentials: login, credentialHelper: helper, dockerConfig, ca, ...upstream }) =>
-      upstreamClient({
+      openUpstream({
         ...upstream,
-        credentials: credentialSource({
-          upstream: upstream.name,
-          url: upstream.url,
-          ...(login && { login }),
-          ...(helper !== undefined && { helper }),
-          ...(dockerConfig !== undefined && { dockerConfig }),
-          env,
-          signal: stopping.signal,
-          failed: (err) =>
-            log.warn(
-              { upstream: upstream.name, err },
-              'reading credentials failed, keeping the previous ones',
-            ),
-        }),
+        ...(login && { login }),
+        ...(helper !== undefined && { helper }),
+        ...(dockerConfig !== undefined && { dockerConfig }),
         ...(ca && { ca: ca.text }),
+        env,
         proxyFor,
+        via: loops.via,
         ...(collectGarbage && { collectGarbage }),
         telemetry,
+        reloadFailed: (err) =>
+          log.warn({ upstream: upstream.name, err }, 'reload failed, keeping the previous version'),
       }),
   )
 
   return {
-    byName: new Map(clients.map((client) => [client.name, withCircuitBreaker(client, { telemetry })])),
-    abandon: () => stopping.abort(),
+    byName: new Map(all.map((upstream) => [upstream.name, upstream])),
+    abandon() {
+      for (const upstream of all) upstream.abandon()
+    },
     async [Symbol.asyncDispose]() {
-      stopping.abort()
-      await Promise.all(clients.map((client) => client.close()))
+      await Promise.all(all.map((upstream) => upstream.close()))
     },
   }
 }

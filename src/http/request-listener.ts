@@ -3,6 +3,7 @@ import { RegistryError } from '../oci/errors.ts'
 import type { Authenticator } from '../ports/authenticator.ts'
 import type { Registry } from '../ports/repository.ts'
 import type { RequestTelemetry } from '../ports/telemetry.ts'
+import type { LoopGuard } from '../util/loop-guard.ts'
 import { BufferPool } from './buffer-pool.ts'
 import { sendError } from './error-response.ts'
 import { Exchange } from './exchange.ts'
@@ -17,6 +18,8 @@ export interface RegistryRequestListenerOptions {
   /** Without one, everybody may read everything. */
   readonly authenticator?: Authenticator
   readonly telemetry: RequestTelemetry
+  /** Without one, requests that come back from an upstream are not recognised. */
+  readonly loops?: LoopGuard
   /** Without one, nothing is logged. */
   readonly logger?: Logger
   readonly pool?: BufferPool
@@ -29,6 +32,7 @@ export function registryRequestListener({
   registry,
   authenticator,
   telemetry,
+  loops,
   logger,
   pool = new BufferPool(),
 }: RegistryRequestListenerOptions): RequestListener {
@@ -51,6 +55,14 @@ export function registryRequestListener({
     return exchange
   }
 
+  /** Requests that other proxies passed on carry their `Via` to upstream, and end here when they have been here before. */
+  function start(exchange: Exchange): void {
+    const { via } = exchange.incoming.headers
+    if (via === undefined || loops === undefined) run(exchange)
+    else if (loops.isLoop(via)) fail(new RegistryError('LOOP', { via: via.slice(0, 300) }), exchange)
+    else loops.run(via, () => run(exchange))
+  }
+
   function run(exchange: Exchange): void {
     try {
       dispatch(routes, exchange)?.catch((error: unknown) => fail(error, exchange))
@@ -62,11 +74,11 @@ export function registryRequestListener({
   return function serve(incoming, outgoing) {
     const refusal = validateRequest(incoming)
     const hasBody = announcesBody(incoming)
-    if (refusal === undefined && !hasBody) return run(begin(incoming, outgoing))
+    if (refusal === undefined && !hasBody) return start(begin(incoming, outgoing))
     outgoing.setHeader('Connection', 'close')
     const proceed = () => {
       const exchange = begin(incoming, outgoing)
-      if (refusal === undefined) run(exchange)
+      if (refusal === undefined) start(exchange)
       else fail(refusal, exchange)
     }
     if (hasBody) void ignoreBody(incoming).then(proceed)

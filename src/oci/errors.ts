@@ -23,6 +23,7 @@ const MESSAGES = {
   UPSTREAM_UNAVAILABLE: 'upstream registry unavailable',
   UPSTREAM_TIMEOUT: 'upstream registry timed out',
   UPSTREAM_INVALID: 'invalid response from upstream registry',
+  LOOP: 'request loop: an upstream of this proxy leads back to it',
   STORAGE: 'local storage failed',
   UNKNOWN: 'internal error',
 } as const
@@ -48,7 +49,13 @@ export function isRegistryError(error: unknown, ...codes: readonly ErrorCode[]):
   return error instanceof RegistryError && (codes.length === 0 || codes.includes(error.code))
 }
 
-const OUTAGES = ['UPSTREAM_LIMITED', 'UPSTREAM_UNAVAILABLE', 'UPSTREAM_TIMEOUT', 'UPSTREAM_INVALID'] as const
+const OUTAGES = [
+  'UPSTREAM_LIMITED',
+  'UPSTREAM_UNAVAILABLE',
+  'UPSTREAM_TIMEOUT',
+  'UPSTREAM_INVALID',
+  'LOOP',
+] as const
 
 /**
  * Reports whether stale content may be served because of this failure. A 404 or a denial is an answer, no

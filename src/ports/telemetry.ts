@@ -14,11 +14,20 @@ export interface RequestTelemetry {
 }
 
 export interface UpstreamTelemetry {
-  /** `status` is undefined when there was no response. */
-  answered(upstream: string, kind: RequestKind | 'token', status: number | undefined): void
+  /**
+   * `status` is undefined when there was no response. `seconds` count from the request to the response's
+   * headers.
+   */
+  answered(upstream: string, kind: RequestKind | 'token', status: number | undefined, seconds: number): void
+  /** The upstream denied a request for good: 401 or 403, also with a new token. */
+  denied(upstream: string): void
   received(upstream: string, bytes: number): void
   rateLimit(upstream: string, remaining: number): void
-  available(upstream: string, up: boolean): void
+  /**
+   * `limited`: it gets no requests because it limits us. `out`: because it cannot be reached, or answers
+   * nobody.
+   */
+  circuit(upstream: string, state: 'up' | 'limited' | 'out'): void
 }
 
 export interface DownloadTelemetry {

@@ -6,6 +6,7 @@ import type { Descriptor, Manifest } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { ReferrerList } from '../oci/referrers.ts'
 import type { TagList } from '../oci/tag-list.ts'
+import type { ErrorDetail } from '../oci/errors.ts'
 import type { Interval } from '../util/interval-set.ts'
 import type { PageRequest, TagPage } from './repository.ts'
 
@@ -71,4 +72,13 @@ export interface Upstream {
   /** As `UpstreamRepository.isNearlyExhausted`. */
   readonly isNearlyExhausted: boolean
   repository(name: string): UpstreamRepository
+}
+
+/** Whether an upstream as a whole gets requests. */
+export interface UpstreamStatus {
+  readonly state: 'up' | 'limited' | 'out'
+  /** Epoch milliseconds. */
+  readonly since: number
+  /** What it said, or how it failed. Unset while it is up. */
+  readonly reason?: ErrorDetail
 }

@@ -1,11 +1,11 @@
 import type { LookupFunction } from 'node:net'
-import { Agent } from 'undici'
 import type { UpstreamTelemetry } from '../ports/telemetry.ts'
 import type { Upstream } from '../ports/upstream.ts'
 import { authorizer } from './auth/authorizer.ts'
 import { tokenSource } from './auth/token.ts'
 import { minorGc } from './body/minor-gc.ts'
 import type { CredentialSource } from './credentials/credentials.ts'
+import { Connections } from './net/connections.ts'
 import { dialer, dialledAs, isPrivateHost } from './net/dialer.ts'
 import type { ProxyFor } from './net/proxy-environment.ts'
 import { followRedirects } from './net/redirects.ts'
@@ -13,9 +13,12 @@ import { httpTransport } from './net/transport.ts'
 import { withTimeout } from './net/with-timeout.ts'
 import { ReferrersSupport } from './referrers.ts'
 import { upstreamRepository } from './repository.ts'
+import { discard } from './requests.ts'
+import { type HostHealth, hostHealth } from './resilience/host-health.ts'
 import { rateBudget } from './resilience/rate-budget.ts'
 import { PageSize } from './tags/page-size.ts'
 import { tagSorter } from './tags/sorter.ts'
+import type { UpstreamState } from './resilience/upstream-state.ts'
 
 export interface UpstreamClientOptions {
   /** Its name in the configuration, for errors and metrics. */
@@ -43,6 +46,12 @@ export interface UpstreamClientOptions {
   readonly now?: () => number
   /** Omitted: every connection is direct. */
   readonly proxyFor?: ProxyFor
+  /** Told when the host is out. */
+  readonly state?: Pick<UpstreamState, 'report'>
+  /** The `Via` header of a request that is sent now. */
+  readonly via?: () => string
+  /** Called when a changed file is of no use, and its previous version stays in use. */
+  readonly reloadFailed?: (problem: unknown) => void
   /** Runs a minor garbage collection: see `minorGc`. */
   readonly collectGarbage?: () => void
   /** Replaces the system's name resolution. */
@@ -61,6 +70,15 @@ export interface UpstreamTimeouts {
   readonly idle?: number
 }
 
+/**
+ * Milliseconds without a response after which a connection is doubted, and at most this share of the
+ * deadline.
+ */
+const SILENCE = 3_000
+const SILENCE_SHARE = 0.3
+/** The share of the deadline that a ping may take: silence and ping fit into one deadline. */
+const PING_SHARE = 0.5
+
 /** The client of one registry. It dials nothing before the first request. */
 export function upstreamClient(options: UpstreamClientOptions): Upstream & { close(): Promise<void> } {
   const { name, telemetry, tokenRealms = [], metadataConnections = 64, lookup } = options
@@ -78,19 +96,9 @@ export function upstreamClient(options: UpstreamClientOptions): Upstream & { clo
     proxyFor,
     lookup,
   })
-  // `withTimeout` bounds the headers, from the request on.
-  const common = {
-    connect: connector,
-    pipelining: 1,
-    bodyTimeout: idle,
-    headersTimeout: 0,
-    keepAliveTimeout: 30_000,
-  }
-  const lanes = {
-    blobs: new Agent(common),
-    metadata: new Agent({ ...common, connections: metadataConnections }),
-  }
+  const connections = new Connections({ connect: connector, idle, metadataConnections })
 
+  const ping = withTimeout(name, headers * PING_SHARE)
   const deadlines = { response: withTimeout(name, headers), blob: withTimeout(name, blob) }
   const budget = rateBudget(now)
   const collect = minorGc(options.collectGarbage ?? (() => {}))
@@ -98,7 +106,23 @@ export function upstreamClient(options: UpstreamClientOptions): Upstream & { clo
     telemetry.received(name, bytes)
     collect(bytes)
   }
-  const plain = httpTransport({ upstream: name, origin: url.origin, lanes, telemetry, budget })
+  const pingUrl = new URL(`${url.pathname.replace(/\/$/, '')}/v2/`, url)
+  const health: HostHealth = hostHealth({
+    ping: () =>
+      ping(async (signal) => discard(await plain({ kind: 'ping', method: 'GET', url: pingUrl, signal }))),
+    changed: (reason) => options.state?.report('host', reason),
+    now,
+  })
+  const plain = httpTransport({
+    upstream: name,
+    origin: url.origin,
+    connections,
+    telemetry,
+    budget,
+    health,
+    silence: Math.min(SILENCE, headers * SILENCE_SHARE),
+    via: options.via,
+  })
   const tokens = tokenSource({
     upstream: name,
     transport: plain,
@@ -130,7 +154,8 @@ export function upstreamClient(options: UpstreamClientOptions): Upstream & { clo
         sorter,
       }),
     async close() {
-      await Promise.all([lanes.blobs.destroy(), lanes.metadata.destroy()])
+      health.close()
+      await connections.close()
     },
   }
 }

@@ -51,6 +51,7 @@ export async function refusal(upstream: string, response: UpstreamResponse): Pro
 function meaningOf(status: number): ErrorCode {
   if (status === 401 || status === 403) return 'UPSTREAM_DENIED'
   if (status === 429) return 'UPSTREAM_LIMITED'
+  if (status === 508) return 'LOOP'
   if (status >= 500) return 'UPSTREAM_UNAVAILABLE'
   return status === 408 ? 'UPSTREAM_TIMEOUT' : 'UPSTREAM_INVALID'
 }

@@ -51,7 +51,7 @@ export interface Rig extends AsyncDisposable {
 
 export async function rig(options: RigOptions): Promise<Rig> {
   const store = options.store ?? memoryStore()
-  const silent = { answered() {}, received() {}, rateLimit() {}, available() {} }
+  const silent = { answered() {}, denied() {}, received() {}, rateLimit() {}, circuit() {} }
   const upstream = upstreamClient({
     name: 'fake',
     url: options.upstream.url,

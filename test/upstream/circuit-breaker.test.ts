@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { type ErrorCode, isRegistryError, RegistryError } from '../../src/oci/errors.ts'
-import { circuit } from '../../src/upstream/resilience/circuit-breaker.ts'
+import { circuit, LIMIT_WEIGHTS, OUTAGE_WEIGHTS } from '../../src/upstream/resilience/circuit-breaker.ts'
 
 /** A circuit whose clock and upstream are the test's. */
-function setUp() {
+function setUp(limits: object = {}) {
   const told: boolean[] = []
   let now = 0
   let asked = 0
-  const { run } = circuit({ now: () => now, changed: (closed) => void told.push(closed) })
+  const weights = { ...OUTAGE_WEIGHTS, ...limits }
+  const changed = (reason: unknown) => void told.push(reason === undefined)
+  const { run } = circuit({ now: () => now, changed, weights })
   const failing = (code: ErrorCode, detail = {}) =>
     assert.rejects(
       run(async () => {
@@ -76,7 +78,7 @@ suite('F12 the circuit', () => {
   })
 
   test('F10 a limit is obeyed as long as it says, but looked at again every minute', async () => {
-    const { failing, wait, asked } = setUp()
+    const { failing, wait, asked } = setUp(LIMIT_WEIGHTS)
     await failing('UPSTREAM_LIMITED', { retryAfter: 7 })
     wait(6_999)
     await failing('UPSTREAM_LIMITED')

@@ -151,7 +151,10 @@ test('F5 F6 the time to the headers is bounded in all, however they come', async
       const begin = performance.now()
       await assertFails(client.repository().resolve('v1'), 'UPSTREAM_TIMEOUT')
       assert.ok(performance.now() - begin < 2_000)
-      assert.deepEqual(client.told, ['answered tag undefined'])
+      assert.deepEqual(
+        client.told.filter((what) => !what.includes('ping')),
+        ['answered tag undefined'],
+      )
       await eventually(() => upstream.connections === 0)
     })
   }

@@ -21,7 +21,8 @@ export function connectTo(url: string, options: Partial<UpstreamClientOptions> =
     answered: (_, kind, status) => void told.push(`answered ${kind} ${status}`),
     received: (_, bytes) => void (received += bytes),
     rateLimit: (_, remaining) => void told.push(`remaining ${remaining}`),
-    available: (_, up) => void told.push(up ? 'up' : 'down'),
+    denied: () => void told.push('denied'),
+    circuit: (_, state) => void told.push(state),
   }
   const client = upstreamClient({ name: 'up', url, telemetry, ...options })
   return {

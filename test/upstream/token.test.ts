@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Agent } from 'undici'
+import { buildConnector } from 'undici'
 import { isRegistryError } from '../../src/oci/errors.ts'
+import { Connections } from '../../src/upstream/net/connections.ts'
 import { withTimeout } from '../../src/upstream/net/with-timeout.ts'
 import { httpTransport } from '../../src/upstream/net/transport.ts'
 import { rateBudget } from '../../src/upstream/resilience/rate-budget.ts'
@@ -21,9 +22,13 @@ interface Tokens extends AsyncDisposable {
 async function tokensFrom(...bodies: (string | Buffer)[]): Promise<Tokens> {
   const realm = await fakeUpstream()
   for (const body of bodies) realm.on('/token', { status: 200, body })
-  const agent = new Agent()
+  const connections = new Connections({
+    connect: buildConnector({}),
+    idle: 5_000,
+    metadataConnections: 64,
+  })
   const clock = { now: 0 }
-  const telemetry = { answered() {}, received() {}, rateLimit() {}, available() {} }
+  const telemetry = { answered() {}, denied() {}, received() {}, rateLimit() {}, circuit() {} }
   const source = tokenSource({
     upstream: 'up',
     credentials: async () => undefined,
@@ -32,7 +37,9 @@ async function tokensFrom(...bodies: (string | Buffer)[]): Promise<Tokens> {
     transport: httpTransport({
       upstream: 'up',
       origin: realm.url,
-      lanes: { blobs: agent, metadata: agent },
+      connections,
+      health: { check() {}, responded() {}, failed() {}, silent() {}, close() {} },
+      silence: 5_000,
       telemetry,
       budget: rateBudget(() => 0),
     }),
@@ -47,7 +54,7 @@ async function tokensFrom(...bodies: (string | Buffer)[]): Promise<Tokens> {
     clock,
     get: (refused, repository = 'app') => source.get(request(repository), { refused }),
     async [Symbol.asyncDispose]() {
-      await agent.destroy()
+      await connections.close()
       await realm[Symbol.asyncDispose]()
     },
   }

@@ -1,73 +1,105 @@
-import { type Agent, request } from 'undici'
+import { type Dispatcher, request } from 'undici'
 import { isRegistryError } from '../../oci/errors.ts'
 import type { UpstreamTelemetry } from '../../ports/telemetry.ts'
 import { failure } from '../failures.ts'
 import type { Transport, UpstreamRequest, UpstreamResponse } from '../requests.ts'
+import type { HostHealth } from '../resilience/host-health.ts'
 import type { RateBudget } from '../resilience/rate-budget.ts'
+import type { Connections, ConnectionUse, Lane } from './connections.ts'
+import { type Attempt, sendReliably } from './reliable-send.ts'
 
 export interface TransportOptions {
   readonly upstream: string
-  /** The registry's own origin, whose health and limits are reported. */
+  /** The registry's own origin, whose health and limits are observed. */
   readonly origin: string
-  /** Blobs have their own connections, so that manifests, tags and tokens never wait behind them. */
-  readonly lanes: { readonly blobs: Agent; readonly metadata: Agent }
+  readonly connections: Connections
   readonly telemetry: UpstreamTelemetry
   readonly budget: RateBudget
+  readonly health: HostHealth
+  /** Milliseconds without a response after which a connection is doubted. */
+  readonly silence: number
+  /** The `Via` header of a request that is sent now (RFC 9110 section 7.6.3). */
+  readonly via?: (() => string) | undefined
 }
 
 /** Sends a request as it is: no redirects, no credentials, no decoding. */
 export function httpTransport(options: TransportOptions): Transport {
-  const { upstream, origin, telemetry } = options
+  const { upstream, origin, telemetry, health, budget } = options
   return async (request) => {
-    const own = request.url.origin === origin
+    const isOwn = request.url.origin === origin
+    if (isOwn && request.kind !== 'ping') health.check()
+    const began = performance.now()
+    const told = (status: number | undefined): void =>
+      telemetry.answered(upstream, request.kind, status, (performance.now() - began) / 1000)
     try {
-      const response = await send(request, options).catch((error: unknown) => {
-        // The other side may close a kept connection just as we use it. A new connection shows the real
-        // state.
-        if (!isCutOff(error) || request.signal?.aborted) throw error
-        return send(request, options)
-      })
-      telemetry.answered(upstream, request.kind, response.status)
-      if (own) observe(response, options)
+      const response = await sendOver(request, options, isOwn)
+      told(response.status)
+      if (isOwn) {
+        health.responded()
+        const remaining = budget.observe(response)
+        if (remaining !== undefined) telemetry.rateLimit(upstream, remaining)
+      }
       return response
     } catch (error) {
       // A caller who leaves says nothing about the upstream. A deadline, which aborts the same signal, does.
       if (request.signal?.aborted && !isRegistryError(error)) throw error
-      telemetry.answered(upstream, request.kind, undefined)
-      throw failure(upstream, error)
+      told(undefined)
+      const failed = failure(upstream, error)
+      if (isOwn && isRegistryError(failed)) {
+        health.failed(failed, { isPing: request.kind === 'ping', milliseconds: performance.now() - began })
+      }
+      throw failed
     }
   }
 }
 
-async function send(
-  { kind, method, url, headers, body, signal }: UpstreamRequest,
-  { lanes }: TransportOptions,
+function sendOver(
+  request: UpstreamRequest,
+  { connections, health, silence, via }: TransportOptions,
+  isOwn: boolean,
 ): Promise<UpstreamResponse> {
-  const response = await request(url, {
-    dispatcher: kind === 'blob' && method === 'GET' ? lanes.blobs : lanes.metadata,
-    method,
-    headers: { ...headers, 'accept-encoding': 'identity', 'user-agent': 'entrepot' },
-    body: body ?? null,
-    signal: signal ?? null,
-    highWaterMark: BODY_BUFFER,
+  const { kind, method, url } = request
+  const lane: Lane = kind === 'blob' && method === 'GET' ? 'blobs' : 'metadata'
+  const header = via?.()
+  const onNewConnection = (): Attempt =>
+    connections.onNewConnection(url.origin, (dispatcher) => attempt(request, dispatcher, header))
+  return sendReliably({
+    // A ping is to find out what a new connection would.
+    first: kind === 'ping' ? onNewConnection : () => attempt(request, connections.pool(lane), header),
+    ...(method !== 'POST' && { second: onNewConnection }),
+    silence,
+    silent: () => isOwn && kind !== 'ping' && health.silent(silence),
+    dead: () => connections.renew(lane),
   })
-  // A body may break off before anyone reads it. Its reader gets the error; the process must not end by it.
-  response.body.on('error', () => {})
-  return { status: response.statusCode, headers: response.headers, body: response.body, url }
+}
+
+function attempt(
+  { method, url, headers, body, signal }: UpstreamRequest,
+  dispatcher: Dispatcher,
+  via: string | undefined,
+): Attempt {
+  const abandoned = new AbortController()
+  const connection: ConnectionUse = {}
+  const response = request(url, {
+    dispatcher,
+    method,
+    headers: { ...headers, 'accept-encoding': 'identity', 'user-agent': 'entrepot', ...(via && { via }) },
+    body: body ?? null,
+    signal: signal === undefined ? abandoned.signal : AbortSignal.any([signal, abandoned.signal]),
+    highWaterMark: BODY_BUFFER,
+    opaque: connection,
+  })
+  return {
+    connection,
+    response: response.then(({ statusCode, headers, body }) => {
+      // A body may break off before anyone reads it. Its reader gets the error; the process must not end by
+      // it.
+      body.on('error', () => {})
+      return { status: statusCode, headers, body, url }
+    }),
+    abandon: () => abandoned.abort(),
+  }
 }
 
 /** Bytes of a body that wait for their reader before the socket is paused. */
 const BODY_BUFFER = 256 * 1024
-
-function isCutOff(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    'code' in error &&
-    ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'].includes(String(error.code))
-  )
-}
-
-function observe(response: UpstreamResponse, { upstream, telemetry, budget }: TransportOptions): void {
-  const remaining = budget.observe(response)
-  if (remaining !== undefined) telemetry.rateLimit(upstream, remaining)
-}

@@ -1,40 +1,44 @@
 import { type ErrorCode, isRegistryError, RegistryError } from '../../oci/errors.ts'
 
-/**
- * Keeps questions from an upstream that is out of order or limits us: whoever asks meanwhile hears so at
- * once.
- */
+/** Stops sending requests after failures. Requests are refused at once meanwhile. */
 export interface Circuit {
-  /** Runs `task`, or throws what opened the circuit while it is open. */
+  /** Runs `task`. While the circuit is open it throws the error that opened it instead. */
   run<T>(task: () => Promise<T>): Promise<T>
-  /** What `run` would throw now without asking; undefined when it would ask, be it as a probe. */
+  /**
+   * The error that `run` would throw without running its task. Undefined when it would run it, as a probe or
+   * not.
+   */
   readonly refusal: RegistryError | undefined
 }
 
 export interface CircuitOptions {
-  /** Milliseconds that never go back. */
+  /** Monotonic clock, in milliseconds. */
   readonly now: () => number
-  /** Told when it opens (false) and closes (true). */
-  readonly changed: (closed: boolean) => void
+  /** Called with the reason when the circuit opens, and without when it closes. */
+  readonly changed?: (reason: RegistryError | undefined) => void
+  /**
+   * What each failure weighs; the circuit opens at a weight of 5 in a row. A failure of weight 0 says nothing
+   * either way. One that is not in the table is an answer, and closes the circuit.
+   */
+  readonly weights: Partial<Record<ErrorCode, number>>
 }
 
-/** How many failures in a row open it. A timeout keeps clients waiting for seconds, so one is enough. */
-const WEIGHTS: Partial<Record<ErrorCode, number>> = {
-  UPSTREAM_UNAVAILABLE: 1,
-  UPSTREAM_TIMEOUT: 5,
-  UPSTREAM_LIMITED: 5,
-}
+/** A timeout keeps clients waiting for seconds, so one is enough. */
+export const OUTAGE_WEIGHTS = { UPSTREAM_UNAVAILABLE: 1, UPSTREAM_TIMEOUT: 5, UPSTREAM_LIMITED: 0 } as const
+/** For a circuit that opens when the upstream limits us. */
+export const LIMIT_WEIGHTS = { UPSTREAM_LIMITED: 5, UPSTREAM_UNAVAILABLE: 0, UPSTREAM_TIMEOUT: 0 } as const
+
 const THRESHOLD = 5
+/** Milliseconds. */
 const SHORTEST = 2_000
-/** Also the longest that a `Retry-After` is obeyed without looking again. */
+/** Also the longest time that a `Retry-After` is obeyed without looking again. */
 const LONGEST = 60_000
 
 /**
- * Opens after failures in a row; when its time is over one task is let through as a probe, and its outcome
- * closes it or opens it for twice as long. A `Retry-After` sets the time itself, up to a minute. Denials and
- * contradictions are answers: upstream works.
+ * Opens after failures in a row. After its time one task runs as a probe: its success closes the circuit, its
+ * failure opens it for twice as long. A `Retry-After` sets the time itself, up to a minute.
  */
-export function circuit({ now, changed }: CircuitOptions): Circuit {
+export function circuit({ now, changed = () => {}, weights }: CircuitOptions): Circuit {
   let weight = 0
   let openings = 0
   let openUntil = -Infinity
@@ -59,7 +63,7 @@ export function circuit({ now, changed }: CircuitOptions): Circuit {
         close()
         return value
       } catch (error) {
-        // What was asked before it opened says nothing new.
+        // A request from before the opening says nothing new.
         if (isRegistryError(error) && opened === openings) judge(error, isProbe)
         throw error
       } finally {
@@ -69,14 +73,15 @@ export function circuit({ now, changed }: CircuitOptions): Circuit {
   }
 
   function judge(error: RegistryError, isProbe: boolean): void {
-    const cost = WEIGHTS[error.code]
+    const cost = isNotAgain(error) ? 0 : weights[error.code]
     if (cost === undefined) return close()
     weight += cost
-    if (weight < THRESHOLD && !isProbe) return
+    if (cost === 0 || (weight < THRESHOLD && !isProbe)) return
     openUntil = now() + duration(error)
     openings += 1
-    if (reason === undefined) changed(false)
+    const wasClosed = reason === undefined
     reason = error
+    if (wasClosed) changed(error)
   }
 
   function duration({ detail: { retryAfter } }: RegistryError): number {
@@ -89,10 +94,17 @@ export function circuit({ now, changed }: CircuitOptions): Circuit {
     if (reason === undefined) return
     reason = undefined
     openings = 0
-    changed(true)
+    changed(undefined)
   }
 }
 
-function notAgain({ code, detail }: RegistryError): RegistryError {
-  return new RegistryError(code, { ...detail, asked: 'not again yet' })
+const NOT_AGAIN = 'not again yet'
+
+/** The error for a request that was not sent because of an earlier one. */
+export function notAgain({ code, detail }: RegistryError): RegistryError {
+  return new RegistryError(code, { ...detail, asked: NOT_AGAIN })
+}
+
+export function isNotAgain({ detail }: RegistryError): boolean {
+  return detail['asked'] === NOT_AGAIN
 }

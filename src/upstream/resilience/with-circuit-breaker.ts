@@ -2,49 +2,55 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { isRegistryError } from '../../oci/errors.ts'
 import type { UpstreamTelemetry } from '../../ports/telemetry.ts'
 import type { Upstream, UpstreamRepository } from '../../ports/upstream.ts'
-import { type Circuit, circuit } from './circuit-breaker.ts'
+import { circuit, isNotAgain, LIMIT_WEIGHTS } from './circuit-breaker.ts'
+import { repositoryCircuits } from './repository-circuits.ts'
+import { repositoryOutages } from './repository-outages.ts'
+import type { UpstreamState } from './upstream-state.ts'
 
 export interface CircuitBreakerOptions {
-  readonly telemetry: Pick<UpstreamTelemetry, 'available'>
-  /** Milliseconds that never go back. */
+  readonly state: Pick<UpstreamState, 'report'>
+  readonly telemetry: Pick<UpstreamTelemetry, 'denied'>
+  /** Monotonic clock, in milliseconds. */
   readonly now?: () => number
 }
 
-/** Milliseconds, and as much again at random. */
+/** A HEAD of a blob is a kind of its own: registries answer it elsewhere, or wrongly, while the GET works. */
+const KINDS = ['manifests', 'blobs', 'blob sizes', 'tags', 'referrers'] as const
+type Kind = (typeof KINDS)[number]
+/** An upstream limits blobs apart from everything else. */
+type Lane = 'blobs' | 'metadata'
+
+/** Milliseconds before a failed request is sent again, and up to as much again at random. */
 const RETRY_AFTER = 50
 
 /**
- * An upstream that is left alone while it is out of order or limits us. Blobs have a circuit of their own:
- * they often come from elsewhere than manifests. What fails for a moment is asked once more, soon; but not
- * blobs, since whoever downloads them tries again by himself.
+ * An upstream that gets no requests for what fails. A failure is held against its repository and kind; a kind
+ * of the upstream as a whole is out when several repositories fail and none succeeds, and a limit pauses all
+ * of them (SEC-72). Whether the host can be reached at all is decided below, by its connections
+ * (`HostHealth`).
+ *
+ * A request that fails is sent once more soon after. GETs of blobs are not: downloads retry by themselves.
  */
-export function withCircuitBreaker(
-  upstream: Upstream,
-  { telemetry, now = () => performance.now() }: CircuitBreakerOptions,
-): Upstream {
-  const closed = { blobs: true, metadata: true }
-  const circuitFor = (lane: keyof typeof closed): Circuit =>
-    circuit({
-      now,
-      changed(isClosed) {
-        closed[lane] = isClosed
-        telemetry.available(upstream.name, closed.blobs && closed.metadata)
-      },
-    })
-  const blobs = circuitFor('blobs')
-  const metadata = circuitFor('metadata')
-  telemetry.available(upstream.name, true)
+export function withCircuitBreaker(upstream: Upstream, options: CircuitBreakerOptions): Upstream {
+  const { state, telemetry, now = () => performance.now() } = options
+  const limitOf = (lane: Lane) =>
+    circuit({ now, weights: LIMIT_WEIGHTS, changed: (reason) => state.report(`limit of ${lane}`, reason) })
+  const limits = { blobs: limitOf('blobs'), metadata: limitOf('metadata') }
+  const outageOf = (kind: Kind) => repositoryOutages({ now, changed: (reason) => state.report(kind, reason) })
+  const outages = new Map(KINDS.map((kind) => [kind, outageOf(kind)]))
+  const circuits = repositoryCircuits(now)
 
-  /**
-   * A blob's way begins where manifests are asked for; a limit on those is none on blobs, and what is under
-   * way goes on.
-   */
-  const refuseCold = (range: unknown): void => {
-    const { refusal } = metadata
-    if (range === undefined && refusal !== undefined && refusal.code !== 'UPSTREAM_LIMITED') throw refusal
+  const send = async <T>(kind: Kind, repository: string, task: () => Promise<T>): Promise<T> => {
+    const limit = limits[kind === 'blobs' ? 'blobs' : 'metadata']
+    try {
+      return await limit.run(() =>
+        outages.get(kind)!.run(repository, () => circuits.run(repository, kind, task)),
+      )
+    } catch (error) {
+      if (isRegistryError(error, 'UPSTREAM_DENIED')) telemetry.denied(upstream.name)
+      throw error
+    }
   }
-  const ask = <T>(task: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> =>
-    metadata.run(() => twice(task, signal))
 
   return {
     name: upstream.name,
@@ -53,22 +59,24 @@ export function withCircuitBreaker(
     },
     repository(name) {
       const repository = upstream.repository(name)
+      const sendTwice = <T>(kind: Kind, task: () => Promise<T>, signal?: AbortSignal): Promise<T> =>
+        send(kind, name, () => twice(task, signal))
       const guarded: UpstreamRepository = {
         get isNearlyExhausted() {
           return repository.isNearlyExhausted
         },
-        resolve: (tag, signal) => ask(() => repository.resolve(tag, signal), signal),
-        manifest: (digest, signal) => ask(() => repository.manifest(digest, signal), signal),
-        statBlob: (digest, signal) => ask(() => repository.statBlob(digest, signal), signal),
+        resolve: (tag, signal) => sendTwice('manifests', () => repository.resolve(tag, signal), signal),
+        manifest: (digest, signal) =>
+          sendTwice('manifests', () => repository.manifest(digest, signal), signal),
+        statBlob: (digest, signal) =>
+          sendTwice('blob sizes', () => repository.statBlob(digest, signal), signal),
         tags: {
-          whole: (signal) => ask(() => repository.tags.whole(signal), signal),
-          page: (page, signal) => ask(() => repository.tags.page(page, signal), signal),
+          whole: (signal) => sendTwice('tags', () => repository.tags.whole(signal), signal),
+          page: (page, signal) => sendTwice('tags', () => repository.tags.page(page, signal), signal),
         },
-        referrers: (digest, signal) => ask(() => repository.referrers(digest, signal), signal),
-        async blob(digest, range, signal) {
-          refuseCold(range)
-          return blobs.run(() => repository.blob(digest, range, signal))
-        },
+        referrers: (digest, signal) =>
+          sendTwice('referrers', () => repository.referrers(digest, signal), signal),
+        blob: (digest, range, signal) => send('blobs', name, () => repository.blob(digest, range, signal)),
       }
       return guarded
     },
@@ -79,7 +87,7 @@ async function twice<T>(task: () => Promise<T>, signal: AbortSignal | undefined)
   try {
     return await task()
   } catch (error) {
-    if (!isRegistryError(error, 'UPSTREAM_UNAVAILABLE') || signal?.aborted) throw error
+    if (!isRegistryError(error, 'UPSTREAM_UNAVAILABLE') || isNotAgain(error) || signal?.aborted) throw error
     await delay(RETRY_AFTER * (1 + Math.random()))
     return task()
   }

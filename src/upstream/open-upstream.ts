@@ -1,0 +1,66 @@
+import type { UpstreamTelemetry } from '../ports/telemetry.ts'
+import type { Upstream, UpstreamStatus } from '../ports/upstream.ts'
+import { upstreamClient, type UpstreamClientOptions } from './client.ts'
+import { credentialSource, type CredentialSourceOptions } from './credentials/credential-source.ts'
+import { upstreamState } from './resilience/upstream-state.ts'
+import { withCircuitBreaker } from './resilience/with-circuit-breaker.ts'
+
+/**
+ * Everything that belongs to one configured upstream. To change its configuration, close it and open another.
+ */
+export interface OpenUpstream extends Upstream {
+  readonly status: UpstreamStatus
+  /** Ends its credential helpers at once, which would outlive the process. */
+  abandon(): void
+  /** Ends its requests, connections and helpers. */
+  close(): Promise<void>
+}
+
+export interface OpenUpstreamOptions
+  extends
+    Omit<UpstreamClientOptions, 'credentials' | 'state'>,
+    Pick<CredentialSourceOptions, 'login' | 'helper' | 'dockerConfig'> {
+  readonly telemetry: UpstreamTelemetry
+  /** The environment of this process. */
+  readonly env: NodeJS.ProcessEnv
+  /** Called when a changed file or a helper is of no use, and its previous value stays in use. */
+  readonly reloadFailed: (problem: unknown) => void
+}
+
+/**
+ * Opens an upstream: its client, its credentials and its circuit breakers. It dials and reads nothing before
+ * the first request.
+ */
+export function openUpstream(options: OpenUpstreamOptions): OpenUpstream {
+  const { name, url, telemetry, env, login, helper, dockerConfig, reloadFailed, ...rest } = options
+  const stopping = new AbortController()
+  const state = upstreamState({ upstream: name, telemetry })
+  const credentials = credentialSource({
+    upstream: name,
+    url,
+    ...(login && { login }),
+    ...(helper !== undefined && { helper }),
+    ...(dockerConfig !== undefined && { dockerConfig }),
+    env,
+    signal: stopping.signal,
+    failed: reloadFailed,
+  })
+  const client = upstreamClient({ ...rest, name, url, telemetry, credentials, state, reloadFailed })
+  const guarded = withCircuitBreaker(client, { state, telemetry })
+
+  return {
+    name,
+    get isNearlyExhausted() {
+      return client.isNearlyExhausted
+    },
+    get status() {
+      return state.status
+    },
+    repository: guarded.repository,
+    abandon: () => stopping.abort(),
+    async close() {
+      stopping.abort()
+      await client.close()
+    },
+  }
+}
