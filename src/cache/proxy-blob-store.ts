@@ -51,7 +51,7 @@ export function proxyBlobStore(
             if (stored === undefined) return openElsewhere(digest, options)
             options?.report?.({ result: 'hit' })
             if (isInMemory(stored)) return stored
-            return failoverReader(stored, () => download(digest, options), 'first byte')
+            return failoverReader(stored, () => download(digest, options))
           },
         )
       },
@@ -93,7 +93,7 @@ export function proxyBlobStore(
       const bypass = () => downloads.bypass(request, options)
       try {
         const blob = await downloads.subscribe(request, options)
-        if (blob !== undefined) return isInMemory(blob) ? blob : failoverReader(blob, bypass, 'end')
+        if (blob !== undefined) return isInMemory(blob) ? blob : failoverReader(blob, bypass)
         absent.add(key)
         options?.report?.({ result: 'miss', forwardStatus: 404 })
         return undefined

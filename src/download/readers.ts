@@ -92,6 +92,7 @@ export class Subscription implements Disposable {
           await this.#wait(position)
         }
       },
+      reread: async (buffer, position) => this.#bytes.read(buffer, position),
       [Symbol.asyncDispose]: async () => this[Symbol.dispose](),
     }
   }

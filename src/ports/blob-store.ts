@@ -19,6 +19,13 @@ export interface BlobReader extends AsyncDisposable {
    * @throws when the bytes can no longer come, and when the reader is disposed meanwhile.
    */
   read(buffer: Buffer, position: number): Promise<number>
+  /**
+   * Reads bytes that `read` has returned once more, also after it threw. Readers of bytes that were not
+   * verified when they were read have it.
+   *
+   * @throws RegistryError STORAGE when they are lost.
+   */
+  reread?(buffer: Buffer, position: number): Promise<number>
 }
 
 /**

@@ -70,6 +70,19 @@ suite('trouble with the disk', () => {
     })
   }
 
+  test('F60 F25 bytes that were given before the disk filled up are compared before the rest is given', async () => {
+    await using upstream = await fakeUpstream()
+    await using setup = await proxyOnFiles({ upstream })
+    upstream.addBlob(layer.bytes)
+    upstream.on(`/v2/library/app/blobs/${layer.digest}`, { flipByte: 1000, times: 1 })
+    const repository = setup.proxy.repository()
+
+    setup.files.fail('write', 'ENOSPC', { after: 1, times: 1000 })
+    await assert.rejects(digestRead(repository, layer.digest), (error) =>
+      isRegistryError(error, 'UPSTREAM_INVALID'),
+    )
+  })
+
   test('F60 a full disk is made room on, once, and the fill goes on', async () => {
     await using upstream = await fakeUpstream()
     const asked: number[] = []

@@ -7,6 +7,8 @@ export interface Asked {
   readonly body: Buffer
   /** `hung` = neither an answer nor the end of the connection came within the deadline. */
   readonly end: 'complete' | 'broken off' | 'left' | 'hung'
+  /** Upstream was out, and the answer says that it is an old one. */
+  readonly isStale: boolean
 }
 
 export interface AskOptions {
@@ -28,16 +30,18 @@ export function ask(url: string, options: AskOptions = {}): Promise<Asked> {
     const chunks: Buffer[] = []
     let status = 0
     let length = 0
+    let isStale = false
     const asked = request(url, { method, agent: false, headers: range === undefined ? {} : { range } })
     const finish = (end: Asked['end']) => {
       clearTimeout(timer)
       asked.destroy()
-      resolve({ status, body: Buffer.concat(chunks), end })
+      resolve({ status, body: Buffer.concat(chunks), end, isStale })
     }
     const timer = setTimeout(finish, DEADLINE, 'hung')
     asked.on('error', () => finish('broken off'))
     asked.once('response', async (answer) => {
       status = answer.statusCode ?? 0
+      isStale = String(answer.headers['cache-status']).includes('stale-if-error')
       try {
         for await (const chunk of answer as AsyncIterable<Buffer>) {
           chunks.push(chunk)

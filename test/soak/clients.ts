@@ -23,6 +23,7 @@ export interface Clients {
   runUntil(end: number): Promise<void>
   /** Pulls a whole blob. @returns whether that succeeded */
   pull(blob: Blob): Promise<boolean>
+  /** Pulls a manifest by tag. @returns whether that succeeded with an answer that is not stale */
   pullTag(tag: string): Promise<boolean>
 }
 
@@ -67,7 +68,9 @@ export function clients({ url, world, random, phase, latestFaults, violated }: C
       return isWell
     },
     async pullTag(tag) {
-      return isSuccess(await askTag(tag))
+      const asked = await askTag(tag)
+      // Upstream may be well again while its circuit is still open: that is no recovery yet.
+      return isSuccess(asked) && !asked.isStale
     },
   }
 
