@@ -77,10 +77,11 @@ const MAX_AGE = 5 * 60_000
  *
  * **Bounds**: `maxBytes` together, the least recently used goes first; `maxAge` each.
  *
- * **Invalidation**: every change passes through here on its way to the store. Deleting a digest (eviction
- * does) and committing it anew forget all facts about it. Moving or removing a tag forgets it; removing
- * unused tags forgets all tags; a purge forgets everything. A read that such a change overtakes is answered,
- * and not kept. Damaged content that the scrub discards may still be served: the copy in memory is intact.
+ * **Invalidation**: every change passes through here on its way to the store. Deleting or discarding a digest
+ * (eviction deletes) and committing it anew forget all facts about it. Moving or removing a tag forgets it;
+ * removing unused tags forgets all tags; a purge forgets everything. A read that such a change overtakes is
+ * answered, and not kept. Damaged content that the scrub discards may still be served: the copy in memory is
+ * intact.
  *
  * Other files keep answers of upstream in memory: `lists.ts`, `negative.ts`, `blob-sizes.ts`.
  */
@@ -116,6 +117,8 @@ export function memoryCache<S extends UncachedStore>(
     },
   }
 
+  const discard = (digest: Digest) => store.discard(digest).finally(() => facts.forget(digest))
+
   /** Small content is read whole, and kept. */
   function openStored(digest: Digest, options?: ReadOptions): Promise<OpenedBlob | undefined> {
     return facts.read(
@@ -125,7 +128,7 @@ export function memoryCache<S extends UncachedStore>(
         if (opened === undefined || isInMemory(opened)) return opened
         if (opened.descriptor.size > LARGEST_CONTENT) return opened
         const content = await readContent(opened)
-        if (content === undefined) await store.discard(digest)
+        if (content === undefined) await discard(digest)
         return content
       },
       (found) => (found && isInMemory(found) ? { ...known(digest), content: found } : undefined),
@@ -186,6 +189,7 @@ export function memoryCache<S extends UncachedStore>(
   const { catalogue } = store
   return {
     ...store,
+    discard,
     blobs,
     links,
     references,

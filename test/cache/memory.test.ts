@@ -210,6 +210,16 @@ describe('small content in memory', () => {
     assert.equal(await cached.blobs.open(blob.digest), undefined)
     assert.equal(await store.blobs.stat(blob.digest), undefined)
   })
+
+  test('SEC-21 the right to read goes with content that turned out to be damaged', async () => {
+    const { cached, store } = watched({}, true)
+    const blob = blobOf(2000)
+    await put(store, blob)
+    await store.links.add(app, blob.digest)
+    assert.equal(await cached.links.has(app, blob.digest), true)
+    assert.equal(await cached.blobs.open(blob.digest), undefined)
+    assert.equal(await cached.links.has(app, blob.digest), false)
+  })
 })
 
 describe('links in memory', () => {
