@@ -20,18 +20,14 @@ export interface Entrepot {
   readonly registry: Pick<Listening, 'port' | 'url'>
   /** undefined when the configuration turns it off. */
   readonly admin: Pick<Listening, 'port' | 'url'> | undefined
-  /**
-   * Reports itself as not ready, lets running answers end for at most `grace` milliseconds, and closes
-   * everything.
-   */
+  /** Lets running answers end for at most `grace` milliseconds, not ready meanwhile, and closes everything. */
   stop(grace: number): Promise<void>
   /** For a process that exits at once: ends the credential helpers, which would outlive it. */
   abandon(): void
 }
 
 /**
- * Builds the parts, hands them to each other, and listens. When one of them fails, those built before it are
- * closed.
+ * Builds the parts, hands them to each other, and listens. When one fails, those built before it are closed.
  *
  * @param env the environment of credential helpers, which also names the proxies to use
  * @param collectGarbage runs a minor garbage collection
