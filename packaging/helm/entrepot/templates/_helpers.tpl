@@ -1,0 +1,50 @@
+{{- define "entrepot.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 55 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "entrepot.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 55 | trimSuffix "-" -}}
+{{- else if contains (include "entrepot.name" .) .Release.Name -}}
+{{- .Release.Name | trunc 55 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name (include "entrepot.name" .) | trunc 55 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "entrepot.selector" -}}
+app.kubernetes.io/name: {{ include "entrepot.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "entrepot.labels" -}}
+{{ include "entrepot.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+{{- end -}}
+
+{{- define "entrepot.image" -}}
+{{- if .Values.image.digest -}}
+{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- else -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end -}}
+{{- end -}}
+
+{{/* What the chart sets itself, under what the values say. */}}
+{{- define "entrepot.config" -}}
+admin:
+  host: 0.0.0.0
+  # Probes and Prometheus have private addresses; the NetworkPolicy says which of them.
+  access:
+    networks: [10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10, 169.254.0.0/16, fc00::/7, fe80::/10]
+storage:
+  root: /data
+{{- end -}}
+
+{{- define "entrepot.registryPort" -}}{{ dig "listen" "port" 5000 .Values.config }}{{- end -}}
+{{- define "entrepot.adminPort" -}}{{ dig "admin" "port" 5001 .Values.config }}{{- end -}}
+{{- define "entrepot.adminScheme" -}}{{ ternary "HTTPS" "HTTP" (not (empty (dig "admin" "tls" nil .Values.config))) }}{{- end -}}
+
+{{- define "entrepot.ownConfig" -}}
+{{- if not (or .Values.existingConfig.configMap .Values.existingConfig.secret) -}}true{{- end -}}
+{{- end -}}

