@@ -29,7 +29,7 @@ export class Connection {
   }
 
   /**
-   * Fetches `segment`, and moves its position along with the bytes it writes. Its end may move down meanwhile.
+   * Fetches `segment`, and advances its position by what it writes. Its end may move down meanwhile.
    *
    * @returns false when the source does not have the blob, and has never said that it has.
    * @throws RegistryError when the segment is not complete; its position says how far it got.

@@ -20,7 +20,7 @@ export class SegmentAllocator {
   readonly #length: number
   readonly #taken = new Set<Segment>()
 
-  /** `length`: bytes of a segment when several connections work. Short ones arrive in the order of reading. */
+  /** `length`: bytes of a segment when several connections work. Short ones keep the order of reading. */
   constructor(filled: IntervalSet, length: number) {
     this.#filled = filled
     this.#length = length
