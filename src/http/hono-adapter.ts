@@ -2,11 +2,12 @@
  * Stands between `node:http` and `app.fetch` on the registry listener, in place of the listener of
  * `@hono/node-server`, which serves the admin routes.
  *
- * CPU for one warm manifest by digest, 16 connections, median of 15 alternating rounds on a busy 2-core
- * machine (November 2026): 19.3 µs without a router, 18.5 µs through this file, 21.1 µs through
- * `getRequestListener` with RESPONSE_ALREADY_SENT, which is 9 % more. That listener makes a web Request with
- * a URL, awaits the response, and answers some malformed targets itself, without the error body of the
- * distribution spec.
+ * CPU for one warm answer through this file and through `getRequestListener` with RESPONSE_ALREADY_SENT, in
+ * alternating rounds on a busy 2-core machine (November 2026): tag 20.9 and 22.0 µs, small blob 20.2 and 21.6
+ * µs, manifest 18.5 and 21.1 µs (15 rounds; 9 rounds on another load said 19.7 and 18.4). Without a router it
+ * was 19.4, 19.3 and 19.3 µs. These figures carry noise of about 5 % and are to be taken again on a quiet
+ * machine. The other listener also makes a web Request with a URL, and answers some malformed targets itself,
+ * without the error body of the distribution spec.
  */
 import type { Hono } from 'hono'
 import type { Exchange } from './exchange.ts'
