@@ -186,6 +186,7 @@ suite('signatures and referrers', () => {
         assert.equal(answer.status, 404)
       }
     }
-    assert.equal(upstream.requests.length, 3)
+    // A HEAD, and a GET that decides.
+    assert.equal(upstream.requests.length, 6)
   })
 })

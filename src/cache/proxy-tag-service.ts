@@ -4,7 +4,7 @@ import type { RepositoryName } from '../oci/reference.ts'
 import type { TagEntry, TagIndex } from '../ports/metadata.ts'
 import type { ReadOptions } from '../ports/read-options.ts'
 import type { TagService } from '../ports/repository.ts'
-import type { UpstreamRepository } from '../ports/upstream.ts'
+import type { ResolvedTag, UpstreamRepository } from '../ports/upstream.ts'
 import { whenKnown } from '../util/maybe.ts'
 import { singleFlight } from '../util/single-flight.ts'
 import { type Freshness, type FreshnessPolicy, freshnessOf } from './freshness.ts'
@@ -80,16 +80,31 @@ export function proxyTagService(
 
     async function check(tag: string, key: string, entry: TagEntry | undefined): Promise<Digest | undefined> {
       const resolved = await upstream.resolve(tag)
-      if (resolved === undefined) {
+      const digest =
+        (await fetched(resolved, entry)) ??
+        (resolved && (await fetched(await upstream.resolveByGet(tag), entry)))
+      if (digest === undefined) {
         absent.add(key)
         await index.remove(repository, tag)
         return undefined
       }
+      await index.set(repository, tag, { digest, checkedAt: now() })
+      return digest
+    }
+
+    /**
+     * The digest, once its manifest is stored: an outage between two requests must not leave the tag pointing at nothing.
+     *
+     * @returns undefined when upstream does not have the manifest, whatever it said of the tag
+     */
+    async function fetched(
+      resolved: ResolvedTag | undefined,
+      entry: TagEntry | undefined,
+    ): Promise<Digest | undefined> {
+      if (resolved === undefined) return undefined
       const { digest, manifest } = resolved
       if (manifest !== undefined) await manifests.put(manifest)
-      // The manifest comes first: an outage between the two requests must not leave the tag pointing at nothing.
       else if (digest !== entry?.digest && (await manifests.get(digest)) === undefined) return undefined
-      await index.set(repository, tag, { digest, checkedAt: now() })
       return digest
     }
   }

@@ -23,7 +23,7 @@ export interface UpstreamsOptions {
 
 /** Opens each configured upstream. */
 export function buildUpstreams(
-  { upstreams }: Pick<Config, 'upstreams'>,
+  { upstreams, cache }: Pick<Config, 'upstreams' | 'cache'>,
   options: UpstreamsOptions,
 ): Upstreams {
   const { log, telemetry, loops, env, collectGarbage } = options
@@ -36,6 +36,7 @@ export function buildUpstreams(
         ...(helper !== undefined && { helper }),
         ...(dockerConfig !== undefined && { dockerConfig }),
         ...(ca && { ca: ca.text }),
+        rememberDenials: cache.negative,
         env,
         proxyFor,
         via: loops.via,

@@ -173,7 +173,8 @@ export class Download implements AsyncDisposable {
     const observer = {
       confirmed: (size: number | undefined) => {
         this.#size = size
-        if (size !== undefined) this.#opened.resolve(size)
+        // An empty body is a complete answer, so it waits until the hash is known to match.
+        if (size !== undefined && size > 0) this.#opened.resolve(size)
       },
       wrote: this.#wakeReaders,
       resumed,

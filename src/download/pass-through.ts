@@ -1,4 +1,4 @@
-import { digestFrom, hasherFor } from '../oci/digest.ts'
+import { digestFrom, digestOf, hasherFor } from '../oci/digest.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { RegistryError } from '../oci/errors.ts'
@@ -25,6 +25,10 @@ export async function passThrough(request: DownloadRequest): Promise<BlobReader 
     stop.abort()
     const reason = 'cannot pass through a blob of unknown size'
     throw new RegistryError('STORAGE', { upstream: repository.upstream, reason })
+  }
+  if (size === 0 && digestOf(Buffer.alloc(0), digest) !== digest) {
+    stop.abort()
+    throw new RegistryError('UPSTREAM_INVALID', { upstream: repository.upstream, digest, size })
   }
   return new PassThroughReader({ upstream: repository.upstream, digest, size, body, stop })
 }

@@ -47,6 +47,8 @@ export class Representation {
    */
   accept(body: BlobBody, range: Partial<Interval> | undefined): void {
     if (this.#size !== undefined && body.total !== undefined && body.total !== this.#size) {
+      // A continuation of something else. The whole blob shows what is right.
+      if (range !== undefined) this.loseRanges()
       const detail = { reason: 'size mismatch', expected: this.#size, actual: body.total }
       throw new RegistryError('UPSTREAM_INVALID', detail)
     }

@@ -50,11 +50,13 @@ export interface UpstreamTags {
 export interface UpstreamRepository {
   /** The upstream's rate limit is nearly used up. Callers keep the rest for content that is not cached. */
   readonly isNearlyExhausted: boolean
-  /** One HEAD. One GET where the upstream refuses HEAD or leaves the digest out. */
+  /** One HEAD. One GET where HEAD is refused, says no digest, denies the tag, or was seen to be wrong. */
   resolve(tag: string, signal?: AbortSignal): Promise<ResolvedTag | undefined>
+  /** One GET, where the digest that HEAD stated is not there: what comes by tag counts. */
+  resolveByGet(tag: string, signal?: AbortSignal): Promise<ResolvedTag | undefined>
   /** The body hashes to `digest`, and its media type agrees with its content. */
   manifest(digest: Digest, signal?: AbortSignal): Promise<Manifest | undefined>
-  /** HEAD. One ranged GET where the upstream refuses HEAD. */
+  /** HEAD. One ranged GET where HEAD is refused, says no length, denies the blob, or was seen to be wrong. */
   statBlob(digest: Digest, signal?: AbortSignal): Promise<Descriptor | undefined>
   /**
    * GET, of the whole blob without `range`. Throws RANGE_INVALID on 416. The iteration throws the same errors

@@ -1,10 +1,12 @@
 import type { LookupFunction } from 'node:net'
 import type { UpstreamTelemetry } from '../ports/telemetry.ts'
 import type { Upstream } from '../ports/upstream.ts'
+import { anonymousElsewhere } from './auth/anonymous-elsewhere.ts'
 import { authorizer } from './auth/authorizer.ts'
 import { tokenSource } from './auth/token.ts'
 import { minorGc } from './body/minor-gc.ts'
 import type { CredentialSource } from './credentials/credentials.ts'
+import { HeadHabits } from './head-habits.ts'
 import { Connections } from './net/connections.ts'
 import { dialer, dialledAs, isPrivateHost } from './net/dialer.ts'
 import type { ProxyFor } from './net/proxy-environment.ts'
@@ -79,12 +81,14 @@ const SILENCE_SHARE = 0.3
 /** The share of the deadline that a ping may take: silence and ping fit into one deadline. */
 const PING_SHARE = 0.5
 
+const anonymous = async (): Promise<undefined> => undefined
+
 /** The client of one registry. It dials nothing before the first request. */
 export function upstreamClient(options: UpstreamClientOptions): Upstream & { close(): Promise<void> } {
   const { name, telemetry, tokenRealms = [], metadataConnections = 64, lookup } = options
   const { ca, insecure, proxyFor, now = () => performance.now() } = options
   const { connect = 5_000, headers = 10_000, blob = headers, idle = 30_000 } = options.timeouts ?? {}
-  const credentials = options.credentials ?? (async () => undefined)
+  const credentials = options.credentials ?? anonymous
   const url = new URL(options.url)
 
   const connector = dialer({
@@ -130,9 +134,23 @@ export function upstreamClient(options: UpstreamClientOptions): Upstream & { clo
     credentials,
   })
   const own = authorizer({ upstream: name, url, tokenRealms, credentials, tokens, transport: plain })
-  const transport = followRedirects({ upstream: name, origin: url.origin, own, others: plain })
+  const others = anonymousElsewhere({
+    upstream: name,
+    transport: plain,
+    tokens: tokenSource({
+      upstream: name,
+      transport: plain,
+      withTimeout: deadlines.response,
+      credentials: anonymous,
+    }),
+  })
+  const transport = followRedirects({ upstream: name, origin: url.origin, own, others })
 
-  const learnt = { pageSize: new PageSize(), referrers: new ReferrersSupport(now) }
+  const learnt = {
+    pageSize: new PageSize(),
+    referrers: new ReferrersSupport(now),
+    heads: new HeadHabits(now),
+  }
   const sorter = tagSorter()
 
   return {

@@ -2,6 +2,7 @@ import type { UpstreamTelemetry } from '../ports/telemetry.ts'
 import type { Upstream, UpstreamStatus } from '../ports/upstream.ts'
 import { upstreamClient, type UpstreamClientOptions } from './client.ts'
 import { credentialSource, type CredentialSourceOptions } from './credentials/credential-source.ts'
+import { withRememberedDenials } from './resilience/remembered-denials.ts'
 import { upstreamState } from './resilience/upstream-state.ts'
 import { withCircuitBreaker } from './resilience/with-circuit-breaker.ts'
 
@@ -21,6 +22,8 @@ export interface OpenUpstreamOptions
     Omit<UpstreamClientOptions, 'credentials' | 'state'>,
     Pick<CredentialSourceOptions, 'login' | 'helper' | 'dockerConfig'> {
   readonly telemetry: UpstreamTelemetry
+  /** Milliseconds that the denial of a repository is remembered. Omitted: it is not. */
+  readonly rememberDenials?: number
   /** The environment of this process. */
   readonly env: NodeJS.ProcessEnv
   /** Called when a changed file or a helper is of no use, and its previous value stays in use. */
@@ -32,7 +35,18 @@ export interface OpenUpstreamOptions
  * the first request.
  */
 export function openUpstream(options: OpenUpstreamOptions): OpenUpstream {
-  const { name, url, telemetry, env, login, helper, dockerConfig, reloadFailed, ...rest } = options
+  const {
+    name,
+    url,
+    telemetry,
+    env,
+    login,
+    helper,
+    dockerConfig,
+    reloadFailed,
+    rememberDenials = 0,
+    ...rest
+  } = options
   const stopping = new AbortController()
   const state = upstreamState({ upstream: name, telemetry })
   const credentials = credentialSource({
@@ -46,7 +60,7 @@ export function openUpstream(options: OpenUpstreamOptions): OpenUpstream {
     failed: reloadFailed,
   })
   const client = upstreamClient({ ...rest, name, url, telemetry, credentials, state, reloadFailed })
-  const guarded = withCircuitBreaker(client, { state, telemetry })
+  const guarded = withRememberedDenials(withCircuitBreaker(client, { state, telemetry }), rememberDenials)
 
   return {
     name,

@@ -11,6 +11,7 @@ import {
 import { LIMITS } from './body/limits.ts'
 import { invalidAnswer, refusal } from './failures.ts'
 import { fetchManifest, resolveTag } from './fetch-manifests.ts'
+import type { HeadHabits } from './head-habits.ts'
 import type { RepositoryRequests } from './repository-requests.ts'
 import { discard, headerOf, type UpstreamResponse } from './requests.ts'
 import { nextPage } from './tags/next-page.ts'
@@ -55,19 +56,22 @@ const typeOf = (response: UpstreamResponse): string | undefined =>
 export async function fetchReferrers(
   requests: RepositoryRequests,
   digest: Digest,
-  support: ReferrersSupport,
+  { support, habits }: { support: ReferrersSupport; habits: HeadHabits },
   signal: AbortSignal,
 ): Promise<ReferrerList> {
   const listed = support.isMissing ? undefined : await fromApi(requests, digest, support, signal)
-  return listed ?? fromTag(requests, digest, signal)
+  return listed ?? fromTag(requests, digest, habits, signal)
 }
 
 async function fromTag(
   requests: RepositoryRequests,
   digest: Digest,
+  habits: HeadHabits,
   signal: AbortSignal,
 ): Promise<ReferrerList> {
-  const resolved = await resolveTag(requests, referrersTag(digest), signal)
+  // Empty referrers are forgotten soon, and asked for at every pull: a HEAD has to do.
+  const options = { habits, signal, believesAbsence: true }
+  const resolved = await resolveTag(requests, referrersTag(digest), options)
   const manifest =
     resolved && (resolved.manifest ?? (await fetchManifest(requests, 'manifest', resolved.digest, signal)))
   return referrerList((manifest && referrersIn(manifest.body)) ?? [])

@@ -27,12 +27,14 @@ export interface RepositoryRequests {
    * `limit` bytes
    */
   read(response: UpstreamResponse, limit: number): Promise<Buffer>
+  /** The same for content whose hash is checked: a wrong label is no harm there. */
+  readHashed(response: UpstreamResponse, limit: number): Promise<Buffer>
 }
 
 /** The statuses that say "does not exist". */
 export const ABSENT = new Set([404, 410])
-/** Some registries send these to a HEAD and still answer the GET. */
-export const HEAD_REFUSED = new Set([400, 405, 501])
+/** The statuses of an upstream that cannot answer now, whatever the method. */
+export const PASSING = new Set([408, 429, 502, 503, 504, 508])
 
 export function repositoryRequests(options: RepositoryRequestsOptions): RepositoryRequests {
   const { upstream, url, repository, transport, telemetry } = options
@@ -42,33 +44,39 @@ export function repositoryRequests(options: RepositoryRequestsOptions): Reposito
     (kind: RequestKind, path: string, extras: Extras): Promise<UpstreamResponse> =>
       transport({ ...extras, method, kind, url: new URL(`${root}/${path}`, url), repository })
 
+  const readHashed = async (response: UpstreamResponse, limit: number): Promise<Buffer> => {
+    if (response.status !== 200) throw await refusal(upstream, response)
+    try {
+      const body = await readBody(response, limit)
+      if (body === undefined) throw invalidAnswer(upstream, `answer longer than ${limit} bytes`)
+      telemetry.received(upstream, body.length)
+      return body
+    } catch (error) {
+      throw failure(upstream, error)
+    }
+  }
+
   return {
     upstream,
     origin: url.origin,
     get: send('GET'),
     head: send('HEAD'),
     async read(response, limit) {
-      if (response.status !== 200) throw await refusal(upstream, response)
-      refuseEncoded(upstream, response)
-      try {
-        const body = await readBody(response, limit)
-        if (body === undefined) throw invalidAnswer(upstream, `answer longer than ${limit} bytes`)
-        telemetry.received(upstream, body.length)
-        return body
-      } catch (error) {
-        throw failure(upstream, error)
-      }
+      if (response.status === 200) refuseEncoded(upstream, response)
+      return readHashed(response, limit)
     },
+    readHashed,
   }
 }
 
-/**
- * Refuses content in an encoding, since we asked for `identity`. Decoding would let decompression bombs in;
- * passed on as it is, lengths and ranges would mean something else.
- */
-export function refuseEncoded(upstream: string, response: UpstreamResponse): void {
-  const encoding = headerOf(response, 'content-encoding')
-  if (encoding === undefined || encoding.toLowerCase() === 'identity') return
+/** Whether a response says that its content is in an encoding, although we asked for `identity`. */
+export function isEncoded(response: UpstreamResponse): boolean {
+  return (headerOf(response, 'content-encoding') ?? 'identity').toLowerCase() !== 'identity'
+}
+
+/** Refuses encoded content that no hash vouches for. Decoding would let decompression bombs in. */
+function refuseEncoded(upstream: string, response: UpstreamResponse): void {
+  if (!isEncoded(response)) return
   response.body.destroy()
   throw invalidAnswer(upstream, 'encoded content', response.status)
 }

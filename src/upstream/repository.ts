@@ -2,6 +2,7 @@ import { OCTET_STREAM } from '../oci/media-types.ts'
 import type { UpstreamRepository } from '../ports/upstream.ts'
 import { openBlob, statBlob } from './fetch-blobs.ts'
 import { fetchManifest, resolveTag } from './fetch-manifests.ts'
+import type { HeadHabits } from './head-habits.ts'
 import type { WithTimeout } from './net/with-timeout.ts'
 import { fetchReferrers, type ReferrersSupport } from './referrers.ts'
 import { type RepositoryRequestsOptions, repositoryRequests } from './repository-requests.ts'
@@ -26,23 +27,29 @@ export interface RepositoryOptions extends RepositoryRequestsOptions {
 export interface LearntHabits {
   readonly pageSize: PageSize
   readonly referrers: ReferrersSupport
+  readonly heads: HeadHabits
 }
 
 /** One repository of one upstream, by the requests of distribution-spec v1.1.1. */
 export function upstreamRepository(options: RepositoryOptions): UpstreamRepository {
   const { upstream, deadlines, budget, received, learnt, sorter } = options
   const { response: within, blob: withinBlob } = deadlines
+  const { heads: habits } = learnt
   const requests = repositoryRequests(options)
 
   return {
     get isNearlyExhausted() {
       return budget.isNearlyExhausted
     },
-    resolve: (tag, signal) => within((signal) => resolveTag(requests, tag, signal), signal),
+    resolve: (tag, signal) => within((signal) => resolveTag(requests, tag, { habits, signal }), signal),
+    async resolveByGet(tag, signal) {
+      habits.contradicted('manifest')
+      return within((signal) => resolveTag(requests, tag, { habits, signal }), signal)
+    },
     manifest: (digest, signal) =>
       within((signal) => fetchManifest(requests, 'manifest', digest, signal), signal),
     async statBlob(digest, signal) {
-      const size = await within((signal) => statBlob(requests, digest, signal), signal)
+      const size = await within((signal) => statBlob(requests, digest, { habits, signal }), signal)
       return size === undefined ? undefined : { mediaType: OCTET_STREAM, digest, size }
     },
     blob: (digest, range, signal) =>
@@ -54,6 +61,9 @@ export function upstreamRepository(options: RepositoryOptions): UpstreamReposito
       ask: (query, signal) => within((signal) => fetchTagPage(requests, query, signal), signal),
     }),
     referrers: (digest, signal) =>
-      within((signal) => fetchReferrers(requests, digest, learnt.referrers, signal), signal),
+      within(
+        (signal) => fetchReferrers(requests, digest, { support: learnt.referrers, habits }, signal),
+        signal,
+      ),
   }
 }

@@ -32,6 +32,19 @@ const CASES: [
   [', ,Basic realm="x",,', ['basic', { realm: 'x' }]],
   ['Bearer realm="first",realm="second"', ['bearer', { realm: 'first' }]],
   ['Bearer realm="",error="insufficient_scope"', ['bearer', { realm: '', error: 'insufficient_scope' }]],
+  // FR-19: against the grammar, and meant so.
+  [
+    'Bearer realm=https://auth.example/token?x=1,service=registry.example:5000,scope="repository:a:pull"',
+    [
+      'bearer',
+      {
+        realm: 'https://auth.example/token?x=1',
+        service: 'registry.example:5000',
+        scope: 'repository:a:pull',
+      },
+    ],
+  ],
+  ['Bearer realm=/v2/token, service=s', ['bearer', { realm: '/v2/token', service: 's' }]],
   // What is not of the grammar ends it.
   ['Bearer realm="unclosed', ['bearer', {}]],
   ['realm="of nothing"'],

@@ -34,8 +34,9 @@ test('every status keeps its class (F7, F9, F10; distribution: errors_test.go)',
       const body = JSON.stringify({ errors: [{ code: 'SOME_CODE', message: 'what we sent' }] })
       upstream.on(/blobs/, { status, body })
       await assertFails(client.repository().blob(digest), code, { status, reason: 'SOME_CODE' })
-      upstream.on(/manifests/, { method: 'HEAD', status })
+      upstream.on(/manifests/, { status, times: Infinity })
       await assertFails(client.repository().resolve('v1'), code, { status })
+      upstream.forgetScripts()
     })
   }
   const bodies = [

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { realmAllowed } from '../../src/upstream/auth/realm.ts'
+import { anonymousRealmAllowed, realmAllowed } from '../../src/upstream/auth/realm.ts'
 
 const HUB = ['https://auth.docker.io']
 
@@ -58,5 +58,29 @@ const CASES: [upstream: string, realm: string, tokenRealms: string[], allowed: b
 test('SEC-01 a token realm is the same authority, the same registrable domain, or listed', () => {
   for (const [upstream, realm, listed, allowed] of CASES) {
     assert.equal(realmAllowed(new URL(upstream), new URL(realm), listed), allowed, `${upstream} -> ${realm}`)
+  }
+})
+
+const ANONYMOUS: [upstream: string, realm: string, allowed: boolean][] = [
+  ['https://lscr.io', 'https://ghcr.io/token', true],
+  ['https://registry.example.com', 'https://auth.other.example/', true],
+  ['https://registry.example.com', 'https://auth.other.example:8443/', true],
+  ['http://registry.example.com', 'http://auth.other.example/', true],
+  ['https://registry.example.com', 'http://auth.other.example/', false],
+  ['https://registry.example.com', 'https://user@auth.other.example/', false],
+  ['https://registry.example.com', 'https://10.0.0.1/', false],
+  ['https://registry.example.com', 'https://169.254.169.254/', false],
+  ['https://registry.example.com', 'https://localhost/', false],
+  ['https://registry.example.com', 'https://[::1]/', false],
+  ['http://10.0.0.5:5000', 'http://10.0.0.6:8080/token', true],
+  ['http://10.0.0.5:5000', 'http://127.0.0.1:8080/token', false],
+  ['http://10.0.0.5:5000', 'http://169.254.169.254/token', false],
+  ['http://127.0.0.1:5000', 'http://127.0.0.1:5001/token', true],
+  ['http://127.0.0.1:5000', 'http://10.0.0.6/token', false],
+]
+
+test('FR-11 an anonymous token may come from any public host, or from where the upstream itself is', () => {
+  for (const [upstream, realm, allowed] of ANONYMOUS) {
+    assert.equal(anonymousRealmAllowed(new URL(upstream), new URL(realm)), allowed, `${upstream} -> ${realm}`)
   }
 })

@@ -6,14 +6,14 @@ import { Connections } from '../../src/upstream/net/connections.ts'
 import { withTimeout } from '../../src/upstream/net/with-timeout.ts'
 import { httpTransport } from '../../src/upstream/net/transport.ts'
 import { rateBudget } from '../../src/upstream/resilience/rate-budget.ts'
-import { tokenSource, type TokenSource } from '../../src/upstream/auth/token.ts'
+import { tokenSource } from '../../src/upstream/auth/token.ts'
 import { type FakeUpstream, fakeUpstream } from '../support/fake-upstream.ts'
 import { eventually } from '../support/fixtures.ts'
 
 interface Tokens extends AsyncDisposable {
   readonly realm: FakeUpstream
   /** A token for a repository, `app` where none is named. */
-  readonly get: (refused?: string, repository?: string) => ReturnType<TokenSource['get']>
+  readonly get: (refused?: string, repository?: string) => Promise<string>
   /** Milliseconds; the test turns it. */
   readonly clock: { now: number }
 }
@@ -52,7 +52,7 @@ async function tokensFrom(...bodies: (string | Buffer)[]): Promise<Tokens> {
   return {
     realm,
     clock,
-    get: (refused, repository = 'app') => source.get(request(repository), { refused }),
+    get: async (refused, repository = 'app') => (await source.get(request(repository), { refused })).text,
     async [Symbol.asyncDispose]() {
       await connections.close()
       await realm[Symbol.asyncDispose]()

@@ -6,8 +6,10 @@ export interface Challenge {
 
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 const QUOTED = String.raw`"((?:[^"\\]|\\.)*)"`
+/** An unquoted value may be a URL, against the grammar: some realms are written so. */
+const UNQUOTED = String.raw`[^\s,"]+`
 /** `name=value`, or a scheme with an optional token68, after any commas. */
-const PIECE = `[ \\t,]*(?:(${TOKEN})[ \\t]*=[ \\t]*(?:${QUOTED}|(${TOKEN}))|(${TOKEN})(?=[ \\t,]|$)(?:[ \\t]+[A-Za-z0-9._~+/-]+=*(?=[ \\t]*(?:,|$)))?)`
+const PIECE = `[ \\t,]*(?:(${TOKEN})[ \\t]*=[ \\t]*(?:${QUOTED}|(${UNQUOTED}))|(${TOKEN})(?=[ \\t,]|$)(?:[ \\t]+[A-Za-z0-9._~+/-]+=*(?=[ \\t]*(?:,|$)))?)`
 
 /**
  * Parses `WWW-Authenticate` (RFC 9110 section 11.6.1): several challenges in one value, commas and escapes in

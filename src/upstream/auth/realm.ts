@@ -1,4 +1,6 @@
 import { getDomain } from 'tldts'
+import { cidrList, LOOPBACK } from '../../util/cidr.ts'
+import { isPrivateHost } from '../net/dialer.ts'
 
 const PRIVATE_SECTION = { allowPrivateDomains: true }
 
@@ -21,4 +23,25 @@ export function realmAllowed(upstream: URL, realm: URL, tokenRealms: readonly st
   if (realm.protocol !== 'https:' || realm.port !== '') return false
   const domain = getDomain(upstream.hostname, PRIVATE_SECTION)
   return domain !== null && domain === getDomain(realm.hostname, PRIVATE_SECTION)
+}
+
+/**
+ * Reports whether `realm` may be asked for an anonymous token, which tells it nothing but the name of a repository: any public
+ * https host, or one of the upstream's own scheme and kind of address. What a name resolves to is checked when it is dialled.
+ */
+export function anonymousRealmAllowed(upstream: URL, realm: URL): boolean {
+  if (realm.username !== '' || realm.password !== '') return false
+  const reach = reachOf(realm)
+  if (realm.protocol === 'https:' && reach === 'public') return true
+  return realm.protocol === upstream.protocol && reach === reachOf(upstream)
+}
+
+const isLoopback = cidrList(LOOPBACK)
+const isLinkLocal = cidrList(['169.254.0.0/16', 'fe80::/10'])
+
+function reachOf({ hostname }: URL): 'public' | 'private' | 'loopback' | 'link-local' {
+  const plain = hostname.replaceAll(/^\[|\]$/g, '')
+  if (plain === 'localhost' || plain.endsWith('.localhost') || isLoopback(plain)) return 'loopback'
+  if (isLinkLocal(plain)) return 'link-local'
+  return isPrivateHost({ hostname }) ? 'private' : 'public'
 }

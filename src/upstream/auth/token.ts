@@ -20,6 +20,15 @@ export interface TokenRequest {
   /** The repository whose credentials are shown to the realm. */
   readonly repository?: string
   readonly scopes: readonly string[]
+  /** No credentials are shown to the realm, whatever is configured. */
+  readonly isAnonymous?: boolean
+}
+
+/** A token that is believed to be valid. */
+export interface IssuedToken {
+  readonly text: string
+  /** It was fetched for this very caller, or while it waited. */
+  readonly isNew: boolean
 }
 
 export interface TokenSource {
@@ -27,7 +36,7 @@ export interface TokenSource {
    * Returns a token that is believed to be valid. `refused` is a token that the upstream has just refused: if
    * it is still the newest, another one is fetched. `signal` ends the caller's own wait only.
    */
-  get(request: TokenRequest, options?: { refused?: string; signal?: AbortSignal }): Promise<string>
+  get(request: TokenRequest, options?: { refused?: string; signal?: AbortSignal }): Promise<IssuedToken>
 }
 
 export interface TokenSourceOptions {
@@ -78,7 +87,8 @@ export function tokenSource(options: TokenSourceOptions): TokenSource {
 
   /** If the realm refuses the credentials and there are newer ones, these are shown once. */
   const askRealm = async (token: TokenRequest, signal: AbortSignal): Promise<UpstreamResponse> => {
-    const { repository } = token
+    const { repository, isAnonymous = false } = token
+    if (isAnonymous) return transport({ ...realmRequest(token, undefined), signal })
     const login = await untilAborted(credentials({ repository }), signal)
     const response = await transport({ ...realmRequest(token, login), signal })
     if (response.status !== 401 || login === undefined) return response
@@ -114,14 +124,14 @@ export function tokenSource(options: TokenSourceOptions): TokenSource {
 
   return {
     async get(request, { refused, signal } = {}) {
-      const key = tokenUrl(request).href
+      const key = `${request.isAnonymous ? 'anonymous ' : ''}${tokenUrl(request).href}`
       const token = tokens.get(key)
       if (token === undefined || token.text === refused || now() >= token.expiresAt) {
-        return (await renew(key, request, signal)).text
+        return { text: (await renew(key, request, signal)).text, isNew: true }
       }
       // If this fails the present token is still valid, and the first caller after its end is told why.
       if (now() >= token.refreshAt) renew(key, request).catch(() => {})
-      return token.text
+      return { text: token.text, isNew: false }
     },
   }
 }

@@ -24,7 +24,8 @@ export function mediaTypeOf(
   if (isIndex && isImage) return { problem: 'manifest is both image and index' }
 
   const stated = typeof document['mediaType'] === 'string' ? document['mediaType'] : undefined
-  const sent = essenceOf(contentType)
+  const essence = essenceOf(contentType)
+  const sent = essence !== undefined && GENERIC.has(essence) ? undefined : essence
   if (sent !== undefined && stated !== undefined && sent !== stated.toLowerCase()) {
     return { problem: 'manifest is of another media type than Content-Type says' }
   }
@@ -37,6 +38,8 @@ export function mediaTypeOf(
   return { mediaType }
 }
 
+/** Some registries and gateways label every answer so; the body then says what it is (kaniko#298). */
+const GENERIC = new Set(['application/json', 'application/octet-stream'])
 const INDEXES = new Set([OCI_INDEX, DOCKER_LIST])
 const MANIFESTS = new Set([OCI_MANIFEST, DOCKER_MANIFEST])
 const SCHEMA1 = new Set([DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED])

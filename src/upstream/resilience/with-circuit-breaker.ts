@@ -66,6 +66,8 @@ export function withCircuitBreaker(upstream: Upstream, options: CircuitBreakerOp
           return repository.isNearlyExhausted
         },
         resolve: (tag, signal) => sendTwice('manifests', () => repository.resolve(tag, signal), signal),
+        resolveByGet: (tag, signal) =>
+          sendTwice('manifests', () => repository.resolveByGet(tag, signal), signal),
         manifest: (digest, signal) =>
           sendTwice('manifests', () => repository.manifest(digest, signal), signal),
         statBlob: (digest, signal) =>

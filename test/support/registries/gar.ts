@@ -3,7 +3,7 @@ import { empty, type Dialect, type Layer, partsOf } from './layer.ts'
 import { pages } from './pages.ts'
 import { wantsToken } from './tokens.ts'
 
-/** Blobs are redirected to a path of the same host, where the token counts as before. */
+/** Blobs are redirected to a path of the same host, which needs no token. */
 function downloads(): Layer {
   return (request, next): Answer => {
     const stored = /^\/artifacts-downloads\/(.+)\/(sha\d+:[0-9a-f]+)$/.exec(request.target)

@@ -27,6 +27,8 @@ export function wantsToken(options: TokenOptions): Layer {
   const give = givesTokens(options)
   return (request, next, place) => {
     if (!beside && request.target.split('?', 1)[0] === path) return give(request, next, place)
+    // A login page, or where blobs are redirected to.
+    if (!request.target.startsWith('/v2/')) return next(request)
     const parts = partsOf(request.target)
     const needed = parts === undefined ? '' : scope(parts.repository, parts.kind)
     if (request.headers['authorization'] === `Bearer ${tokenFor(needed)}`) return next(request)
