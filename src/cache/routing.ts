@@ -18,7 +18,11 @@ const DOCKER_HUB_ALIASES = ['index.docker.io', 'registry-1.docker.io']
  * Selects the upstream of a request by `ns`, else the Host header, else the first path segment, else the
  * default. The address selects among `destinations` only: no part of it is ever resolved or dialled.
  *
- * @returns a function that returns undefined for an `ns` that is not configured
+ * A first segment that names the upstream of `ns` or Host is folded: containerd's `override_path`, a BuildKit mirror with a path
+ * and a k3s rewrite send both. Without `ns`, a name in Docker Hub that begins with another registry is refused: its names have
+ * no dots there, and a rule about `library/app` must not be passed by as `docker.io/library/app`.
+ *
+ * @returns a function that returns undefined for an `ns`, or a registry in the name, that is not configured
  */
 export function router(destinations: readonly Destination[], defaultUpstream: string): Router {
   const byName = new Map<string, string>()
@@ -30,18 +34,34 @@ export function router(destinations: readonly Destination[], defaultUpstream: st
   }
 
   return ({ namespace, host, name }) => {
+    const { first, rest } = split(name)
+    const fromPath = first === undefined ? undefined : byName.get(first)
+    const folded = (upstream: string): string => (fromPath === upstream ? rest : name)
     if (namespace !== undefined) {
       const upstream = byName.get(namespace.toLowerCase())
-      return upstream === undefined ? undefined : inUpstream(upstream, name)
+      return upstream === undefined ? undefined : inUpstream(upstream, folded(upstream))
     }
     const fromHost = host === undefined ? undefined : (byHost.get(host) ?? byHost.get(withoutPort(host)))
-    if (fromHost !== undefined) return inUpstream(fromHost, name)
-    const slash = name.indexOf('/')
-    const fromPath = slash < 0 ? undefined : byName.get(name.slice(0, slash))
-    return fromPath === undefined
-      ? inUpstream(defaultUpstream, name)
-      : inUpstream(fromPath, name.slice(slash + 1))
+    const upstream = fromHost ?? fromPath ?? defaultUpstream
+    const remaining = folded(upstream)
+    return upstream === DOCKER_HUB && registryIn(remaining) !== undefined
+      ? undefined
+      : inUpstream(upstream, remaining)
   }
+}
+
+/** The registry that a name begins with, as Docker reads image names: a first segment with a dot or a port. */
+function registryIn(name: string): string | undefined {
+  const { first } = split(name)
+  return first !== undefined && /[.:]/.test(first) ? first : undefined
+}
+
+/** `first` is undefined where the name has one segment only. */
+function split(name: string): { readonly first: string | undefined; readonly rest: string } {
+  const slash = name.indexOf('/')
+  return slash < 0
+    ? { first: undefined, rest: name }
+    : { first: name.slice(0, slash), rest: name.slice(slash + 1) }
 }
 
 /** Docker Hub's official images are in `library/`, which its users do not write. */

@@ -19,12 +19,22 @@ export function findRepository(registry: Registry, exchange: Exchange, name: str
     ...(namespace !== undefined && { namespace }),
     ...(host !== undefined && { host }),
   })
-  if (repository === undefined) throw new RegistryError('NAME_UNKNOWN', { ns: namespace, name })
+  if (repository === undefined) throw notConfigured(namespace, name)
   exchange.principal?.authorize(repository.name)
   if (namespace !== undefined) exchange.outgoing.setHeader('OCI-Namespace', namespace)
   exchange.upstream = repository.name.upstream
   exchange.repository = repository.name.name
   return repository
+}
+
+function notConfigured(namespace: string | undefined, name: string): RegistryError {
+  // In a name with an upstream before it, the registry is what follows.
+  const registry = namespace ?? name.split('/').findLast((segment, i) => i < 2 && segment.includes('.'))
+  return new RegistryError('NAME_UNKNOWN', {
+    ns: namespace,
+    name,
+    reason: `${registry} is not a configured upstream`,
+  })
 }
 
 /** containerd's `?ns=`. @throws RegistryError NAME_INVALID when it is malformed or given twice */

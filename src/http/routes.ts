@@ -31,6 +31,7 @@ export interface RegistryRoutesOptions extends RouteHandlersOptions {
 export function registryRoutes({ pool, ...options }: RegistryRoutesOptions): Hono<RegistryEnv> {
   const { forClients, pull, failed } = routeHandlers(options)
   return new Hono<RegistryEnv>({ getPath: undecodedPath })
+    .get('/', forAll(alive))
     .on('GET', ['/v2', '/v2/'], forClients(ping))
     .get('/v2/:name{.+}/manifests/:reference', pull(byReference, answerManifest))
     .get('/v2/:name{.+}/blobs/:digest', pull(byDigest('blob'), answerBlob(pool)))
@@ -56,6 +57,11 @@ function undecodedPath(_request: Request, { env }: { env?: Exchange } = {}): str
 /** `GET /v2/`, end-1 of the distribution spec: clients ask it whether they must log in. */
 function ping(exchange: Exchange): undefined {
   exchange.principal?.authorize()
+  sendJson(exchange, 200, {}, {})
+}
+
+/** Load balancers ask for `GET /`, without a login. */
+function alive(exchange: Exchange): undefined {
   sendJson(exchange, 200, {}, {})
 }
 

@@ -52,3 +52,40 @@ test('SEC-06 ns selects among the configured upstreams and is nothing else', () 
     assert.deepEqual(route({ name: 'alpine', namespace }), { upstream: 'docker.io', name: 'library/alpine' })
   }
 })
+
+test('FR-01 a first segment that names the upstream of ns or Host is folded', () => {
+  const table: [address: Parameters<typeof route>[0], expected: string][] = [
+    [{ name: 'ghcr.io/org/app', namespace: 'ghcr.io' }, 'ghcr.io org/app'],
+    [{ name: 'docker.io/alpine', namespace: 'docker.io' }, 'docker.io library/alpine'],
+    [{ name: 'docker.io/library/alpine', namespace: 'registry-1.docker.io' }, 'docker.io library/alpine'],
+    [{ name: 'index.docker.io/alpine', namespace: 'docker.io' }, 'docker.io library/alpine'],
+    [{ name: 'mirror.internal/app', namespace: 'example.internal:5443' }, 'example.internal:5443 app'],
+    [{ name: 'ghcr.io/org/app', host: 'ghcr.cache.local' }, 'ghcr.io org/app'],
+    // What names another one is part of the name: the upstream may be a cache itself.
+    [{ name: 'docker.io/library/alpine', namespace: 'ghcr.io' }, 'ghcr.io docker.io/library/alpine'],
+    [{ name: 'docker.io/library/alpine', host: 'ghcr.cache.local' }, 'ghcr.io docker.io/library/alpine'],
+    // Once is enough.
+    [{ name: 'ghcr.io/ghcr.io/app', namespace: 'ghcr.io' }, 'ghcr.io ghcr.io/app'],
+  ]
+  for (const [address, expected] of table) {
+    const found = route(address)
+    assert.equal(found && `${found.upstream} ${found.name}`, expected, JSON.stringify(address))
+  }
+})
+
+test('FR-17 SEC-83 a registry that is not configured is not looked for in Docker Hub, whatever stands before it', () => {
+  for (const name of [
+    'unknown.example/app',
+    'unknown.example/library/app',
+    'docker.io/unknown.example/app',
+    'docker.io/docker.io/library/secret',
+    'docker.io/ghcr.io/org/app',
+    'index.docker.io/docker.io/library/secret',
+  ]) {
+    assert.equal(route({ name }), undefined, name)
+  }
+  assert.deepEqual(route({ name: 'org/app.with.dots' }), { upstream: 'docker.io', name: 'org/app.with.dots' })
+  assert.deepEqual(route({ name: 'ghcr.io/a.b/app' }), { upstream: 'ghcr.io', name: 'a.b/app' })
+  const other = router([{ name: 'cache.example', aliases: [], hosts: [] }], 'cache.example')
+  assert.deepEqual(other({ name: 'docker.io/app' }), { upstream: 'cache.example', name: 'docker.io/app' })
+})
