@@ -48,8 +48,16 @@ export async function entrepot(
   await store.sweepPartials({ olderThan: limits.keepPartialFor, maxBytes: limits.keepPartial })
 
   const loops = loopGuard()
+  const ownPorts = new Set<number>()
   const upstreams = starting.use(
-    buildUpstreams(config, { log, telemetry: numbers.upstreams, env, collectGarbage, loops }),
+    buildUpstreams(config, {
+      log,
+      telemetry: numbers.upstreams,
+      env,
+      collectGarbage,
+      loops,
+      ownPorts: () => ownPorts,
+    }),
   )
   const evicting = evictor({
     store: store.blobs,
@@ -102,6 +110,8 @@ export async function entrepot(
       log,
     }),
   )
+
+  for (const open of [listener, admin]) if (open) ownPorts.add(open.port)
 
   const parts = starting.move()
   return {

@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { Config } from '../config/load-config.ts'
 import type { UpstreamTelemetry } from '../ports/telemetry.ts'
 import { proxiesFrom } from '../upstream/net/proxy-environment.ts'
+import { systemTrust } from '../upstream/net/trust-store.ts'
 import { type OpenUpstream, openUpstream } from '../upstream/open-upstream.ts'
 import type { LoopGuard } from '../util/loop-guard.ts'
 
@@ -15,7 +16,9 @@ export interface UpstreamsOptions {
   readonly log: Logger
   readonly telemetry: UpstreamTelemetry
   readonly loops: LoopGuard
-  /** The environment of credential helpers, which also names the proxies to use. */
+  /** The ports of our own listeners. */
+  readonly ownPorts: () => Iterable<number>
+  /** Of this process. It names proxies and the system's CA bundle, and credential helpers get a part of it. */
   readonly env: NodeJS.ProcessEnv
   /** Runs a minor garbage collection. */
   readonly collectGarbage?: (() => void) | undefined
@@ -26,8 +29,12 @@ export function buildUpstreams(
   { upstreams, cache }: Pick<Config, 'upstreams' | 'cache'>,
   options: UpstreamsOptions,
 ): Upstreams {
-  const { log, telemetry, loops, env, collectGarbage } = options
+  const { log, telemetry, loops, ownPorts, env, collectGarbage } = options
   const proxyFor = proxiesFrom(env)
+  const system = systemTrust({
+    env,
+    failed: (err) => log.warn({ err }, 'reload failed, keeping the previous version'),
+  })
   const all = Object.values(upstreams).map(
     ({ credentials: login, credentialHelper: helper, dockerConfig, ca, ...upstream }) =>
       openUpstream({
@@ -35,9 +42,11 @@ export function buildUpstreams(
         ...(login && { login }),
         ...(helper !== undefined && { helper }),
         ...(dockerConfig !== undefined && { dockerConfig }),
-        ...(ca && { ca: ca.text }),
+        ...(ca && { ca: ca.text, caFile: ca.path }),
         rememberDenials: cache.negative,
         env,
+        systemTrust: system,
+        ownPorts,
         proxyFor,
         via: loops.via,
         ...(collectGarbage && { collectGarbage }),

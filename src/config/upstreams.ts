@@ -30,9 +30,9 @@ export interface UpstreamConfig extends Pick<UpstreamEntry, AsWritten>, Credenti
 export type Upstreams = Record<string, UpstreamConfig>
 
 /** Names that `cache/routing.ts` takes for docker.io without configuration. */
-const IMPLIED_ALIASES: Readonly<Record<string, readonly string[]>> = {
-  'docker.io': ['index.docker.io', 'registry-1.docker.io'],
-}
+const IMPLIED_ALIASES: ReadonlyMap<string, readonly string[]> = new Map([
+  ['docker.io', ['index.docker.io', 'registry-1.docker.io']],
+])
 
 /** Completes the table: folds names, derives urls, reads files. Upstreams with an issue are left out. */
 export async function resolveUpstreams(
@@ -72,7 +72,8 @@ async function resolveUpstream(
 ): Promise<UpstreamConfig> {
   const at = ['upstreams', key]
   const name = nameOf(key, issues)
-  const known = PUBLIC_REGISTRIES[name]
+  // An upstream may be named like a property that every object has.
+  const known = Object.hasOwn(PUBLIC_REGISTRIES, name) ? PUBLIC_REGISTRIES[name] : undefined
   // The token realms of a public registry are not those of a mirror at another url.
   const knownRealms = entry.url === undefined ? known?.tokenRealms : undefined
   const { aliases, hosts, allowPrivate, insecure, allow, deny, timeouts, maxTransfers } = entry
@@ -112,7 +113,7 @@ function refuseSharedNames(entries: Readonly<Record<string, UpstreamEntry>>, iss
   for (const key of Object.keys(entries)) {
     const name = parseHost(key)
     if (name === undefined) continue
-    for (const own of [name, ...(IMPLIED_ALIASES[name] ?? [])]) claim(names, own, key, ['upstreams', key])
+    for (const own of [name, ...(IMPLIED_ALIASES.get(name) ?? [])]) claim(names, own, key, ['upstreams', key])
   }
   for (const [key, { aliases, hosts: own }] of Object.entries(entries)) {
     for (const [i, alias] of aliases.entries()) claim(names, alias, key, ['upstreams', key, 'aliases', i])

@@ -8,10 +8,12 @@ import { minorGc } from './body/minor-gc.ts'
 import type { CredentialSource } from './credentials/credentials.ts'
 import { HeadHabits } from './head-habits.ts'
 import { Connections } from './net/connections.ts'
-import { dialer, dialledAs, isPrivateHost } from './net/dialer.ts'
+import { dialer, dialledAs } from './net/dialer.ts'
+import { dialPolicy } from './net/dial-policy.ts'
 import type { ProxyFor } from './net/proxy-environment.ts'
 import { followRedirects } from './net/redirects.ts'
 import { httpTransport } from './net/transport.ts'
+import { nodeTrust, type SystemTrust, upstreamTrust } from './net/trust-store.ts'
 import { withTimeout } from './net/with-timeout.ts'
 import { ReferrersSupport } from './referrers.ts'
 import { upstreamRepository } from './repository.ts'
@@ -31,18 +33,27 @@ export interface UpstreamClientOptions {
   readonly credentials?: CredentialSource
   /** Further origins that may issue tokens, such as `https://auth.docker.io`. */
   readonly tokenRealms?: readonly string[]
-  /** PEM certificates of an authority to trust besides the system's. */
+  /** PEM certificates of authorities to trust besides the system's. */
   readonly ca?: string
+  /** The file that `ca` was read from. It is followed. */
+  readonly caFile?: string
+  /** The system's authorities. Omitted: Node's own only. */
+  readonly systemTrust?: SystemTrust
   /** Skips the verification of the certificates of `url` and `tokenRealms`. */
   readonly insecure?: boolean
   readonly timeouts?: UpstreamTimeouts
-  /** Redirects may lead to private addresses. Omitted: they may where `url` itself is one. */
+  /**
+   * Redirects may lead to private addresses. Omitted: to those of the class of `url`, if that is private
+   * itself.
+   */
   readonly allowPrivate?: boolean
   /**
    * Connections to one host for manifests, tags and tokens. Further requests wait within their deadline. Blob
    * connections are limited by `download/`.
    */
   readonly metadataConnections?: number
+  /** The ports of our own listeners, to which no redirect leads. */
+  readonly ownPorts?: () => Iterable<number>
   readonly telemetry: UpstreamTelemetry
   /** Monotonic clock, in milliseconds. */
   readonly now?: () => number
@@ -86,17 +97,22 @@ const anonymous = async (): Promise<undefined> => undefined
 /** The client of one registry. It dials nothing before the first request. */
 export function upstreamClient(options: UpstreamClientOptions): Upstream & { close(): Promise<void> } {
   const { name, telemetry, tokenRealms = [], metadataConnections = 64, lookup } = options
-  const { ca, insecure, proxyFor, now = () => performance.now() } = options
+  const { ca, caFile, insecure, proxyFor, now = () => performance.now(), reloadFailed = () => {} } = options
+  const { systemTrust = nodeTrust() } = options
   const { connect = 5_000, headers = 10_000, blob = headers, idle = 30_000 } = options.timeouts ?? {}
   const credentials = options.credentials ?? anonymous
   const url = new URL(options.url)
 
+  const trust =
+    ca === undefined
+      ? systemTrust
+      : upstreamTrust({ system: systemTrust, ca, path: caFile, failed: reloadFailed })
   const connector = dialer({
-    ca,
+    trust: trust.context,
     insecure,
     connectTimeout: connect,
     trusted: new Set([url, ...tokenRealms.map((realm) => new URL(realm))].map(dialledAs)),
-    allowPrivate: options.allowPrivate ?? isPrivateHost(url),
+    policy: dialPolicy({ url, allowPrivate: options.allowPrivate, ownPorts: options.ownPorts ?? (() => []) }),
     proxyFor,
     lookup,
   })

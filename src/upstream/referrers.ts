@@ -50,8 +50,8 @@ const typeOf = (response: UpstreamResponse): string | undefined =>
   essenceOf(headerOf(response, 'content-type'))
 
 /**
- * Fetches who refers to a manifest: what the API says; where there is none, what the fallback tag lists. A page that
- * asks people to log in is no API either (oras-go#633).
+ * Fetches who refers to a manifest: what the API says; where there is none, what the fallback tag lists. A
+ * page that asks people to log in is no API either (oras-go#633).
  */
 export async function fetchReferrers(
   requests: RepositoryRequests,

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { LookupFunction } from 'node:net'
 import { test } from 'node:test'
 import type { UpstreamClientOptions } from '../../src/upstream/client.ts'
 import { proxiesFrom } from '../../src/upstream/net/proxy-environment.ts'
@@ -77,6 +78,9 @@ test('SEC-60 a proxy that cannot be is refused at the start, without what the va
 const { bytes, digest } = blobOf(100_000)
 const tls = selfSignedCertificate('DNS:registry.example')
 
+const noSuchName: LookupFunction = (_, __, callback) =>
+  callback(Object.assign(new Error('no such name'), { code: 'ENOTFOUND' }), '')
+
 /** A client of `registry.example`, which nobody but the proxy can resolve. */
 function through(
   proxyUrl: string,
@@ -87,6 +91,7 @@ function through(
   return connectTo(`${protocol}://registry.example:${port}`, {
     ca: tls.cert,
     proxyFor: proxiesFrom({ HTTPS_PROXY: proxyUrl, HTTP_PROXY: proxyUrl }),
+    lookup: noSuchName,
     ...options,
   })
 }
@@ -119,7 +124,7 @@ test('SEC-10 an upstream behind a proxy: its certificate is verified, and the pr
   })
   await t.test('and so is one on the way to a redirect target of an insecure upstream', async () => {
     await using insecure = await fakeUpstream({ tls })
-    const Location = `https://cdn.example:${upstream.port}/v2/app/blobs/${digest}`
+    const Location = `https://cdn.example.com:${upstream.port}/v2/app/blobs/${digest}`
     insecure.on(/blobs/, { status: 307, headers: { Location } })
     await using client = through(proxy.url, insecure.port, { ca: undefined, insecure: true })
     const reason = 'DEPTH_ZERO_SELF_SIGNED_CERT'

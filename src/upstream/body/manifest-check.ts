@@ -35,11 +35,26 @@ export function mediaTypeOf(
   // Other repositories share the bytes and their type, so the type must follow from the bytes.
   const isMadeUp = stated === undefined && !(typesOf(document)?.has(mediaType) ?? true)
   if (isOther || isMadeUp) return { problem: 'manifest is not what its media type says' }
+  if (!MANIFEST_TYPE.test(mediaType) && mediaType !== DOCKER_SCHEMA1_SIGNED) {
+    return { problem: 'the media type is not that of a manifest' }
+  }
+  if (typeof document['schemaVersion'] !== 'number' && !ARTIFACTS.has(mediaType)) {
+    return { problem: 'manifest without schemaVersion' }
+  }
   return { mediaType }
 }
 
 /** Some registries and gateways label every answer so; the body then says what it is (kaniko#298). */
 const GENERIC = new Set(['application/json', 'application/octet-stream'])
+
+/** Other JSON documents, such as those of a metadata service, are not served as manifests (SEC-75). */
+const MANIFEST_TYPE = /^application\/.*json/
+/** Manifests of artifacts that never had a `schemaVersion`. */
+const ARTIFACTS = new Set([
+  'application/vnd.oci.artifact.manifest.v1+json',
+  'application/vnd.cncf.oras.artifact.manifest.v1+json',
+])
+
 const INDEXES = new Set([OCI_INDEX, DOCKER_LIST])
 const MANIFESTS = new Set([OCI_MANIFEST, DOCKER_MANIFEST])
 const SCHEMA1 = new Set([DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED])

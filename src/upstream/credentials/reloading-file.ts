@@ -5,6 +5,8 @@ export interface ReloadingFileOptions<T> {
   readonly path: string
   /** What the file is, in messages: `password file`. */
   readonly what: string
+  /** The text as it was read at the start. */
+  readonly initial?: string
   /** Returns undefined for a text that cannot be used, such as a half-written file. */
   readonly parse: (text: string) => T | undefined
   /** Called once when the file cannot be used any more and its last value stays in use. */
@@ -19,8 +21,8 @@ export interface ReloadingFileOptions<T> {
  * @throws CredentialProblem when the file was never usable
  */
 export function reloadingFile<T>(options: ReloadingFileOptions<T>): (again: boolean) => Promise<T> {
-  const { path, what, parse, failed } = options
-  let known: { readonly stamp: string; readonly text: string; readonly value: T } | undefined
+  const { path, what, initial, parse, failed } = options
+  let known = initial === undefined ? undefined : firstOf(initial, parse)
   let told: string | undefined
 
   const read = async (again: boolean): Promise<T> => {
@@ -47,6 +49,17 @@ export function reloadingFile<T>(options: ReloadingFileOptions<T>): (again: bool
       return known.value
     }
   }
+}
+
+interface Known<T> {
+  readonly stamp: string
+  readonly text: string
+  readonly value: T
+}
+
+function firstOf<T>(text: string, parse: (text: string) => T | undefined): Known<T> | undefined {
+  const value = parse(text)
+  return value === undefined ? undefined : { stamp: '', text, value }
 }
 
 function problemOf(error: unknown, what: string): CredentialProblem {

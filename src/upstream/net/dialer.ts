@@ -1,107 +1,145 @@
-import { lookup as dnsLookup } from 'node:dns'
-import { isIP, type LookupFunction } from 'node:net'
-import { createSecureContext, getCACertificates } from 'node:tls'
+import { lookup as systemLookup } from 'node:dns'
+import { isIP, type LookupFunction, type Socket } from 'node:net'
+import type { SecureContext } from 'node:tls'
+import { callbackify } from 'node:util'
 import { buildConnector } from 'undici'
-import { type CidrList, cidrList } from '../../util/cidr.ts'
+import { hostClass } from './address-class.ts'
+import type { DialPolicy } from './dial-policy.ts'
+import { isSuspiciousName } from './proxied-names.ts'
 import type { ProxyFor } from './proxy-environment.ts'
 import { tunnelTo } from './proxy-tunnel.ts'
 
 export interface DialerOptions {
-  /** PEM of an authority to trust besides the system's, which redirect targets may need. */
-  readonly ca?: string
-  /** Certificates of `trusted` hosts are not verified; those of all others are. */
+  /** Gives the authorities to trust. Undefined: Node's own. */
+  readonly trust?: () => Promise<SecureContext | undefined>
+  /** The certificates of `trusted` hosts are not verified. Those of other hosts are. */
   readonly insecure?: boolean
-  /** Milliseconds from the look-up of the name until the connection, with TLS, is there. */
+  /** Milliseconds from the name lookup to the connection, TLS included. */
   readonly connectTimeout: number
-  /** Hosts, as `host:port`, that may be dialled wherever they are. */
+  /** Configured hosts, as `host:port`. They may be anywhere. */
   readonly trusted: ReadonlySet<string>
-  /** Other hosts, redirect targets and token realms, may have private addresses too. */
-  readonly allowPrivate: boolean
-  /**
-   * Names that go through a proxy are resolved there: of those it is only seen whether they are addresses, or
-   * this machine.
-   */
+  /** Where other hosts may be. */
+  readonly policy: DialPolicy
+  /** Omitted: every connection is direct. */
   readonly proxyFor?: ProxyFor
+  /** Replaces the system's name resolution. */
   readonly lookup?: LookupFunction
 }
 
+type Target = buildConnector.Options
+
 /**
- * Refused before a packet was sent: an upstream must not make us reach into the network we stand in (SSRF).
+ * The address of a host is one where its upstream must not lead us. No packet was sent to it, or no request.
  */
 class PrivateAddressError extends Error {
   override readonly name = 'PrivateAddressError'
   readonly code = 'PRIVATE_ADDRESS'
 }
 
-/** Connects for undici, and checks the address when it is about to be dialled, after DNS has spoken. */
+/** Connects for undici. Addresses are checked when they are dialled, after DNS has answered. */
 export function dialer(options: DialerOptions): buildConnector.connector {
-  const { ca, insecure, connectTimeout, trusted, allowPrivate, proxyFor } = options
-  const lookup = options.lookup ?? (dnsLookup as LookupFunction)
-  // HTTP/1.1 alone: a blob has a connection, its speed and its faults to itself.
-  const base = {
-    allowH2: false,
-    timeout: connectTimeout,
-    ...(ca !== undefined && {
-      secureContext: createSecureContext({ ca: [...getCACertificates('default'), ca] }),
-    }),
-  }
-  const own = buildConnector({ ...base, lookup, ...(insecure && { rejectUnauthorized: false }) })
-  const anywhere = buildConnector({ ...base, lookup })
-  const publicOnly = buildConnector({ ...base, lookup: guarded(lookup) })
+  const { insecure, connectTimeout, trusted, policy, proxyFor, trust = async () => undefined } = options
+  const lookup = options.lookup ?? (systemLookup as LookupFunction)
+  const guarded = guardedLookup(lookup, policy)
 
-  return (target, callback) => {
+  const connectorsFor = (secureContext: SecureContext | undefined) => {
+    // HTTP/1.1 only: a blob has its connection, with its speed and its faults, to itself.
+    const base = { allowH2: false, timeout: connectTimeout, ...(secureContext && { secureContext }) }
+    return {
+      secureContext,
+      trusted: buildConnector({ ...base, lookup, ...(insecure && { rejectUnauthorized: false }) }),
+      others: buildConnector({ ...base, lookup: guarded }),
+    }
+  }
+  let connectors: ReturnType<typeof connectorsFor> | undefined
+
+  const dial = async (target: Target): Promise<Socket> => {
     const { hostname, protocol } = target
     const port = target.port || (protocol === 'https:' ? '443' : '80')
     const isTrusted = trusted.has(`${hostname}:${port}`)
-    if (!isTrusted && !allowPrivate && isPrivateHost(target)) return callback(new PrivateAddressError(), null)
-    const connect = isTrusted ? own : allowPrivate ? anywhere : publicOnly
+    if (!isTrusted) refuseClass(policy, hostname)
+    const secureContext = protocol === 'https:' ? await trust() : connectors?.secureContext
+    if (connectors === undefined || connectors.secureContext !== secureContext) {
+      connectors = connectorsFor(secureContext)
+    }
+    const connect = connectors[isTrusted ? 'trusted' : 'others']
     const proxy = proxyFor?.(target)
-    if (proxy === undefined) return connect(target, callback)
+    if (proxy === undefined) {
+      const socket = await connected(connect, target)
+      if (!isTrusted) refuseOwnListener(policy, socket)
+      return socket
+    }
+    if (!isTrusted) await refuseProxiedName(hostname, options)
     const authority = `${isIP(hostname) === 6 ? `[${hostname}]` : hostname}:${port}`
-    tunnelTo(authority, proxy, connectTimeout, (error, socket) => {
-      if (error !== null) callback(error, null)
-      else if (protocol === 'https:') connect({ ...target, httpSocket: socket }, callback)
-      else callback(null, socket)
+    const httpSocket = await tunnelTo(authority, proxy, {
+      timeout: connectTimeout,
+      secureContext: await trust(),
     })
+    return protocol === 'https:' ? connected(connect, { ...target, httpSocket }) : httpSocket
   }
+
+  const connect = callbackify(dial)
+  // `callbackify` calls back with the error or the socket, which its type does not say.
+  return (target, callback) => connect(target, callback as (error: Error, socket: Socket) => void)
 }
 
-/** How the dialer knows the host of a URL. */
+function connected(connect: buildConnector.connector, target: Target): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    connect(target, (error, socket) => (error === null ? resolve(socket) : reject(error)))
+  })
+}
+
+/** The name of a URL's host and port in `DialerOptions.trusted`. */
 export function dialledAs(url: URL): string {
   const port = url.port || (url.protocol === 'https:' ? '443' : '80')
   return `${url.hostname.replaceAll(/^\[|\]$/g, '')}:${port}`
 }
 
-/**
- * A name with one private address among public ones is refused as a whole: which of them is dialled is not
- * ours to say.
- */
-function guarded(lookup: LookupFunction): LookupFunction {
+/** A name with one refused address is refused as a whole: we do not choose which of them is dialled. */
+function guardedLookup(lookup: LookupFunction, { allows }: DialPolicy): LookupFunction {
   return (hostname, options, callback) =>
     lookup(hostname, { ...options, all: true }, (error, addresses) => {
       if (error !== null) return callback(error, '')
       const found = addresses as { address: string; family: number }[]
-      const refused = found.some(({ address }) => isPrivateAddress(address))
-      if (refused) return callback(new PrivateAddressError(), '')
+      if (!found.every(({ address }) => allows(address))) return callback(new PrivateAddressError(), '')
       return options.all ? callback(null, found) : callback(null, found[0]!.address, found[0]!.family)
     })
 }
 
+function refuseClass({ allowsClass }: DialPolicy, hostname: string): void {
+  const found = hostClass(hostname)
+  if (found !== undefined && !allowsClass(found)) throw new PrivateAddressError()
+}
+
+/** `localhost` and literal addresses do not pass a lookup of ours, so the connection itself is looked at. */
+function refuseOwnListener({ isOwnListener }: DialPolicy, socket: Socket): void {
+  const { remoteAddress, remotePort } = socket
+  if (remoteAddress === undefined || !isOwnListener(remoteAddress, remotePort!)) return
+  socket.destroy()
+  throw new PrivateAddressError()
+}
+
+/** Milliseconds that the name of a host behind a proxy may take to resolve here. */
+const LOOKUP_TIMEOUT = 1_000
+
 /**
- * Loopback, private, link-local (cloud metadata), shared, benchmark, multicast, unspecified, and what carries
- * an IPv4 address in another way than `::ffff:` (compatible, translated, NAT64, Teredo, 6to4): IANA
- * special-purpose registries.
+ * The proxy resolves the name, on its network. Where DNS answers here too, the addresses count; where it does
+ * not, only the name can be judged.
  */
-const PRIVATE = `
-  0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.88.99.0/24 192.168.0.0/16
-  198.18.0.0/15 224.0.0.0/4 240.0.0.0/4
-  ::/96 ::ffff:0:0:0/96 64:ff9b::/96 64:ff9b:1::/48 100::/64 2001::/23 2002::/16 fc00::/7 fe80::/10 fec0::/10 ff00::/8`
+async function refuseProxiedName(hostname: string, { policy, lookup }: DialerOptions): Promise<void> {
+  if (isIP(hostname) !== 0 || policy.allowsAllPrivate) return
+  if (isSuspiciousName(hostname)) throw new PrivateAddressError()
+  const addresses = await addressesOf(hostname, lookup ?? (systemLookup as LookupFunction))
+  if (!addresses.every(policy.allows)) throw new PrivateAddressError()
+}
 
-/** An IPv4-mapped IPv6 address counts as the IPv4 address it carries. */
-export const isPrivateAddress: CidrList = cidrList(PRIVATE.trim().split(/\s+/))
-
-/** The host of `url` is written as a private address, or is this machine. */
-export function isPrivateHost({ hostname }: { readonly hostname: string }): boolean {
-  const plain = hostname.replaceAll(/^\[|\]$/g, '')
-  return isIP(plain) === 0 ? plain === 'localhost' || plain.endsWith('.localhost') : isPrivateAddress(plain)
+/** Empty when DNS does not answer, or not in time. */
+function addressesOf(hostname: string, lookup: LookupFunction): Promise<readonly string[]> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, LOOKUP_TIMEOUT, [])
+    lookup(hostname, { all: true }, (error, found) => {
+      clearTimeout(timer)
+      resolve(error === null ? (found as { address: string }[]).map(({ address }) => address) : [])
+    })
+  })
 }

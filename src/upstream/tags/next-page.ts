@@ -2,9 +2,10 @@
 const LONGEST = 4096
 
 /**
- * Where the next page is: the query to ask our own address with, cursor untouched. Only the query counts, never scheme, host or
- * path: registries behind proxies name ones that lead nowhere (sonatype/nexus-public#1011, renovate#35917), and what leads
- * elsewhere must not be followed (GHSA-h7vf-4x9w-h99v).
+ * Where the next page is: the query to ask our own address with, cursor untouched. Only the query counts,
+ * never scheme, host or path: registries behind proxies name ones that lead nowhere
+ * (sonatype/nexus-public#1011, renovate#35917), and what leads elsewhere must not be followed
+ * (GHSA-h7vf-4x9w-h99v).
  *
  * `link` is the value of the `Link` header, `next` what the body says, for registries that say it there.
  *

@@ -1,6 +1,6 @@
 /**
- * How many tags a page may have at an upstream, learnt from what it refuses: more than 100 or 1,000 are an error at some
- * (renovate#6885, quay#2884).
+ * How many tags a page may have at an upstream, learnt from what it refuses: more than 100 or 1,000 are an
+ * error at some (renovate#6885, quay#2884).
  */
 export class PageSize {
   #rank = 0
@@ -10,7 +10,10 @@ export class PageSize {
     return SIZES[this.#rank]
   }
 
-  /** The next smaller size to try after `n` was refused with `status`; 'none' when the size cannot be the reason. */
+  /**
+   * The next smaller size to try after `n` was refused with `status`; 'none' when the size cannot be the
+   * reason.
+   */
   static below(n: number | undefined, status: number): number | undefined | 'none' {
     if (n === undefined || !REFUSALS.has(status)) return 'none'
     return SIZES.find((size) => size === undefined || size < n)

@@ -19,8 +19,8 @@ export interface TagSorter {
 const AT_ONCE = 128 * 1024
 
 /**
- * One long list at a time, on a thread that ends with it: sorting the 12 MB of a large repository takes most of a second
- * (SEC-73), and is rare. A thread that fails fails the list, and nothing else.
+ * One long list at a time, on a thread that ends with it: sorting the 12 MB of a large repository takes most
+ * of a second (SEC-73), and is rare. A thread that fails fails the list, and nothing else.
  */
 export function tagSorter(inTurn: Mutex = mutex()): TagSorter {
   return {

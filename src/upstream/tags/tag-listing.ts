@@ -34,8 +34,8 @@ const LEAST_PAGE = 4 * 1024
 const LONGEST_TIME = 20_000
 
 /**
- * The tags of one repository. Pages are followed by the upstream's own cursors, whatever they are made of, until there are no
- * more: a list is whole, or `undefined` for a repository that does not exist, or it fails.
+ * The tags of one repository. Pages are followed by the upstream's own cursors, whatever they are made of,
+ * until there are no more: a list is whole, or `undefined` for a repository that does not exist, or it fails.
  */
 export function tagListing(options: TagListingOptions): UpstreamTags {
   const { upstream, size, sorter, now = () => performance.now() } = options
