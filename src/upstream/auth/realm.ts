@@ -1,6 +1,5 @@
 import { getDomain } from 'tldts'
-import { cidrList, LOOPBACK } from '../../util/cidr.ts'
-import { isPrivateHost } from '../net/dialer.ts'
+import { type AddressClass, hostClass } from '../net/address-class.ts'
 
 const PRIVATE_SECTION = { allowPrivateDomains: true }
 
@@ -36,12 +35,6 @@ export function anonymousRealmAllowed(upstream: URL, realm: URL): boolean {
   return realm.protocol === upstream.protocol && reach === reachOf(upstream)
 }
 
-const isLoopback = cidrList(LOOPBACK)
-const isLinkLocal = cidrList(['169.254.0.0/16', 'fe80::/10'])
-
-function reachOf({ hostname }: URL): 'public' | 'private' | 'loopback' | 'link-local' {
-  const plain = hostname.replaceAll(/^\[|\]$/g, '')
-  if (plain === 'localhost' || plain.endsWith('.localhost') || isLoopback(plain)) return 'loopback'
-  if (isLinkLocal(plain)) return 'link-local'
-  return isPrivateHost({ hostname }) ? 'private' : 'public'
+function reachOf({ hostname }: URL): AddressClass {
+  return hostClass(hostname) ?? 'public'
 }

@@ -78,9 +78,8 @@ export function dialer(options: DialerOptions): buildConnector.connector {
     return protocol === 'https:' ? connected(connect, { ...target, httpSocket }) : httpSocket
   }
 
-  const connect = callbackify(dial)
-  // `callbackify` calls back with the error or the socket, which its type does not say.
-  return (target, callback) => connect(target, callback as (error: Error, socket: Socket) => void)
+  // Its type does not say that it calls back with an error or a socket, and never with both.
+  return callbackify(dial) as unknown as buildConnector.connector
 }
 
 function connected(connect: buildConnector.connector, target: Target): Promise<Socket> {
