@@ -6,11 +6,12 @@ import {
   readdir,
   readFile,
   rename,
-  rm,
   stat,
   statfs,
+  unlink,
   writeFile,
 } from 'node:fs/promises'
+import { ignoreNotFound } from './storage-operation.ts'
 
 /** An open file. Reads and writes are positional and may be short. */
 export interface OpenFile {
@@ -80,7 +81,7 @@ export function realFiles(): Files {
       return openFile(await open(path, flags, FILE_MODE))
     },
     rename,
-    remove: (path) => rm(path, { force: true }),
+    remove: (path) => unlink(path).catch(ignoreNotFound),
     modifiedAt: async (path) => (await stat(path)).mtimeMs,
     readText: (path) => readFile(path, 'utf8'),
     writeText: (path, text) => writeFile(path, text, { mode: FILE_MODE }),

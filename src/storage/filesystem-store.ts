@@ -117,7 +117,8 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
       now,
       emptied: rebuild,
     })
-    const { content, links, references, tags, query } = index
+    const { content, links, references, tags } = index
+    const { query, changeAll } = index.access
     if (lock.wasAbandoned && isComplete) rebuild()
     const clamped = index.clampInstants(() => closed).catch(ignoreStorageError)
     const restricted = wasOpen
@@ -136,6 +137,7 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
       tags,
       catalogue: createCatalogue({
         query,
+        changeAll,
         content,
         pins: pinning,
         blobs: store,
@@ -159,7 +161,7 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
         closed = true
         await Promise.all([rebuilt, clamped, restricted])
         try {
-          index.close()
+          await index.close()
         } finally {
           lock.release({ unfinished: !isComplete })
         }

@@ -86,6 +86,9 @@ suite('pins', () => {
       using index = new DatabaseSync(join(folder.path, 'index.sqlite'))
       for (const [at, text] of Object.keys(stored).entries())
         index.prepare('INSERT INTO pins VALUES (?, ?)').run(text, at)
+      index.exec(
+        'ALTER TABLE content DROP COLUMN refs; ALTER TABLE links DROP COLUMN media_type; DROP TABLE meta',
+      )
       index.exec('PRAGMA user_version = 5')
     }
     for (let opened = 0; opened < 2; opened++) {

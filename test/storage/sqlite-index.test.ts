@@ -29,7 +29,7 @@ async function indexFolder() {
         const contents = await index.content.longestUnused({ limit: 9999, except: NOTHING })
         return new Map(contents.map(({ digest, lastUsed }) => [digest, lastUsed]))
       }
-      return { ...index, lastUsed, [Symbol.dispose]: () => index.close() }
+      return { ...index, lastUsed, [Symbol.asyncDispose]: () => index.close() }
     },
     [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
   }
@@ -42,7 +42,7 @@ suite('references', () => {
   test('a use of a manifest is a use of what it refers to, and not of what that refers to', async () => {
     await using folder = await indexFolder()
     let now = 1_000
-    using index = folder.open(() => now)
+    await using index = folder.open(() => now)
     const [manifests, platform, layer, other] = digests(4) as [Digest, Digest, Digest, Digest]
     for (const digest of [manifests, platform, layer, other]) {
       await index.content.add(digest, { size: 10, mediaType: 'x' })
@@ -66,7 +66,7 @@ suite('references', () => {
   test('a use noted late takes nothing from a later one', async () => {
     await using folder = await indexFolder()
     let now = 1_000
-    using index = folder.open(() => now)
+    await using index = folder.open(() => now)
     const [first, second, layer] = digests(3) as [Digest, Digest, Digest]
     for (const digest of [first, second, layer]) await index.content.add(digest, { size: 10, mediaType: 'x' })
     await index.references.record(first, [layer])
@@ -81,7 +81,7 @@ suite('references', () => {
 
   test('a tag that is gone upstream is that of a whole image, and so is one that is back', async () => {
     await using folder = await indexFolder()
-    using index = folder.open(() => 1_000)
+    await using index = folder.open(() => 1_000)
     const [manifests, platform, layer, other] = digests(4) as [Digest, Digest, Digest, Digest]
     for (const digest of [manifests, platform, layer, other]) {
       await index.content.add(digest, { size: 10, mediaType: 'x' })
@@ -99,7 +99,7 @@ suite('references', () => {
 suite('many at once', () => {
   test('removed in slices, with links and references; nothing of what stays', async () => {
     await using folder = await indexFolder()
-    using index = folder.open(() => 1_000)
+    await using index = folder.open(() => 1_000)
     const [going, staying] = [digests(500, 1), digests(50, 2)]
     for (const digest of [...going, ...staying]) {
       await index.content.add(digest, { size: 10, mediaType: 'x' })
@@ -114,7 +114,7 @@ suite('many at once', () => {
 
   test('no more are handed out than were asked for, of whatever size', async () => {
     await using folder = await indexFolder()
-    using index = folder.open(() => 1_000)
+    await using index = folder.open(() => 1_000)
     for (const [i, digest] of digests(40).entries()) {
       await index.content.add(digest, { size: i % 2 === 0 ? 10 : 100_000, mediaType: 'x' })
     }
@@ -130,13 +130,13 @@ suite('many at once', () => {
     let now = 1_000
     const all = digests(2_000)
     {
-      using index = folder.open(() => now)
+      await using index = folder.open(() => now)
       for (const digest of all) await index.content.add(digest, { size: 10, mediaType: 'x' })
       now = 2_000
       for (const digest of all) index.content.use(digest)
       void index.content.longestUnused({ limit: 1, except: NOTHING }).catch(() => {})
     }
-    using index = folder.open(() => now)
+    await using index = folder.open(() => now)
     const seen = await index.lastUsed()
     assert.equal(seen.size, all.length)
     assert.ok([...seen.values()].every((instant) => instant === 2_000))
@@ -148,13 +148,13 @@ test('F82 what was written under a clock that was a day ahead is brought back to
   const now = 1_000 * DAY
   const [small, large] = digests(2) as [Digest, Digest]
   {
-    using index = folder.open(() => now + DAY)
+    await using index = folder.open(() => now + DAY)
     await index.content.add(small, { size: 10, mediaType: 'x' })
     await index.content.add(large, { size: 1_000_000, mediaType: 'x' })
     for (const digest of digests(300, 2)) await index.content.add(digest, { size: 1, mediaType: 'x' })
     await index.tags.set(repository, 'latest', { digest: small, checkedAt: now + DAY })
   }
-  using index = folder.open(() => now)
+  await using index = folder.open(() => now)
   await index.clampInstants(() => false)
   assert.ok([...(await index.lastUsed()).values()].every((instant) => instant === now))
   const options = { limit: 999, except: NOTHING }

@@ -1,6 +1,7 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { ContentInventory, InventoryOptions, StoredContent } from '../../ports/metadata.ts'
 import type { Size } from '../../ports/operations.ts'
+import { eachRow, inSlices, type Steps } from './in-slices.ts'
 import type { IndexAccess } from './index-access.ts'
 import type { Statements } from './sql.ts'
 import type { UsageLog } from './usage-log.ts'
@@ -38,21 +39,26 @@ export function contentIndex({ query, changeAll, uses, now }: ContentIndexOption
     use: (digest, hit) => uses.note([digest], hit),
     add: (digest, { size, mediaType }) =>
       query((sql) => void sql.addContent.run(digest, size, mediaType, now(), now())),
-    remove: (...digests) => changeAll(digests, removeContent),
+    remove: (...digests) => changeAll(digests, removeStep),
     async olderThan(instant, by, options) {
-      if (by === 'fetch') return query((sql) => take(sql.fetchedBefore.iterate(instant), options))
+      if (by === 'fetch') return inSlices(query, (sql) => fetchedBefore(sql, instant, options))
       await uses.flush()
-      return query((sql) =>
-        RANGES.flatMap((range) => unused(sql, range, instant, options)).slice(0, options.limit),
-      )
+      return inSlices(query, function* (sql) {
+        const found: StoredContent[] = []
+        for (const range of RANGES)
+          if (found.length < options.limit) found.push(...(yield* unused(sql, range, instant, options)))
+        return found.slice(0, options.limit)
+      })
     },
     async longestUnused(options) {
       await uses.flush()
-      return query((sql) => {
-        const of = (ranges: readonly Range[]) =>
-          ranges.flatMap((range) => unused(sql, range, Number.MAX_SAFE_INTEGER, options))
-        const replaceable = of(RANGES.filter(([vanished]) => vanished === 0))
-        return replaceable.length > 0 ? replaceable : of(RANGES)
+      return inSlices(query, function* (sql) {
+        for (const vanished of [0, 1] as const) {
+          const large = yield* unused(sql, [vanished, 0], Number.MAX_SAFE_INTEGER, options)
+          const small = yield* unused(sql, [vanished, 1], Number.MAX_SAFE_INTEGER, options)
+          if (vanished === 1 || large.length + small.length > 0) return [...large, ...small]
+        }
+        return []
       })
     },
     totals: () => query((sql) => ({ ...(sql.totals.get() as unknown as Size) })),
@@ -68,9 +74,20 @@ export const RANGES: readonly Range[] = [
   [1, 1],
 ]
 
-function removeContent(sql: Statements, digest: Digest): void {
+/**
+ * The row goes last: a process that dies in between leaves content that has to be proved and recorded again.
+ */
+function removeStep(sql: Statements, digest: Digest): 'more' | undefined {
+  if (Number(sql.setReferences.run(digest, null).changes) > 0) return 'more'
+  if (Number(sql.removeReferences.run(digest).changes) > 0) return 'more'
+  if (Number(sql.removeLinksOf.run(digest).changes) > 0) return 'more'
   sql.removeContent.run(digest)
-  sql.removeLinksOf.run(digest)
+  return undefined
+}
+
+interface Row extends Omit<StoredContent, 'upstreams'> {
+  /** Only of rows in the order of their download. */
+  readonly storedAt: number
 }
 
 function unused(
@@ -78,16 +95,48 @@ function unused(
   range: Range,
   before: number,
   options: InventoryOptions,
-): readonly StoredContent[] {
-  return take(sql.longestUnused.iterate(...range, before), options)
+): Steps<readonly StoredContent[]> {
+  return take(
+    sql,
+    (last) => sql.longestUnused.all(...range, before, last?.lastUsed ?? -1, last?.digest ?? ''),
+    options,
+  )
 }
 
-function take(rows: Iterable<unknown>, { limit, except }: InventoryOptions): readonly StoredContent[] {
+function fetchedBefore(
+  sql: Statements,
+  instant: number,
+  options: InventoryOptions,
+): Steps<readonly StoredContent[]> {
+  return take(
+    sql,
+    (last) => sql.fetchedBefore.all(instant, last?.storedAt ?? -1, last?.digest ?? ''),
+    options,
+  )
+}
+
+function* take(
+  sql: Statements,
+  page: (last: Row | undefined) => readonly unknown[],
+  { limit, except }: InventoryOptions,
+): Steps<readonly StoredContent[]> {
   const taken: StoredContent[] = []
-  for (const row of rows) {
-    const { upstreams, ...content } = row as Omit<StoredContent, 'upstreams'> & { upstreams: string | null }
-    if (!except.has(content.digest)) taken.push({ ...content, upstreams: upstreams?.split(',') ?? [] })
-    if (taken.length >= limit) break
-  }
+  yield* eachRow<Row>(
+    (last) => (taken.length >= limit ? [] : page(last)),
+    ({ digest, size, lastUsed }) => {
+      if (taken.length < limit && !except.has(digest))
+        taken.push({ digest, size, lastUsed, upstreams: upstreamsOf(sql, digest) })
+    },
+  )
   return taken
+}
+
+function upstreamsOf(sql: Statements, digest: Digest): readonly string[] {
+  const upstreams: string[] = []
+  for (let last = ''; ;) {
+    const row = sql.nextUpstreamOf.get(digest, last)
+    if (row === undefined) return upstreams
+    last = String(row['upstream'])
+    upstreams.push(last)
+  }
 }

@@ -1,5 +1,5 @@
-import { ignoreStorageError, type StorageOperation } from '../storage-operation.ts'
-import type { IndexDatabase } from './index-database.ts'
+import { ignoreStorageError, isBusy, type StorageOperation } from '../storage-operation.ts'
+import type { Change, IndexDatabase } from './index-database.ts'
 import type { Query, Statements } from './sql.ts'
 
 /** How the parts of the index reach the database. Every method throws RegistryError STORAGE. */
@@ -8,25 +8,38 @@ export interface IndexAccess {
   readonly query: Query
   /** Runs changes that belong together, in one transaction. */
   readonly transact: Query
-  /** Changes every item. Long work is split into slices, with turns of the event loop between them. */
-  changeAll<T>(items: readonly T[], change: (sql: Statements, item: T) => void): Promise<void>
+  /** Changes every item, in slices of about a millisecond with turns of the event loop between them. */
+  changeAll<T>(items: readonly T[], change: Change<Statements, T>): Promise<void>
   /** Lets others run between two slices. A failed WAL checkpoint is counted and ignored. */
   rest(): Promise<void>
 }
 
 export function indexAccess(database: IndexDatabase<Statements>, run: StorageOperation): IndexAccess {
   const rest = (): Promise<void> => run('index', () => database.rest()).catch(ignoreStorageError)
+  const change = <T>(task: () => T): Promise<T> =>
+    run('index', async () => {
+      for (;;) {
+        try {
+          return task()
+        } catch (error) {
+          if (!isBusy(error)) throw error
+          await database.unlocked()
+        }
+      }
+    })
   return {
-    query: (task) => run('index', async () => database.run(task)),
-    transact: (task) => run('index', async () => database.transact(task)),
-    async changeAll(items, change) {
-      let left = items
-      while (left.length > 0) {
-        const changed = await run('index', async () => database.transactSome(left, change))
-        left = left.slice(changed)
-        if (left.length > 0) await rest()
+    query: (task) => change(() => database.run(task)),
+    transact: (task) => change(() => database.transact(task)),
+    async changeAll(items, changeOne) {
+      for (let done = 0; done < items.length;) {
+        const left = items.slice(done, done + MOST)
+        done += await change(() => database.transactSome(left, changeOne))
+        if (done < items.length) await rest()
       }
     },
     rest,
   }
 }
+
+/** Items of one slice at most: a slice of a long list must not copy the list. */
+const MOST = 1_000

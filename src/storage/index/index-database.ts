@@ -1,10 +1,19 @@
 import { existsSync, renameSync, rmSync } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { pathToFileURL } from 'node:url'
 import { DatabaseSync } from 'node:sqlite'
 import { lockHolders } from '../lock-holders.ts'
 import { privateFile } from '../private-file.ts'
 import { isBusy, isCorrupt } from '../storage-operation.ts'
 import { migrate } from './schema.ts'
+import { writeBack } from './write-back.ts'
+
+/**
+ * Changes one item, or a part of it: a small step.
+ *
+ * @returns 'more' when it has to be called again with the same item
+ */
+export type Change<S, T> = (sql: S, item: T) => 'more' | void
 
 /**
  * The index file. A damaged one is set aside and replaced by an empty one, because its rows can be rebuilt.
@@ -17,21 +26,35 @@ export interface IndexDatabase<S> {
   /**
    * Applies `change` to one item after another in one transaction, for about a millisecond.
    *
-   * @returns how many items were changed: at least one, unless there are none
+   * @returns how many items are done; 0 when the first one is not done yet
    */
-  transactSome<T>(items: Iterable<T>, change: (sql: S, item: T) => void): number
-  /** Lets the event loop turn, and writes the WAL back into the file in a turn of its own. */
+  transactSome<T>(items: Iterable<T>, change: Change<S, T>): number
+  /**
+   * Resolves when a change that failed as busy can be tried again: the thread that writes the WAL back locks the file for
+   * the time of one fsync.
+   */
+  unlocked(): Promise<void>
+  /** Lets the event loop turn between two slices. Now and then it waits until the WAL is written back. */
   rest(): Promise<void>
+  /** Bytes of the pages in use. The file does not shrink, but its free pages are used again. */
+  readonly bytes: number
+  /** Ends the thread that writes the WAL back: nothing is busy any more. */
+  endWriteBack(): Promise<void>
   close(): void
 }
 
 /** Milliseconds for which one slice of a long change holds the event loop. */
 const SLICE = 1
+/** Slices after which a long change waits for the WAL, which would grow to the size of all that is changed. */
+const SLICES_PER_WRITE_BACK = 20
+/** Milliseconds between two looks whether there is something to write back, */
+const WRITE_BACK_EVERY = 1_000
+/** and the changed rows that are worth it. */
+const WORTH_WRITING = 200
 /**
- * Pages of the WAL at which SQLite checkpoints by itself. Its default of 1000 waits a tenth of a second for
- * the disk when the pages are scattered over a large file.
+ * Pages of the WAL at which SQLite writes it back by itself, on this thread: a last resort, 16 MiB. It waits for the disk.
  */
-const AUTOCHECKPOINT = 200
+const AUTOCHECKPOINT = 4_000
 
 /**
  * Opens the index. `emptied` is called each time the index starts empty.
@@ -43,7 +66,17 @@ export function indexDatabase<S>(
   statements: (db: DatabaseSync) => S,
   emptied: () => void,
 ): IndexDatabase<S> {
+  const location = locationOf(file)
   let { db, sql } = openOrReplace()
+  let slices = 0
+  let written = totalChanges()
+  const writing = writeBack(location)
+  const timer = setInterval(() => {
+    const changes = totalChanges()
+    if (Math.abs(changes - written) < WORTH_WRITING) return
+    written = changes
+    void writing.run()
+  }, WRITE_BACK_EVERY).unref()
 
   return {
     run,
@@ -53,19 +86,38 @@ export function indexDatabase<S>(
         const end = performance.now() + SLICE
         let done = 0
         for (const item of items) {
-          change(sql, item)
-          done += 1
-          if (performance.now() >= end) break
+          let isDone = false
+          while (!isDone) {
+            isDone = change(sql, item) !== 'more'
+            if (isDone) done += 1
+            if (performance.now() >= end) return done
+          }
         }
         return done
       }),
+    unlocked: () => writing.run(),
     async rest() {
-      await nextTurn()
-      if (!db.isOpen) return
-      run(() => db.exec('PRAGMA wal_checkpoint(PASSIVE)'))
+      slices += 1
+      if (slices % SLICES_PER_WRITE_BACK === 0) await writing.run()
       await nextTurn()
     },
+    get bytes() {
+      const sizes = ['page_count', 'freelist_count', 'page_size'].map(pragma)
+      return (sizes[0]! - sizes[1]!) * sizes[2]!
+    },
+    async endWriteBack() {
+      clearInterval(timer)
+      await writing.close()
+    },
     close: () => db.close(),
+  }
+
+  function totalChanges(): number {
+    return Number(db.prepare('SELECT total_changes() AS changes').get()!['changes'])
+  }
+
+  function pragma(name: string): number {
+    return Number(db.prepare(`PRAGMA ${name}`).get()![name])
   }
 
   function transact<T>(task: (sql: S) => T): T {
@@ -110,10 +162,9 @@ export function indexDatabase<S>(
 
   function open(): { db: DatabaseSync; sql: S } {
     privateFile(file)
-    const db = new DatabaseSync(file)
+    const db = new DatabaseSync(location)
     try {
-      // In exclusive mode the WAL needs no shared memory file, which a full disk has no room for.
-      db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL')
+      db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL')
       db.exec(`PRAGMA wal_autocheckpoint = ${AUTOCHECKPOINT}`)
       const wasEmpty = migrate(db)
       const sql = statements(db)
@@ -126,4 +177,14 @@ export function indexDatabase<S>(
       throw new Error(`${file} is locked by ${holders}, which has to end first`, { cause: error })
     }
   }
+}
+
+/**
+ * The file as this process opens it. The VFS `unix-excl` keeps other processes out, and the WAL's index on the heap: it
+ * needs no shared memory file, for which a full disk has no room. Connections of other threads are let in.
+ */
+function locationOf(file: string): URL {
+  const location = pathToFileURL(file)
+  location.searchParams.set('vfs', 'unix-excl')
+  return location
 }

@@ -69,6 +69,16 @@ const MIGRATIONS: readonly (string | ((db: DatabaseSync) => void))[] = [
    CREATE INDEX manifests ON content (digest) WHERE media_type <> 'application/octet-stream';
    CREATE INDEX tags_by_digest ON tags (digest);`,
   widenPins,
+  `-- How many references of a manifest are recorded. NULL: none, or not all yet, or not all any more.
+   ALTER TABLE content ADD COLUMN refs INTEGER;
+   UPDATE content SET refs = (SELECT count(*) FROM refs WHERE parent = content.digest)
+     WHERE media_type <> 'application/octet-stream' AND EXISTS (SELECT 1 FROM refs WHERE parent = content.digest);
+
+   -- What the repository's upstream says the content is. NULL: it has not said it to this repository.
+   ALTER TABLE links ADD COLUMN media_type TEXT;
+
+   -- Facts about the store as a whole.
+   CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
 ]
 
 /**

@@ -4,14 +4,15 @@ import { catalogueStatements } from '../operations/catalogue-sql.ts'
 import { TAG_CHANGES } from './tag-changes.ts'
 
 const CLAMPED_AT_ONCE = 50
+/** Rows read in one step. */
+const PAGE = 200
+/** Rows that one step changes at most. */
+export const STEP = 50
+/** Repositories of one upstream that may be linked to one digest. One more replaces another one (SEC-91). */
+export const LINKS = 1_000
 /** One of the four ranges of the index `content_by_room`. */
 const IN_RANGE = 'vanished = ?1 AND (size < 65536) = ?2'
-const STORED = `digest, size, last_used AS lastUsed,
-  (SELECT group_concat(DISTINCT upstream) FROM links WHERE links.digest = content.digest) AS upstreams`
-/** The content of a tag: its manifest, and everything below it. */
-const OF_TAG = `WITH RECURSIVE of_tag (digest) AS (
-  VALUES (?) UNION SELECT child FROM refs JOIN of_tag ON parent = of_tag.digest)`
-
+const STORED = 'digest, size, last_used AS lastUsed'
 const OF_REPOSITORY = 'upstream = ? AND repository = ?'
 
 /** The prepared statements of the index. The tables are in `schema.ts`. */
@@ -29,15 +30,22 @@ export function statements(db: DatabaseSync) {
     useContent: db.prepare(
       'UPDATE content SET last_used = max(last_used, ?1), hits = hits + ?2 WHERE digest = ?3',
     ),
-    useChildren: db.prepare(
-      `UPDATE content SET last_used = ?1
-         WHERE digest IN (SELECT child FROM refs WHERE parent = ?2) AND last_used < ?1`,
+    useOne: db.prepare('UPDATE content SET last_used = ?1 WHERE digest = ?2 AND last_used < ?1'),
+    childrenAfter: db.prepare(
+      `SELECT child FROM refs WHERE parent = ? AND child > ? ORDER BY child LIMIT ${STEP}`,
     ),
     removeContent: db.prepare('DELETE FROM content WHERE digest = ?'),
     longestUnused: db.prepare(
-      `SELECT ${STORED} FROM content WHERE ${IN_RANGE} AND last_used < ?3 ORDER BY last_used, digest`,
+      `SELECT ${STORED} FROM content WHERE ${IN_RANGE} AND last_used < ?3 AND (last_used, digest) > (?4, ?5)
+       ORDER BY last_used, digest LIMIT ${PAGE}`,
     ),
-    fetchedBefore: db.prepare(`SELECT ${STORED} FROM content WHERE stored_at < ? ORDER BY stored_at, digest`),
+    fetchedBefore: db.prepare(
+      `SELECT ${STORED}, stored_at AS storedAt FROM content
+       WHERE stored_at < ?1 AND (stored_at, digest) > (?2, ?3) ORDER BY stored_at, digest LIMIT ${PAGE}`,
+    ),
+    nextUpstreamOf: db.prepare(
+      'SELECT upstream FROM links WHERE digest = ? AND upstream > ? ORDER BY upstream LIMIT 1',
+    ),
     clampUses: db.prepare(
       `UPDATE content SET last_used = ?3 WHERE digest IN
          (SELECT digest FROM content WHERE ${IN_RANGE} AND last_used > ?3 LIMIT ${CLAMPED_AT_ONCE})`,
@@ -51,19 +59,32 @@ export function statements(db: DatabaseSync) {
          (SELECT upstream, repository, tag FROM tags WHERE last_used > ?1 LIMIT ${CLAMPED_AT_ONCE})`,
     ),
 
-    hasVanished: db.prepare('SELECT 1 FROM content WHERE digest = ? AND vanished = 1'),
-    setVanished: db.prepare(
-      `${OF_TAG} UPDATE content SET vanished = ? WHERE digest IN (SELECT digest FROM of_tag)`,
-    ),
+    setVanished: db.prepare('UPDATE content SET vanished = ?2 WHERE digest = ?1 AND vanished <> ?2'),
 
-    hasReferences: db.prepare('SELECT 1 FROM refs WHERE parent = ? LIMIT 1'),
+    hasReferences: db.prepare('SELECT 1 FROM content WHERE digest = ? AND refs IS NOT NULL'),
+    setReferences: db.prepare('UPDATE content SET refs = ?2 WHERE digest = ?1 AND refs IS NOT ?2'),
     addReference: db.prepare('INSERT OR IGNORE INTO refs (parent, child) VALUES (?, ?)'),
+    removeReferences: db.prepare(
+      `DELETE FROM refs WHERE parent = ?1 AND child IN (SELECT child FROM refs WHERE parent = ?1 LIMIT ${STEP})`,
+    ),
 
     hasLink: db.prepare(`SELECT 1 FROM links WHERE ${OF_REPOSITORY} AND digest = ?`),
     knowsLink: db.prepare('SELECT 1 FROM links WHERE digest = ? AND upstream = ? LIMIT 1'),
     addLink: db.prepare('INSERT OR IGNORE INTO links (upstream, repository, digest) VALUES (?, ?, ?)'),
     removeLink: db.prepare(`DELETE FROM links WHERE ${OF_REPOSITORY} AND digest = ?`),
-    removeLinksOf: db.prepare('DELETE FROM links WHERE digest = ?'),
+    countLinks: db.prepare(
+      `SELECT count(*) AS links FROM (SELECT 1 FROM links WHERE digest = ? AND upstream = ? LIMIT ${LINKS + 1})`,
+    ),
+    // The next one in the order of names, or else the first.
+    removeAnotherLink: db.prepare(
+      `DELETE FROM links WHERE (upstream, repository, digest) IN (SELECT upstream, repository, digest
+         FROM links WHERE digest = ?1 AND upstream = ?2 AND repository <> ?3
+         ORDER BY repository < ?3, repository LIMIT 1)`,
+    ),
+    removeLinksOf: db.prepare(
+      `DELETE FROM links WHERE (upstream, repository, digest) IN
+         (SELECT upstream, repository, digest FROM links WHERE digest = ? LIMIT ${STEP})`,
+    ),
 
     findTag: db.prepare(
       `SELECT digest, checked_at AS checkedAt FROM tags WHERE ${OF_REPOSITORY} AND tag = ?`,
@@ -71,6 +92,11 @@ export function statements(db: DatabaseSync) {
     setTag: db.prepare(
       `INSERT OR REPLACE INTO tags (upstream, repository, tag, digest, checked_at, last_used)
        VALUES (?, ?, ?, ?, ?, ?)`,
+    ),
+    oldTags: db.prepare(
+      `SELECT upstream, repository, tag, digest, last_used AS lastUsed FROM tags WHERE last_used < ?1
+         AND (last_used, upstream, repository, tag) > (?2, ?3, ?4, ?5)
+       ORDER BY last_used, upstream, repository, tag LIMIT ${PAGE}`,
     ),
     useTag: db.prepare(`UPDATE tags SET last_used = ? WHERE ${OF_REPOSITORY} AND tag = ?`),
     removeTag: db.prepare(`DELETE FROM tags WHERE ${OF_REPOSITORY} AND tag = ?`),
@@ -89,10 +115,14 @@ export function statements(db: DatabaseSync) {
          WHERE ${OF_REPOSITORY} AND tag = ? ORDER BY id DESC LIMIT -1 OFFSET ${TAG_CHANGES})`,
     ),
     removeOldHistory: db.prepare(
-      `DELETE FROM tag_history WHERE at < ? AND NOT EXISTS (SELECT 1 FROM tags
+      `DELETE FROM tag_history WHERE id >= ?1 AND id < ?2 AND at < ?3 AND NOT EXISTS (SELECT 1 FROM tags
          WHERE tags.upstream = tag_history.upstream AND tags.repository = tag_history.repository
            AND tags.tag = tag_history.tag)`,
     ),
+    nextChange: db.prepare('SELECT id FROM tag_history WHERE id >= ? ORDER BY id LIMIT 1'),
+
+    getMeta: db.prepare('SELECT value FROM meta WHERE key = ?'),
+    setMeta: db.prepare('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)'),
   }
 }
 

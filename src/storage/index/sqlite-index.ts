@@ -3,11 +3,12 @@ import type { Digest } from '../../oci/digest.ts'
 import type { ImagePattern } from '../../oci/image-pattern.ts'
 import type { LinkIndex, ReferenceIndex, TagHistory, TagIndex, TagUses } from '../../ports/metadata.ts'
 import type { StoreTelemetry } from '../../ports/telemetry.ts'
-import { codeOf, type StorageOperation } from '../storage-operation.ts'
+import { codeOf, isBusy, type StorageOperation } from '../storage-operation.ts'
 import { type ContentIndex, contentIndex, RANGES } from './content-index.ts'
 import { type IndexAccess, indexAccess } from './index-access.ts'
-import { type IndexDatabase, indexDatabase } from './index-database.ts'
-import { type Query, type Statements, statements } from './sql.ts'
+import { type Change, type IndexDatabase, indexDatabase } from './index-database.ts'
+import { referenceIndex } from './reference-index.ts'
+import { LINKS, STEP, type Statements, statements } from './sql.ts'
 import { tagIndex } from './tag-index.ts'
 import { type Use, usageLog } from './usage-log.ts'
 
@@ -16,8 +17,10 @@ export interface SqliteIndex {
   readonly links: LinkIndex
   readonly references: ReferenceIndex
   readonly tags: TagIndex & TagUses & TagHistory
-  /** For operations that read the index as a whole. */
-  readonly query: Query
+  /** For operations that read and change the index as a whole. */
+  readonly access: IndexAccess
+  /** Bytes of the pages in use. */
+  readonly bytes: number
   /**
    * Sets instants that lie in the future to now. A clock that was ahead wrote them, and the content would be
    * evicted last. Stops early when `stopped` is true.
@@ -26,7 +29,7 @@ export interface SqliteIndex {
   /** Writes the uses that are kept in memory. */
   flush(): Promise<void>
   /** Writes what is kept in memory and closes the file. */
-  close(): void
+  close(): Promise<void>
 }
 
 export interface SqliteIndexOptions {
@@ -46,9 +49,9 @@ export function sqliteIndex(options: SqliteIndexOptions): SqliteIndex {
   const { file, run, telemetry, pinned, now, emptied } = options
   const database: IndexDatabase<Statements> = indexDatabase(file, statements, emptied)
   const access = indexAccess(database, run)
-  const { query, transact } = access
+  const { query } = access
   /** Lost uses only make eviction less fair, while eviction itself is what a full disk needs. */
-  const usesOf = <K extends readonly string[]>(write: (sql: Statements, use: Use<K>) => void) =>
+  const usesOf = <K extends readonly string[]>(write: Change<Statements, Use<K>>) =>
     usageLog<K>({
       now,
       rest: access.rest,
@@ -56,16 +59,14 @@ export function sqliteIndex(options: SqliteIndexOptions): SqliteIndex {
         try {
           return database.transactSome(noted, write)
         } catch (error) {
+          if (isBusy(error)) return 0
           if (codeOf(error) !== 'ERR_SQLITE_ERROR') throw error
           telemetry.failed('index')
-          return 0
+          return undefined
         }
       },
     })
-  const contentUses = usesOf<[Digest]>((sql, { key, at, hits }) => {
-    sql.useContent.run(at, hits, ...key)
-    sql.useChildren.run(at, ...key)
-  })
+  const contentUses = usesOf<[Digest]>(contentUse())
   const tagUses = usesOf<[string, string, string]>((sql, { key, at }) => void sql.useTag.run(at, ...key))
 
   return {
@@ -75,24 +76,20 @@ export function sqliteIndex(options: SqliteIndexOptions): SqliteIndex {
       has: ({ upstream, name }, digest) =>
         query((sql) => sql.hasLink.get(upstream, name, digest) !== undefined),
       knows: (upstream, digest) => query((sql) => sql.knowsLink.get(digest, upstream) !== undefined),
-      add: ({ upstream, name }, digest) => query((sql) => void sql.addLink.run(upstream, name, digest)),
+      add: ({ upstream, name }, digest) => access.transact((sql) => addLink(sql, upstream, name, digest)),
     },
-    references: {
-      has: (manifest) => query((sql) => sql.hasReferences.get(manifest) !== undefined),
-      record: (manifest, references) =>
-        transact((sql) => {
-          const isStored = sql.findContent.get(manifest) !== undefined
-          if (!isStored || sql.hasReferences.get(manifest) !== undefined) return
-          for (const digest of references) sql.addReference.run(manifest, digest)
-        }),
+    references: referenceIndex(access),
+    access,
+    get bytes() {
+      return database.bytes
     },
-    query,
     clampInstants: (stopped) => clampInstants(access, now, stopped),
     async flush() {
       await contentUses.flush()
       await tagUses.flush()
     },
-    close() {
+    async close() {
+      await database.endWriteBack()
       contentUses.close()
       tagUses.close()
       database.close()
@@ -112,5 +109,32 @@ async function clampInstants(
   ]
   for (const clamp of clamps) {
     while (!stopped() && Number((await transact(clamp)).changes) > 0) await rest()
+  }
+}
+
+/**
+ * A link that is new for a digest with many links replaces another one, which then has to be proved again.
+ */
+function addLink(sql: Statements, upstream: string, name: string, digest: Digest): void {
+  if (Number(sql.addLink.run(upstream, name, digest).changes) === 0) return
+  const { links } = sql.countLinks.get(digest, upstream) as { readonly links: number }
+  if (links > LINKS) sql.removeAnotherLink.run(digest, upstream, name)
+}
+
+/** A use of a manifest is a use of its references, of which there may be thousands. */
+function contentUse(): Change<Statements, Use<[Digest]>> {
+  /** The reference up to which a use is written, by manifest. */
+  const writtenTo = new Map<Digest, string>()
+  return (sql, { key: [digest], at, hits }) => {
+    const after = writtenTo.get(digest)
+    if (after === undefined) sql.useContent.run(at, hits, digest)
+    const children = sql.childrenAfter.all(digest, after ?? '') as unknown as readonly { child: string }[]
+    for (const { child } of children) sql.useOne.run(at, child)
+    if (children.length < STEP) {
+      writtenTo.delete(digest)
+      return undefined
+    }
+    writtenTo.set(digest, children.at(-1)!.child)
+    return 'more'
   }
 }

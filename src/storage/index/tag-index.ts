@@ -1,11 +1,13 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { ImagePattern } from '../../oci/image-pattern.ts'
 import type { TagChange, TagEntry, TagHistory, TagIndex, TagUses } from '../../ports/metadata.ts'
+import { closureOf } from '../operations/content-walk.ts'
 import { pinnedBy } from '../operations/pinned-by.ts'
+import { eachRow, inSlices } from './in-slices.ts'
 import type { IndexAccess } from './index-access.ts'
 import type { UsageLog } from './usage-log.ts'
 
-export interface TagIndexOptions extends Pick<IndexAccess, 'query' | 'transact'> {
+export interface TagIndexOptions extends Pick<IndexAccess, 'query' | 'transact' | 'changeAll'> {
   readonly uses: Pick<UsageLog<[string, string, string]>, 'note' | 'flush'>
   /** Images whose tags are kept even when nobody uses them. */
   readonly pinned: readonly ImagePattern[]
@@ -18,10 +20,14 @@ interface TagRow {
   readonly repository: string
   readonly tag: string
   readonly digest: Digest
+  readonly lastUsed: number
 }
 
+/** Rows of the history that are looked at in one step. */
+const HISTORY_STEP = 200
+
 export function tagIndex(options: TagIndexOptions): TagIndex & TagUses & TagHistory {
-  const { query, transact, uses, pinned, now } = options
+  const { query, transact, changeAll, uses, pinned, now } = options
   return {
     get: ({ upstream, name }, tag) =>
       query((sql) => {
@@ -30,33 +36,54 @@ export function tagIndex(options: TagIndexOptions): TagIndex & TagUses & TagHist
         return entry && { digest: entry.digest, checkedAt: entry.checkedAt }
       }),
     use: ({ upstream, name }, tag) => uses.note([upstream, name, tag]),
-    set: ({ upstream, name }, tag, { digest, checkedAt }) =>
-      transact((sql) => {
+    async set({ upstream, name }, tag, { digest, checkedAt }) {
+      const hasVanished = await transact((sql) => {
         sql.setTag.run(upstream, name, tag, digest, checkedAt, now())
-        if (sql.hasVanished.get(digest) !== undefined) sql.setVanished.run(digest, 0)
         const last = sql.lastChange.get(upstream, name, tag) as { digest: Digest } | undefined
-        if (last?.digest === digest) return
-        sql.addChange.run(upstream, name, tag, checkedAt, digest)
-        sql.trimHistory.run(upstream, name, tag)
-      }),
-    remove: ({ upstream, name }, tag) =>
-      transact((sql) => {
-        const entry = sql.findTag.get(upstream, name, tag) as TagEntry | undefined
-        if (entry !== undefined) sql.setVanished.run(entry.digest, 1)
-        sql.removeTag.run(upstream, name, tag)
-      }),
+        if (last?.digest !== digest) {
+          sql.addChange.run(upstream, name, tag, checkedAt, digest)
+          sql.trimHistory.run(upstream, name, tag)
+        }
+        return Number(sql.setVanished.run(digest, 0).changes) > 0
+      })
+      if (hasVanished) await markVanished(digest, 0)
+    },
+    async remove({ upstream, name }, tag) {
+      const entry = await query((sql) => sql.findTag.get(upstream, name, tag) as TagEntry | undefined)
+      if (entry !== undefined) await markVanished(entry.digest, 1)
+      await query((sql) => void sql.removeTag.run(upstream, name, tag))
+    },
     async removeUnusedSince(instant) {
       await uses.flush()
-      return transact((sql) => {
+      const old = await inSlices(query, function* (sql) {
         const isPinned = pinnedBy(sql, pinned)
-        const old = (sql.oldTags.all(instant) as unknown as TagRow[]).filter(
-          ({ upstream, repository: name, ...image }) =>
-            !isPinned({ repository: { upstream, name }, ...image }),
+        const found: TagRow[] = []
+        yield* eachRow<TagRow>(
+          (last) =>
+            sql.oldTags.all(
+              instant,
+              ...(last ? [last.lastUsed, last.upstream, last.repository, last.tag] : [-1, '', '', '']),
+            ),
+          (row) => {
+            const { upstream, repository: name, tag, digest } = row
+            if (!isPinned({ repository: { upstream, name }, tag, digest })) found.push(row)
+          },
         )
-        for (const { upstream, repository, tag } of old) sql.removeTag.run(upstream, repository, tag)
-        sql.removeOldHistory.run(instant)
-        return old.length
+        return found
       })
+      await changeAll(old, (sql, { upstream, repository, tag }) => {
+        sql.removeTag.run(upstream, repository, tag)
+      })
+      await inSlices(query, function* (sql) {
+        for (let id = 0; ; id += HISTORY_STEP) {
+          const next = sql.nextChange.get(id)
+          if (next === undefined) return
+          id = Number(next['id'])
+          sql.removeOldHistory.run(id, id + HISTORY_STEP, instant)
+          yield
+        }
+      })
+      return old.length
     },
     history: ({ upstream, name }, tag) =>
       query((sql) =>
@@ -65,5 +92,13 @@ export function tagIndex(options: TagIndexOptions): TagIndex & TagUses & TagHist
           digest,
         })),
       ),
+  }
+
+  /** Marks the content of a tag: its manifest and everything below it. */
+  async function markVanished(digest: Digest, vanished: 0 | 1): Promise<void> {
+    const content = await inSlices(query, (sql) => closureOf(sql, [digest]))
+    await changeAll([...content], (sql, each) => {
+      sql.setVanished.run(each, vanished)
+    })
   }
 }

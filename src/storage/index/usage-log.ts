@@ -19,8 +19,8 @@ export interface Use<K> {
 export interface UsageLogOptions<K> {
   /** Epoch milliseconds. */
   readonly now: () => number
-  /** Writes the first of the uses. @returns how many were written; 0 when that was not possible */
-  readonly write: (uses: Iterable<Use<K>>) => number
+  /** Writes the first of the uses, or a part of it. @returns how many are done; undefined when writing failed */
+  readonly write: (uses: Iterable<Use<K>>) => number | undefined
   /** Lets others run between two writes. */
   readonly rest: () => Promise<void>
 }
@@ -30,14 +30,20 @@ const EVERY = 5_000
 export function usageLog<K extends readonly string[]>({ now, write, rest }: UsageLogOptions<K>): UsageLog<K> {
   const uses = new Map<string, Use<K>>()
   const inOrder = { [Symbol.iterator]: () => uses.values() }
-  const writeSome = (): number => {
-    const written = uses.size === 0 ? 0 : write(inOrder)
-    for (const key of uses.keys().take(written)) uses.delete(key)
+  /** @returns undefined when nothing is left, or writing failed */
+  const writeSome = (): number | undefined => {
+    const written = uses.size === 0 ? undefined : write(inOrder)
+    for (const key of uses.keys().take(written ?? 0)) uses.delete(key)
     return written
   }
   const flush = async (): Promise<void> => {
     // Uses noted during the flush wait for the next one, or a busy store would never finish.
-    for (let left = uses.size, written; left > 0 && (written = writeSome()) > 0; left -= written) await rest()
+    for (let left = uses.size; left > 0;) {
+      const written = writeSome()
+      if (written === undefined) return
+      left -= written
+      await rest()
+    }
   }
   const timer = setInterval(() => void flush(), EVERY).unref()
 
@@ -49,7 +55,7 @@ export function usageLog<K extends readonly string[]>({ now, write, rest }: Usag
     flush,
     close() {
       clearInterval(timer)
-      while (writeSome() > 0);
+      while (writeSome() !== undefined);
     },
   }
 }

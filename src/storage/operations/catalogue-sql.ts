@@ -1,19 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { OCTET_STREAM } from '../../oci/media-types.ts'
 
-const HERE = 'upstream = l.upstream AND repository = l.repository'
-/** A manifest, and everything below it. */
-const PART = 'part (digest) AS (VALUES (?1) UNION SELECT child FROM part JOIN refs ON parent = part.digest)'
-
-/**
- * The repositories where a manifest is an image without a tag: no tag points to it and no other manifest
- * refers to it.
- */
-const untaggedLinks = (digest: string): string =>
-  `FROM links l WHERE l.digest = ${digest}
-     AND NOT EXISTS (SELECT 1 FROM tags WHERE digest = ${digest} AND ${HERE})
-     AND NOT EXISTS (SELECT 1 FROM refs JOIN links ON digest = parent AND ${HERE} WHERE child = ${digest})`
-
 /** The statements of the catalogue and the pins. A page of rows takes a few milliseconds. */
 export function catalogueStatements(db: DatabaseSync) {
   return {
@@ -24,27 +11,23 @@ export function catalogueStatements(db: DatabaseSync) {
        WHERE (t.upstream, t.repository, t.tag) > (?, ?, ?)
        ORDER BY t.upstream, t.repository, t.tag LIMIT 100`,
     ),
-    manifests: db.prepare(
-      `SELECT digest, stored_at AS storedAt, last_used AS lastUsed, hits
-       FROM content WHERE media_type <> '${OCTET_STREAM}' AND digest > ? ORDER BY digest LIMIT 100`,
+    // A manifest that no tag points to, and that is no part of another one, is an image by itself.
+    manifestLinks: db.prepare(
+      `SELECT c.digest, c.stored_at AS storedAt, c.last_used AS lastUsed, c.hits, l.upstream, l.repository,
+         EXISTS (SELECT 1 FROM tags t WHERE t.digest = c.digest
+           AND t.upstream = l.upstream AND t.repository = l.repository) AS isTagged,
+         EXISTS (SELECT 1 FROM refs r JOIN links p ON p.digest = r.parent
+           AND p.upstream = l.upstream AND p.repository = l.repository WHERE r.child = c.digest) AS isPart
+       FROM content c JOIN links l ON l.digest = c.digest
+       WHERE c.media_type <> '${OCTET_STREAM}'
+         AND c.digest >= ?1 AND (c.digest > ?1 OR (l.upstream, l.repository) > (?2, ?3))
+       ORDER BY c.digest, l.upstream, l.repository LIMIT 100`,
     ),
-    untaggedIn: db.prepare(`SELECT l.upstream, l.repository ${untaggedLinks('?1')}`),
-    closure: db.prepare(
-      `WITH RECURSIVE ${PART} SELECT content.digest FROM part JOIN content ON content.digest = part.digest`,
+    children: db.prepare(
+      `SELECT child, size, media_type <> '${OCTET_STREAM}' AS isManifest
+       FROM refs JOIN content ON digest = child WHERE parent = ? AND child > ? ORDER BY child LIMIT 500`,
     ),
-    // Shared: content that another manifest refers to, or that is an image itself, and everything below it.
-    imageSize: db.prepare(
-      `WITH RECURSIVE ${PART}, shared (digest) AS (
-         SELECT digest FROM part
-           WHERE EXISTS (SELECT 1 FROM refs WHERE child = part.digest AND parent NOT IN part)
-             OR (SELECT count(*) FROM tags WHERE digest = part.digest) + iif(
-               (SELECT media_type FROM content WHERE digest = part.digest) <> '${OCTET_STREAM}',
-               (SELECT count(*) ${untaggedLinks('part.digest')}), 0) > (part.digest = ?1)
-         UNION SELECT child FROM shared JOIN refs ON parent = shared.digest)
-       SELECT ifnull(sum(size), 0) AS size, ifnull(sum(iif(content.digest IN shared, 0, size)), 0) AS unshared
-       FROM part JOIN content ON content.digest = part.digest`,
-    ),
-    referrers: db.prepare('SELECT parent FROM refs WHERE child = ?'),
+    nextParent: db.prepare('SELECT parent FROM refs WHERE parent > ? ORDER BY parent LIMIT 1'),
     linkedContent: db.prepare(
       `SELECT l.upstream, l.repository, l.digest, size,
          NOT EXISTS (SELECT 1 FROM links WHERE digest = l.digest AND upstream = l.upstream
@@ -60,12 +43,18 @@ export function catalogueStatements(db: DatabaseSync) {
        ORDER BY upstream, repository LIMIT 1`,
     ),
     contentAfter: db.prepare('SELECT digest, size FROM content WHERE digest > ? ORDER BY digest LIMIT 200'),
-    linksIn: db.prepare('SELECT digest FROM links WHERE upstream = ? AND repository = ?'),
-    linksOf: db.prepare('SELECT upstream, repository FROM links WHERE digest = ?'),
+    linksIn: db.prepare(
+      `SELECT digest FROM links WHERE upstream = ? AND repository = ? AND digest > ?
+       ORDER BY digest LIMIT 500`,
+    ),
+    linksOf: db.prepare(
+      `SELECT upstream, repository FROM links WHERE digest = ?1 AND (upstream, repository) > (?2, ?3)
+       ORDER BY upstream, repository LIMIT 500`,
+    ),
+    hasLinks: db.prepare('SELECT 1 FROM links WHERE digest = ? LIMIT 1'),
     /** For a purge. Unlike `removeTag`, the content does not count as vanished upstream. */
     forgetTag: db.prepare('DELETE FROM tags WHERE upstream = ? AND repository = ? AND tag = ?'),
 
-    oldTags: db.prepare('SELECT upstream, repository, tag, digest FROM tags WHERE last_used < ?'),
     pins: db.prepare('SELECT pattern, added_at AS addedAt FROM pins ORDER BY pattern'),
     addPin: db.prepare('INSERT OR IGNORE INTO pins (pattern, added_at) VALUES (?, ?)'),
     removePin: db.prepare('DELETE FROM pins WHERE pattern = ?'),

@@ -1,7 +1,9 @@
 import type { Pin, PinList } from '../../ports/operations.ts'
 import type { Digest } from '../../oci/digest.ts'
 import type { ImageName, ImagePattern } from '../../oci/image-pattern.ts'
-import { contentOf, imageRows } from './image-rows.ts'
+import { inSlices } from '../index/in-slices.ts'
+import { closureOf } from './content-walk.ts'
+import { eachImage } from './image-rows.ts'
 import { pinnedBy } from './pinned-by.ts'
 import type { Query, Statements } from '../index/sql.ts'
 
@@ -19,11 +21,14 @@ export interface PinsOptions {
   readonly now: () => number
 }
 
+/** Milliseconds. */
 const FRESH = 5_000
+/** Finding the content of many pins takes seconds. It is not done again for this many times as long. */
+const PAUSE = 20
 const NOTHING: ReadonlySet<Digest> = new Set()
 
 export function pins({ query, configured, now }: PinsOptions): Pins {
-  let known: { readonly content: Promise<ReadonlySet<Digest>>; readonly at: number } | undefined
+  let known: { readonly content: Promise<ReadonlySet<Digest>>; readonly at: number; keep: number } | undefined
 
   return {
     async list() {
@@ -49,10 +54,15 @@ export function pins({ query, configured, now }: PinsOptions): Pins {
     predicate: () => query((sql) => pinnedBy(sql, configured)),
     async content() {
       const age = known === undefined ? Infinity : Math.abs(now() - known.at)
-      if (known === undefined || age > FRESH) {
+      if (known === undefined || age > known.keep) {
         const content = collect()
-        const entry = { content, at: now() }
+        const entry = { content, at: now(), keep: FRESH }
         known = entry
+        const start = performance.now()
+        content.then(
+          () => (entry.keep = Math.max(FRESH, PAUSE * (performance.now() - start))),
+          () => {},
+        )
         content.catch(() => {
           if (known === entry) known = undefined
         })
@@ -66,9 +76,15 @@ export function pins({ query, configured, now }: PinsOptions): Pins {
   }
 
   async function collect(): Promise<ReadonlySet<Digest>> {
-    const isPinned = await query((sql) => (hasPins(sql) ? pinnedBy(sql, configured) : undefined))
-    if (isPinned === undefined) return NOTHING
-    return contentOf(query, (await imageRows(query)).filter(isPinned))
+    return inSlices(query, function* (sql) {
+      if (!hasPins(sql)) return NOTHING
+      const isPinned = pinnedBy(sql, configured)
+      const manifests = new Set<Digest>()
+      yield* eachImage(sql, (image) => {
+        if (image.storedAt !== undefined && isPinned(image)) manifests.add(image.digest)
+      })
+      return yield* closureOf(sql, manifests)
+    })
   }
 
   function hasPins(sql: Statements): boolean {

@@ -1,18 +1,18 @@
-import type { Image, ImageCatalogue } from '../../ports/operations.ts'
 import type { Digest } from '../../oci/digest.ts'
 import type { ImagePattern } from '../../oci/image-pattern.ts'
 import type { RepositoryName } from '../../oci/reference.ts'
 import type { BlobStore } from '../../ports/blob-store.ts'
+import type { Size } from '../../ports/operations.ts'
 import type { StoreTelemetry } from '../../ports/telemetry.ts'
-import { contentOf, type ImageRow, imageRows } from './image-rows.ts'
-import { yieldEvery } from '../../util/yield-every.ts'
-import type { Query } from '../index/sql.ts'
+import { eachRow, inSlices, type Steps } from '../index/in-slices.ts'
+import type { IndexAccess } from '../index/index-access.ts'
+import type { Statements } from '../index/sql.ts'
+import { closureOf } from './content-walk.ts'
+import type { ImageRow } from './image-rows.ts'
 
-export interface PurgeOptions {
-  readonly query: Query
+export interface PurgeOptions extends Pick<IndexAccess, 'query' | 'changeAll'> {
   readonly blobs: Pick<BlobStore, 'delete'>
   readonly telemetry: Pick<StoreTelemetry, 'evicted'>
-  readonly describe: (rows: readonly ImageRow[]) => Promise<readonly Image[]>
 }
 
 /** The links of a repository that are to be removed. */
@@ -21,137 +21,160 @@ interface Unlinking {
   readonly digests: ReadonlySet<Digest>
 }
 
+interface Plan {
+  readonly unlinkings: readonly Unlinking[]
+  /** The content to remove, with its sizes. */
+  readonly content: ReadonlyMap<Digest, number>
+}
+
+/** Objects removed between two turns of the event loop at most. */
+const REMOVED_AT_ONCE = 32
+
+/** Removes `images`. With `dryRun`, only says what that frees. `all` are the images in the store. */
+export type Purge = (
+  pattern: ImagePattern,
+  images: readonly ImageRow[],
+  all: readonly ImageRow[],
+  dryRun: boolean,
+) => Promise<Size>
+
 /** Removes an object when no remaining image uses it and no remaining repository is linked to it. */
-export function createPurge({ query, blobs, telemetry, describe }: PurgeOptions): ImageCatalogue['purge'] {
-  return async (pattern, { dryRun }) => {
-    const all = await imageRows(query)
-    const matching = await describe(all.filter(pattern.matches))
-    const images = matching.filter(({ isPinned }) => !isPinned)
-    const pinned = matching.filter(({ isPinned }) => isPinned)
+export function createPurge({ query, changeAll, blobs, telemetry }: PurgeOptions): Purge {
+  return async (pattern, images, all, dryRun) => {
     const doomed = new Set(images.map(keyOf))
     const staying = all.filter((image) => !doomed.has(keyOf(image)))
-    const unlinkings = await planUnlinking(pattern, images, staying)
-    const content = await unused(images, staying, unlinkings)
+    const { unlinkings, content } = await inSlices(query, (sql) => plan(sql, pattern, images, staying))
     if (!dryRun) {
       await forget(images, unlinkings)
-      await remove(content.keys())
+      await remove([...content.keys()])
     }
     const bytes = [...content.values()].reduce((sum, size) => sum + size, 0)
-    return { images, pinned, objects: content.size, bytes }
-  }
-
-  async function planUnlinking(
-    pattern: ImagePattern,
-    images: readonly ImageRow[],
-    staying: readonly ImageRow[],
-  ): Promise<readonly Unlinking[]> {
-    const stayingBy = Map.groupBy(staying, ({ repository }) => repositoryKey(repository))
-    const doomedBy = Map.groupBy(images, ({ repository }) => repositoryKey(repository))
-    const repositories = new Map(images.map(({ repository }) => [repositoryKey(repository), repository]))
-    if (pattern.isWhole)
-      for (const repository of await linkedRepositories(pattern))
-        repositories.set(repositoryKey(repository), repository)
-    const plan: Unlinking[] = []
-    for (const [key, repository] of repositories) {
-      const [others, own] = [stayingBy.get(key), doomedBy.get(key) ?? []]
-      if (others === undefined) {
-        plan.push({ repository, digests: await linksIn(repository) })
-      } else {
-        const digests = await contentOf(query, own)
-        plan.push({ repository, digests: digests.difference(await contentOf(query, others)) })
-      }
-    }
-    return plan
-  }
-
-  /** The content to remove, with its sizes. */
-  async function unused(
-    images: readonly ImageRow[],
-    staying: readonly ImageRow[],
-    unlinkings: readonly Unlinking[],
-  ): Promise<ReadonlyMap<Digest, number>> {
-    const candidates = await contentOf(query, images)
-    for (const { digests } of unlinkings) for (const digest of digests) candidates.add(digest)
-    for (const digest of await usedFromOutside(candidates, staying)) candidates.delete(digest)
-    const unlinked = new Map(
-      unlinkings.map(({ repository, digests }) => [repositoryKey(repository), digests]),
-    )
-    const pause = yieldEvery()
-    const content = new Map<Digest, number>()
-    for (const digest of candidates) {
-      const size = await query((sql) => sql.findContent.get(digest)?.['size'])
-      const links = await linksOf(digest)
-      if (size !== undefined && links.every((link) => unlinked.get(repositoryKey(link))?.has(digest)))
-        content.set(digest, Number(size))
-      await pause()
-    }
-    return content
-  }
-
-  /** The candidates that remaining images consist of. */
-  async function usedFromOutside(
-    candidates: ReadonlySet<Digest>,
-    staying: readonly ImageRow[],
-  ): Promise<ReadonlySet<Digest>> {
-    const pause = yieldEvery()
-    const roots = new Set(staying.map(({ digest }) => digest))
-    const used: { readonly digest: Digest }[] = []
-    for (const digest of candidates) {
-      const referrers = await query((sql) => sql.referrers.all(digest))
-      const isUsed = roots.has(digest) || referrers.some(({ parent }) => !candidates.has(parent as Digest))
-      if (isUsed) used.push({ digest })
-      await pause()
-    }
-    return contentOf(query, used)
+    return { objects: content.size, bytes }
   }
 
   async function forget(images: readonly ImageRow[], unlinkings: readonly Unlinking[]): Promise<void> {
-    const pause = yieldEvery()
-    for (const { repository, tag } of images) {
-      const { upstream, name } = repository
-      if (tag !== undefined) await query((sql) => sql.forgetTag.run(upstream, name, tag))
-      await pause()
-    }
+    const tagged = images.filter(({ tag }) => tag !== undefined)
+    await changeAll(tagged, (sql, { repository: { upstream, name }, tag }) => {
+      sql.forgetTag.run(upstream, name, tag!)
+    })
     for (const { repository, digests } of unlinkings) {
       const { upstream, name } = repository
-      for (const digest of digests) {
-        await query((sql) => sql.removeLink.run(upstream, name, digest))
-        await pause()
-      }
+      await changeAll([...digests], (sql, digest) => {
+        sql.removeLink.run(upstream, name, digest)
+      })
     }
   }
 
-  async function remove(digests: Iterable<Digest>): Promise<void> {
-    const pause = yieldEvery()
-    for (const digest of digests) {
-      // A client may have pulled it in the meantime.
-      if ((await linksOf(digest)).length > 0) continue
-      await blobs.delete(digest)
-      telemetry.evicted('purge')
-      await pause()
+  async function remove(digests: readonly Digest[]): Promise<void> {
+    for (let at = 0; at < digests.length; at += REMOVED_AT_ONCE) {
+      const some = digests.slice(at, at + REMOVED_AT_ONCE)
+      // A client may have pulled some of it in the meantime.
+      const unlinked = await query((sql) => some.filter((digest) => sql.hasLinks.get(digest) === undefined))
+      await blobs.delete(...unlinked)
+      for (const _ of unlinked) telemetry.evicted('purge')
     }
   }
+}
 
-  async function linkedRepositories(pattern: ImagePattern): Promise<readonly RepositoryName[]> {
-    const pause = yieldEvery()
-    const found: RepositoryName[] = []
+function* plan(
+  sql: Statements,
+  pattern: ImagePattern,
+  images: readonly ImageRow[],
+  staying: readonly ImageRow[],
+): Steps<Plan> {
+  const unlinkings = yield* planUnlinking(sql, pattern, images, staying)
+  const candidates = yield* closureOf(sql, digestsOf(images))
+  for (const { digests } of unlinkings) for (const digest of digests) candidates.add(digest)
+  yield
+  const used = yield* closureOf(sql, yield* usedRoots(sql, candidates, staying))
+  const content = yield* sizesOf(sql, candidates.difference(used), unlinkings)
+  return { unlinkings, content }
+}
+
+function* planUnlinking(
+  sql: Statements,
+  pattern: ImagePattern,
+  images: readonly ImageRow[],
+  staying: readonly ImageRow[],
+): Steps<readonly Unlinking[]> {
+  const stayingBy = Map.groupBy(staying, ({ repository }) => repositoryKey(repository))
+  const doomedBy = Map.groupBy(images, ({ repository }) => repositoryKey(repository))
+  const repositories = new Map(images.map(({ repository }) => [repositoryKey(repository), repository]))
+  if (pattern.isWhole) {
     for (let last = { upstream: '', name: '' }; ;) {
-      const row = await query((sql) => sql.nextRepository.get(last.upstream, last.name))
-      if (row === undefined) return found
+      const row = sql.nextRepository.get(last.upstream, last.name)
+      if (row === undefined) break
       last = repositoryOf(row)
-      if (pattern.matchesRepository(last)) found.push(last)
-      await pause()
+      if (pattern.matchesRepository(last)) repositories.set(repositoryKey(last), last)
+      yield
     }
   }
-
-  async function linksIn({ upstream, name }: RepositoryName): Promise<ReadonlySet<Digest>> {
-    const rows = await query((sql) => sql.linksIn.all(upstream, name))
-    return new Set(rows.map(({ digest }) => digest as Digest))
+  const plan: Unlinking[] = []
+  for (const [key, repository] of repositories) {
+    const [others, own] = [stayingBy.get(key), doomedBy.get(key) ?? []]
+    const digests =
+      others === undefined
+        ? yield* linksIn(sql, repository)
+        : (yield* closureOf(sql, digestsOf(own))).difference(yield* closureOf(sql, digestsOf(others)))
+    plan.push({ repository, digests })
+    yield
   }
+  return plan
+}
 
-  async function linksOf(digest: Digest): Promise<readonly RepositoryName[]> {
-    return (await query((sql) => sql.linksOf.all(digest))).map(repositoryOf)
+/** The remaining images, and the candidates that another manifest refers to which is no candidate. */
+function* usedRoots(
+  sql: Statements,
+  candidates: ReadonlySet<Digest>,
+  staying: readonly ImageRow[],
+): Steps<Set<Digest>> {
+  const roots = digestsOf(staying)
+  for (let last = ''; ;) {
+    const row = sql.nextParent.get(last)
+    if (row === undefined) return roots
+    last = String(row['parent'])
+    if (!candidates.has(last as Digest)) roots.add(last as Digest)
+    yield
   }
+}
+
+/** Of those whose every link is about to be removed. */
+function* sizesOf(
+  sql: Statements,
+  digests: Iterable<Digest>,
+  unlinkings: readonly Unlinking[],
+): Steps<ReadonlyMap<Digest, number>> {
+  const unlinked = new Map(unlinkings.map(({ repository, digests }) => [repositoryKey(repository), digests]))
+  const sizes = new Map<Digest, number>()
+  for (const digest of digests) {
+    let isLinked = false
+    yield* eachRow<Record<string, unknown>>(
+      (last) =>
+        isLinked
+          ? []
+          : sql.linksOf.all(digest, String(last?.['upstream'] ?? ''), String(last?.['repository'] ?? '')),
+      (row) => {
+        isLinked ||= unlinked.get(repositoryKey(repositoryOf(row)))?.has(digest) !== true
+      },
+    )
+    const size = isLinked ? undefined : sql.findContent.get(digest)?.['size']
+    if (size !== undefined) sizes.set(digest, Number(size))
+    yield
+  }
+  return sizes
+}
+
+function* linksIn(sql: Statements, { upstream, name }: RepositoryName): Steps<ReadonlySet<Digest>> {
+  const digests = new Set<Digest>()
+  yield* eachRow<{ readonly digest: Digest }>(
+    (last) => sql.linksIn.all(upstream, name, last?.digest ?? ''),
+    ({ digest }) => digests.add(digest),
+  )
+  return digests
+}
+
+function digestsOf(images: readonly ImageRow[]): Set<Digest> {
+  return new Set(images.map(({ digest }) => digest))
 }
 
 function repositoryOf({ upstream, repository }: Record<string, unknown>): RepositoryName {

@@ -98,7 +98,7 @@ export function createVerify({ files, paths, query, totals, discard }: Verifying
   ): Promise<readonly BadObject[]> {
     const isStored = await query((sql) => sql.findContent.get(digest) !== undefined)
     if (!isStored) return []
-    const links = await query((sql) => sql.linksOf.all(digest))
+    const links = await query((sql) => sql.linksOf.all(digest, '', ''))
     await discard(digest)
     const repositories = links.map(({ upstream, repository }) => `${String(upstream)}/${String(repository)}`)
     return [{ digest, size, problem, repositories }]

@@ -1,0 +1,47 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Query, Statements } from './sql.ts'
+
+/** Milliseconds for which one slice holds the event loop. A step may take a few more. */
+const SLICE = 4
+
+/** Work on the index that may pause at every `yield`, so that others get their turn. */
+export type Steps<T> = Generator<void, T>
+
+/**
+ * Runs long work on the index in slices. Rows may change between two slices, so the result may mix what was
+ * before and after a change.
+ *
+ * @throws RegistryError STORAGE
+ */
+export async function inSlices<T>(query: Query, start: (sql: Statements) => Steps<T>): Promise<T> {
+  let steps: Steps<T> | undefined
+  for (;;) {
+    const result = await query((sql) => {
+      steps ??= start(sql)
+      const end = performance.now() + SLICE
+      for (;;) {
+        const step = steps.next()
+        if (step.done === true || performance.now() >= end) return step
+      }
+    })
+    if (result.done === true) return result.value
+    await nextTurn()
+  }
+}
+
+/**
+ * Reads rows page by page, and calls `each` for every row. `page` returns the rows after `last`, none at the
+ * end.
+ */
+export function* eachRow<Row>(
+  page: (last: Row | undefined) => readonly unknown[],
+  each: (row: Row) => void,
+): Steps<void> {
+  for (let last: Row | undefined; ;) {
+    const rows = page(last) as readonly Row[]
+    rows.forEach(each)
+    last = rows.at(-1)
+    if (last === undefined) return
+    yield
+  }
+}

@@ -1,0 +1,30 @@
+import type { Digest } from '../../oci/digest.ts'
+import type { ReferenceIndex } from '../../ports/metadata.ts'
+import type { IndexAccess } from './index-access.ts'
+import { STEP } from './sql.ts'
+
+/**
+ * The references of manifests. A manifest may have thousands, so they are added in slices; `content.refs` is
+ * set when all are there, and cleared before some are removed.
+ */
+export function referenceIndex({ query, changeAll }: IndexAccess): ReferenceIndex {
+  return {
+    has: (manifest) => query((sql) => sql.hasReferences.get(manifest) !== undefined),
+    async record(manifest, references) {
+      const isWanted = await query(
+        (sql) => sql.findContent.get(manifest) !== undefined && sql.hasReferences.get(manifest) === undefined,
+      )
+      if (!isWanted) return
+      const distinct = [...new Set(references)]
+      const steps = Array.from({ length: Math.ceil(distinct.length / STEP) }, (_, i) =>
+        distinct.slice(i * STEP, (i + 1) * STEP),
+      )
+      await changeAll(steps, (sql, step: readonly Digest[]) => {
+        // It may have been evicted between two slices.
+        if (sql.findContent.get(manifest) === undefined) return
+        for (const child of step) sql.addReference.run(manifest, child)
+      })
+      await query((sql) => void sql.setReferences.run(manifest, distinct.length))
+    },
+  }
+}
