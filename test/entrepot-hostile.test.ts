@@ -174,3 +174,29 @@ test('SEC-51: names on the disk are made of digests, whatever repositories are c
   assert.ok(files.length > 2)
   for (const file of files) assert.match(file.slice(data.length + 1), own)
 })
+
+test('SEC-75 an upstream cannot lead to our own listeners, nor to JSON of somebody else on this machine', async () => {
+  await using upstream = await fakeUpstream()
+  await using neighbour = await fakeUpstream()
+  await using proxy = await startProxy({ upstream, config: { cache: { negative: '0s' } } })
+  neighbour.on(/role/, {
+    status: 200,
+    headers: { 'Content-Type': 'application/json' },
+    body: '{"Code":"Success","SecretAccessKey":"s3cret"}',
+    times: Infinity,
+  })
+  const targets = [
+    `${proxy.adminUrl}/api/v1/usage`,
+    `${proxy.adminUrl.replace('127.0.0.1', 'localhost')}/metrics`,
+    `${proxy.url}/v2/`,
+    `${neighbour.url}/latest/meta-data/iam/security-credentials/role`,
+  ]
+  for (const [i, Location] of targets.entries()) {
+    upstream.on(`${APP}/manifests/t${i}`, { status: 307, headers: { Location }, times: Infinity })
+    upstream.on(`${APP}/blobs/${digest}`, { status: 307, headers: { Location } })
+    const answer = await call(proxy.port, 'GET', `/v2/app/manifests/t${i}`)
+    assert.equal(answer.status, 502, Location)
+    assert.doesNotMatch(answer.body.toString(), /s3cret|objects/)
+    assert.equal((await call(proxy.port, 'GET', `/v2/app/blobs/${digest}`)).status, 502, Location)
+  }
+})

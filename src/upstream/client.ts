@@ -141,6 +141,7 @@ export function upstreamClient(options: UpstreamClientOptions): Upstream & { clo
     budget,
     health,
     silence: Math.min(SILENCE, headers * SILENCE_SHARE),
+    slowBlobs: blob > headers,
     via: options.via,
   })
   const tokens = tokenSource({

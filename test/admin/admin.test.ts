@@ -94,6 +94,7 @@ test('metrics carry the names and labels of design.md section 1', async () => {
   upstreams.received('docker.io', 77)
   upstreams.rateLimit('docker.io', 42)
   upstreams.circuit('docker.io', 'out')
+  upstreams.denied('docker.io')
   transfers.running('docker.io', 2)
   transfers.resumed('docker.io')
   store.evicted('quota')
@@ -109,6 +110,9 @@ test('metrics carry the names and labels of design.md section 1', async () => {
     'entrepot_upstream_requests_total{upstream="docker.io",kind="token",status="none"} 1',
     'entrepot_upstream_bytes_total{upstream="docker.io"} 77',
     'entrepot_upstream_up{upstream="docker.io"} 0',
+    'entrepot_upstream_circuit{upstream="docker.io"} 1',
+    'entrepot_upstream_denied_total{upstream="docker.io"} 1',
+    'entrepot_upstream_seconds_count{upstream="docker.io",kind="tag"} 1',
     'entrepot_upstream_ratelimit_remaining{upstream="docker.io"} 42',
     'entrepot_transfers{upstream="docker.io"} 2',
     'entrepot_transfer_resumes_total{upstream="docker.io"} 1',

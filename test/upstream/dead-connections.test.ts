@@ -56,3 +56,13 @@ test('FR-38 a slow response on a kept connection is taken when it comes first', 
   upstream.on(/manifests/, { delayMs: 1_200 }).on(/manifests/, { delayMs: Infinity })
   assert.ok(await client.repository().manifest(digest))
 })
+
+test('FR-38 blobs that may take longer than other responses are asked for once', async () => {
+  await using upstream = await fakeUpstream()
+  await using client = connectTo(upstream.url, { timeouts: { headers: 500, blob: 5_000 } })
+  upstream.addBlob(bytes)
+  assert.deepEqual(await bytesOf(await client.repository().blob(digest)), bytes)
+  upstream.on(/blobs/, { delayMs: 1_000 })
+  assert.deepEqual(await bytesOf(await client.repository().blob(digest)), bytes)
+  assert.equal(upstream.count('GET', /blobs/), 2)
+})

@@ -68,7 +68,7 @@ test('SEC-60 a proxy that cannot be is refused at the start, without what the va
     assert.throws(
       () => proxiesFrom({ HTTPS_PROXY: value }),
       (error: Error) => {
-        assert.match(error.message, /^HTTPS_PROXY in the environment is no http or https URL$/)
+        assert.match(error.message, /^HTTPS_PROXY in the environment is not an http or https URL$/)
         return true
       },
     )

@@ -5,19 +5,19 @@ export interface Target {
   /** `http:` or `https:` */
   readonly protocol: string
   readonly hostname: string
-  /** Empty where it is that of the protocol. */
+  /** Empty for the default port of the protocol. */
   readonly port: string
 }
 
-/** The proxy to reach a host through; undefined = none. Its URL may hold a password. */
+/** Returns the proxy for a host, or undefined for a direct connection. The URL may contain a password. */
 export type ProxyFor = (target: Target) => URL | undefined
 
 /**
- * Reads `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, in lower case or upper, as curl and Go do. NO_PROXY has
- * names, which stand for their subdomains too, addresses, subnets and `*`, each with or without a port; this
- * machine is never reached through a proxy.
+ * Reads `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, in lower or upper case, as curl and Go do. NO_PROXY lists
+ * names, which include their subdomains, addresses, subnets and `*`, each with or without a port. Connections to
+ * this machine never use a proxy.
  *
- * @throws Error that names the variable and not what it holds
+ * @throws Error that names the variable but not its value
  */
 export function proxiesFrom(env: Readonly<Record<string, string | undefined>>): ProxyFor {
   const valueOf = (name: string): string => env[name.toLowerCase()] || env[name] || ''
@@ -36,12 +36,12 @@ function proxyUrl(variable: string, value: string): URL | undefined {
   if (value === '') return undefined
   const url = URL.parse(value.includes('://') ? value : `http://${value}`)
   if (url === null || !['http:', 'https:'].includes(url.protocol) || !isReadable(url)) {
-    throw new Error(`${variable} in the environment is no http or https URL`)
+    throw new Error(`${variable} in the environment is not an http or https URL`)
   }
   return url
 }
 
-/** Its login can be told from its escapes. */
+/** Whether the escapes of its login can be decoded. */
 function isReadable({ username, password }: URL): boolean {
   try {
     decodeURIComponent(username + password)
@@ -77,7 +77,7 @@ function exceptions(list: string): (target: Target) => boolean {
   }
 }
 
-/** Without brackets, and without the dot that ends a full name. */
+/** Removes brackets, and the dot at the end of a fully qualified name. */
 function plain(host: string): string {
   return host.replaceAll(/^\[|\]$|\.$/g, '')
 }

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { UpstreamResponse } from '../requests.ts'
 import type { ConnectionUse } from './connections.ts'
 
@@ -52,18 +51,15 @@ async function answered(attempt: Attempt): Promise<Attempt> {
 }
 
 /** Whether the promise resolves or rejects within so many milliseconds. */
-async function settlesWithin(promise: Promise<unknown>, milliseconds: number): Promise<boolean> {
-  const timer = new AbortController()
-  const settled = promise.then(
-    () => true,
-    () => true,
-  )
-  const late = delay(milliseconds, false, { signal: timer.signal }).catch(() => false)
-  try {
-    return await Promise.race([settled, late])
-  } finally {
-    timer.abort()
+function settlesWithin(promise: Promise<unknown>, milliseconds: number): Promise<boolean> {
+  const { promise: outcome, resolve } = Promise.withResolvers<boolean>()
+  const timer = setTimeout(resolve, milliseconds, false)
+  const settled = (): void => {
+    clearTimeout(timer)
+    resolve(true)
   }
+  promise.then(settled, settled)
+  return outcome
 }
 
 function abandon(attempt: Attempt): void {

@@ -18,6 +18,8 @@ export interface TransportOptions {
   readonly health: HostHealth
   /** Milliseconds without a response after which a connection is doubted. */
   readonly silence: number
+  /** Blobs may take longer than that by design, so that a kept connection for them could not be told from a dead one. */
+  readonly slowBlobs?: boolean
   /** The `Via` header of a request that is sent now (RFC 9110 section 7.6.3). */
   readonly via?: (() => string) | undefined
 }
@@ -55,7 +57,7 @@ export function httpTransport(options: TransportOptions): Transport {
 
 function sendOver(
   request: UpstreamRequest,
-  { connections, health, silence, via }: TransportOptions,
+  { connections, health, silence, slowBlobs, via }: TransportOptions,
   isOwn: boolean,
 ): Promise<UpstreamResponse> {
   const { kind, method, url } = request
@@ -64,8 +66,11 @@ function sendOver(
   const onNewConnection = (): Attempt =>
     connections.onNewConnection(url.origin, (dispatcher) => attempt(request, dispatcher, header))
   return sendReliably({
-    // A ping is to find out what a new connection would.
-    first: kind === 'ping' ? onNewConnection : () => attempt(request, connections.pool(lane), header),
+    // A ping finds out whether a new connection works.
+    first:
+      kind === 'ping' || (lane === 'blobs' && slowBlobs)
+        ? onNewConnection
+        : () => attempt(request, connections.pool(lane), header),
     ...(method !== 'POST' && { second: onNewConnection }),
     silence,
     silent: () => isOwn && kind !== 'ping' && health.silent(silence),
