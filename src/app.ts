@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { metrics } from './admin/metrics.ts'
 import { memoryCache } from './cache/memory.ts'
@@ -20,8 +21,8 @@ export interface Entrepot {
   readonly registry: Pick<Listening, 'port' | 'url'>
   /** undefined when the configuration turns it off. */
   readonly admin: Pick<Listening, 'port' | 'url'> | undefined
-  /** Lets running answers end for at most `grace` milliseconds, not ready meanwhile, and closes everything. */
-  stop(grace: number): Promise<void>
+  /** Stops as the configuration says under `shutdown`, unless told otherwise. */
+  stop(how?: Config['shutdown']): Promise<void>
   /** For a process that exits at once: ends the credential helpers, which would outlive it. */
   abandon(): void
 }
@@ -117,8 +118,9 @@ export async function entrepot(
   return {
     registry: listener,
     admin,
-    async stop(grace) {
+    async stop({ delay, grace } = config.shutdown) {
       isDraining = true
+      if (delay > 0) await sleep(delay)
       await schedules[Symbol.asyncDispose]()
       await listener.close(grace)
       await parts.disposeAsync()

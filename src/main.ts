@@ -9,22 +9,33 @@ import { type Entrepot, entrepot } from './app.ts'
 import { commands } from './cli/commands.ts'
 import { EXIT } from './cli/exit-code.ts'
 import { run } from './cli/run.ts'
+import { watchNpm } from './cli/service/parent-watch.ts'
+import { followStopSignals } from './cli/service/stop-signals.ts'
 import type { Config } from './config/load-config.ts'
 
-/** Milliseconds that running answers get to end after the first SIGTERM. */
-const GRACE = 30_000
+/** Milliseconds after which a command that failed ends, whatever it left open. */
+const LAST_WORDS = 500
 
 async function start(config: Config): Promise<void> {
   const log = logger(config)
-  const running = await entrepot(config, log, process.env, minorCollector())
-  let stopping = false
-  const stop = (signal: string) => {
-    if (stopping) process.exit(EXIT.failed)
-    stopping = true
-    log.info({ signal, grace: GRACE }, 'stopping')
+  let running: Entrepot | undefined
+  let isStopping = false
+  const stop = (reason: object) => {
+    // A start needs no undoing: the kernel releases the store, as it does after a crash.
+    if (running === undefined) process.exit(EXIT.done)
+    if (isStopping) return
+    isStopping = true
+    log.info({ ...reason, ...config.shutdown }, 'stopping')
     void shutDown(running, log)
   }
-  process.on('SIGTERM', stop).on('SIGINT', stop).on('exit', running.abandon)
+  followStopSignals(process, {
+    now: () => performance.now(),
+    stop: (signal) => stop({ signal }),
+    exit: () => process.exit(EXIT.failed),
+  })
+  running = await entrepot(config, log, process.env, minorCollector())
+  process.on('exit', running.abandon)
+  watchNpm(process.env, process, (parent) => stop({ npm: parent, reason: 'npm has ended' }))
 }
 
 /** Runs one collection of V8's young generation. */
@@ -35,7 +46,7 @@ function minorCollector(): () => void {
 }
 
 async function shutDown(running: Entrepot, log: Logger): Promise<void> {
-  await running.stop(GRACE)
+  await running.stop()
   log.info('stopped')
   process.exit(EXIT.done)
 }
@@ -62,3 +73,4 @@ process.on('uncaughtException', (error) => {
 
 const { argv, env, stdout, stderr } = process
 process.exitCode = await run(commands({ start, now: Date.now }), argv.slice(2), { env, stdout, stderr })
+if (process.exitCode !== EXIT.done) setTimeout(() => process.exit(), LAST_WORDS).unref()

@@ -4,6 +4,7 @@ import { parseCommandLine } from './command-line.ts'
 import { type Invocation, UsageError } from './command.ts'
 import type { Commands } from './commands.ts'
 import { EXIT, type ExitCode } from './exit-code.ts'
+import { listenFailure } from './service/listen-failure.ts'
 import { usageOf } from './usage.ts'
 
 type Streams = Pick<Invocation, 'env' | 'stdout' | 'stderr'>
@@ -40,13 +41,10 @@ export async function run(commands: Commands, argv: readonly string[], streams: 
 }
 
 function failureText(error: unknown): string {
-  const { code, message, stack, address, port } = error as NodeJS.ErrnoException & {
-    readonly address?: string
-    readonly port?: number
-  }
-  if (code === 'EADDRINUSE') return `another process listens on ${address}:${port}`
+  const { code, message, stack } = error as NodeJS.ErrnoException
   // A refusal says all in its message; anything else is a bug, and its stack says where.
-  return code === undefined && !isRefusal(error) ? (stack ?? message) : message
+  const otherwise = code === undefined && !isRefusal(error) ? (stack ?? message) : message
+  return listenFailure(error) ?? otherwise
 }
 
 function isRefusal(error: unknown): boolean {

@@ -53,6 +53,7 @@ test('without a file the defaults hold', async (t) => {
       queueTimeout: 10_000,
       queueLength: 256,
     },
+    shutdown: { delay: 0, grace: 25_000 },
     log: { level: 'info', access: true },
     defaultUpstream: 'docker.io',
   })

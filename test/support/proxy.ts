@@ -66,7 +66,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   const running = await entrepot(await loadConfig({ file, env, required: true }), pino({ level }, sink), env)
   const data = join(path, 'data')
   let stopped: Promise<void> | undefined
-  const stop = (grace = 0): Promise<void> => (stopped ??= running.stop(grace))
+  const stop = (grace = 0): Promise<void> => (stopped ??= running.stop({ delay: 0, grace }))
 
   return {
     port: running.registry.port,

@@ -140,6 +140,13 @@ export const fileSchema = section({
     queueLength: integer(0, 1_000_000).prefault(256),
   }).prefault({}),
 
+  shutdown: section({
+    /** How long new connections are still accepted, while `/readyz` says that no more should come. */
+    delay: time({ most: LONGEST_TIMER.most }).prefault('0s'),
+    /** How long running answers may take to end after that. */
+    grace: time({ most: LONGEST_TIMER.most }).prefault('25s'),
+  }).prefault({}),
+
   log: section({
     level: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent').prefault('info'),
     /** Log each request. */
