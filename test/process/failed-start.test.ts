@@ -71,7 +71,7 @@ test('FR-31: within the process too, a failed start closes what it had opened', 
   const ports: number[] = []
   const log = pino({}, { write: (line: string) => ports.push(Number(JSON.parse(line).port)) })
   await assert.rejects(entrepot(config, log), { code: 'EADDRINUSE' })
-  const [port] = ports.filter((port) => port > 0)
+  const port = ports.find((port) => port > 0)
   await assert.rejects(fetch(`http://127.0.0.1:${port}/v2/`))
   await using again = await startProxy({ upstream: { url: 'http://127.0.0.1:1' }, folder: folder.path })
   assert.ok(again.port > 0)
