@@ -54,6 +54,11 @@ const DEFAULTS: Timeouts = {
   piece: 600_000,
 }
 const MAX_HEADER_BYTES = 16 * 1024
+/**
+ * Connections that wait to be accepted. The kernel lowers it to its own limit (`net.core.somaxconn`). With
+ * Node's 511, a burst beside a busy event loop loses connections, which clients repeat after seconds.
+ */
+const BACKLOG = 65_535
 
 /**
  * Serves `listener` over HTTP or HTTPS.
@@ -117,7 +122,7 @@ function buildServer(tls: Tls | undefined, { headers, request, keepAlive }: Time
 
 function start(server: Server, host: string, port: number): Promise<AddressInfo> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject).listen(port, host, () => {
+    server.once('error', reject).listen({ port, host, backlog: BACKLOG }, () => {
       server.off('error', reject)
       resolve(server.address() as AddressInfo)
     })
