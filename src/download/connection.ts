@@ -39,7 +39,9 @@ export class Connection {
     this.#segment = segment
     const range = representation.rangeFor({ start: segment.position, end: segment.end })
     const body = await source.open(range, signal).catch((error: unknown) => {
-      if (isRegistryError(error, 'RANGE_INVALID')) representation.loseRanges()
+      // A range that is refused or answered with nonsense says nothing against the whole blob.
+      const isOfRange = range !== undefined && isRegistryError(error, 'UPSTREAM_INVALID')
+      if (isOfRange || isRegistryError(error, 'RANGE_INVALID')) representation.loseRanges()
       throw error
     })
     if (body === undefined) {

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { digestOf } from '../../src/oci/digest.ts'
 import { ranges } from './pull-conformance-ranges.ts'
+import { type KnownReferrers, referrers } from './pull-conformance-referrers.ts'
 import { call } from './raw-client.ts'
 
 export interface KnownContent {
@@ -17,6 +18,7 @@ export interface KnownContent {
   readonly mediaType: string
   /** At least 1000 bytes. */
   readonly blob: Buffer
+  readonly referrers?: KnownReferrers['referrers']
 }
 
 export interface Call {
@@ -42,6 +44,7 @@ export function pullConformance(title: string, content: KnownContent, port: () =
       ...blobs(content),
       ...ranges(content),
       ...tags(content),
+      ...(content.referrers ? referrers({ ...content, referrers: content.referrers }) : []),
     ]) {
       const method = expected.method ?? 'GET'
       test(`${expected.description}: ${method} ${expected.path.slice(0, 90)}`, async () => {

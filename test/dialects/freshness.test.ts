@@ -1,0 +1,110 @@
+/** How long lists live, and what they cost an upstream. */
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { digestOf } from '../../src/oci/digest.ts'
+import { OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.ts'
+import { referrersTag } from '../../src/oci/referrers.ts'
+import { type FakeUpstream, fakeUpstream } from '../support/fake-upstream.ts'
+import { eventually, indexOf, manifestOf } from '../support/fixtures.ts'
+import { startProxy } from '../support/proxy.ts'
+import { call } from '../support/raw-client.ts'
+import { rig } from '../support/rig.ts'
+
+const APP = 'library/app'
+const manifest = manifestOf([Buffer.from('layer')])
+const digest = digestOf(manifest)
+const SECOND = 1_000
+
+/** Signs as cosign does: by referrer where there is an API, by fallback tag where there is none. */
+function sign(upstream: FakeUpstream, api: boolean): void {
+  const subject = upstream.addManifest(APP, 'latest', manifest, OCI_MANIFEST)
+  const signature = upstream.addManifest(APP, undefined, manifestOf([], { subject }), OCI_MANIFEST)
+  if (!api) upstream.addManifest(APP, referrersTag(digest), indexOf([signature]), OCI_INDEX)
+}
+
+suite('signatures', () => {
+  for (const api of [true, false]) {
+    const where = api ? 'with the referrers API' : 'without it'
+    test(`FR-15 sign, then verify at once: seen as soon as negative is over, ${where}`, async () => {
+      await using upstream = await fakeUpstream({ referrers: api })
+      upstream.addManifest(APP, 'latest', manifest, OCI_MANIFEST)
+      await using proxy = await startProxy({
+        upstream,
+        config: { cache: { negative: '200ms', lists: '1h' } },
+      })
+      const path = `/v2/${APP}/referrers/${digest}`
+      const signatures = async () =>
+        JSON.parse((await call(proxy.port, 'GET', path)).body.toString()).manifests
+      assert.deepEqual(await signatures(), [])
+      const sig = `/v2/${APP}/manifests/${referrersTag(digest)}.sig`
+      assert.equal((await call(proxy.port, 'GET', sig)).status, 404)
+      sign(upstream, api)
+      upstream.addManifest(APP, `${referrersTag(digest)}.sig`, manifestOf([]), OCI_MANIFEST)
+      await eventually(async () => (await signatures()).length === 1)
+      await eventually(async () => (await call(proxy.port, 'GET', sig)).status === 200)
+      const asked = upstream.requests.length
+      assert.equal((await signatures()).length, 1)
+      assert.equal(upstream.requests.length, asked, 'cache.lists sets how long others live')
+    })
+  }
+})
+
+suite('an outage', () => {
+  test('FR-16 the last list of referrers, and never an empty one', async () => {
+    await using upstream = await fakeUpstream({ referrers: true })
+    await using proxy = await rig({ upstream, negative: 10 * SECOND })
+    sign(upstream, true)
+    const { referrers } = proxy.repository()
+    const other = digestOf(Buffer.from('other'))
+    assert.equal((await referrers.list(digest)).referrers.length, 1)
+    assert.equal((await referrers.list(other)).referrers.length, 0)
+    await upstream.stop()
+    proxy.now += 61 * SECOND
+    assert.equal((await referrers.list(digest)).referrers.length, 1)
+    await assert.rejects(referrers.list(other), /unavailable/)
+    await assert.rejects(referrers.list(digestOf(Buffer.from('never asked'))), /unavailable/)
+  })
+
+  test('FR-16 is a 502 for a client who asks for referrers for the first time', async () => {
+    await using upstream = await fakeUpstream({ referrers: true })
+    await upstream.stop()
+    await using proxy = await startProxy({ upstream })
+    assert.equal((await call(proxy.port, 'GET', `/v2/${APP}/referrers/${digest}`)).status, 502)
+  })
+})
+
+test('FR-23 referrers of a warm image cost one request per negative, which no rate limit counts', async () => {
+  await using upstream = await fakeUpstream()
+  await using proxy = await rig({ upstream, negative: 10 * SECOND })
+  upstream.addManifest(APP, 'latest', manifest, OCI_MANIFEST)
+  const { tags, manifests, referrers } = proxy.repository()
+  const pull = async () => {
+    await manifests.get((await tags.resolve('latest'))!)
+    await referrers.list(digest)
+  }
+  await pull()
+  upstream.requests.length = 0
+  for (let second = 0; second < 59; second++) {
+    await pull()
+    proxy.now += SECOND
+  }
+  assert.ok(upstream.requests.length <= 6, `${upstream.requests.length} requests in a minute`)
+  for (const { method, path } of upstream.requests)
+    assert.equal(`${method} ${path}`, `HEAD /v2/${APP}/manifests/${referrersTag(digest)}`)
+})
+
+test('SEC-71 one whole list serves every page of it', async () => {
+  await using upstream = await fakeUpstream()
+  await using proxy = await startProxy({ upstream })
+  for (let i = 0; i < 50; i++) upstream.addManifest(APP, `v${i}`, manifest, OCI_MANIFEST)
+  for (let n = 1; n < 100; n++) {
+    const answer = await call(proxy.port, 'GET', `/v2/${APP}/tags/list?n=${n}&last=v${n % 50}`)
+    assert.equal(answer.status, 200)
+  }
+  for (let type = 0; type < 100; type++) {
+    const path = `/v2/${APP}/referrers/${digest}?artifactType=application/t${type}`
+    assert.equal((await call(proxy.port, 'GET', path)).status, 200)
+  }
+  assert.equal(upstream.count('GET', /tags/), 1)
+  assert.equal(upstream.count('GET', /referrers/), 1)
+})
