@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { metrics } from './admin/metrics.ts'
+import { metrics } from './admin/metrics/metrics.ts'
 import { memoryCache } from './cache/memory.ts'
 import { proxyRegistry } from './cache/proxy-registry.ts'
 import { router } from './cache/routing.ts'
@@ -16,6 +16,7 @@ import { DownloadManager } from './download/manager.ts'
 import { evictor } from './eviction/evictor.ts'
 import { quotaStore } from './eviction/quota-store.ts'
 import { loopGuard } from './util/loop-guard.ts'
+import { version } from './util/version.ts'
 
 export interface Entrepot {
   readonly registry: Pick<Listening, 'port' | 'url'>
@@ -41,7 +42,14 @@ export async function entrepot(
 ): Promise<Entrepot> {
   const { storage, cache, transfers: limits } = config
   await using starting = new AsyncDisposableStack()
-  const numbers = metrics(() => store.inventory.usage())
+  let listener: Listening | undefined
+  const numbers = metrics({
+    version: version(),
+    limit: storage.maxSize,
+    usage: () => store.inventory.usage(),
+    footprint: () => disk.footprint(),
+    connections: async () => (await listener?.connections()) ?? 0,
+  })
   const storeFailed = (error: unknown) => log.error({ err: error }, 'the store failed')
   const disk = await openStore(config, numbers.store, log, now)
   const store = memoryCache(disk)
@@ -97,12 +105,12 @@ export async function entrepot(
   const schedules = starting.use(startSchedules(config, { log, evictor: evicting, verify: store.verify }))
 
   let isDraining = false
-  const listener = starting.use(
-    await openRegistryListener(config, { registry, telemetry: numbers.requests, loops, log }),
-  )
+  const { requests: telemetry, server } = numbers
+  listener = starting.use(await openRegistryListener(config, { registry, telemetry, server, loops, log }))
   const admin = starting.use(
     await openAdminListener(config, {
       metrics: numbers,
+      server,
       transfers: () => downloads.list(),
       history: disk.tags.history,
       operations: store,

@@ -1,6 +1,7 @@
-import { RegistryError } from '../oci/errors.ts'
+import { isRegistryError, RegistryError } from '../oci/errors.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { Authenticator, ClientInfo } from '../ports/authenticator.ts'
+import type { LoginTelemetry } from '../ports/telemetry.ts'
 import type { CidrList } from '../util/cidr.ts'
 import { clientAddress } from './client-address.ts'
 import type { Passwords } from './passwords.ts'
@@ -18,10 +19,13 @@ export interface RegistryAuthenticatorOptions {
   /** Whether TLS lets only clients with a certificate connect. */
   readonly certificates?: boolean
   readonly rules?: Rules
+  readonly telemetry?: LoginTelemetry
 }
 
 /** The user name of a Basic login whose password is a token: most clients can send nothing else. */
 const TOKEN_USER = 'oidc'
+/** Characters of a user name that are reported. */
+const LONGEST_USER = 100
 
 /** Authenticates clients by network, certificate, password or token, and authorizes them by rules. */
 export function registryAuthenticator({
@@ -31,6 +35,7 @@ export function registryAuthenticator({
   tokens,
   certificates,
   rules,
+  telemetry,
 }: RegistryAuthenticatorOptions): Authenticator {
   const canLogIn = passwords !== undefined || tokens !== undefined
   const needsIdentity = canLogIn || certificates === true
@@ -39,6 +44,18 @@ export function registryAuthenticator({
     if (client.certificate !== undefined) return `cert:${client.certificate}`
     const login = canLogIn ? parseLogin(client.authorization) : undefined
     if (login === undefined) return undefined
+    const by = { address, user: login.user?.slice(0, LONGEST_USER) }
+    try {
+      const identity = await identityOf(login, address)
+      telemetry?.login(identity === undefined ? 'refused' : 'accepted', by)
+      return identity
+    } catch (error) {
+      telemetry?.login(isRegistryError(error, 'TOOMANYREQUESTS') ? 'limited' : 'unavailable', by)
+      throw error
+    }
+  }
+
+  async function identityOf(login: Login, address: string): Promise<string | undefined> {
     if (login.user === undefined || (login.user === TOKEN_USER && tokens !== undefined)) {
       const owner = await tokens?.(login.secret)
       return owner === undefined ? undefined : `oidc:${owner}`

@@ -9,7 +9,7 @@ import type { ParsePattern } from './body.ts'
 import { catalogueRoutes } from './catalogue-routes.ts'
 import type { AdminEnv } from './refuse.ts'
 import type { Readiness } from './health.ts'
-import type { Metrics } from './metrics.ts'
+import type { Metrics } from './metrics/metrics.ts'
 import { pinRoutes } from './pin-routes.ts'
 import { verifyRoutes } from './verify-routes.ts'
 

@@ -6,6 +6,7 @@ import { adminToken } from '../config/admin-token.ts'
 import type { AdminConfig } from '../config/listeners.ts'
 import type { Config } from '../config/load-config.ts'
 import { listen } from '../http/server/http-server.ts'
+import type { ListenerTelemetry } from '../ports/telemetry.ts'
 import { parseImagePattern } from '../oci/image-pattern.ts'
 import { cidrList, LOOPBACK } from '../util/cidr.ts'
 import { reloadTls, tlsFrom } from './listener-tls.ts'
@@ -16,6 +17,7 @@ export interface AdminListenerOptions extends Pick<
   AdminAppOptions,
   'metrics' | 'transfers' | 'history' | 'operations'
 > {
+  readonly server: ListenerTelemetry
   readonly isDraining: () => boolean
   /** Writes something to the store and removes it. */
   readonly probeStore: () => Promise<void>
@@ -30,7 +32,7 @@ export interface AdminListenerOptions extends Pick<
  */
 export async function openAdminListener(
   { admin: config, upstreams }: Pick<Config, 'admin' | 'upstreams'>,
-  { isDraining, probeStore, log, ...options }: AdminListenerOptions,
+  { server: counted, isDraining, probeStore, log, ...options }: AdminListenerOptions,
 ): Promise<Listening | undefined> {
   if (config === false) return undefined
   const { host, port, tls, hosts, access } = config
@@ -48,7 +50,7 @@ export async function openAdminListener(
     failed: (err) => log.error({ err }, 'a request to the admin API failed'),
   })
   const server = await listen(restricted(app), { host, port, ...(tls && { tls: tlsFrom(tls) }) })
-  if (tls) opening.use(reloadTls(server, tls, log))
+  if (tls) opening.use(reloadTls(server, tls, { listener: 'admin', telemetry: counted, log }))
   log.info({ listener: 'admin', host, port: server.port }, 'listening')
   return listening(server, opening.move())
 }

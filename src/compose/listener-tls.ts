@@ -1,7 +1,9 @@
+import { X509Certificate } from 'node:crypto'
 import type { Logger } from 'pino'
 import type { Config } from '../config/load-config.ts'
 import type { HttpServerHandle } from '../http/server/http-server.ts'
 import type { Tls } from '../http/server/tls.ts'
+import type { ListenerTelemetry } from '../ports/telemetry.ts'
 import { reloadOnChange } from './reload-on-change.ts'
 
 type TlsConfig = NonNullable<Config['listen']['tls']>
@@ -15,21 +17,36 @@ export function tlsFrom({ cert, key, clientCa, clientAuth }: TlsConfig): Tls {
   }
 }
 
+export interface ReloadTlsOptions {
+  readonly listener: 'registry' | 'admin'
+  readonly telemetry: ListenerTelemetry
+  readonly log: Logger
+}
+
 /**
  * Gives a server its new certificate when the files change. The server keeps the old certificate when the new
  * files are broken or when certificate and key do not match.
  */
-export function reloadTls(server: HttpServerHandle, config: TlsConfig, log: Logger): Disposable {
+export function reloadTls(
+  server: HttpServerHandle,
+  config: TlsConfig,
+  { listener, telemetry, log }: ReloadTlsOptions,
+): Disposable {
+  const told = (pem: string) =>
+    telemetry.certificate(listener, new X509Certificate(pem).validToDate.getTime())
+  told(config.cert.text)
   const { cert, key, clientCa } = config
   return reloadOnChange(
     [cert, key, ...(clientCa ? [clientCa] : [])],
-    ([cert, key, clientCa]) =>
+    ([cert, key, clientCa]) => {
       server.setTls({
         ...tlsFrom(config),
         cert: cert!,
         key: key!,
         ...(clientCa !== undefined && { clientCa }),
-      }),
+      })
+      told(cert!)
+    },
     log,
   )
 }

@@ -1,7 +1,8 @@
 import type { HttpServerHandle } from '../http/server/http-server.ts'
 
 /** A listener with what it needs to answer. */
-export interface Listening extends Pick<HttpServerHandle, 'port' | 'url' | 'close'>, AsyncDisposable {}
+export interface Listening
+  extends Pick<HttpServerHandle, 'port' | 'url' | 'connections' | 'close'>, AsyncDisposable {}
 
 /**
  * Closes the server once, and then disposes of `resources`. Disposing of the listener closes it without
@@ -11,5 +12,6 @@ export function listening(server: HttpServerHandle, resources: AsyncDisposableSt
   let closed: Promise<void> | undefined
   const close = (grace: number): Promise<void> =>
     (closed ??= server.close(grace).then(() => resources.disposeAsync()))
-  return { port: server.port, url: server.url, close, [Symbol.asyncDispose]: () => close(0) }
+  const { port, url, connections } = server
+  return { port, url, connections, close, [Symbol.asyncDispose]: () => close(0) }
 }

@@ -9,6 +9,7 @@ import type { LoadedFile } from '../config/files.ts'
 import { parseHtpasswd } from '../config/htpasswd.ts'
 import type { Config } from '../config/load-config.ts'
 import type { Authenticator } from '../ports/authenticator.ts'
+import type { LoginTelemetry } from '../ports/telemetry.ts'
 import { type CidrList, cidrList } from '../util/cidr.ts'
 import { reloadOnChange } from './reload-on-change.ts'
 
@@ -21,7 +22,11 @@ export interface RegistryAuth extends AsyncDisposable {
 type AuthConfig = Pick<Config, 'access' | 'listen'>
 
 /** Builds the registry's authentication from `access` and `listen.tls`. */
-export function buildRegistryAuth({ access, listen: { tls } }: AuthConfig, log: Logger): RegistryAuth {
+export function buildRegistryAuth(
+  { access, listen: { tls } }: AuthConfig,
+  telemetry: LoginTelemetry,
+  log: Logger,
+): RegistryAuth {
   const resources = new AsyncDisposableStack()
   const { htpasswd, oidc } = access
   const isTrustedProxy = cidrList(access.trustedProxies)
@@ -50,6 +55,7 @@ export function buildRegistryAuth({ access, listen: { tls } }: AuthConfig, log: 
           ...(htpasswd && { passwords: passwordsFrom(htpasswd) }),
           ...(oidc && { tokens: tokensOf(oidc) }),
           ...(access.rules && { rules: rules(access.rules) }),
+          telemetry,
         }),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   }

@@ -3,7 +3,12 @@ import type { Config } from '../config/load-config.ts'
 import { registryRequestListener } from '../http/request-listener.ts'
 import { listen } from '../http/server/http-server.ts'
 import type { Registry } from '../ports/repository.ts'
-import type { RequestTelemetry } from '../ports/telemetry.ts'
+import type {
+  ListenerTelemetry,
+  LoginTelemetry,
+  RequestTelemetry,
+  ResponseTelemetry,
+} from '../ports/telemetry.ts'
 import type { LoopGuard } from '../util/loop-guard.ts'
 import { reloadTls, tlsFrom } from './listener-tls.ts'
 import { type Listening, listening } from './listening.ts'
@@ -12,6 +17,7 @@ import { buildRegistryAuth, describeRegistryAuth } from './registry-auth.ts'
 export interface RegistryListenerOptions {
   readonly registry: Registry
   readonly telemetry: RequestTelemetry
+  readonly server: ListenerTelemetry & LoginTelemetry & ResponseTelemetry
   readonly loops: LoopGuard
   readonly log: Logger
 }
@@ -19,15 +25,16 @@ export interface RegistryListenerOptions {
 /** Opens the listener for clients. @throws what `listen` throws */
 export async function openRegistryListener(
   config: Pick<Config, 'listen' | 'access' | 'log'>,
-  { registry, telemetry, loops, log }: RegistryListenerOptions,
+  { registry, telemetry, server: counted, loops, log }: RegistryListenerOptions,
 ): Promise<Listening> {
   const { host, port, tls, maxConnections, maxConnectionsPerAddress } = config.listen
   await using opening = new AsyncDisposableStack()
-  const auth = opening.use(buildRegistryAuth(config, log))
+  const auth = opening.use(buildRegistryAuth(config, counted, log))
   const answer = registryRequestListener({
     registry,
     ...(auth.authenticator && { authenticator: auth.authenticator }),
     telemetry,
+    responses: counted,
     loops,
     ...(config.log.access && { logger: log }),
   })
@@ -41,7 +48,7 @@ export async function openRegistryListener(
       isExempt: auth.isTrustedProxy,
     },
   })
-  if (tls) opening.use(reloadTls(server, tls, log))
+  if (tls) opening.use(reloadTls(server, tls, { listener: 'registry', telemetry: counted, log }))
   const access = describeRegistryAuth(config)
   log.info({ listener: 'registry', host, port: server.port, access }, 'listening')
   return listening(server, opening.move())

@@ -146,7 +146,11 @@ export class DownloadManager implements AsyncDisposable {
       policy,
       failed,
       heartbeat: this.#heartbeat,
-      queue: queue({ upstream, ...queues(upstream) }),
+      queue: queue({
+        upstream,
+        ...queues(upstream),
+        changed: (count) => telemetry.waiting(upstream, count),
+      }),
       resumed: () => telemetry.resumed(upstream),
     }
     this.#contexts.set(upstream, context)

@@ -8,6 +8,8 @@ export interface QueueOptions {
   readonly queueLength: number
   /** Milliseconds that one may wait. */
   readonly queueTimeout: number
+  /** Called with how many wait, each time that changes. */
+  readonly changed?: (waiting: number) => void
 }
 
 /** Limits how many downloads of an upstream run at once. */
@@ -21,7 +23,13 @@ export interface Queue {
   enter(signal?: AbortSignal): Promise<Disposable>
 }
 
-export function queue({ upstream, places, queueLength, queueTimeout }: QueueOptions): Queue {
+export function queue({
+  upstream,
+  places,
+  queueLength,
+  queueTimeout,
+  changed = () => {},
+}: QueueOptions): Queue {
   const waiting = new Set<() => void>()
   let taken = 0
 
@@ -43,6 +51,7 @@ export function queue({ upstream, places, queueLength, queueTimeout }: QueueOpti
     new Promise<Disposable>((resolve, reject) => {
       const leave = () => {
         waiting.delete(proceed)
+        changed(waiting.size)
         clearTimeout(timer)
         signal?.removeEventListener('abort', abort)
       }
@@ -59,6 +68,7 @@ export function queue({ upstream, places, queueLength, queueTimeout }: QueueOpti
         reject(new RegistryError('TOOMANYREQUESTS', { upstream, waitedMilliseconds: queueTimeout }))
       }, queueTimeout)
       waiting.add(proceed)
+      changed(waiting.size)
       signal?.addEventListener('abort', abort, { once: true })
     })
 

@@ -2,7 +2,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { RegistryError } from '../oci/errors.ts'
 import type { Authenticator } from '../ports/authenticator.ts'
 import type { Registry } from '../ports/repository.ts'
-import type { RequestTelemetry } from '../ports/telemetry.ts'
+import type { RequestTelemetry, ResponseTelemetry } from '../ports/telemetry.ts'
 import type { LoopGuard } from '../util/loop-guard.ts'
 import { BufferPool } from './buffer-pool.ts'
 import { sendError } from './error-response.ts'
@@ -18,6 +18,7 @@ export interface RegistryRequestListenerOptions {
   /** Without one, everybody may read everything. */
   readonly authenticator?: Authenticator
   readonly telemetry: RequestTelemetry
+  readonly responses?: ResponseTelemetry
   /** Without one, requests that come back from an upstream are not recognised. */
   readonly loops?: LoopGuard
   /** Without one, nothing is logged. */
@@ -32,6 +33,7 @@ export function registryRequestListener({
   registry,
   authenticator,
   telemetry,
+  responses,
   loops,
   logger,
   pool = new BufferPool(),
@@ -51,6 +53,7 @@ export function registryRequestListener({
     outgoing.on('close', () => {
       log?.(exchange)
       recordRequest(telemetry, exchange)
+      responses?.responded(outgoing.headersSent ? outgoing.statusCode : 499)
     })
     return exchange
   }

@@ -81,6 +81,13 @@ export interface StoreUsage {
   readonly freeBytes: number
 }
 
+/** Bytes that a store takes on its disk besides the committed content. */
+export interface Footprint {
+  readonly indexBytes: number
+  /** Unfinished downloads, running and interrupted ones. */
+  readonly partialBytes: number
+}
+
 export interface InventoryOptions {
   readonly limit: number
   readonly except: ReadonlySet<Digest>

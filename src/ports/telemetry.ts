@@ -1,4 +1,4 @@
-/** Events that the parts report. `admin/metrics.ts` counts them; no part knows its listener. */
+/** Events that the parts report. `admin/metrics/` counts them; no part knows its listener. */
 
 /** What a request to a registry asks for. `tag` is a manifest by tag. */
 export type RequestKind = 'blob' | 'manifest' | 'tag' | 'tags' | 'referrers' | 'ping'
@@ -11,6 +11,28 @@ export interface RequestTelemetry {
     readonly seconds: number
     readonly bytes: number
   }): void
+}
+
+/** What the registry listener reports of every answer, also of those that address no upstream. */
+export interface ResponseTelemetry {
+  /** 499: the client left before the answer began. */
+  responded(status: number): void
+}
+
+/**
+ * The outcome of a login that a client sent: `unavailable` when the keys that verify its token are,
+ * `limited` when too many passwords are being checked.
+ */
+export type LoginResult = 'accepted' | 'refused' | 'limited' | 'unavailable'
+
+export interface LoginTelemetry {
+  /** Everything in `by` but `address` is the client's own word. */
+  login(result: LoginResult, by: { readonly address: string; readonly user?: string | undefined }): void
+}
+
+export interface ListenerTelemetry {
+  /** The listener answers with a certificate that is valid until then, in epoch milliseconds. */
+  certificate(listener: 'registry' | 'admin', validTo: number): void
 }
 
 export interface UpstreamTelemetry {
@@ -32,6 +54,8 @@ export interface UpstreamTelemetry {
 
 export interface DownloadTelemetry {
   running(upstream: string, count: number): void
+  /** How many downloads wait for a place at this upstream. */
+  waiting(upstream: string, count: number): void
   resumed(upstream: string): void
 }
 

@@ -3,6 +3,7 @@ import type { ImagePattern } from '../oci/image-pattern.ts'
 import type { Digest } from '../oci/digest.ts'
 import type {
   ContentInventory,
+  Footprint,
   LinkIndex,
   ReferenceIndex,
   TagHistory,
@@ -14,6 +15,7 @@ import type { StoreTelemetry } from '../ports/telemetry.ts'
 import { createCatalogue } from './operations/image-catalogue.ts'
 import { fileBlobStore, type VerifyReads } from './blobs/file-blob-store.ts'
 import { type Files, realFiles } from './files.ts'
+import { footprint } from './footprint.ts'
 import { accessProblem } from './access-problem.ts'
 import { type LockWait, isInUse } from './lock.ts'
 import { openFolder, restoreFolder } from './store-folder.ts'
@@ -41,6 +43,7 @@ export interface FilesystemStore {
   sweepPartials(limits: SweepLimits): Promise<void>
   /** Checks that the store is writable, by writing a file and removing it. @throws when it is not */
   probe(): Promise<void>
+  footprint(): Promise<Footprint>
   close(): Promise<void>
 }
 
@@ -156,6 +159,7 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
           await files.remove(path)
         }
       },
+      footprint: () => run('usage', () => footprint(paths)),
       async close() {
         if (closed) return rebuilt
         closed = true

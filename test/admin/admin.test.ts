@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { after, before, mock, test } from 'node:test'
 import { adminApp } from '../../src/admin/admin-routes.ts'
 import { readiness } from '../../src/admin/health.ts'
-import { metrics } from '../../src/admin/metrics.ts'
+import { metrics } from '../../src/admin/metrics/metrics.ts'
 import type { StoreUsage } from '../../src/ports/metadata.ts'
 import { parseImagePattern } from '../../src/oci/image-pattern.ts'
 import { type OpenStore, type StoreFolder, storeFolder } from '../storage/setup.ts'
@@ -13,7 +13,13 @@ import { call } from '../support/raw-client.ts'
 let draining = false
 let probeStore: () => Promise<void> = () => Promise.resolve()
 let usage: () => Promise<StoreUsage> = () => Promise.resolve({ objects: 3, bytes: 4096, freeBytes: 1 })
-const counted = metrics(() => usage())
+const counted = metrics({
+  version: '1.2.3',
+  limit: 8192,
+  usage: () => usage(),
+  footprint: async () => ({ indexBytes: 512, partialBytes: 1536 }),
+  connections: async () => 7,
+})
 let server: Server
 let folder: StoreFolder
 let store: OpenStore
@@ -86,7 +92,7 @@ test('the first page names the others, and what is not there is 404', async () =
 })
 
 test('metrics carry the names and labels of design.md section 1', async () => {
-  const { requests, upstreams, transfers, store } = counted
+  const { requests, server, upstreams, transfers, store } = counted
   requests.answered({ kind: 'blob', result: 'hit', upstream: 'docker.io', seconds: 0.2, bytes: 1000 })
   requests.answered({ kind: 'blob', result: 'hit', upstream: 'docker.io', seconds: 0.2, bytes: 24 })
   upstreams.answered('docker.io', 'tag', 429, 0.2)
@@ -96,6 +102,12 @@ test('metrics carry the names and labels of design.md section 1', async () => {
   upstreams.circuit('docker.io', 'out')
   upstreams.denied('docker.io')
   transfers.running('docker.io', 2)
+  transfers.waiting('docker.io', 3)
+  server.responded(200)
+  server.responded(200)
+  server.responded(499)
+  server.login('refused', { address: '10.0.0.1' })
+  server.certificate('admin', Date.now() + 3600_400)
   transfers.resumed('docker.io')
   store.evicted('quota')
   store.failed('commit')
@@ -118,6 +130,18 @@ test('metrics carry the names and labels of design.md section 1', async () => {
     'entrepot_transfer_resumes_total{upstream="docker.io"} 1',
     'entrepot_store_bytes 4096',
     'entrepot_store_objects 3',
+    'entrepot_store_limit_bytes 8192',
+    'entrepot_store_free_bytes 1',
+    'entrepot_store_index_bytes 512',
+    'entrepot_partial_bytes 1536',
+    'entrepot_build_info{version="1.2.3"} 1',
+    'entrepot_connections 7',
+    'entrepot_queue{upstream="docker.io"} 3',
+    'entrepot_responses_total{code="200"} 2',
+    'entrepot_responses_total{code="499"} 1',
+    'entrepot_logins_total{result="refused"} 1',
+    'entrepot_certificate_expiry_seconds{listener="admin"} 3600',
+    'entrepot_upstream_circuit{upstream="docker.io"} 1',
     'entrepot_evictions_total{reason="quota"} 1',
     'entrepot_store_errors_total{operation="commit"} 1',
   ]) {

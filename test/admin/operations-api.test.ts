@@ -7,7 +7,6 @@ import { after, before, suite, test } from 'node:test'
 import { cidrList, LOOPBACK } from '../../src/util/cidr.ts'
 import { adminAccess } from '../../src/admin/admin-access.ts'
 import { adminApp } from '../../src/admin/admin-routes.ts'
-import { metrics } from '../../src/admin/metrics.ts'
 import { parseImagePattern } from '../../src/oci/image-pattern.ts'
 import { blobOf, eventually } from '../support/fixtures.ts'
 import { openBelow } from '../support/leaks.ts'
@@ -27,7 +26,7 @@ before(async () => {
   await addImage(store, 'ghcr.io/org/app', '1', [base, one])
   await addImage(store, 'ghcr.io/org/app', '2', [base, two])
   const app = adminApp({
-    metrics: metrics(() => store.inventory.usage()),
+    metrics: { render: async () => ({ contentType: 'text/plain', body: '' }) },
     ready: async () => [],
     transfers: () => [],
     history: store.tags.history,

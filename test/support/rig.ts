@@ -85,7 +85,7 @@ export async function rig(options: RigOptions): Promise<Rig> {
       ...options.policy,
     },
     queues: options.queues ?? (() => ({ places: 16, queueLength: 1000, queueTimeout: 5_000 })),
-    telemetry: { running() {}, resumed: () => void (built.resumes += 1) },
+    telemetry: { running() {}, waiting() {}, resumed: () => void (built.resumes += 1) },
     failed: (_view, error) => failures.push(error),
     now: () => performance.now(),
   })

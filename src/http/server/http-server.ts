@@ -1,6 +1,7 @@
 import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http'
 import { createServer as createTlsServer, Server as TlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { promisify } from 'node:util'
 import { type ConnectionLimits, limitConnections } from './connection-limits.ts'
 import { RunningAnswers } from './running-answers.ts'
 import { type Tls, tlsOptions } from './tls.ts'
@@ -33,6 +34,8 @@ export interface Timeouts {
 export interface HttpServerHandle {
   readonly port: number
   readonly url: string
+  /** How many connections are open. */
+  connections(): Promise<number>
   /**
    * Encrypts new connections with `tls`.
    *
@@ -89,6 +92,7 @@ export async function listen(
   return {
     port: address.port,
     url: `${tls === undefined ? 'http' : 'https'}://${urlHost(address)}:${address.port}`,
+    connections: promisify(server.getConnections.bind(server)),
     setTls(tls) {
       if (server instanceof TlsServer) server.setSecureContext(tlsOptions(tls, timeouts.headers))
     },

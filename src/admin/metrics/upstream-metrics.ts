@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
-import type { UpstreamTelemetry } from '../ports/telemetry.ts'
+import type { UpstreamTelemetry } from '../../ports/telemetry.ts'
 
 /**
  * Seconds from a request to the headers of its response: from the next machine to a registry that is about to

@@ -1,15 +1,17 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
-import type { StoreUsage } from '../ports/metadata.ts'
 import type {
+  DownloadTelemetry,
   RequestTelemetry,
   StoreTelemetry,
-  DownloadTelemetry,
   UpstreamTelemetry,
-} from '../ports/telemetry.ts'
+} from '../../ports/telemetry.ts'
+import { type ServerMetrics, serverMetrics, type ServerMetricsOptions } from './server-metrics.ts'
+import { storeMetrics, type StoreMetricsOptions } from './store-metrics.ts'
 import { upstreamMetrics } from './upstream-metrics.ts'
 
 export interface Metrics {
   readonly requests: RequestTelemetry
+  readonly server: ServerMetrics
   readonly upstreams: UpstreamTelemetry
   readonly transfers: DownloadTelemetry
   readonly store: StoreTelemetry
@@ -17,15 +19,14 @@ export interface Metrics {
   render(): Promise<{ readonly contentType: string; readonly body: string }>
 }
 
+/** Its functions are called at each scrape. */
+export interface MetricsOptions extends StoreMetricsOptions, ServerMetricsOptions {}
+
 /** Seconds, from a hit in memory to a cold blob of several gigabytes. */
 const REQUEST_SECONDS = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120, 600]
 
-/**
- * Collects the telemetry of all parts as Prometheus metrics. A repository is never a label.
- *
- * @param usage called at each scrape. When it fails, the store's gauges are NaN and all others are shown.
- */
-export function metrics(usage: () => Promise<StoreUsage>): Metrics {
+/** Collects the telemetry of all parts as Prometheus metrics. A repository is never a label. */
+export function metrics(options: MetricsOptions): Metrics {
   const register = new Registry()
   const registers = [register]
   collectDefaultMetrics({ register, eventLoopMonitoringPrecision: 100 })
@@ -55,34 +56,19 @@ export function metrics(usage: () => Promise<StoreUsage>): Metrics {
     labelNames: ['upstream'],
     registers,
   })
+  const queue = new Gauge({
+    name: 'entrepot_queue',
+    help: 'Downloads that wait for a place at an upstream.',
+    labelNames: ['upstream'],
+    registers,
+  })
   const resumes = new Counter({
     name: 'entrepot_transfer_resumes_total',
     help: 'Downloads resumed after an interruption.',
     labelNames: ['upstream'],
     registers,
   })
-  const evictions = new Counter({
-    name: 'entrepot_evictions_total',
-    help: 'Objects removed from the store.',
-    labelNames: ['reason'],
-    registers,
-  })
-  const storeErrors = new Counter({
-    name: 'entrepot_store_errors_total',
-    help: 'Failed operations of the store.',
-    labelNames: ['operation'],
-    registers,
-  })
-  const storeBytes = new Gauge({
-    name: 'entrepot_store_bytes',
-    help: 'Bytes of committed content.',
-    registers,
-  })
-  const storeObjects = new Gauge({
-    name: 'entrepot_store_objects',
-    help: 'Committed objects.',
-    registers,
-  })
+  const store = storeMetrics(register, options)
 
   return {
     requests: {
@@ -92,26 +78,16 @@ export function metrics(usage: () => Promise<StoreUsage>): Metrics {
         served.inc({ upstream }, bytes)
       },
     },
+    server: serverMetrics(register, options),
     upstreams: upstreamMetrics(register),
     transfers: {
       running: (upstream, count) => transfers.set({ upstream }, count),
+      waiting: (upstream, count) => queue.set({ upstream }, count),
       resumed: (upstream) => resumes.inc({ upstream }),
     },
-    store: {
-      evicted: (reason) => evictions.inc({ reason }),
-      failed: (operation) => storeErrors.inc({ operation }),
-    },
+    store,
     async render() {
-      try {
-        const { bytes, objects } = await usage()
-        storeBytes.set(bytes)
-        storeObjects.set(objects)
-      } catch {
-        // An old value, or none, would look like a healthy store.
-        storeErrors.inc({ operation: 'usage' })
-        storeBytes.set(Number.NaN)
-        storeObjects.set(Number.NaN)
-      }
+      await store.measure()
       return { contentType: register.contentType, body: await register.metrics() }
     },
   }
