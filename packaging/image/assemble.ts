@@ -60,7 +60,7 @@ try {
     archive(file, blobs, image.manifest, blobsOf(image), [
       {
         Config: pathOf(image.config),
-        RepoTags: [`entrepot:${version}`],
+        RepoTags: [`entrepot:${version}`, 'entrepot:latest'],
         Layers: [pathOf(image.layer)],
       },
     ])

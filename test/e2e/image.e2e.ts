@@ -7,15 +7,17 @@ import { readImageConfig } from '../../packaging/image/containerfile.ts'
 import { eventually } from '../support/fixtures.ts'
 import { faultLink } from '../support/fault-link.ts'
 import { type TempFolder, tempFolder } from '../support/temp-folder.ts'
-import { composeRun } from './support/compose-flags.ts'
+import { type ComposeRun, composeRun } from './support/compose-flags.ts'
 import { type Dockerd, dockerd } from './support/dockerd.ts'
 import { type BuiltImage, buildImage } from './support/image-build.ts'
 import { type Image, pushLayers, REPOSITORY } from './support/images.ts'
 import { freePort, missing, succeed } from './support/processes.ts'
+import { documentedCommands } from './support/readme.ts'
 import { realRegistry } from './support/registry.ts'
 
 const MiB = 1024 * 1024
 const ROOT = new URL('../../', import.meta.url)
+const DOCUMENT = 'docs/install.md'
 const programs = ['dockerd', 'docker', 'containerd', 'docker-registry', 'skopeo', 'buildah', 'readelf', 'tar']
 
 suite('the image', { skip: missing(...programs) }, () => {
@@ -95,63 +97,101 @@ suite('the image', { skip: missing(...programs) }, () => {
     for (const [key, value] of Object.entries(config)) assert.deepEqual(Docker.config[key], value, key)
   })
 
-  test('docker runs it read-only, without capabilities or root; pulls through it; stops it without a cut body', async () => {
-    const { flags, grace } = await composeRun(new URL('compose.yaml', ROOT))
-    for (const flag of ['--read-only=true', '--cap-drop=ALL', '--security-opt=no-new-privileges:true'])
-      assert.ok(flags.includes(flag), flag)
-    assert.equal(grace, 30)
-    await using upstream = await realRegistry(join(folder.path, 'registry'))
-    const quick = await pushLayers(upstream.url, 'quick', { count: 3, size: MiB })
-    const slow = await pushLayers(upstream.url, 'slow', { count: 1, size: 24 * MiB })
-    await using link = await faultLink(upstream.url)
-    const [port, adminPort] = [await freePort(), await freePort()]
-    const daemonJson = JSON.stringify({ 'registry-mirrors': [`http://127.0.0.1:${port}`] })
-    const dockerFolder = join(folder.path, 'docker')
-    await mkdir(dockerFolder)
-    await using daemon = await dockerd(dockerFolder, daemonJson)
-    await daemon.docker('load', '--quiet', '--input', built.archive('amd64'))
-    const name = (await daemon.docker('image', 'ls', '--format', '{{.Repository}}:{{.Tag}}')).trim()
-    assert.match(name, /^entrepot:\d/)
-
-    const own = await readFile(new URL('packaging/image/proxy.config.yaml', ROOT), 'utf8')
-    const config = join(folder.path, 'image.config.yaml')
-    const settings = `listen: { port: ${port} }\nupstreams: { docker.io: { url: '${link.url}' } }\n`
-    await writeFile(config, settings + own.replace('\nadmin:', `\nadmin:\n  port: ${adminPort}`))
-    await daemon.docker(
-      ...['run', '--detach', '--name', 'cache', '--network', 'host', ...flags],
-      ...['--volume', `${config}:/etc/entrepot/proxy.config.yaml:ro`],
-      ...['--env', `HEALTHCHECK_URL=http://127.0.0.1:${adminPort}/healthz`, '--health-interval', '1s', name],
+  test('a registry has it under one digest, for both platforms', async () => {
+    await using registry = await realRegistry(join(folder.path, 'others'))
+    const [command] = await documentedCommands(DOCUMENT, 'push')
+    const [, copy, ...words] = command!
+      .replace('registry.example.com', registry.authority)
+      .replace(/oci-archive:\S+/, built.reference)
+      .split(' ')
+    await succeed('skopeo', ['--insecure-policy', copy!, '--dest-tls-verify=false', ...words])
+    const headers = { Accept: 'application/vnd.oci.image.index.v1+json' }
+    const tagged = await fetch(`${registry.url}/v2/infra/entrepot/manifests/0.1.0`, { headers })
+    assert.equal(tagged.headers.get('Docker-Content-Digest'), built.digest)
+    const { manifests } = (await tagged.json()) as { manifests: { platform: { architecture: string } }[] }
+    assert.deepEqual(
+      manifests.map(({ platform }) => platform.architecture),
+      ['amd64', 'arm64'],
     )
-    const state = async () =>
-      JSON.parse(await daemon.docker('inspect', '--format', '{{json .State}}', 'cache'))
-    await eventually(async () => (await state()).Health.Status === 'healthy', 60_000)
-    const { Pid } = await state()
-    const status = await readFile(`/proc/${Pid}/status`, 'utf8')
-    assert.match(status, /^Uid:\t65532\t65532\t65532\t65532$/m)
-    assert.match(status, /^CapEff:\t0+$/m)
-    assert.match(status, /^NSpid:\t\d+\t1$/m)
-
-    await pulled(daemon, quick)
-    assert.match(await daemon.docker('exec', 'cache', 'entrepot', 'ls'), /docker\.io\/library\/app:quick/)
-    await daemon.docker('image', 'rm', `${REPOSITORY}:quick`)
-    await upstream.forget()
-    await pulled(daemon, quick)
-    assert.deepEqual(await upstream.requests(), [])
-
-    link.set({ bytesPerSecond: 4 * MiB })
-    let isPulled = false
-    const pulling = pulled(daemon, slow).then(() => (isPulled = true))
-    // Both blobs have been asked for, and the layer is on its way.
-    await eventually(async () => {
-      const answer = await fetch(`http://127.0.0.1:${adminPort}/api/v1/transfers`)
-      const { transfers } = (await answer.json()) as { transfers: readonly object[] }
-      return transfers.length === 1
-    }, 60_000)
-    assert.equal(isPulled, false)
-    await Promise.all([pulling, daemon.docker('stop', '--time', String(grace), 'cache')])
-    assert.equal((await state()).ExitCode, 0)
   })
+
+  for (const [by, flagsOf] of [
+    ['the documented command', documentedRun],
+    ['the settings of compose.yaml', () => composeRun(new URL('compose.yaml', ROOT))],
+  ] as const) {
+    test(`docker runs it by ${by}: read-only, without root; pulls through it; stops it without a cut body`, async () => {
+      const { flags, grace } = await flagsOf()
+      for (const flag of ['--read-only', '--cap-drop=ALL', '--security-opt=no-new-privileges'])
+        assert.ok(flags.join(' ').replaceAll('=true', '').replace(':true', '').includes(flag), flag)
+      assert.equal(grace, 30)
+      const own = join(folder.path, by.replaceAll(' ', '-'))
+      await mkdir(own)
+      await runAndPull(own, built, { flags, grace })
+    })
+  }
 })
+
+/** What `docker run` and `docker stop` say in the document, but for the ports and the image. */
+async function documentedRun(): Promise<ComposeRun> {
+  const [command] = await documentedCommands(DOCUMENT, 'run')
+  const text = command!.replaceAll(/--(cap-drop|security-opt|volume|restart) /g, '--$1=')
+  const words = text.replaceAll(/--publish \S+/g, '').split(/\s+/)
+  const flags = words.filter((word) => word.startsWith('--') && !/^--(?:detach|name)/.test(word))
+  const whole = await readFile(new URL(DOCUMENT, ROOT), 'utf8')
+  const [, seconds] = /`docker stop --time (\d+) entrepot`/.exec(whole)!
+  return { flags, grace: Number(seconds) }
+}
+
+async function runAndPull(folder: string, built: BuiltImage, { flags, grace }: ComposeRun): Promise<void> {
+  await using upstream = await realRegistry(join(folder, 'registry'))
+  const quick = await pushLayers(upstream.url, 'quick', { count: 3, size: MiB })
+  const slow = await pushLayers(upstream.url, 'slow', { count: 1, size: 24 * MiB })
+  await using link = await faultLink(upstream.url)
+  const [port, adminPort] = [await freePort(), await freePort()]
+  const daemonJson = JSON.stringify({ 'registry-mirrors': [`http://127.0.0.1:${port}`] })
+  const dockerFolder = join(folder, 'docker')
+  await mkdir(dockerFolder)
+  await using daemon = await dockerd(dockerFolder, daemonJson)
+  await daemon.docker('load', '--quiet', '--input', built.archive('amd64'))
+
+  const shipped = await readFile(new URL('packaging/image/proxy.config.yaml', ROOT), 'utf8')
+  const config = join(folder, 'proxy.config.yaml')
+  const settings = `listen: { port: ${port} }\nupstreams: { docker.io: { url: '${link.url}' } }\n`
+  await writeFile(config, settings + shipped.replace('\nadmin:', `\nadmin:\n  port: ${adminPort}`))
+  await daemon.docker(
+    ...['run', '--detach', '--name', 'cache', '--network', 'host', ...flags],
+    ...['--volume', `${config}:/etc/entrepot/proxy.config.yaml:ro`, '--health-interval', '1s'],
+    ...['--env', `HEALTHCHECK_URL=http://127.0.0.1:${adminPort}/healthz`, 'entrepot'],
+  )
+  const state = async () => JSON.parse(await daemon.docker('inspect', '--format', '{{json .State}}', 'cache'))
+  await eventually(async () => (await state()).Health.Status === 'healthy', 60_000)
+  const { Pid } = await state()
+  const status = await readFile(`/proc/${Pid}/status`, 'utf8')
+  assert.match(status, /^Uid:\t65532\t65532\t65532\t65532$/m)
+  assert.match(status, /^CapEff:\t0+$/m)
+  assert.match(status, /^NoNewPrivs:\t1$/m)
+  assert.match(status, /^NSpid:\t\d+\t1$/m)
+
+  await pulled(daemon, quick)
+  assert.match(await daemon.docker('exec', 'cache', 'entrepot', 'ls'), /docker\.io\/library\/app:quick/)
+  await daemon.docker('image', 'rm', `${REPOSITORY}:quick`)
+  await upstream.forget()
+  await pulled(daemon, quick)
+  assert.deepEqual(await upstream.requests(), [])
+
+  link.set({ bytesPerSecond: 4 * MiB })
+  let isPulled = false
+  const pulling = pulled(daemon, slow).then(() => (isPulled = true))
+  // Both blobs have been asked for, and the layer is on its way.
+  await eventually(async () => {
+    const answer = await fetch(`http://127.0.0.1:${adminPort}/api/v1/transfers`)
+    const { transfers } = (await answer.json()) as { transfers: readonly object[] }
+    return transfers.length === 1
+  }, 60_000)
+  assert.equal(isPulled, false)
+  await Promise.all([pulling, daemon.docker('stop', '--time', String(grace), 'cache')])
+  assert.equal((await state()).ExitCode, 0)
+}
 
 async function pulled(daemon: Dockerd, { tag, configDigest }: Image): Promise<void> {
   await daemon.docker('pull', '--quiet', `${REPOSITORY}:${tag}`)
