@@ -60,7 +60,10 @@ export function openUpstream(options: OpenUpstreamOptions): OpenUpstream {
     failed: reloadFailed,
   })
   const client = upstreamClient({ ...rest, name, url, telemetry, credentials, state, reloadFailed })
-  const guarded = withRememberedDenials(withCircuitBreaker(client, { state, telemetry }), rememberDenials)
+  const guarded = withRememberedDenials(withCircuitBreaker(client, { state, telemetry }), {
+    duration: rememberDenials,
+    credentials,
+  })
 
   return {
     name,

@@ -137,13 +137,32 @@ test('FR-18 a denied repository is asked for once in a while, and no other one w
   upstream.on(/\/v2\/secret\//, { status: 403, times: Infinity })
   const silent = { answered() {}, received() {}, rateLimit() {}, available() {}, denied() {}, circuit() {} }
   const client = upstreamClient({ name: 'up', url: upstream.url, telemetry: silent })
-  const remembered = withRememberedDenials(client, 60_000)
+  const remembered = withRememberedDenials(client, { duration: 60_000, credentials: async () => undefined })
   try {
     const { resolve, tags } = remembered.repository('secret')
     for (let i = 0; i < 100; i++) await assertFails(resolve(`v${i}`), 'UPSTREAM_DENIED', { status: 403 })
     for (let i = 0; i < 100; i++) await assertFails(tags.whole(), 'UPSTREAM_DENIED', { status: 403 })
     assert.ok(upstream.requests.length <= 8, `${upstream.requests.length} requests`)
     assert.ok(await remembered.repository('app').resolve('v1'))
+  } finally {
+    await client.close()
+  }
+})
+
+test('FR-18 a denial is forgotten as soon as the credentials are others', async () => {
+  const auth = { scheme: 'basic' as const, username: 'ci', password: 'right' }
+  await using upstream = await fakeUpstream({ auth })
+  upstream.addManifest('app', 'v1', MANIFEST, OCI_MANIFEST)
+  const silent = { answered() {}, received() {}, rateLimit() {}, denied() {}, circuit() {} }
+  let login = { username: 'ci', password: 'wrong' }
+  const credentials = async () => login
+  const client = upstreamClient({ name: 'up', url: upstream.url, telemetry: silent, credentials })
+  const { resolve } = withRememberedDenials(client, { duration: 60_000, credentials }).repository('app')
+  try {
+    await assertFails(resolve('v1'), 'UPSTREAM_DENIED')
+    await assertFails(resolve('v1'), 'UPSTREAM_DENIED', { asked: 'not again yet' })
+    login = { username: 'ci', password: 'right' }
+    assert.ok(await resolve('v1'))
   } finally {
     await client.close()
   }
