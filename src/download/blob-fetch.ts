@@ -2,9 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { BlobIngest } from '../ports/blob-store.ts'
 import { ConcurrencyProbe } from './concurrency-probe.ts'
 import { Connection } from './connection.ts'
-import { afterFailure, type DownloadPolicy, nextAction, PROGRESS } from './download-policy.ts'
+import { afterFailure, type DownloadPolicy, nextAction, PROGRESS, takesLong } from './download-policy.ts'
 import type { Source } from './download-request.ts'
 import { BEAT, type Beating } from './heartbeat.ts'
+import { mayOpenAnother, type RequestCount, segmentLength } from './request-budget.ts'
 import { RateMeter } from './rate-meter.ts'
 import { RecentBytes } from './write-buffer.ts'
 import { Representation } from './representation.ts'
@@ -33,8 +34,6 @@ export interface FetchOptions {
 /** Why a connection was opened: for a reader that waits far ahead, or to be done sooner. */
 type Purpose = 'reader' | 'speed'
 
-/** Bytes of a segment when several connections work on one blob. */
-const SEGMENT = 8 * 1024 * 1024
 /** Beats until the rate is known well enough to judge by it. */
 const WARM_UP = 2
 
@@ -67,7 +66,7 @@ export class BlobFetch implements Beating {
     this.#policy = policy
     this.#observer = observer
     this.#representation = new Representation(expectedSize)
-    this.#segments = new SegmentAllocator(ingest.filled, SEGMENT)
+    this.#segments = new SegmentAllocator(ingest.filled)
     this.#probe = new ConcurrencyProbe(policy.connections)
   }
 
@@ -102,26 +101,46 @@ export class BlobFetch implements Beating {
   beat(isBusy: boolean): void {
     const { size, isConfirmed, hasRanges } = this.#representation
     const meter = this.#meter
-    meter.tick()
+    meter.tick(this.#connections)
     if (this.#connections === 0 || this.#isPaused || this.#signal.aborted) return
     if (!isConfirmed || size === undefined || meter.age < WARM_UP) return
     this.#probe.judge(meter.rate, this.#connections, meter.age)
-    if (hasRanges === false) return
+    const requests = this.#requests(size)
+    if (hasRanges === false || !mayOpenAnother(requests)) return
     const action = nextAction(this.#policy, {
       size,
       filled: this.#ingest.filled.size,
       rate: meter.rate,
+      fastest: meter.fastest,
       connections: this.#connections,
       allowed: this.#probe.allowed,
       isBusy,
       waiting: this.#waiting(size),
     })
+    const length = segmentLength(requests)
     if (action === undefined) return
     if (action !== 'openNext') {
-      this.#open(this.#segments.takeAt(action.openAt, size), 'reader')
+      this.#open(this.#segments.takeAt(action.openAt, size, length), 'reader')
     } else if (!this.#probe.isRunning) {
-      this.#open(this.#segments.takeNext(size) ?? this.#segments.takeOver(), 'speed')
+      const segment = this.#segments.takeNext(size, length) ?? this.#segments.takeOver(length)
+      if (segment === undefined) return
+      this.#open(segment, 'speed')
       this.#probe.begin(meter.rate, this.#connections, meter.age)
+    }
+  }
+
+  /** A share of what another connection has left, so that none is alone with a long rest at the end. */
+  #takeOver(requests: RequestCount, length: number): Segment | undefined {
+    const isWorthIt = mayOpenAnother(requests) && takesLong(requests.missing, this.#meter.rate)
+    return isWorthIt ? this.#segments.takeOver(length) : undefined
+  }
+
+  #requests(size: number): RequestCount {
+    return {
+      size,
+      missing: size - this.#ingest.filled.size,
+      sent: this.#attempts,
+      due: this.#segments.freeStretches(size),
     }
   }
 
@@ -237,6 +256,9 @@ export class BlobFetch implements Beating {
       return hasRanges === false ? this.#segments.takeRest(end) : this.#segments.takeGap(end)
     }
     const mayGoOn = purpose === 'speed' && this.#connections <= this.#probe.allowed
-    return mayGoOn ? this.#segments.takeNext(end) : undefined
+    if (!mayGoOn) return undefined
+    const requests = this.#requests(end)
+    const length = segmentLength(requests)
+    return this.#segments.takeNext(end, length) ?? this.#takeOver(requests, length)
   }
 }

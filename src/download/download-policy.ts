@@ -31,7 +31,9 @@ const FAILURES_AT_FIRST = 1
 /** A reader that would wait longer than this for a distant range gets a connection of its own. Seconds. */
 const READER_PATIENCE = 0.3
 /** A download that would take longer than this may use another connection. Seconds. */
-const WORTH_SPEEDING_UP = 1
+const WORTH_SPEEDING_UP = 0.5
+/** Bytes per second of one connection, a gigabit, from which on another one is not worth what it costs. */
+const FAST_ENOUGH = 125_000_000
 
 export function worthFinishing(policy: DownloadPolicy, filled: number, size: number | undefined): boolean {
   if (size === undefined) return false
@@ -87,6 +89,8 @@ export interface FetchState {
   readonly filled: number
   /** Bytes per second over the last moments. */
   readonly rate: number
+  /** Of one connection at its best, lately. */
+  readonly fastest: number
   readonly connections: number
   /** How many connections it may have at the moment. */
   readonly allowed: number
@@ -98,18 +102,26 @@ export interface FetchState {
 
 /**
  * Whether another connection is worth opening: at the position of a reader that would wait long, or at the
- * next segment when the rest would take long. A fast upstream keeps one connection, which costs it least.
+ * next segment when the rest would take long. A fast upstream keeps one connection, which costs least.
  */
 export function nextAction(
   policy: DownloadPolicy,
   state: FetchState,
 ): { readonly openAt: number } | 'openNext' | undefined {
-  const { size, filled, rate, connections, allowed, isBusy, waiting } = state
+  const { size, filled, rate, fastest, connections, allowed, isBusy, waiting } = state
   if (connections >= allowed) return undefined
-  const secondsFor = (bytes: number) => bytes / Math.max(rate, 1)
   for (const { position, ahead } of waiting) {
-    if (ahead > 0 && secondsFor(ahead) > READER_PATIENCE) return { openAt: position }
+    if (ahead > 0 && secondsFor(ahead, rate) > READER_PATIENCE) return { openAt: position }
   }
-  const isSlow = size >= policy.segmentAbove && secondsFor(size - filled) > WORTH_SPEEDING_UP
-  return isSlow && !isBusy ? 'openNext' : undefined
+  const isLong = size >= policy.segmentAbove && takesLong(size - filled, rate)
+  return isLong && fastest < FAST_ENOUGH && !isBusy ? 'openNext' : undefined
+}
+
+/** Whether `bytes` at this rate take so long that another connection may help. */
+export function takesLong(bytes: number, rate: number): boolean {
+  return secondsFor(bytes, rate) > WORTH_SPEEDING_UP
+}
+
+function secondsFor(bytes: number, rate: number): number {
+  return bytes / Math.max(rate, 1)
 }

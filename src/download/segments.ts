@@ -17,13 +17,17 @@ const SMALLEST_PART = 1024 * 1024
  */
 export class SegmentAllocator {
   readonly #filled: IntervalSet
-  readonly #length: number
   readonly #taken = new Set<Segment>()
 
-  /** `length`: bytes of a segment when several connections work. Short ones keep the order of reading. */
-  constructor(filled: IntervalSet, length: number) {
+  constructor(filled: IntervalSet) {
     this.#filled = filled
-    this.#length = length
+  }
+
+  /** The number of separate stretches that are free: each needs at least one more request. */
+  freeStretches(size: number): number {
+    let count = 0
+    for (let free = this.#firstFree(0, size); free; free = this.#firstFree(free.end, size)) count += 1
+    return count
   }
 
   /** The first missing stretch, whatever its length: for a connection that works alone. */
@@ -37,31 +41,34 @@ export class SegmentAllocator {
     return this.#take(gap && { start: gap.start, end: size })
   }
 
-  /** The next free segment in order; undefined when no byte is free. */
-  takeNext(size: number): Segment | undefined {
+  /** The next free segment in order, of at most `length` bytes; undefined when no byte is free. */
+  takeNext(size: number, length: number): Segment | undefined {
     const gap = this.#firstFree(0, size)
-    return this.#take(gap && { start: gap.start, end: Math.min(gap.end, gap.start + this.#length) })
+    return this.#take(gap && { start: gap.start, end: Math.min(gap.end, gap.start + length) })
   }
 
   /**
-   * Takes over a part of the largest segment, ahead of its connection.
+   * Takes over at most `length` bytes of the largest segment, ahead of its connection.
    *
    * @returns undefined when none is large enough
    */
-  takeOver(): Segment | undefined {
+  takeOver(length: number): Segment | undefined {
     const largest = [...this.#taken].toSorted((a, b) => b.end - b.position - (a.end - a.position))[0]
     if (largest === undefined || !Number.isFinite(largest.end)) return undefined
-    const part = Math.min(this.#length, Math.floor((largest.end - largest.position) / 2))
-    return part < SMALLEST_PART ? undefined : this.#split(largest.position + part)
+    const part = Math.min(length, Math.floor((largest.end - largest.position) / 2))
+    return part < SMALLEST_PART ? undefined : this.#split(largest.position + part, length)
   }
 
-  /** A segment that starts at `position`, also out of one that was taken: for a reader that waits there. */
-  takeAt(position: number, size: number): Segment | undefined {
+  /**
+   * A segment of at most `length` bytes that starts at `position`, also out of one that was taken: for a
+   * reader that waits there.
+   */
+  takeAt(position: number, size: number, length: number): Segment | undefined {
     if (this.#filled.filledFrom(position) > position) return undefined
-    if (this.#holderOf(position) !== undefined) return this.#split(position)
+    if (this.#holderOf(position) !== undefined) return this.#split(position, length)
     const gap = this.#firstFree(position, size)
     return gap?.start === position
-      ? this.#take({ start: position, end: Math.min(gap.end, position + this.#length) })
+      ? this.#take({ start: position, end: Math.min(gap.end, position + length) })
       : undefined
   }
 
@@ -82,12 +89,12 @@ export class SegmentAllocator {
     return [...this.#taken].find((segment) => segment.position <= position && position < segment.end)
   }
 
-  #split(position: number): Segment | undefined {
+  #split(position: number, length: number): Segment | undefined {
     const holder = this.#holderOf(position)
     if (holder === undefined || holder.position === position) return undefined
     const { end } = holder
     holder.end = position
-    return this.#take({ start: position, end: Math.min(end, position + this.#length) })
+    return this.#take({ start: position, end: Math.min(end, position + length) })
   }
 
   #firstFree(from: number, size: number): Interval | undefined {

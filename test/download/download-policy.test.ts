@@ -36,6 +36,7 @@ test('a further connection is opened only for who waits long', () => {
     size: 512 * MiB,
     filled: 0,
     rate: 20 * MiB,
+    fastest: 20 * MiB,
     connections: 1,
     allowed: 4,
     isBusy: false,
@@ -45,7 +46,8 @@ test('a further connection is opened only for who waits long', () => {
   const table: [change: Partial<FetchState>, expected: ReturnType<typeof nextAction>][] = [
     [{}, 'openNext'],
     [{ rate: 1000 * MiB }, undefined],
-    [{ filled: 500 * MiB }, undefined],
+    [{ fastest: 125_000_000 }, undefined],
+    [{ filled: 506 * MiB }, undefined],
     [{ size: 31 * MiB, rate: 1 * MiB }, undefined],
     [{ connections: 4 }, undefined],
     [{ connections: 2, allowed: 2 }, undefined],

@@ -25,12 +25,12 @@ test('one timer beats for all members, and stops with the last', (t) => {
 test('a rate is that of the last whole ticks', () => {
   const meter = new RateMeter(100)
   meter.add(5_000)
-  meter.tick()
+  meter.tick(1)
   assert.equal(meter.rate, 0)
   assert.equal(meter.age, 0)
   for (const bytes of [100, 200, 300, 400, 500]) {
     meter.add(bytes)
-    meter.tick()
+    meter.tick(1)
   }
   assert.equal(meter.rate, 3_500)
   assert.equal(meter.age, 5)

@@ -9,34 +9,34 @@ const LENGTH = 8 * MiB
 
 test('one connection works through the gaps, a further one takes over a segment ahead of it', () => {
   const filled = new IntervalSet()
-  const segments = new SegmentAllocator(filled, LENGTH)
+  const segments = new SegmentAllocator(filled)
   const first = segments.takeGap(100 * MiB)!
   assert.deepEqual(first, { position: 0, end: 100 * MiB })
-  assert.equal(segments.takeNext(100 * MiB), undefined)
+  assert.equal(segments.takeNext(100 * MiB, LENGTH), undefined)
 
-  const second = segments.takeOver()!
+  const second = segments.takeOver(LENGTH)!
   assert.deepEqual(second, { position: LENGTH, end: 2 * LENGTH })
   assert.equal(first.end, LENGTH)
-  assert.deepEqual(segments.takeNext(100 * MiB), { position: 2 * LENGTH, end: 3 * LENGTH })
+  assert.deepEqual(segments.takeNext(100 * MiB, LENGTH), { position: 2 * LENGTH, end: 3 * LENGTH })
 })
 
 test('a reader far ahead gets its bytes first, and what lies between stays to be fetched', () => {
   const filled = new IntervalSet()
-  const segments = new SegmentAllocator(filled, LENGTH)
+  const segments = new SegmentAllocator(filled)
   const first = segments.takeGap(100 * MiB)!
-  const ahead = segments.takeAt(50 * MiB, 100 * MiB)!
+  const ahead = segments.takeAt(50 * MiB, 100 * MiB, LENGTH)!
   assert.deepEqual(ahead, { position: 50 * MiB, end: 58 * MiB })
   assert.equal(first.end, 50 * MiB)
   assert.equal(segments.distanceTo(52 * MiB), 2 * MiB)
-  assert.deepEqual(segments.takeNext(100 * MiB), { position: 58 * MiB, end: 66 * MiB })
+  assert.deepEqual(segments.takeNext(100 * MiB, LENGTH), { position: 58 * MiB, end: 66 * MiB })
   filled.add(50 * MiB, 58 * MiB)
-  assert.equal(segments.takeAt(51 * MiB, 100 * MiB), undefined)
+  assert.equal(segments.takeAt(51 * MiB, 100 * MiB, LENGTH), undefined)
 })
 
 test('what is nearly done is not divided further', () => {
-  const segments = new SegmentAllocator(new IntervalSet(), LENGTH)
+  const segments = new SegmentAllocator(new IntervalSet())
   segments.takeGap(1.5 * MiB)
-  assert.equal(segments.takeOver(), undefined)
+  assert.equal(segments.takeOver(LENGTH), undefined)
 })
 
 test('an upstream without ranges starts at the first missing byte and overwrites what is there behind it', () => {
@@ -45,7 +45,6 @@ test('an upstream without ranges starts at the first missing byte and overwrites
       { start: 0, end: 10 },
       { start: 50, end: 60 },
     ]),
-    LENGTH,
   )
   assert.deepEqual(segments.takeRest(100), { position: 10, end: 100 })
 })
@@ -59,7 +58,7 @@ test('whatever is taken, split, filled and given back, every byte is fetched and
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
       const filled = new IntervalSet()
-      const segments = new SegmentAllocator(filled, LENGTH)
+      const segments = new SegmentAllocator(filled)
       const held: Segment[] = []
       const keep = (segment: Segment | undefined) => segment && held.push(segment)
       const write = (segment: Segment, bytes: number) => {
@@ -70,9 +69,9 @@ test('whatever is taken, split, filled and given back, every byte is fetched and
       keep(segments.takeGap(SIZE))
       for (const { act, at } of steps) {
         const some = held[at % Math.max(1, held.length)]
-        if (act === 'next') keep(segments.takeNext(SIZE))
-        if (act === 'over') keep(segments.takeOver())
-        if (act === 'at') keep(segments.takeAt(at, SIZE))
+        if (act === 'next') keep(segments.takeNext(SIZE, LENGTH))
+        if (act === 'over') keep(segments.takeOver(LENGTH))
+        if (act === 'at') keep(segments.takeAt(at, SIZE, LENGTH))
         if (act === 'write' && some) write(some, at % (4 * MiB))
         if (act === 'release' && some) {
           segments.release(some)
@@ -88,7 +87,11 @@ test('whatever is taken, split, filled and given back, every byte is fetched and
         write(segment, SIZE)
         segments.release(segment)
       }
-      for (let segment = segments.takeNext(SIZE); segment; segment = segments.takeNext(SIZE)) {
+      for (
+        let segment = segments.takeNext(SIZE, LENGTH);
+        segment;
+        segment = segments.takeNext(SIZE, LENGTH)
+      ) {
         write(segment, SIZE)
         segments.release(segment)
       }
