@@ -45,7 +45,7 @@ test('a further connection is opened only for who waits long', () => {
   const ahead = (bytes: number) => ({ waiting: [{ position: 7, ahead: bytes }] })
   const table: [change: Partial<FetchState>, expected: ReturnType<typeof nextAction>][] = [
     [{}, 'openNext'],
-    [{ rate: 1000 * MiB }, undefined],
+    [{ rate: 1100 * MiB }, undefined],
     [{ fastest: 125_000_000 }, undefined],
     [{ filled: 506 * MiB }, undefined],
     [{ size: 31 * MiB, rate: 1 * MiB }, undefined],
