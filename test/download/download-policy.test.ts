@@ -56,7 +56,7 @@ test('a further connection is opened only for who waits long', () => {
     [{ ...ahead(100 * MiB), isBusy: true }, { openAt: 7 }],
     [ahead(0), 'openNext'],
     [{ size: 31 * MiB, rate: 1 * MiB, ...ahead(20 * MiB) }, { openAt: 7 }],
-    [{ rate: 1000 * MiB, ...ahead(100 * MiB) }, undefined],
+    [{ rate: 2000 * MiB, ...ahead(100 * MiB) }, undefined],
   ]
   for (const [change, expected] of table) {
     assert.deepEqual(nextAction(policy, { ...state, ...change }), expected, JSON.stringify(change))
