@@ -15,6 +15,8 @@ export function describeConfig(config: Config): string {
     admin: admin && adminEntryOf(admin),
     access: { ...access, htpasswd: access.htpasswd?.path },
     ...rest,
+    // All of them are listed.
+    publicUpstreams: false,
     upstreams: Object.fromEntries(
       Object.values(upstreams).map((upstream) => [upstream.name, entryOf(upstream)]),
     ),

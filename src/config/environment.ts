@@ -4,11 +4,18 @@ export type Environment = Readonly<Record<string, string | undefined>>
 
 /**
  * A copy of `tree` with `${NAME}` replaced in every string that is a value; `$${` stands for a literal `${`.
- * A variable that is not set is an issue, and stays as it is.
+ * A variable that is not set is an issue, and stays as it is. A value that itself comes from the environment is
+ * literal.
  */
-export function expand(tree: unknown, env: Environment, issues: Issues): unknown {
-  return mapStrings(tree, (text, path) =>
-    text.replaceAll(/\$\$\{|\$\{([^}]*)\}?/g, (reference, name: string | undefined) => {
+export function expand(
+  tree: unknown,
+  env: Environment,
+  issues: Issues,
+  isLiteral: (path: KeyPath) => boolean = () => false,
+): unknown {
+  return mapStrings(tree, (text, path) => {
+    if (isLiteral(path)) return text
+    return text.replaceAll(/\$\$\{|\$\{([^}]*)\}?/g, (reference, name: string | undefined) => {
       if (name === undefined) return '${'
       const isWellFormed = /^[A-Za-z_]\w*$/.test(name) && reference.endsWith('}')
       const value = isWellFormed && Object.hasOwn(env, name) ? env[name] : undefined
@@ -18,8 +25,8 @@ export function expand(tree: unknown, env: Environment, issues: Issues): unknown
         : 'a variable must be written ${NAME}, and a literal ${ as $${'
       issues.add(issues.value(path, what))
       return reference
-    }),
-  )
+    })
+  })
 }
 
 /** A copy of `tree` that `expand` turns back into it. */

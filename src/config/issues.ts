@@ -43,7 +43,7 @@ export function issuesIn(source: ConfigSource): Issues {
     new ConfigIssue(path, `${source.where(path)}: ${nameOf(path)} ${what}`)
   const add = (issue: ConfigIssue): void => {
     // The first issue of a key explains those that follow from it.
-    if (!found.some(({ path }) => isAtOrBelow(issue.path, path))) found.push(issue)
+    if (!found.some(({ path }) => isWithin(issue.path, path))) found.push(issue)
   }
 
   return {
@@ -59,7 +59,7 @@ export function issuesIn(source: ConfigSource): Issues {
         return undefined
       }
     },
-    has: (path) => found.some((issue) => isAtOrBelow(issue.path, path)),
+    has: (path) => found.some((issue) => isWithin(issue.path, path)),
     throwIfAny() {
       if (found.length === 0) return
       const inOrder = found.toSorted((a, b) => source.positionOf(a.path) - source.positionOf(b.path))
@@ -68,7 +68,8 @@ export function issuesIn(source: ConfigSource): Issues {
   }
 }
 
-function isAtOrBelow(path: KeyPath, ancestor: KeyPath): boolean {
+/** Whether `path` is `ancestor`, or below it. */
+export function isWithin(path: KeyPath, ancestor: KeyPath): boolean {
   return ancestor.every((key, i) => path[i] === key)
 }
 

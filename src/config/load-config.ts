@@ -11,12 +11,18 @@ import {
 } from './listeners.ts'
 import { ConfigError } from './config-error.ts'
 import { type Environment, expand } from './environment.ts'
+import { refuseUnknownVariables, settingsIn } from './environment-settings.ts'
 import { fileLoader, reasonOf } from './files.ts'
-import { type Issues, issuesIn, type KeyPath } from './issues.ts'
+import { isWithin, type Issues, issuesIn, type KeyPath } from './issues.ts'
+import { mergeUpstreams } from './merge-upstreams.ts'
+import { schemaKeys } from './schema/schema-keys.ts'
 import { schemaIssues } from './schema/schema-issues.ts'
 import { fileSchema } from './schema/file-schema.ts'
 import { resolveDefault, resolveUpstreams, type Upstreams } from './upstreams.ts'
+import { withSettings } from './layered-source.ts'
 import { parseYaml } from './yaml.ts'
+
+const KEYS = schemaKeys(fileSchema)
 
 type FileContent = z.output<typeof fileSchema>
 
@@ -24,7 +30,7 @@ type FileContent = z.output<typeof fileSchema>
  * The content of `schema/file-schema.ts`, with the files it names read and paths absolute. Frozen throughout.
  */
 export type Config = DeepReadonly<
-  Omit<FileContent, 'listen' | 'admin' | 'access' | 'upstreams' | 'defaultUpstream'> & {
+  Omit<FileContent, 'listen' | 'admin' | 'access' | 'upstreams' | 'publicUpstreams' | 'defaultUpstream'> & {
     listen: ListenConfig
     admin: AdminConfig | false
     access: AccessConfig
@@ -42,17 +48,24 @@ export interface LoadConfigOptions {
   readonly required: boolean
 }
 
-/** Paths in the file are relative to its folder. @throws ConfigError that has every issue */
+/**
+ * Reads the file, and the environment, which wins. Paths in both are relative to the folder of the file.
+ *
+ * @throws ConfigError that has every issue
+ */
 export async function loadConfig({ file, env, required }: LoadConfigOptions): Promise<Config> {
-  const source = parseYaml(file, await readConfigFile(file, required))
+  const settings = settingsIn(env, KEYS)
+  const source = withSettings(parseYaml(file, await readConfigFile(file, required)), settings)
   const issues = issuesIn(source)
-  const entries = parseEntries(expand(source.tree, env, issues), issues)
-  const { listen, admin, access, storage, upstreams, defaultUpstream, ...rest } = entries
+  refuseUnknownVariables(env, KEYS, issues)
+  const isLiteral = (path: KeyPath) => settings.some((setting) => isWithin(path, setting.path))
+  const entries = parseEntries(expand(source.tree, env, issues, isLiteral), issues)
+  const { listen, admin, access, storage, upstreams, publicUpstreams, defaultUpstream, ...rest } = entries
 
   const folder = dirname(resolve(file))
   const load = fileLoader(folder, issues)
   const resolved = {
-    upstreams: await resolveUpstreams(upstreams, issues, load),
+    upstreams: await resolveUpstreams(mergeUpstreams(upstreams, publicUpstreams, issues), issues, load),
     listen: await issues.collect(() => resolveListen(listen, issues, load)),
     admin: await issues.collect(() => resolveAdmin(admin, issues, load)),
   }
@@ -62,7 +75,7 @@ export async function loadConfig({ file, env, required }: LoadConfigOptions): Pr
     : await issues.collect(() => resolveAccess(access, resolved.listen!, issues, load))
   const checkedDefault = issues.has(['upstreams'])
     ? undefined
-    : await issues.collect(() => resolveDefault(defaultUpstream, resolved.upstreams, issues))
+    : await issues.collect(() => resolveDefault(defaultUpstream, upstreams, resolved.upstreams, issues))
   issues.throwIfAny()
   return deepFreeze({
     listen: resolved.listen!,
@@ -87,10 +100,7 @@ function parseEntries(tree: unknown, issues: Issues): FileContent {
   const sound = (values: object, at: KeyPath) =>
     Object.fromEntries(Object.entries(values).filter(([key]) => !issues.has([...at, key])))
   const soundUpstreams = isRecord(upstreams) ? sound(upstreams, ['upstreams']) : {}
-  return fileSchema.parse({
-    ...sound(rest, []),
-    ...(Object.keys(soundUpstreams).length > 0 && { upstreams: soundUpstreams }),
-  })
+  return fileSchema.parse({ ...sound(rest, []), upstreams: soundUpstreams })
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

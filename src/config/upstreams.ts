@@ -4,7 +4,7 @@ import type { LoadedFile, LoadFile } from './files.ts'
 import { HOST_MUST, parseHost } from './schema/scalars.ts'
 import type { KeyPath, Issues } from './issues.ts'
 import { PUBLIC_REGISTRIES } from './schema/public-registries.ts'
-import type { UpstreamEntry } from './schema/file-schema.ts'
+import type { UpstreamEntries, UpstreamEntry } from './schema/file-schema.ts'
 
 type AsWritten =
   | 'aliases'
@@ -51,17 +51,27 @@ export async function resolveUpstreams(
   return upstreams
 }
 
-/** The upstream of requests that name none. `given` is a name or an alias. @throws ConfigIssue */
-export function resolveDefault(given: string | undefined, upstreams: Upstreams, issues: Issues): string {
-  const names = Object.keys(upstreams)
-  if (given === undefined && names.length === 1) return names[0]!
-  const wanted = (given ?? 'docker.io').toLowerCase()
+/**
+ * The upstream of requests that name none. `wanted` is a name or an alias; left out, it is the only upstream that
+ * is given, else docker.io.
+ *
+ * @throws ConfigIssue
+ */
+export function resolveDefault(
+  wanted: string | undefined,
+  given: UpstreamEntries,
+  upstreams: Upstreams,
+  issues: Issues,
+): string {
+  const own = Object.entries(given).flatMap(([key, entry]) => (entry === false ? [] : [key]))
+  const name = (wanted ?? (own.length === 1 ? own[0]! : 'docker.io')).toLowerCase()
   const found = Object.values(upstreams).find(
-    ({ name, aliases }) => name === wanted || aliases.includes(wanted),
+    (upstream) => upstream.name === name || upstream.aliases.includes(name),
   )
-  if (found === undefined)
-    throw issues.value(['defaultUpstream'], `must be one of the upstreams, ${names.join(', ')}`)
-  return found.name
+  if (found !== undefined) return found.name
+  const names = Object.keys(upstreams)
+  if (wanted === undefined && names.length === 1) return names[0]!
+  throw issues.value(['defaultUpstream'], `must be one of the upstreams, ${names.join(', ')}`)
 }
 
 async function resolveUpstream(
@@ -72,8 +82,7 @@ async function resolveUpstream(
 ): Promise<UpstreamConfig> {
   const at = ['upstreams', key]
   const name = nameOf(key, issues)
-  // An upstream may be named like a property that every object has.
-  const known = Object.hasOwn(PUBLIC_REGISTRIES, name) ? PUBLIC_REGISTRIES[name] : undefined
+  const known = PUBLIC_REGISTRIES.get(name)
   // The token realms of a public registry are not those of a mirror at another url.
   const knownRealms = entry.url === undefined ? known?.tokenRealms : undefined
   const { aliases, hosts, allowPrivate, insecure, allow, deny, timeouts, maxTransfers } = entry
@@ -100,13 +109,17 @@ async function resolveUpstream(
   }
 }
 
+function hint(owner: string): string {
+  return PUBLIC_REGISTRIES.has(owner) ? ` (a built-in upstream is removed by \`${owner}: false\`)` : ''
+}
+
 /** A name or an alias selects one upstream, and so does a Host header. */
 function refuseSharedNames(entries: Readonly<Record<string, UpstreamEntry>>, issues: Issues): void {
   const names = new Map<string, string>()
   const hosts = new Map<string, string>()
   const claim = (claims: Map<string, string>, wanted: string, key: string, at: KeyPath) => {
     const owner = claims.get(wanted) ?? key
-    if (owner !== key) issues.add(issues.value(at, `upstreams.${owner} has that name already`))
+    if (owner !== key) issues.add(issues.value(at, `upstreams.${owner} has that name already${hint(owner)}`))
     claims.set(wanted, key)
   }
   // Names first, so that the alias is reported, not the name.

@@ -132,17 +132,26 @@ upstreams:
   })
 })
 
-test('a table of upstreams replaces the built-in one', async (t) => {
-  const config = await load(
-    t,
-    'upstreams: { ghcr.io: {}, docker.io: {}, "[::1]:5000": { url: "http://[::1]:5000" } }',
-  )
+test('upstreams add to the built-in ones, an entry of a built-in name keeps its url, false removes one', async (t) => {
+  const yaml = `
+upstreams:
+  Docker.io: { username: ci, password: x }
+  quay.io: false
+  '[::1]:5000': { url: 'http://[::1]:5000' }
+`
+  const config = await load(t, yaml)
+  const { 'quay.io': _, ...others } = PUBLIC
+  assert.deepEqual(urlsOf(config), { ...others, '[::1]:5000': 'http://[::1]:5000' })
+  assert.deepEqual(config.upstreams['docker.io']?.tokenRealms, ['https://auth.docker.io'])
+  assert.equal(config.upstreams['docker.io']?.credentials?.username, 'ci')
+})
+
+test('publicUpstreams: false leaves the upstreams that are given', async (t) => {
+  const config = await load(t, 'publicUpstreams: false\nupstreams: { ghcr.io: {}, docker.io: {} }')
   assert.deepEqual(urlsOf(config), {
     'ghcr.io': 'https://ghcr.io',
     'docker.io': 'https://registry-1.docker.io',
-    '[::1]:5000': 'http://[::1]:5000',
   })
-  assert.equal(config.defaultUpstream, 'docker.io')
 })
 
 test('the realm of Docker Hub is trusted with the credentials of Docker Hub, not with those of a mirror of it', async (t) => {
@@ -153,9 +162,13 @@ test('the realm of Docker Hub is trusted with the credentials of Docker Hub, not
   assert.deepEqual(await realmsOf('upstreams: { docker.io: { url: https://mirror.corp } }'), [])
 })
 
-test('the default upstream is the only one there is, or the one that is named', async (t) => {
+test('the default upstream is the one that is named, else the only one given, else docker.io', async (t) => {
   const defaultOf = async (yaml: string) => (await load(t, yaml)).defaultUpstream
   assert.equal(await defaultOf('upstreams: { ghcr.io: {} }'), 'ghcr.io')
+  assert.equal(await defaultOf('upstreams: { ghcr.io: {}, quay.io: false }'), 'ghcr.io')
+  assert.equal(await defaultOf('upstreams: { ghcr.io: {}, r: {} }'), 'docker.io')
+  assert.equal(await defaultOf('upstreams: { ghcr.io: false }'), 'docker.io')
+  assert.equal(await defaultOf('publicUpstreams: false\nupstreams: { ghcr.io: {} }'), 'ghcr.io')
   assert.equal(
     await defaultOf('{ defaultUpstream: quay.io, upstreams: { ghcr.io: {}, quay.io: {} } }'),
     'quay.io',

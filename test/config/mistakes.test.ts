@@ -26,7 +26,7 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
   ],
   [
     'listne: {}',
-    ': listne is not a known key, did you mean `listen`? (allowed: listen, admin, access, storage, cache, transfers, shutdown, log, defaultUpstream, upstreams)',
+    ': listne is not a known key, did you mean `listen`? (allowed: listen, admin, access, storage, cache, transfers, shutdown, log, defaultUpstream, publicUpstreams, upstreams)',
   ],
   [
     'admin: { prot: 1 }',
@@ -44,7 +44,7 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
   ['cache: { tags: [{ match: a }] }', `: cache.tags[0].fresh is missing, but ${DURATION}, from 0s to 36500d`],
   [
     '"__proto__": {}',
-    ': __proto__ is not a known key (allowed: listen, admin, access, storage, cache, transfers, shutdown, log, defaultUpstream, upstreams)',
+    ': __proto__ is not a known key (allowed: listen, admin, access, storage, cache, transfers, shutdown, log, defaultUpstream, publicUpstreams, upstreams)',
   ],
 
   // bad values
@@ -90,15 +90,18 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
   ],
   [
     '- a',
-    ': the file is a list, but must be a mapping of listen, admin, access, storage, cache, transfers, shutdown, log, defaultUpstream, upstreams',
+    ': the file is a list, but must be a mapping of listen, admin, access, storage, cache, transfers, shutdown, log, defaultUpstream, publicUpstreams, upstreams',
   ],
   [
     'just words',
-    ': the file is "just words", but must be a mapping of listen, admin, access, storage, cache, transfers, shutdown, log, defaultUpstream, upstreams',
+    ': the file is "just words", but must be a mapping of listen, admin, access, storage, cache, transfers, shutdown, log, defaultUpstream, publicUpstreams, upstreams',
   ],
 
   // upstreams
-  ['upstreams: {}', ': upstreams is a mapping, but must have at least one upstream'],
+  [
+    '{ publicUpstreams: false, upstreams: {} }',
+    ': upstreams is a mapping, but must have at least one upstream',
+  ],
   ['upstreams: [ghcr.io]', ': upstreams is a list, but must be a mapping of upstreams by name'],
   ['upstreams: { "a/b": {} }', `: upstreams.a/b is not a name for an upstream: it ${HOST}`],
   [r('url: ftp://r'), `: upstreams.r.url is "ftp://r", but ${URL}`],
@@ -119,7 +122,15 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
     'defaultUpstream: ghrc.io',
     ': defaultUpstream is "ghrc.io", but must be one of the upstreams, docker.io, ghcr.io, quay.io, registry.k8s.io, gcr.io, mcr.microsoft.com, public.ecr.aws',
   ],
-  ['upstreams: { a: {}, b: {} }', ': defaultUpstream is missing, but must be one of the upstreams, a, b'],
+  [
+    'publicUpstreams: false\nupstreams: { a: {}, b: {} }',
+    ': defaultUpstream is missing, but must be one of the upstreams, a, b',
+  ],
+  [
+    'upstreams: { r: false }',
+    ': upstreams.r is false, but only a built-in upstream can be removed: docker.io, ghcr.io, quay.io, registry.k8s.io, gcr.io, mcr.microsoft.com, public.ecr.aws',
+  ],
+  ['upstreams: { r: 5 }', ': upstreams.r is 5, but must be a mapping, or false for a built-in upstream'],
   [
     'upstreams: { a: { aliases: [b] }, b: {} }',
     ': upstreams.a.aliases[0] is "b", but upstreams.b has that name already',
@@ -135,7 +146,7 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
   ['upstreams: { A: {}, a: {} }', ': upstreams.a is a mapping, but upstreams.A has that name already'],
   [
     'upstreams: { docker.io: {}, r: { aliases: [index.docker.io] } }',
-    ': upstreams.r.aliases[0] is "index.docker.io", but upstreams.docker.io has that name already',
+    ': upstreams.r.aliases[0] is "index.docker.io", but upstreams.docker.io has that name already (a built-in upstream is removed by `docker.io: false`)',
   ],
 
   // credentials

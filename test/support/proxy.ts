@@ -45,6 +45,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     listen: { host: '127.0.0.1', port: 0 },
     admin: { host: '127.0.0.1', port: 0 },
     storage: { root: './data', minFree: 0 },
+    publicUpstreams: false,
     upstreams: {
       'docker.io': {
         url: upstream.url,

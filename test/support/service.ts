@@ -52,6 +52,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
         listen: { host: '127.0.0.1', port: 0 },
         admin: { host: '127.0.0.1', port: 0 },
         storage: { root: './data', minFree: 0 },
+        publicUpstreams: false,
         ...changed,
       }),
     )

@@ -9,6 +9,7 @@ import {
   images,
   integer,
   matching,
+  off,
   oneOf,
   origin,
   part,
@@ -17,13 +18,13 @@ import {
   time,
   yesOrNo,
 } from './scalars.ts'
-import { PUBLIC_REGISTRIES } from './public-registries.ts'
 import { list, section } from './section.ts'
 
 /** setTimeout takes at most 2^31-1 milliseconds. */
 const LONGEST_TIMER = { least: '1ms', most: '24d' }
 
-const upstream = section({
+/** What `upstreams` says about one upstream. */
+export const upstreamSchema = section({
   /** The origin, `https://ghcr.io`. Omitted: https and the name of the upstream. */
   url: origin().optional(),
   /** Other names that clients use, in `ns` and as the first segment of a path. */
@@ -67,7 +68,10 @@ const upstream = section({
   maxTransfers: integer(1, 10_000).prefault(16),
 })
 
-export type UpstreamEntry = z.output<typeof upstream>
+export type UpstreamEntry = z.output<typeof upstreamSchema>
+
+/** `false` removes a built-in upstream. */
+export type UpstreamEntries = Readonly<Record<string, UpstreamEntry | false>>
 
 export const fileSchema = section({
   /** The registry, for clients. */
@@ -154,17 +158,25 @@ export const fileSchema = section({
   }).prefault({}),
 
   /**
-   * The upstream of requests that name none: a name or an alias. Omitted: docker.io, or the only upstream.
+   * The upstream of requests that name none: a name or an alias. Omitted: the only one in `upstreams`, else
+   * docker.io.
    */
   defaultUpstream: text().optional(),
 
+  /** Whether there are the upstreams of `public-registries.ts`, to which `upstreams` adds. */
+  publicUpstreams: yesOrNo().prefault(true),
+
   /**
    * By the name that clients use. No other host is ever dialled, except the token realms and redirects of
-   * these. Given here, they replace the built-in ones.
+   * these. An entry of the name of a built-in upstream adds to it.
    */
   upstreams: z
-    .record(z.string(), upstream, { error: 'must be a mapping of upstreams by name' })
-    .prefault(PUBLIC_REGISTRIES),
+    .record(
+      z.string(),
+      z.union([off(), upstreamSchema], { error: 'must be a mapping, or false for a built-in upstream' }),
+      { error: 'must be a mapping of upstreams by name' },
+    )
+    .prefault({}),
 })
 
 function repositories() {

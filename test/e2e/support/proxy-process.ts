@@ -38,6 +38,7 @@ export async function proxyProcess(
     listen: { host: '127.0.0.1', port: 0 },
     admin: { host: '127.0.0.1', port: 0 },
     storage: { root: './data', minFree: 0 },
+    publicUpstreams: false,
     cache: { tags: [{ match: '.*', fresh: '1h' }] },
     upstreams: { 'docker.io': { url: upstreamUrl }, 'ghcr.io': { url: upstreamUrl } },
     defaultUpstream: 'docker.io',

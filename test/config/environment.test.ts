@@ -1,0 +1,196 @@
+/** Every key by environment. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { parse } from 'yaml'
+import { ConfigError } from '../../src/config/config-error.ts'
+import { describeConfig } from '../../src/config/describe.ts'
+import { variableOf } from '../../src/config/environment-settings.ts'
+import { fileSchema } from '../../src/config/schema/file-schema.ts'
+import { schemaKeys } from '../../src/config/schema/schema-keys.ts'
+import { selfSignedCertificate } from '../support/fixtures.ts'
+import { load } from './folder.ts'
+
+/** What the variable of each key holds, and what the configuration says then; left out: the same. */
+const VALUES: Readonly<Record<string, readonly [text: string, effect?: unknown]>> = {
+  listen: ['{ port: 81 }', { port: 81 }],
+  'listen.host': ['10.0.0.1'],
+  'listen.port': ['82', 82],
+  'listen.tls': ['{"cert": "a.crt", "key": "a.key"}', {}],
+  'listen.tls.cert': ['a.crt', /\/a\.crt$/],
+  'listen.tls.key': ['a.key', /\/a\.key$/],
+  'listen.tls.clientCa': ['a.crt', /\/a\.crt$/],
+  'listen.tls.clientAuth': ['optional'],
+  'listen.maxConnections': ['17', 17],
+  'listen.maxConnectionsPerAddress': ['18', 18],
+  admin: ['false', false],
+  'admin.host': ['::1'],
+  'admin.port': ['83', 83],
+  'admin.tls': ['{ cert: a.crt, key: a.key }', {}],
+  'admin.tls.cert': ['a.crt', /\/a\.crt$/],
+  'admin.tls.key': ['a.key', /\/a\.key$/],
+  'admin.hosts': ['[cache.example.org]', ['cache.example.org']],
+  'admin.access': ['{ networks: [10.0.0.0/8] }', { networks: ['10.0.0.0/8'] }],
+  'admin.access.networks': ['["10.0.0.0/8", "::1"]', ['10.0.0.0/8', '::1']],
+  'admin.token': ['a-token-of-${16}-characters', '********'],
+  'admin.tokenFile': ['token', /\/token$/],
+  access: ['{ trustedProxies: [10.0.0.1] }', { trustedProxies: ['10.0.0.1'] }],
+  'access.networks': ['- 10.0.0.0/8\n- 192.168.0.0/16', ['10.0.0.0/8', '192.168.0.0/16']],
+  'access.trustedProxies': ['[10.0.0.1]', ['10.0.0.1']],
+  'access.htpasswd': ['users', /\/users$/],
+  'access.oidc': ['{ issuer: https://i, audience: a, jwks: https://i/keys, claim: c }', { claim: 'c' }],
+  'access.oidc.issuer': ['https://other'],
+  'access.oidc.audience': ['b'],
+  'access.oidc.jwks': ['https://other/keys'],
+  'access.oidc.claim': ['email'],
+  'access.rules': ['[{ repositories: ["**"] }]', [{ repositories: ['**'] }]],
+  storage: ['{ maxSize: 1GiB }', { maxSize: '1GiB' }],
+  'storage.root': ['/srv/store'],
+  'storage.maxSize': ['20GiB'],
+  'storage.minFree': ['5MiB'],
+  'storage.verify': ['always'],
+  'storage.lockTimeout': ['7s'],
+  'storage.scrub': ['@weekly'],
+  cache: ['{ ttl: 2d }', { ttl: '2d' }],
+  'cache.ttl': ['3d'],
+  'cache.ttlFrom': ['fetch'],
+  'cache.sweep': ['@hourly'],
+  'cache.staleIfError': ['4d'],
+  'cache.negative': ['3s'],
+  'cache.lists': ['5s'],
+  'cache.tags': ['[{ match: ^v, fresh: 3h }]', [{ match: '^v', fresh: '3h' }]],
+  'cache.pin': ['["node:20*"]', ['node:20*']],
+  transfers: ['{ connections: 3 }', { connections: 3 }],
+  'transfers.connections': ['5', 5],
+  'transfers.segmentAbove': ['3MiB'],
+  'transfers.finishFrom': ['50%'],
+  'transfers.finishBelow': ['6MiB'],
+  'transfers.keepPartial': ['7GiB'],
+  'transfers.keepPartialFor': ['5h'],
+  'transfers.queueTimeout': ['9s'],
+  'transfers.queueLength': ['3', 3],
+  shutdown: ['{ delay: 1s }', { delay: '1s' }],
+  'shutdown.delay': ['2s'],
+  'shutdown.grace': ['3s'],
+  log: ['{ level: warn }', { level: 'warn' }],
+  'log.level': ['debug'],
+  'log.access': ['false', false],
+  defaultUpstream: ['ghcr.io'],
+  publicUpstreams: ['false', false],
+  upstreams: ['{"r": {"url": "https://r.internal"}}', { r: { url: 'https://r.internal' } }],
+}
+
+/** What a key needs beside it. */
+const NEEDS: Readonly<Record<string, string>> = {
+  'listen.tls.cert': 'listen: { tls: { key: a.key } }',
+  'listen.tls.key': 'listen: { tls: { cert: a.crt } }',
+  'listen.tls.clientCa': 'listen: { tls: { cert: a.crt, key: a.key } }',
+  'listen.tls.clientAuth': 'listen: { tls: { cert: a.crt, key: a.key, clientCa: a.crt } }',
+  'admin.tls.cert': 'admin: { tls: { key: a.key } }',
+  'admin.tls.key': 'admin: { tls: { cert: a.crt } }',
+  'access.oidc.issuer': 'access: { oidc: { audience: a, jwks: https://i/keys } }',
+  'access.oidc.audience': 'access: { oidc: { issuer: https://i, jwks: https://i/keys } }',
+  'access.oidc.jwks': 'access: { oidc: { issuer: https://i, audience: a } }',
+  'access.oidc.claim': 'access: { oidc: { issuer: https://i, audience: a, jwks: https://i/keys } }',
+  publicUpstreams: 'upstreams: { r: {} }',
+}
+
+const KEYS = schemaKeys(fileSchema).map(({ path }) => path)
+
+const { cert, key } = selfSignedCertificate()
+const FILES = {
+  'a.crt': cert,
+  'a.key': key,
+  token: 'a-token-in-a-file-of-its-own',
+  users: `ci:$2y$05$${'a'.repeat(53)}\n`,
+}
+
+test('FR-47: every key of the schema can be set by environment, and the environment wins', async (t) => {
+  assert.deepEqual(
+    KEYS.map((path) => path.join('.')),
+    Object.keys(VALUES),
+    'a key has no example here',
+  )
+  for (const path of KEYS) {
+    const name = path.join('.')
+    const [text, effect = text] = VALUES[name]!
+    const config = await load(t, NEEDS[name] ?? '', { env: { [variableOf(path)]: text }, files: FILES })
+    const effective = path.reduce<unknown>(
+      (section, key) => (section as Record<string, unknown>)[key],
+      parse(describeConfig(config)),
+    )
+    if (effect instanceof RegExp) assert.match(String(effective), effect, name)
+    else assert.partialDeepStrictEqual(effective, effect, name)
+  }
+})
+
+test('FR-47: a value in the environment wins over the file, is literal, and counts as not set when empty', async (t) => {
+  const yaml = 'storage: { root: "${ABSENT}", maxSize: 1GiB }\nadmin: false\ncache: { ttl: 2d }'
+  const env = {
+    ENTREPOT_STORAGE_ROOT: '/srv/${literal}',
+    ENTREPOT_STORAGE_MAXSIZE: '',
+    ENTREPOT_ADMIN_PORT: '0',
+    ENTREPOT_CACHE: '{ ttl: 3d }',
+    ENTREPOT_CACHE_NEGATIVE: '1s',
+  }
+  const { storage, admin, cache } = await load(t, yaml, { env })
+  assert.deepEqual([storage.root, storage.maxSize], ['/srv/${literal}', 2 ** 30])
+  assert.equal(admin && admin.port, 0)
+  assert.deepEqual([cache.ttl, cache.negative], [3 * 86_400_000, 1_000])
+})
+
+test('FR-47: names that platforms make are ignored, also of services called entrepot-…', async (t) => {
+  const env = {
+    ENTREPOT_CONFIG: 'x',
+    ENTREPOT_SERVER: 'x',
+    ENTREPOT_TOKEN: 'x',
+    ENTREPOT_PORT: 'tcp://10.0.0.1:5000',
+    ENTREPOT_PORT_5000_TCP: 'tcp://10.0.0.1:5000',
+    ENTREPOT_PORT_5000_TCP_ADDR: '10.0.0.1',
+    ENTREPOT_SERVICE_HOST: '10.0.0.1',
+    ENTREPOT_SERVICE_PORT_REGISTRY: '5000',
+    ENTREPOT_ADMIN_SERVICE_HOST: '10.0.0.1',
+    ENTREPOT_ADMIN_SERVICE_PORT: '5001',
+    ENTREPOT_ADMIN_PORT: 'tcp://10.0.0.1:5001',
+    ENTREPOT_ADMIN_PORT_5001_TCP_PROTO: 'tcp',
+    ENTREPOTS: 'x',
+  }
+  assert.deepEqual(await load(t, '', { env }).then(({ listen }) => listen.port), 5000)
+})
+
+const MISTAKES: readonly (readonly [env: Record<string, string>, line: RegExp])[] = [
+  [
+    { ENTREPOT_STORAGE_MAXSIZ: '1' },
+    /^ENTREPOT_STORAGE_MAXSIZ sets no key of the configuration, did you mean ENTREPOT_STORAGE_MAXSIZE\?$/,
+  ],
+  [{ ENTREPOT_LSITEN_PORT: '1' }, /did you mean ENTREPOT_LISTEN_PORT\?$/],
+  [{ ENTREPOT_SEVER: 'x' }, /did you mean ENTREPOT_SERVER\?$/],
+  [{ ENTREPOT_VOGON: 'hunter2' }, /^ENTREPOT_VOGON sets no key of the configuration$/],
+  [
+    { ENTREPOT_UPSTREAMS_GHCR_IO_URL: 'x' },
+    /^ENTREPOT_UPSTREAMS_GHCR_IO_URL sets no key .*, set it in ENTREPOT_UPSTREAMS, as JSON or YAML$/,
+  ],
+  [
+    { ENTREPOT_LISTEN_PORT: '70000' },
+    /^ENTREPOT_LISTEN_PORT: listen\.port is "70000", but must be a whole number/,
+  ],
+  [
+    { ENTREPOT_UPSTREAMS: '{ r: { urll: x } }' },
+    /^ENTREPOT_UPSTREAMS: upstreams\.r\.urll is not a known key, did you mean `url`\? /,
+  ],
+  [
+    { ENTREPOT_UPSTREAMS: '{ r: { password: hunter2 } }' },
+    /^ENTREPOT_UPSTREAMS: upstreams\.r\.username is required with password$/,
+  ],
+  [{ ENTREPOT_UPSTREAMS: '{"r"' }, /^ENTREPOT_UPSTREAMS:1:\d+: invalid YAML: /],
+]
+
+test('FR-47: any other name stops the start like a typo, with the nearest; a bad value names its variable', async (t) => {
+  for (const [env, line] of MISTAKES) {
+    const message = await load(t, '', { env }).then(
+      () => assert.fail(`accepted ${JSON.stringify(env)}`),
+      (error: unknown) => (error instanceof ConfigError ? error.message : String(error)),
+    )
+    assert.match(message, line)
+    assert.doesNotMatch(message, /hunter2/)
+  }
+})
