@@ -47,7 +47,6 @@ export async function entrepot(
     version: version(),
     limit: storage.maxSize,
     usage: () => store.inventory.usage(),
-    footprint: () => disk.footprint(),
     connections: async () => (await listener?.connections()) ?? 0,
   })
   const storeFailed = (error: unknown) => log.error({ err: error }, 'the store failed')
@@ -74,7 +73,12 @@ export async function entrepot(
     tags: store.tags,
     policy: { ...cache, ...storage },
     pinned: store.pins.content,
+    partials: {
+      sweep: () => store.sweepPartials({ olderThan: limits.keepPartialFor, maxBytes: limits.keepPartial }),
+      evict: (bytes) => store.evictPartials(bytes),
+    },
     isNearlyExhausted: (name) => upstreams.byName.get(name)?.isNearlyExhausted ?? false,
+    isOut: (name) => upstreams.byName.get(name)?.status.state === 'out',
     telemetry: numbers.store,
     now,
   })

@@ -24,7 +24,7 @@ export function failOpenIndexes(
       get: (repository, tag) => otherwise(tags.get(repository, tag), undefined),
       set: (repository, tag, entry) => otherwise(tags.set(repository, tag, entry), undefined),
       remove: (repository, tag) => otherwise(tags.remove(repository, tag), undefined),
-      removeUnusedSince: (instant) => otherwise(tags.removeUnusedSince(instant), 0),
+      removeUnusedSince: (instant, keep) => otherwise(tags.removeUnusedSince(instant, keep), 0),
     },
   }
 }

@@ -183,7 +183,8 @@ export function memoryCache<S extends UncachedStore>(
       store.tags.set(repository, tag, entry).finally(() => tags.forget(contentKey(repository, tag))),
     remove: (repository, tag) =>
       store.tags.remove(repository, tag).finally(() => tags.forget(contentKey(repository, tag))),
-    removeUnusedSince: (instant) => store.tags.removeUnusedSince(instant).finally(() => tags.forgetAll()),
+    removeUnusedSince: (instant, keep) =>
+      store.tags.removeUnusedSince(instant, keep).finally(() => tags.forgetAll()),
   }
 
   const { catalogue } = store

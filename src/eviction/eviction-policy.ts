@@ -27,29 +27,55 @@ const REQUEST = 64 * 1024
 /** Requests cost this many times as much while their upstream limits us. */
 const SCARCITY = 10
 
-/** Bytes to evict so that `room` more fit; 0 when they fit. */
+type Limits = Pick<EvictionPolicy, 'maxSize' | 'minFree'>
+
+/** A limit of the store. */
+export type Limit = 'maxSize' | 'minFree' | 'inodes'
+
+/**
+ * Bytes to evict so that `room` more fit; 0 when they fit. `slack` is what is freed besides, as a share of
+ * the limit.
+ */
 export function excessBytes(
-  { bytes, freeBytes }: StoreUsage,
+  { bytes, indexBytes, partialBytes, disk }: StoreUsage,
   reserved: Reserved,
-  { maxSize, minFree }: Pick<EvictionPolicy, 'maxSize' | 'minFree'>,
+  { maxSize, minFree }: Limits,
   room = 0,
+  slack = SLACK,
 ): number {
-  const overQuota = bytes + reserved.bytes + room - maxSize
-  const underFree = minFree + reserved.unwritten + room - freeBytes
+  const overQuota = bytes + indexBytes + partialBytes + reserved.bytes + room - maxSize
+  const underFree = minFree + reserved.unwritten + room - disk.freeBytes
   return Math.max(
-    overQuota > 0 ? overQuota + maxSize * SLACK : 0,
-    underFree > 0 ? underFree + minFree * SLACK : 0,
+    overQuota > 0 ? overQuota + maxSize * slack : 0,
+    underFree > 0 ? underFree + minFree * slack : 0,
   )
 }
 
-/** Whether `room` more bytes would fit if all committed content were evicted. */
-export function couldFit(
-  { bytes, freeBytes }: StoreUsage,
+/**
+ * Other programs need inodes too, and one image takes a dozen: this many stay free, or a twentieth of a small
+ * disk.
+ */
+const MIN_FREE_INODES = 1_000
+
+/** Objects to evict so that enough inodes are free; 0 when they are. */
+export function excessInodes({ disk: { totalInodes, freeInodes } }: StoreUsage): number {
+  return Math.max(0, Math.min(MIN_FREE_INODES, Math.ceil(totalInodes / 20)) - freeInodes)
+}
+
+/**
+ * The limit that `room` more bytes would exceed even if all committed content were evicted.
+ *
+ * @returns undefined when they could fit
+ */
+export function exceededLimit(
+  { bytes, indexBytes, partialBytes, disk }: StoreUsage,
   reserved: Reserved,
-  { maxSize, minFree }: Pick<EvictionPolicy, 'maxSize' | 'minFree'>,
+  { maxSize, minFree }: Limits,
   room: number,
-): boolean {
-  return reserved.bytes + room <= maxSize && minFree + reserved.unwritten + room <= freeBytes + bytes
+): Limit | undefined {
+  if (indexBytes + reserved.bytes + room > maxSize) return 'maxSize'
+  if (minFree + reserved.unwritten + room > disk.freeBytes + bytes + partialBytes) return 'minFree'
+  return undefined
 }
 
 /**
@@ -71,10 +97,19 @@ export function priority(
   return (Math.max(0, now - lastUsed) * size) / (size + request)
 }
 
-/** The candidates to evict for `excess` bytes, in order. Content in its grace period comes last. */
+export interface Need {
+  /** Bytes to free. */
+  readonly bytes: number
+  /** The part of them for which content in its grace period may go: bytes that have come. */
+  readonly urgent: number
+  /** Objects to remove, however small. */
+  readonly objects?: number
+}
+
+/** The candidates to evict, in order. Content in its grace period comes last, and only for what is urgent. */
 export function victims(
   candidates: readonly StoredContent[],
-  excess: number,
+  { bytes, urgent, objects = 0 }: Need,
   now: number,
   isNearlyExhausted: (upstream: string) => boolean,
 ): readonly StoredContent[] {
@@ -86,11 +121,11 @@ export function victims(
     }))
     .toSorted((a, b) => Number(a.inGrace) - Number(b.inGrace) || b.priority - a.priority)
   const chosen: StoredContent[] = []
-  let left = excess
-  for (const { content } of ordered) {
-    if (left <= 0) break
+  let freed = 0
+  for (const { content, inGrace } of ordered) {
+    if (freed >= (inGrace ? urgent : bytes) && chosen.length >= objects) break
     chosen.push(content)
-    left -= content.size
+    freed += content.size
   }
   return chosen
 }

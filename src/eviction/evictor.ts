@@ -4,32 +4,54 @@ import type { BlobStore } from '../ports/blob-store.ts'
 import type { ContentInventory, StoredContent, TagIndex } from '../ports/metadata.ts'
 import type { StoreTelemetry } from '../ports/telemetry.ts'
 import { mutex } from '../util/mutex.ts'
-import { couldFit, excessBytes, type EvictionPolicy, victims } from './eviction-policy.ts'
+import {
+  exceededLimit,
+  excessBytes,
+  excessInodes,
+  type EvictionPolicy,
+  type Limit,
+  victims,
+} from './eviction-policy.ts'
 import { type Reservation, Reservations } from './reservations.ts'
 
 export interface Evictor {
-  /** Evicts content that has expired, and content that exceeds the limits. */
+  /** Removes old partials, then content that has expired, and content that exceeds the limits. */
   sweep(): Promise<void>
   /**
-   * Reserves room, and evicts for it. It waits up to `roomTimeout` for room that others have reserved. It
-   * evicts nothing for content that would not fit all the same.
+   * Begins to take room for content. The size, if it is known, evicts nothing: it only tells content that
+   * could never fit.
    *
-   * @returns undefined when there is no room
+   * @returns the limit that leaves no room
    */
-  reserve(size: number): Promise<Reservation | undefined>
-  /** Evicts until `bytes` more are free on the disk. @returns false when nothing could be evicted */
+  reserve(size: number): Promise<Reservation | Limit>
+  /** @returns the limit that content of this size exceeds even if all else were evicted */
+  limitFor(size: number): Promise<Limit | undefined>
+  /**
+   * For a full disk: evicts until `bytes` more are free, at least one batch. @returns whether anything was
+   * evicted
+   */
   makeRoom(bytes: number): Promise<boolean>
+}
+
+/** Unfinished downloads that are kept for later. They go before committed content. */
+export interface PartialRemover {
+  sweep(): Promise<void>
+  /** Removes the oldest until so many bytes are free. @returns how many bytes were freed */
+  evict(bytes: number): Promise<number>
 }
 
 export interface EvictorOptions {
   readonly store: Pick<BlobStore, 'delete'>
   readonly inventory: ContentInventory
+  readonly partials: PartialRemover
   readonly tags: Pick<TagIndex, 'removeUnusedSince'>
   readonly policy: EvictionPolicy
   /** Content that is never evicted. */
   readonly pinned: () => Promise<ReadonlySet<Digest>>
   /** Whether an upstream is about to limit us, so that fetching from it again is expensive. */
   readonly isNearlyExhausted: (upstream: string) => boolean
+  /** Whether an upstream is out. What is stored of it does not expire: these may be the last copies. */
+  readonly isOut: (upstream: string) => boolean
   readonly telemetry: Pick<StoreTelemetry, 'evicted'>
   /**
    * Milliseconds that a download waits for room that others have reserved. A download that gets none is not
@@ -47,79 +69,128 @@ const CANDIDATES = 64
 /** Batches that a download waits for, less than a second together. The next sweep evicts the rest. */
 const BATCHES = 32
 const ROOM_TIMEOUT = 3_000
+/**
+ * Room taken ahead is at most this part of the store, or downloads that have hardly begun would fill a small
+ * one.
+ */
+const STEPS = 100
+const NOTHING = { bytes: 0, unwritten: 0 }
 
 export function evictor(options: EvictorOptions): Evictor {
-  const { store, inventory, tags, policy, pinned, isNearlyExhausted, telemetry, now } = options
+  const { store, inventory, partials, tags, policy, pinned, isNearlyExhausted, isOut, telemetry, now } =
+    options
   const reservations = new Reservations()
   // Two evictions at once would both take the same room, or both evict for it.
   const oneAtATime = mutex()
 
   return {
     async sweep() {
+      await partials.sweep()
       await expire()
       while ((await oneAtATime(() => evictFor(0, 1))) > 0);
-      await tags.removeUnusedSince(now() - policy.ttl)
+      await tags.removeUnusedSince(now() - policy.ttl, isOut)
     },
     async reserve(size) {
-      let reservation: Reservation | undefined
-      await waitForRoom(size, 0, () => (reservation = reservations.add(size, waitForRoom)))
-      return reservation
+      const usage = await inventory.usage()
+      const limit = exceededLimit(usage, NOTHING, policy, size)
+      if (limit !== undefined) return limit
+      if (excessInodes(usage) > 0) {
+        await oneAtATime(() => evictFor(0, BATCHES))
+        if (excessInodes(await inventory.usage()) > 0) return 'inodes'
+      }
+      return reservations.add(takeRoom)
     },
-    makeRoom: (bytes) => oneAtATime(async () => (await evictFor(bytes, BATCHES)) > 0),
+    limitFor: async (size) => exceededLimit(await inventory.usage(), NOTHING, policy, size),
+    makeRoom: (bytes) =>
+      oneAtATime(
+        async () => (await evictFor(bytes, BATCHES)) > 0 || (await evictBatch({ objects: BATCH })) > 0,
+      ),
   }
 
-  /**
-   * Calls `take` as soon as there is room for `size` bytes more than the `held` bytes that the caller has
-   * reserved.
-   *
-   * @returns whether it called `take`
-   */
-  async function waitForRoom(size: number, held: number, take: () => void): Promise<boolean> {
-    const timeout = delay(options.roomTimeout ?? ROOM_TIMEOUT, 'timeout', { ref: false })
+  async function takeRoom(
+    own: Reservation,
+    end: number,
+    ahead: number,
+    take: (size: number) => void,
+  ): Promise<boolean> {
+    using waiting = new DisposableStack()
+    let giveUp: Promise<unknown> | undefined
     for (;;) {
       const { released } = reservations
       const hasTaken = await oneAtATime(async () => {
-        if (!(await hasRoom(size))) return false
-        take()
-        return true
+        const size = await sizeWithRoom(own.size, end, ahead)
+        if (size !== undefined) take(size)
+        return size !== undefined
       })
       if (hasTaken) return true
-      if (!(await isReservedByOthers(size, held))) return false
-      if ((await Promise.race([released, timeout])) === 'timeout') return false
+      if (!(await isReservedByOthers(end - own.size, own.size))) return false
+      giveUp ??= Promise.race([
+        waiting.use(reservations.wait(own)).gaveWay.then(() => 'give up'),
+        delay(options.roomTimeout ?? ROOM_TIMEOUT, 'give up', { ref: false }),
+      ])
+      if ((await Promise.race([released, giveUp])) === 'give up') return false
     }
   }
 
-  async function isReservedByOthers(size: number, held: number): Promise<boolean> {
-    const own = { bytes: held, unwritten: held }
-    return reservations.total.bytes > held && couldFit(await inventory.usage(), own, policy, size)
+  /** `ahead` where that is free, `end` where eviction makes room for it. */
+  async function sizeWithRoom(held: number, end: number, ahead: number): Promise<number | undefined> {
+    const step = Math.min(ahead, Math.floor(end + policy.maxSize / STEPS))
+    if ((await excess(step - held, 0)) === 0) return step
+    const room = end - held
+    if (exceededLimit(await inventory.usage(), reservations.total, policy, room) !== undefined)
+      return undefined
+    await evictFor(room, BATCHES)
+    return (await excess(room, 0)) === 0 ? end : undefined
   }
 
-  async function hasRoom(size: number): Promise<boolean> {
-    if (!couldFit(await inventory.usage(), reservations.total, policy, size)) return false
-    await evictFor(size, BATCHES)
-    return (await excess(size)) === 0
+  async function isReservedByOthers(room: number, held: number): Promise<boolean> {
+    const own = { bytes: held, unwritten: held }
+    const couldFit = exceededLimit(await inventory.usage(), own, policy, room) === undefined
+    return couldFit && reservations.total.bytes > held
   }
 
   /** The cost is proportional to the number of evicted objects. @returns that number */
   async function evictFor(room: number, batches: number): Promise<number> {
     let bytes = await excess(room)
-    if (bytes === 0) return 0
-    const except = await pinned()
+    let urgent = await excess(room, 0)
     let evicted = 0
-    for (let batch = 0; batch < batches && bytes > 0; batch++) {
-      const candidates = await inventory.longestUnused({ limit: CANDIDATES, except })
-      const chosen = victims(candidates, bytes, now(), isNearlyExhausted).slice(0, BATCH)
-      if (chosen.length === 0) break
-      await evict(chosen, 'quota')
-      evicted += chosen.length
-      bytes -= chosen.reduce((sum, { size }) => sum + size, 0)
+    if (bytes > 0) {
+      const freed = await partials.evict(bytes)
+      if (freed > 0) evicted += 1
+      bytes -= freed
+      urgent -= freed
+    }
+    for (let batch = 0; batch < batches; batch++) {
+      const objects = excessInodes(await inventory.usage())
+      if (bytes <= 0 && objects === 0) break
+      const sizes: number[] = []
+      const count = await evictBatch({ bytes, urgent, objects }, sizes)
+      if (count === 0) break
+      evicted += count
+      for (const size of sizes) {
+        bytes -= size
+        urgent -= size
+      }
     }
     return evicted
   }
 
+  /** @returns how many objects were evicted; their sizes are added to `sizes` */
+  async function evictBatch(
+    { bytes = 0, urgent = 0, objects = 0 }: { bytes?: number; urgent?: number; objects?: number },
+    sizes: number[] = [],
+  ): Promise<number> {
+    const candidates = await inventory.longestUnused({ limit: CANDIDATES, except: await pinned() })
+    const need = { bytes, urgent, objects: Math.min(objects, BATCH) }
+    const chosen = victims(candidates, need, now(), isNearlyExhausted).slice(0, BATCH)
+    await evict(chosen, 'quota')
+    sizes.push(...chosen.map(({ size }) => size))
+    return chosen.length
+  }
+
   async function expire(): Promise<void> {
     const instant = now() - policy.ttl
-    const options = { limit: BATCH, except: await pinned() }
+    const options = { limit: BATCH, except: await pinned(), keep: isOut }
     for (let evicted = BATCH; evicted === BATCH;) {
       const expired = await inventory.olderThan(instant, policy.ttlFrom, options)
       await evict(expired, 'ttl')
@@ -128,13 +199,13 @@ export function evictor(options: EvictorOptions): Evictor {
   }
 
   async function evict(contents: readonly StoredContent[], reason: 'ttl' | 'quota'): Promise<void> {
-    await store.delete(...contents.map(({ digest }) => digest))
+    if (contents.length > 0) await store.delete(...contents.map(({ digest }) => digest))
     for (const _ of contents) telemetry.evicted(reason)
   }
 
-  async function excess(room: number): Promise<number> {
+  async function excess(room: number, slack?: number): Promise<number> {
     // Read reservations before usage, so that a concurrent commit is counted twice rather than missed.
     const reserved = reservations.total
-    return excessBytes(await inventory.usage(), reserved, policy, room)
+    return excessBytes(await inventory.usage(), reserved, policy, room, slack)
   }
 }

@@ -2,25 +2,28 @@ import { RegistryError } from '../oci/errors.ts'
 import type { BlobIngest, BlobStore, OpenedBlob } from '../ports/blob-store.ts'
 import type { StoreTelemetry } from '../ports/telemetry.ts'
 import { retryWhenDiskFull } from './disk-full.ts'
+import type { Limit } from './eviction-policy.ts'
 import type { Evictor } from './evictor.ts'
 import type { Reservation } from './reservations.ts'
 
-/** Bytes reserved at a time while the size of the content is unknown. */
+/** Bytes of room taken at a time, where it is free. */
 const STEP = 4 * 1024 * 1024
 
 /**
- * A store that keeps its limits: room for content is reserved, and evicted for, before the content is
- * written. When there is none, the ingest fails like on a full disk, with RegistryError STORAGE, reason
- * EDQUOT. When the disk is full all the same, see `disk-full.ts`.
+ * A store that keeps its limits: room is taken, and evicted for, as the bytes of content come, before they
+ * are written. A promise of a size, by a manifest or a header, evicts nothing (SEC-70). When there is no
+ * room, the ingest fails like on a full disk, with RegistryError STORAGE, reason EDQUOT and the limit. When
+ * the disk is full all the same, see `disk-full.ts`.
  */
 export function quotaStore<Opened extends OpenedBlob>(
   store: BlobStore<Opened>,
-  evictor: Pick<Evictor, 'reserve' | 'makeRoom'>,
+  evictor: Pick<Evictor, 'reserve' | 'limitFor' | 'makeRoom'>,
   telemetry: Pick<StoreTelemetry, 'failed'>,
 ): BlobStore<Opened> {
-  const noRoom = (): RegistryError => {
+  const noRoom = (limit?: Limit): RegistryError => {
     telemetry.failed('reserve')
-    return new RegistryError('STORAGE', { operation: 'reserve', reason: 'EDQUOT' })
+    const detail = limit === undefined ? {} : { limit }
+    return new RegistryError('STORAGE', { operation: 'reserve', reason: 'EDQUOT', ...detail })
   }
   return {
     stat: (digest, options) => store.stat(digest, options),
@@ -28,9 +31,10 @@ export function quotaStore<Opened extends OpenedBlob>(
     delete: (...digests) => store.delete(...digests),
     async ingest(expected) {
       const reservation = await evictor.reserve(expected.size ?? 0)
-      if (reservation === undefined) throw noRoom()
+      if (typeof reservation === 'string') throw noRoom(reservation)
       try {
-        return reservingIngest(await store.ingest(expected), reservation, evictor.makeRoom, noRoom)
+        const ingest = await retryWhenDiskFull(() => store.ingest(expected), evictor.makeRoom)
+        return reservingIngest(ingest, expected.size, reservation, evictor, noRoom)
       } catch (error) {
         reservation[Symbol.dispose]()
         throw error
@@ -41,18 +45,21 @@ export function quotaStore<Opened extends OpenedBlob>(
 
 function reservingIngest(
   ingest: BlobIngest,
+  expectedSize: number | undefined,
   reservation: Reservation,
-  makeRoom: Evictor['makeRoom'],
-  noRoom: () => RegistryError,
+  { makeRoom, limitFor }: Pick<Evictor, 'limitFor' | 'makeRoom'>,
+  noRoom: (limit?: Limit) => RegistryError,
 ): BlobIngest {
   const { filled } = ingest
+  let knownSize = expectedSize
   reservation.written = filled.size
 
   return {
     filled,
-    async write(chunk, position, size) {
-      if (size === undefined) await reserveTo(position + chunk.length, STEP)
-      else await reserveTo(size)
+    async write(chunk, position, size = knownSize) {
+      if (size !== knownSize) await learn(size!)
+      // Segments arrive at several places: what counts is how many bytes there are.
+      await takeRoom(filled.size + chunk.length, size ?? Infinity)
       const written = await retryWhenDiskFull(() => ingest.write(chunk, position), makeRoom)
       reservation.written = filled.size
       return written
@@ -60,7 +67,7 @@ function reservingIngest(
     read: (buffer, position) => ingest.read(buffer, position),
     verify: (size) => ingest.verify(size),
     async commit() {
-      await reserveTo(filled.filledFrom(0))
+      await takeRoom(filled.size, filled.size)
       const descriptor = await retryWhenDiskFull(() => ingest.commit(), makeRoom)
       reservation[Symbol.dispose]()
       return descriptor
@@ -72,10 +79,16 @@ function reservingIngest(
     },
   }
 
-  async function reserveTo(end: number, step = 1): Promise<void> {
+  /** Content that cannot fit is refused at once, before anything is evicted for it. */
+  async function learn(size: number): Promise<void> {
+    const limit = await limitFor(size)
+    if (limit !== undefined) throw noRoom(limit)
+    knownSize = size
+  }
+
+  async function takeRoom(end: number, size: number): Promise<void> {
     if (end <= reservation.size) return
-    const stepped = Math.ceil(end / step) * step
-    // The last step may exceed the limit where the content itself does not.
-    if (!(await reservation.grow(stepped)) && !(await reservation.grow(end))) throw noRoom()
+    const ahead = Math.min(Math.ceil(end / STEP) * STEP, Math.max(end, size))
+    if (!(await reservation.grow(end, ahead))) throw noRoom()
   }
 }

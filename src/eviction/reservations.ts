@@ -1,20 +1,28 @@
 import type { Reserved } from './eviction-policy.ts'
 
 /**
- * Room reserved for content on its way in. Disposing the reservation returns its room: bytes that were
- * committed count as usage of the store from then on.
+ * Room taken for content on its way in. Disposing the reservation returns its room: bytes that were committed
+ * count as usage of the store from then on.
  */
 export interface Reservation extends Disposable {
+  /** Bytes taken so far. */
   readonly size: number
   /** Bytes of it that are on the disk. */
   written: number
-  /** Asks for a larger size. @returns false when there is no room */
-  grow(size: number): Promise<boolean>
+  /**
+   * Takes room up to `end`, and evicts for it. Where room is free anyway it is taken up to `ahead`.
+   *
+   * @returns false when there is no room
+   */
+  grow(end: number, ahead?: number): Promise<boolean>
 }
 
 /** The reservations of a store. It keeps count of them, and does not judge whether there is room. */
 export class Reservations {
+  /** In the order of their beginning. */
   readonly #all = new Set<Reservation>()
+  /** Those that hold room and wait for more. */
+  readonly #waiting = new Map<Reservation, () => void>()
   #released = Promise.withResolvers<void>()
 
   /**
@@ -25,18 +33,17 @@ export class Reservations {
     return this.#released.promise
   }
 
-  /** `mayGrow`: whether there is room for so many bytes more; it calls `take` when there is. */
+  /** `grow` takes more room for the reservation, by calling `take` with its new size. */
   add(
-    size: number,
-    mayGrow: (bytes: number, held: number, take: () => void) => Promise<boolean>,
+    grow: (own: Reservation, end: number, ahead: number, take: (size: number) => void) => Promise<boolean>,
   ): Reservation {
-    let held = size
+    let held = 0
     const reservation: Reservation = {
       get size() {
         return held
       },
       written: 0,
-      grow: (size) => mayGrow(size - held, held, () => (held = size)),
+      grow: (end, ahead = end) => grow(reservation, end, ahead, (size) => (held = size)),
       [Symbol.dispose]: () => {
         this.#all.delete(reservation)
         this.#released.resolve()
@@ -45,6 +52,20 @@ export class Reservations {
     }
     this.#all.add(reservation)
     return reservation
+  }
+
+  /**
+   * Registers a reservation that waits for the room of others, until the result is disposed. Two that hold
+   * room and wait for each other would wait for ever: the youngest gives way.
+   */
+  wait(reservation: Reservation): Disposable & { readonly gaveWay: Promise<void> } {
+    const { promise: gaveWay, resolve } = Promise.withResolvers<void>()
+    if (reservation.size > 0) this.#waiting.set(reservation, resolve)
+    if (this.#waiting.size > 1) {
+      const youngest = [...this.#all].findLast((each) => this.#waiting.has(each))
+      if (youngest !== undefined) this.#waiting.get(youngest)!()
+    }
+    return { gaveWay, [Symbol.dispose]: () => this.#waiting.delete(reservation) }
   }
 
   get total(): Reserved {

@@ -40,8 +40,12 @@ export interface TagIndex {
    * until a tag points to it.
    */
   remove(repository: RepositoryName, tag: string): Promise<void>
-  /** Forgets tags last used before this instant, and their history. @returns how many */
-  removeUnusedSince(instant: number): Promise<number>
+  /**
+   * Forgets tags last used before this instant, and their history, but for those of the upstreams to keep.
+   *
+   * @returns how many
+   */
+  removeUnusedSince(instant: number, keep?: (upstream: string) => boolean): Promise<number>
 }
 
 export interface TagUses {
@@ -77,20 +81,27 @@ export interface StoreUsage {
   readonly objects: number
   /** Size of the committed content. */
   readonly bytes: number
-  /** Free space of the file system that holds the store. */
-  readonly freeBytes: number
+  /** Size of the index. */
+  readonly indexBytes: number
+  /** Size of the unfinished downloads that are kept for later. */
+  readonly partialBytes: number
+  readonly disk: DiskUsage
 }
 
-/** Bytes that a store takes on its disk besides the committed content. */
-export interface Footprint {
-  readonly indexBytes: number
-  /** Unfinished downloads, running and interrupted ones. */
-  readonly partialBytes: number
+/** The file system that holds the store. */
+export interface DiskUsage {
+  readonly totalBytes: number
+  readonly freeBytes: number
+  /** How many files there may be, and how many more. Infinity where there is no such limit. */
+  readonly totalInodes: number
+  readonly freeInodes: number
 }
 
 export interface InventoryOptions {
   readonly limit: number
   readonly except: ReadonlySet<Digest>
+  /** Upstreams whose content is left out. */
+  readonly keep?: (upstream: string) => boolean
 }
 
 /** A use of a manifest is a use of what it refers to. */

@@ -6,12 +6,14 @@ import {
   readdir,
   readFile,
   rename,
+  rmdir,
   stat,
   statfs,
   unlink,
   writeFile,
 } from 'node:fs/promises'
-import { ignoreNotFound } from './storage-operation.ts'
+import type { DiskUsage } from '../ports/metadata.ts'
+import { codeOf, ignoreNotFound } from './storage-operation.ts'
 
 /** An open file. Reads and writes are positional and may be short. */
 export interface OpenFile {
@@ -47,21 +49,16 @@ export interface FolderEntry {
 export interface Folders {
   /** Also creates its parents. */
   makeFolder(path: string): Promise<void>
+  /** Does nothing when the folder is not empty, or does not exist. */
+  removeEmptyFolder(path: string): Promise<void>
   /** Makes the names in a folder survive a loss of power. */
   syncFolder(path: string): Promise<void>
   list(path: string): Promise<readonly FolderEntry[]>
 }
 
-/** Of the file system that holds a path. */
-export interface DiskSpace {
-  readonly totalBytes: number
-  readonly freeBytes: number
-  /** How many more files fit. Infinity when the file system has no such limit. */
-  readonly freeInodes: number
-}
-
 export interface Disk {
-  space(path: string): Promise<DiskSpace>
+  /** Of the file system that holds `path`. */
+  space(path: string): Promise<DiskUsage>
   /** Takes a file or folder away from other users. @returns whether they had access */
   restrict(path: string): Promise<boolean>
 }
@@ -88,6 +85,11 @@ export function realFiles(): Files {
     async makeFolder(path) {
       await mkdir(path, { recursive: true, mode: FOLDER_MODE })
     },
+    async removeEmptyFolder(path) {
+      await rmdir(path).catch((error: unknown) => {
+        if (!['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes(codeOf(error) ?? '')) throw error
+      })
+    },
     async syncFolder(path) {
       await using folder = await open(path, 'r')
       await folder.sync()
@@ -104,6 +106,7 @@ export function realFiles(): Files {
       return {
         totalBytes: blocks * bsize,
         freeBytes: bavail * bsize,
+        totalInodes: files === 0 ? Infinity : files,
         freeInodes: files === 0 ? Infinity : ffree,
       }
     },

@@ -3,7 +3,6 @@ import type { ImagePattern } from '../oci/image-pattern.ts'
 import type { Digest } from '../oci/digest.ts'
 import type {
   ContentInventory,
-  Footprint,
   LinkIndex,
   ReferenceIndex,
   TagHistory,
@@ -15,7 +14,6 @@ import type { StoreTelemetry } from '../ports/telemetry.ts'
 import { createCatalogue } from './operations/image-catalogue.ts'
 import { fileBlobStore, type VerifyReads } from './blobs/file-blob-store.ts'
 import { type Files, realFiles } from './files.ts'
-import { footprint } from './footprint.ts'
 import { accessProblem } from './access-problem.ts'
 import { type LockWait, isInUse } from './lock.ts'
 import { openFolder, restoreFolder } from './store-folder.ts'
@@ -41,9 +39,12 @@ export interface FilesystemStore {
   readonly verify: Verify
   /** Removes unfinished downloads beyond these limits. */
   sweepPartials(limits: SweepLimits): Promise<void>
+  /**
+   * Removes the oldest unfinished downloads until so many bytes are free. @returns how many bytes were freed
+   */
+  evictPartials(bytes: number): Promise<number>
   /** Checks that the store is writable, by writing a file and removing it. @throws when it is not */
   probe(): Promise<void>
-  footprint(): Promise<Footprint>
   close(): Promise<void>
 }
 
@@ -128,7 +129,18 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
       ? run('restrict', () => restrictFiles(files, paths, () => closed)).catch(ignoreStorageError)
       : undefined
     const { verify = 'never', corrupt = () => {} } = options
-    const store = fileBlobStore({ files, paths, partials, content, run, telemetry, verify, corrupt })
+    const indexBytes = () => index.bytes
+    const store = fileBlobStore({
+      files,
+      paths,
+      partials,
+      content,
+      run,
+      telemetry,
+      verify,
+      corrupt,
+      indexBytes,
+    })
     const pinning = pins({ query, configured: pinned, now })
 
     return {
@@ -150,6 +162,7 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
       pins: pinning,
       verify: createVerify({ files, paths, query, totals: content.totals, discard: store.discard }),
       sweepPartials: (limits) => run('sweep', () => partials.sweep(limits, now())),
+      evictPartials: (bytes) => run('sweep', () => partials.evict(bytes)),
       async probe() {
         await restoreFolder(files, paths)
         const path = `${paths.ingest}/probe`
@@ -159,7 +172,6 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
           await files.remove(path)
         }
       },
-      footprint: () => run('usage', () => footprint(paths)),
       async close() {
         if (closed) return rebuilt
         closed = true

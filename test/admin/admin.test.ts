@@ -12,12 +12,18 @@ import { call } from '../support/raw-client.ts'
 
 let draining = false
 let probeStore: () => Promise<void> = () => Promise.resolve()
-let usage: () => Promise<StoreUsage> = () => Promise.resolve({ objects: 3, bytes: 4096, freeBytes: 1 })
+let usage: () => Promise<StoreUsage> = () =>
+  Promise.resolve({
+    objects: 3,
+    bytes: 4096,
+    indexBytes: 512,
+    partialBytes: 1536,
+    disk: { totalBytes: 10, freeBytes: 1, totalInodes: 5, freeInodes: 5 },
+  })
 const counted = metrics({
   version: '1.2.3',
   limit: 8192,
   usage: () => usage(),
-  footprint: async () => ({ indexBytes: 512, partialBytes: 1536 }),
   connections: async () => 7,
 })
 let server: Server

@@ -88,6 +88,7 @@ suite('trouble with the disk', () => {
     const asked: number[] = []
     const room = {
       reserve: async (size: number) => ({ size, written: 0, grow: async () => true, [Symbol.dispose]() {} }),
+      limitFor: async () => undefined,
       makeRoom: async (bytes: number) => asked.push(bytes) > 0,
     }
     await using setup = await proxyOnFiles({ upstream }, (blobs) => quotaStore(blobs, room, { failed() {} }))

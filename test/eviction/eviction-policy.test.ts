@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { digestOf } from '../../src/oci/digest.ts'
-import { couldFit, excessBytes, priority, victims } from '../../src/eviction/eviction-policy.ts'
+import {
+  exceededLimit,
+  excessBytes,
+  excessInodes,
+  type Need,
+  priority,
+  victims,
+} from '../../src/eviction/eviction-policy.ts'
 
 const now = 1_800_000_000_000
 const MINUTE = 60_000
@@ -16,8 +23,23 @@ const item = (name: string, size: number, idle: number, upstreams: readonly stri
   upstreams,
   name,
 })
-const names = (...args: Parameters<typeof victims>) =>
-  victims(...args).map((content) => (content as ReturnType<typeof item>).name)
+const names = (
+  all: readonly ReturnType<typeof item>[],
+  need: number | Need,
+  at: number,
+  isNearlyExhausted: (upstream: string) => boolean,
+) => {
+  const full = typeof need === 'number' ? { bytes: need, urgent: need } : need
+  return victims(all, full, at, isNearlyExhausted).map((content) => (content as ReturnType<typeof item>).name)
+}
+const usageOf = (
+  bytes: number,
+  freeBytes: number,
+  { indexBytes = 0, partialBytes = 0, totalInodes = Infinity, freeInodes = Infinity } = {},
+) => ({
+  ...{ objects: 9, bytes, indexBytes, partialBytes },
+  disk: { totalBytes: 9_999, freeBytes, totalInodes, freeInodes },
+})
 
 test('how much has to go: what is reserved counts as if it were there', () => {
   const policy = { maxSize: 1000, minFree: 100 }
@@ -43,7 +65,7 @@ test('how much has to go: what is reserved counts as if it were there', () => {
   for (const [bytes, freeBytes, [reserved, unwritten], room, excess] of table) {
     const given = JSON.stringify({ bytes, freeBytes, reserved, unwritten, room })
     assert.equal(
-      excessBytes({ objects: 9, bytes, freeBytes }, { bytes: reserved, unwritten }, policy, room),
+      excessBytes(usageOf(bytes, freeBytes), { bytes: reserved, unwritten }, policy, room),
       excess,
       given,
     )
@@ -66,8 +88,8 @@ test('what could not fit if all that is committed went is not evicted for', () =
     [200, [300, 50], 551, false],
   ]
   for (const [freeBytes, [bytes, unwritten], room, fits] of table) {
-    const usage = { objects: 9, bytes: 500, freeBytes }
-    assert.equal(couldFit(usage, { bytes, unwritten }, policy, room), fits, `${freeBytes} ${bytes} ${room}`)
+    const limit = exceededLimit(usageOf(500, freeBytes), { bytes, unwritten }, policy, room)
+    assert.equal(limit === undefined, fits, `${freeBytes} ${bytes} ${room} ${limit}`)
   }
 })
 
@@ -121,4 +143,38 @@ test('F71 what was just used goes when there is nothing else, whatever it is', (
 
 test('F82 what was used in the future is as if used now', () => {
   assert.deepEqual(names([item('future', MiB, -HOUR), item('old', MiB, HOUR)], 1, now, never), ['old'])
+})
+
+test('SEC-73 FR-32: index and unfinished downloads count in the quota', () => {
+  const policy = { maxSize: 1000, minFree: 100 }
+  const usage = usageOf(500, 5000, { indexBytes: 300, partialBytes: 150 })
+  const nothing = { bytes: 0, unwritten: 0 }
+  assert.equal(excessBytes(usage, nothing, policy, 50), 0)
+  assert.equal(excessBytes(usage, nothing, policy, 51), 51)
+  assert.equal(excessBytes(usage, nothing, policy, 51, 0), 1)
+  assert.equal(exceededLimit(usage, nothing, policy, 700), undefined)
+  assert.equal(exceededLimit(usage, nothing, policy, 701), 'maxSize')
+  assert.equal(exceededLimit(usageOf(500, 100), nothing, policy, 501), 'minFree')
+})
+
+test('SEC-92 FR-37: a thousand inodes stay free, or a twentieth of a small disk', () => {
+  const excess = (totalInodes: number, freeInodes: number) =>
+    excessInodes(usageOf(0, 0, { totalInodes, freeInodes }))
+  assert.equal(excess(1_000_000, 1_000), 0)
+  assert.equal(excess(1_000_000, 999), 1)
+  assert.equal(excess(150, 8), 0)
+  assert.equal(excess(150, 5), 3)
+  assert.equal(excess(Infinity, Infinity), 0)
+})
+
+test('SEC-92: objects go by number too, however small they are', () => {
+  const all = [item('a', 10, 3 * HOUR), item('b', 10, 2 * HOUR), item('c', 10, HOUR)]
+  assert.deepEqual(names(all, { bytes: 0, urgent: 0, objects: 2 }, now, never), ['a', 'b'])
+})
+
+test('SEC-70: content in its grace goes for bytes that have come, and not for what is freed besides', () => {
+  const all = [item('old', MiB, HOUR), item('just used', MiB, MINUTE)]
+  assert.deepEqual(names(all, { bytes: 2 * MiB, urgent: MiB }, now, never), ['old'])
+  assert.deepEqual(names(all, { bytes: 2 * MiB, urgent: MiB + 1 }, now, never), ['old', 'just used'])
+  assert.deepEqual(names(all, { bytes: 2 * MiB, urgent: 0 }, now, never), ['old'])
 })

@@ -89,7 +89,7 @@ suite('quota', () => {
     })
   }
 
-  test('room is reserved before it is written: what does not fit beside a running transfer passes through', async () => {
+  test('SEC-70: room is taken as bytes come: what comes whole is stored beside a download that has hardly begun', async () => {
     await using upstream = await fakeUpstream()
     await using proxy = await rig({ upstream, quota: { maxSize: MiB }, roomTimeout: 50 })
     const [running, other] = [blobOf(600_000, 1), blobOf(600_001, 2)]
@@ -99,13 +99,60 @@ suite('quota', () => {
     const first = digestRead(proxy.repository(), running.digest)
     await eventually(() => proxy.downloads.list().some(({ filled }) => filled > 0))
     assert.equal(await digestRead(proxy.repository(), other.digest), other.digest)
+    await eventually(() => isStored(proxy, other))
     goOn.resolve()
     assert.equal(await first, running.digest)
-    await eventually(() => isStored(proxy, running))
-    assert.equal(await isStored(proxy, other), false)
-    await pull(proxy, other)
-    assert.equal(await isStored(proxy, other), true)
-    assert.equal(await isStored(proxy, running), false)
+    await eventually(async () => (await isStored(proxy, running)) !== (await isStored(proxy, other)))
+  })
+
+  for (const [what, promised] of [
+    ['a descriptor', 'manifest'],
+    ['a Content-Length', 'answer'],
+  ] as const) {
+    test(`SEC-70: the size that ${what} promises evicts nothing`, async () => {
+      await using upstream = await fakeUpstream()
+      await using proxy = await rig({
+        upstream,
+        quota: { maxSize: MiB },
+        policy: { finishFrom: 1, finishBelow: 0 },
+      })
+      const [small, promisedBlob] = [blobOf(800_000, 1), blobOf(MiB - 1000, 2)]
+      upstream.addBlob(small.bytes)
+      await pull(proxy, small)
+      proxy.now += 20 * MINUTE
+      if (promised === 'manifest') {
+        const body = manifestOf([promisedBlob.bytes])
+        const { digest } = upstream.addManifest('library/app', undefined, body, OCI_MANIFEST)
+        await proxy.repository().manifests.get(digest)
+        assert.equal(await proxy.repository().blobs.open(promisedBlob.digest), undefined)
+      } else {
+        upstream.addBlob(promisedBlob.bytes)
+        upstream.on(new RegExp(promisedBlob.digest), { atByte: { k: 1000, then: 'stall' } })
+        const reader = await openReader(proxy.repository(), promisedBlob.digest)
+        await eventually(() => proxy.downloads.list().some(({ filled }) => filled > 0))
+        await reader[Symbol.asyncDispose]()
+      }
+      assert.equal(await isStored(proxy, small), true)
+    })
+  }
+
+  test('two downloads that wait for the room of each other: the younger one gives way, at once', async () => {
+    await using upstream = await fakeUpstream()
+    await using proxy = await rig({ upstream, quota: { maxSize: MiB }, roomTimeout: 600_000 })
+    const [older, younger] = [blobOf(900_000, 1), blobOf(900_001, 2)]
+    for (const { bytes } of [older, younger]) upstream.addBlob(bytes)
+    const [goOn, start] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    upstream.on(new RegExp(older.digest), { atByte: { k: 500_000, then: goOn.promise } })
+    upstream.on(new RegExp(younger.digest), { atByte: { k: 500_000, then: start.promise } })
+    const pulls = [digestRead(proxy.repository(), older.digest)]
+    await eventually(() => proxy.downloads.list().some(({ filled }) => filled >= 400_000))
+    pulls.push(digestRead(proxy.repository(), younger.digest))
+    await eventually(() => proxy.downloads.list().filter(({ filled }) => filled >= 400_000).length === 2)
+    goOn.resolve()
+    start.resolve()
+    assert.deepEqual(await Promise.all(pulls), [older.digest, younger.digest])
+    await eventually(() => isStored(proxy, older))
+    assert.equal(await isStored(proxy, younger), false)
   })
 
   test('F53 a herd that has to wait for the room of a running transfer costs one download', async () => {

@@ -83,3 +83,56 @@ suite('ttl', () => {
     assert.equal((await store.inventory.usage()).objects, 3)
   })
 })
+
+test('FR-49: what is stored of an upstream that is out does not expire', async () => {
+  await using upstream = await fakeUpstream()
+  const clock = { now: Date.now() }
+  const store = memoryStore(() => clock.now)
+  const out = new Set(['fake'])
+  await using proxy = await rig({ upstream, store, isOut: (name) => out.has(name) })
+  const blob = blobOf(1000)
+  upstream.addBlob(blob.bytes)
+  await pull(proxy, blob)
+  clock.now = proxy.now += 30 * 86_400_000
+  await proxy.evictor.sweep()
+  assert.equal(await isStored(proxy, blob), true)
+  clock.now = proxy.now += 30 * 86_400_000
+  out.clear()
+  await proxy.evictor.sweep()
+  assert.equal(await isStored(proxy, blob), false)
+})
+
+test('FR-32: unfinished downloads are swept with the content, and go before it', async () => {
+  await using upstream = await fakeUpstream()
+  let [sweeps, kept] = [0, 600_000]
+  const store = memoryStore()
+  const inventory = {
+    ...store.inventory,
+    usage: async () => ({ ...(await store.inventory.usage()), partialBytes: kept }),
+  }
+  const partials = {
+    async sweep() {
+      sweeps += 1
+    },
+    async evict() {
+      const freed = kept
+      kept = 0
+      return freed
+    },
+  }
+  await using proxy = await rig({
+    upstream,
+    store: { ...store, inventory },
+    quota: { maxSize: 1_000_000 },
+    partials,
+  })
+  const [first, second] = [blobOf(400_000, 1), blobOf(500_000, 2)]
+  for (const { bytes } of [first, second]) upstream.addBlob(bytes)
+  await pull(proxy, first)
+  await pull(proxy, second)
+  assert.equal(kept, 0)
+  assert.equal(await isStored(proxy, first), true)
+  assert.equal(await isStored(proxy, second), true)
+  await proxy.evictor.sweep()
+  assert.equal(sweeps, 1)
+})

@@ -20,6 +20,7 @@ export function filesAround(around: Around): Files {
     rename: (from, to) => around('rename', () => real.rename(from, to), to),
     remove: (path) => around('remove', () => real.remove(path), path),
     makeFolder: (path) => around('makeFolder', () => real.makeFolder(path), path),
+    removeEmptyFolder: (path) => around('removeEmptyFolder', () => real.removeEmptyFolder(path), path),
     syncFolder: (path) => around('syncFolder', () => real.syncFolder(path), path),
     list: (path) => around('list', () => real.list(path), path),
     readText: (path) => around('readText', () => real.readText(path), path),

@@ -96,7 +96,13 @@ export function memoryStore(now: () => number = Date.now): InspectableStore {
     inventory: {
       async usage() {
         const bytes = [...contents.values()].reduce((sum, content) => sum + content.bytes.length, 0)
-        return { objects: contents.size, bytes, freeBytes: Infinity }
+        const disk = {
+          totalBytes: Infinity,
+          freeBytes: Infinity,
+          totalInodes: Infinity,
+          freeInodes: Infinity,
+        }
+        return { objects: contents.size, bytes, indexBytes: 0, partialBytes: 0, disk }
       },
       use(digest) {
         const content = contents.get(digest)
@@ -170,7 +176,7 @@ export function memoryStore(now: () => number = Date.now): InspectableStore {
 
   function pick(
     isWanted: (content: Content) => boolean,
-    { limit, except }: InventoryOptions,
+    { limit, except, keep = () => false }: InventoryOptions,
   ): readonly StoredContent[] {
     return [...contents]
       .filter(([digest, content]) => isWanted(content) && !except.has(digest))
@@ -178,6 +184,7 @@ export function memoryStore(now: () => number = Date.now): InspectableStore {
         const of = [...(links.get(digest) ?? [])].map((key) => key.slice(0, key.indexOf(' ')))
         return { digest, size: bytes.length, lastUsed, upstreams: [...new Set(of)] }
       })
+      .filter(({ upstreams }) => !upstreams.some(keep))
       .toSorted((a, b) => a.lastUsed - b.lastUsed)
       .slice(0, limit)
   }

@@ -85,6 +85,7 @@ function filesFrom(before: ReadonlyMap<string, Inode | undefined>, boot: string)
       if (dirname(path) !== path) await files.makeFolder(dirname(path))
       change({ path, inode: undefined })
     },
+    async removeEmptyFolder() {},
     async syncFolder(path) {
       if (!names.has(path)) fail('ENOENT', path)
       files.onChange('syncFolder')
@@ -103,7 +104,7 @@ function filesFrom(before: ReadonlyMap<string, Inode | undefined>, boot: string)
       inode.bytes = Buffer.from(text)
     },
     modifiedAt: async (path) => (file(path), 0),
-    space: async () => ({ totalBytes: 2e12, freeBytes: 1e12, freeInodes: Infinity }),
+    space: async () => ({ totalBytes: 2e12, freeBytes: 1e12, totalInodes: Infinity, freeInodes: Infinity }),
     restrict: async () => false,
     snapshot() {
       const inodes = new Map<Inode, Inode>()

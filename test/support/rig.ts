@@ -5,7 +5,7 @@ import type { ReadOptions } from '../../src/ports/read-options.ts'
 import type { Repository } from '../../src/ports/repository.ts'
 import { type BlobReader, type BlobStore, isInMemory } from '../../src/ports/blob-store.ts'
 import type { EvictionPolicy } from '../../src/eviction/eviction-policy.ts'
-import { type Evictor, evictor } from '../../src/eviction/evictor.ts'
+import { type Evictor, evictor, type PartialRemover } from '../../src/eviction/evictor.ts'
 import { type MemoryCached, memoryCache } from '../../src/cache/memory.ts'
 import { proxyRegistry } from '../../src/cache/proxy-registry.ts'
 import { quotaStore } from '../../src/eviction/quota-store.ts'
@@ -28,6 +28,8 @@ export interface RigOptions {
   /** Milliseconds that a download waits for room that others have reserved. */
   readonly roomTimeout?: number
   readonly evicted?: (reason: string) => void
+  readonly isOut?: (upstream: string) => boolean
+  readonly partials?: PartialRemover
   readonly negative?: number
   /** Small content, links and tags in memory too. */
   readonly hot?: boolean
@@ -69,6 +71,8 @@ export async function rig(options: RigOptions): Promise<Rig> {
     policy: { ttl: 7 * 86_400_000, ttlFrom: 'use', maxSize: Infinity, minFree: 0, ...options.quota },
     pinned: async () => pinned,
     isNearlyExhausted: () => false,
+    isOut: options.isOut ?? (() => false),
+    partials: options.partials ?? { sweep: async () => {}, evict: async () => 0 },
     telemetry: { evicted: options.evicted ?? (() => {}) },
     ...(options.roomTimeout !== undefined && { roomTimeout: options.roomTimeout }),
     now: () => built.now,

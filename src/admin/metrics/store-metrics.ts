@@ -1,11 +1,10 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
-import type { Footprint, StoreUsage } from '../../ports/metadata.ts'
+import type { StoreUsage } from '../../ports/metadata.ts'
 import type { StoreTelemetry } from '../../ports/telemetry.ts'
 
 export interface StoreMetricsOptions {
   readonly usage: () => Promise<StoreUsage>
-  readonly footprint: () => Promise<Footprint>
-  /** Bytes of committed content that the configuration allows. */
+  /** `storage.maxSize` */
   readonly limit: number
 }
 
@@ -15,10 +14,7 @@ export interface StoreMetrics extends StoreTelemetry {
 }
 
 /** What the store holds and takes. When it cannot be asked, its gauges are NaN. */
-export function storeMetrics(
-  register: Registry,
-  { usage, footprint, limit }: StoreMetricsOptions,
-): StoreMetrics {
+export function storeMetrics(register: Registry, { usage, limit }: StoreMetricsOptions): StoreMetrics {
   const registers = [register]
   const evictions = new Counter({
     name: 'entrepot_evictions_total',
@@ -36,27 +32,27 @@ export function storeMetrics(
   const bytes = gauge('entrepot_store_bytes', 'Bytes of committed content.')
   const objects = gauge('entrepot_store_objects', 'Committed objects.')
   const free = gauge('entrepot_store_free_bytes', 'Free bytes of the file system that holds the store.')
-  const index = gauge(
-    'entrepot_store_index_bytes',
-    'Bytes of the index on disk, its write-ahead log included.',
-  )
-  const partial = gauge('entrepot_partial_bytes', 'Bytes of unfinished downloads on disk.')
-  gauge('entrepot_store_limit_bytes', 'Bytes of committed content that the configuration allows.').set(limit)
+  const index = gauge('entrepot_store_index_bytes', 'Bytes of the index, without its free pages.')
+  const partial = gauge('entrepot_partial_bytes', 'Bytes of unfinished downloads that are kept for later.')
+  gauge(
+    'entrepot_store_limit_bytes',
+    'Bytes that the configuration allows for content, index and unfinished downloads.',
+  ).set(limit)
 
   return {
     evicted: (reason) => evictions.inc({ reason }),
     failed: (operation) => errors.inc({ operation }),
     async measure() {
-      const [used, taken] = await Promise.allSettled([usage(), footprint()])
+      const used = await usage().catch(() => {
+        errors.inc({ operation: 'usage' })
+        return undefined
+      })
       // An old value, or none, would look like a healthy store.
-      if (used.status === 'rejected' || taken.status === 'rejected') errors.inc({ operation: 'usage' })
-      const { value: store } = used.status === 'fulfilled' ? used : { value: undefined }
-      const { value: other } = taken.status === 'fulfilled' ? taken : { value: undefined }
-      bytes.set(store?.bytes ?? Number.NaN)
-      objects.set(store?.objects ?? Number.NaN)
-      free.set(store?.freeBytes ?? Number.NaN)
-      index.set(other?.indexBytes ?? Number.NaN)
-      partial.set(other?.partialBytes ?? Number.NaN)
+      bytes.set(used?.bytes ?? Number.NaN)
+      objects.set(used?.objects ?? Number.NaN)
+      free.set(used?.disk.freeBytes ?? Number.NaN)
+      index.set(used?.indexBytes ?? Number.NaN)
+      partial.set(used?.partialBytes ?? Number.NaN)
     },
   }
 }

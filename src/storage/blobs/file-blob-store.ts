@@ -5,7 +5,8 @@ import type { ContentInventory } from '../../ports/metadata.ts'
 import type { BlobReader, BlobStore } from '../../ports/blob-store.ts'
 import type { StoreTelemetry } from '../../ports/telemetry.ts'
 import { fileIngest, type FileIngestOptions } from './file-ingest.ts'
-import type { DiskSpace, OpenFile } from '../files.ts'
+import type { DiskUsage } from '../../ports/metadata.ts'
+import type { OpenFile } from '../files.ts'
 import { codeOf, ignoreStorageError, ignoreNotFound } from '../storage-operation.ts'
 import { restoreFolder } from '../store-folder.ts'
 import { verifyingReader } from './verifying-reader.ts'
@@ -21,6 +22,7 @@ export interface FileBlobStore extends BlobStore<BlobReader>, ContentInventory {
 export interface FileBlobStoreOptions extends FileIngestOptions {
   readonly telemetry: StoreTelemetry
   readonly verify: VerifyReads
+  readonly indexBytes: () => number
   /** Called with content that is removed because it is damaged. */
   readonly corrupt: (digest: Digest) => void
 }
@@ -39,7 +41,7 @@ const REMOVED_AT_ONCE = 4
  * removed, and counts as a miss.
  */
 export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
-  const { files, paths, content, run, telemetry, verify, corrupt } = options
+  const { files, paths, partials, content, run, telemetry, verify, corrupt } = options
 
   return {
     async stat(digest) {
@@ -69,7 +71,9 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
     usage: () =>
       run('usage', async () => ({
         ...(await content.totals()),
-        freeBytes: (await space()).freeBytes,
+        indexBytes: options.indexBytes(),
+        partialBytes: partials.bytes,
+        disk: await space(),
       })),
 
     use: content.use,
@@ -78,7 +82,7 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
   }
 
   /** Creates the folder again when somebody has removed it. */
-  async function space(): Promise<DiskSpace> {
+  async function space(): Promise<DiskUsage> {
     const space = await files.space(paths.root).catch(ignoreNotFound)
     if (space !== undefined) return space
     await restoreFolder(files, paths)
@@ -128,6 +132,9 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
       const some = digests.slice(at, at + REMOVED_AT_ONCE)
       await Promise.all(some.map((digest) => run('delete', () => files.remove(paths.blob(digest)))))
     }
+    // Empty folders take inodes, of which a disk may have few.
+    for (const folder of new Set(digests.map(paths.folderOf)))
+      await run('delete', () => files.removeEmptyFolder(folder)).catch(ignoreStorageError)
     // On a full disk the index cannot be written before a file is removed.
     if (refused !== undefined) await content.remove(...digests)
     for (const digest of digests) await forgetIfGone(digest)

@@ -8,7 +8,7 @@ import type { Paths } from '../paths.ts'
 import { mutex } from '../../util/mutex.ts'
 import { RunningHash } from './running-hash.ts'
 import type { ContentIndex } from '../index/content-index.ts'
-import { type StorageOperation, ignoreStorageError } from '../storage-operation.ts'
+import { type StorageOperation, ignoreNotFound, ignoreStorageError } from '../storage-operation.ts'
 
 export interface FileIngestOptions {
   readonly files: Files
@@ -117,8 +117,7 @@ export async function fileIngest(
     if (stage === 'open') {
       const folder = dirname(target)
       await synced(() => file.sync())
-      await files.makeFolder(folder)
-      await files.rename(part.path, target)
+      await moveInto(folder)
       stage = 'named'
       await synced(() => files.syncFolder(folder))
       await synced(() => files.syncFolder(dirname(folder)))
@@ -131,6 +130,20 @@ export async function fileIngest(
     }
     const stored = await content.find(digest)
     return { mediaType: stored?.mediaType ?? mediaType, digest, size: verified }
+  }
+
+  /** An eviction removes the folder when it is empty, perhaps between the two steps. */
+  async function moveInto(folder: string): Promise<void> {
+    for (;;) {
+      await files.makeFolder(folder)
+      const isMoved = await files.rename(part.path, target).then(
+        () => true,
+        (error: unknown) => ignoreNotFound(error) ?? false,
+      )
+      if (isMoved) return
+      // Without its part there is nothing to move.
+      await (await files.open(part.path, 'r')).close()
+    }
   }
 
   /** A failed fsync may drop the bytes and reports it only once, so a later success proves nothing. */

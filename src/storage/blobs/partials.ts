@@ -33,12 +33,22 @@ export interface Partials {
   recover(): Promise<void>
   /** Removes parts older than the limit, then the oldest ones until the rest fit. */
   sweep(limits: SweepLimits, now: number): Promise<void>
+  /** Removes the oldest parts until so many bytes are free. @returns how many bytes were freed */
+  evict(bytes: number): Promise<number>
+  /** Of all parts that are kept. */
+  readonly bytes: number
 }
 
 interface Leftover {
   readonly id: string
   /** Bytes written. */
   readonly size: number
+}
+
+interface Kept extends Leftover {
+  readonly name: string
+  /** Epoch milliseconds of the last write. */
+  readonly at: number
 }
 
 /**
@@ -72,18 +82,38 @@ export function partials(files: Files, paths: Paths, boot: string | undefined): 
       }
     },
     async sweep({ olderThan, maxBytes }, now) {
-      const found = await Promise.all(
-        [...leftovers].map(async ([name, { id, size }]) => ({ name, id, size, at: await keptAt(id) })),
-      )
       let bytes = 0
-      for (const { name, id, size, at } of found.toSorted((a, b) => b.at - a.at)) {
-        bytes += size
-        const isTaken = leftovers.get(name)?.id !== id
-        if (isTaken || (now - at <= olderThan && bytes <= maxBytes)) continue
-        leftovers.delete(name)
-        await removePart(id, files, paths)
+      for (const part of await newestFirst()) {
+        bytes += part.size
+        if (now - part.at > olderThan || bytes > maxBytes) await removeKept(part)
       }
     },
+    async evict(bytes) {
+      let freed = 0
+      for (const part of (await newestFirst()).toReversed()) {
+        if (freed >= bytes) break
+        if (await removeKept(part)) freed += part.size
+      }
+      return freed
+    },
+    get bytes() {
+      return leftovers.values().reduce((sum, { size }) => sum + size, 0)
+    },
+  }
+
+  async function newestFirst(): Promise<readonly Kept[]> {
+    const found = await Promise.all(
+      [...leftovers].map(async ([name, { id, size }]) => ({ name, id, size, at: await keptAt(id) })),
+    )
+    return found.toSorted((a, b) => b.at - a.at)
+  }
+
+  /** @returns false when an ingest has taken it in the meantime */
+  async function removeKept({ name, id }: Kept): Promise<boolean> {
+    if (leftovers.get(name)?.id !== id) return false
+    leftovers.delete(name)
+    await removePart(id, files, paths)
+    return true
   }
 
   async function keep(key: PartKey, leftover: Leftover): Promise<void> {

@@ -118,14 +118,15 @@ function fetchedBefore(
 function* take(
   sql: Statements,
   page: (last: Row | undefined) => readonly unknown[],
-  { limit, except }: InventoryOptions,
+  { limit, except, keep = () => false }: InventoryOptions,
 ): Steps<readonly StoredContent[]> {
   const taken: StoredContent[] = []
   yield* eachRow<Row>(
     (last) => (taken.length >= limit ? [] : page(last)),
     ({ digest, size, lastUsed }) => {
-      if (taken.length < limit && !except.has(digest))
-        taken.push({ digest, size, lastUsed, upstreams: upstreamsOf(sql, digest) })
+      if (taken.length >= limit || except.has(digest)) return
+      const upstreams = upstreamsOf(sql, digest)
+      if (!upstreams.some(keep)) taken.push({ digest, size, lastUsed, upstreams })
     },
   )
   return taken

@@ -30,8 +30,8 @@ export interface IndexDatabase<S> {
    */
   transactSome<T>(items: Iterable<T>, change: Change<S, T>): number
   /**
-   * Resolves when a change that failed as busy can be tried again: the thread that writes the WAL back locks the file for
-   * the time of one fsync.
+   * Resolves when a change that failed as busy can be tried again: the thread that writes the WAL back locks
+   * the file for the time of one fsync.
    */
   unlocked(): Promise<void>
   /** Lets the event loop turn between two slices. Now and then it waits until the WAL is written back. */
@@ -45,14 +45,17 @@ export interface IndexDatabase<S> {
 
 /** Milliseconds for which one slice of a long change holds the event loop. */
 const SLICE = 1
-/** Slices after which a long change waits for the WAL, which would grow to the size of all that is changed. */
+/**
+ * Slices after which a long change waits for the WAL, which would grow to the size of all that is changed.
+ */
 const SLICES_PER_WRITE_BACK = 20
 /** Milliseconds between two looks whether there is something to write back, */
 const WRITE_BACK_EVERY = 1_000
 /** and the changed rows that are worth it. */
 const WORTH_WRITING = 200
 /**
- * Pages of the WAL at which SQLite writes it back by itself, on this thread: a last resort, 16 MiB. It waits for the disk.
+ * Pages of the WAL at which SQLite writes it back by itself, on this thread: a last resort, 16 MiB. It waits
+ * for the disk.
  */
 const AUTOCHECKPOINT = 4_000
 
@@ -180,8 +183,9 @@ export function indexDatabase<S>(
 }
 
 /**
- * The file as this process opens it. The VFS `unix-excl` keeps other processes out, and the WAL's index on the heap: it
- * needs no shared memory file, for which a full disk has no room. Connections of other threads are let in.
+ * The file as this process opens it. The VFS `unix-excl` keeps other processes out, and the WAL's index on
+ * the heap: it needs no shared memory file, for which a full disk has no room. Connections of other threads
+ * are let in.
  */
 function locationOf(file: string): URL {
   const location = pathToFileURL(file)

@@ -53,7 +53,7 @@ export function tagIndex(options: TagIndexOptions): TagIndex & TagUses & TagHist
       if (entry !== undefined) await markVanished(entry.digest, 1)
       await query((sql) => void sql.removeTag.run(upstream, name, tag))
     },
-    async removeUnusedSince(instant) {
+    async removeUnusedSince(instant, keep = () => false) {
       await uses.flush()
       const old = await inSlices(query, function* (sql) {
         const isPinned = pinnedBy(sql, pinned)
@@ -66,7 +66,7 @@ export function tagIndex(options: TagIndexOptions): TagIndex & TagUses & TagHist
             ),
           (row) => {
             const { upstream, repository: name, tag, digest } = row
-            if (!isPinned({ repository: { upstream, name }, tag, digest })) found.push(row)
+            if (!keep(upstream) && !isPinned({ repository: { upstream, name }, tag, digest })) found.push(row)
           },
         )
         return found

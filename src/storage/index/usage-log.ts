@@ -19,7 +19,9 @@ export interface Use<K> {
 export interface UsageLogOptions<K> {
   /** Epoch milliseconds. */
   readonly now: () => number
-  /** Writes the first of the uses, or a part of it. @returns how many are done; undefined when writing failed */
+  /**
+   * Writes the first of the uses, or a part of it. @returns how many are done; undefined when writing failed
+   */
   readonly write: (uses: Iterable<Use<K>>) => number | undefined
   /** Lets others run between two writes. */
   readonly rest: () => Promise<void>

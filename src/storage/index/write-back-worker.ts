@@ -1,6 +1,6 @@
 /**
- * A worker thread of `write-back.ts`: writes the WAL of the index back into its file whenever it is asked to, and begins the
- * next WAL. Both wait for the disk (fsync), which would hold the event loop for as long.
+ * A worker thread of `write-back.ts`: writes the WAL of the index back into its file whenever it is asked to,
+ * and begins the next WAL. Both wait for the disk (fsync), which would hold the event loop for as long.
  */
 import { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'

@@ -12,7 +12,10 @@ interface ChildRow {
 /** Rows of one query. Also the largest step of a walk. */
 const PAGE = 500
 
-/** Walks down from a manifest. `enter` is called for each stored reference, and decides whether to go on below it. */
+/**
+ * Walks down from a manifest. `enter` is called for each stored reference, and decides whether to go on below
+ * it.
+ */
 export function* walkDown(
   sql: Statements,
   root: Digest,
