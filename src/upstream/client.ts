@@ -10,6 +10,7 @@ import { HeadHabits } from './head-habits.ts'
 import { Connections } from './net/connections.ts'
 import { dialer, dialledAs } from './net/dialer.ts'
 import { dialPolicy } from './net/dial-policy.ts'
+import { places } from './net/places.ts'
 import type { ProxyFor } from './net/proxy-environment.ts'
 import { followRedirects } from './net/redirects.ts'
 import { httpTransport } from './net/transport.ts'
@@ -48,10 +49,10 @@ export interface UpstreamClientOptions {
    */
   readonly allowPrivate?: boolean
   /**
-   * Connections to one host for manifests, tags and tokens. Further requests wait within their deadline. Blob
-   * connections are limited by `download/`.
+   * Requests for manifests, tags and tokens that wait for a response at once. Further ones wait for their turn,
+   * within their deadline. Blobs are limited by `download/`.
    */
-  readonly metadataConnections?: number
+  readonly metadataRequests?: number
   /** The ports of our own listeners, to which no redirect leads. */
   readonly ownPorts?: () => Iterable<number>
   readonly telemetry: UpstreamTelemetry
@@ -89,6 +90,8 @@ export interface UpstreamTimeouts {
  */
 const SILENCE = 3_000
 const SILENCE_SHARE = 0.3
+/** Connections for each request that may wait at once: requests that are silent wait besides. */
+const HANGING = 4
 /** The share of the deadline that a ping may take: silence and ping fit into one deadline. */
 const PING_SHARE = 0.5
 
@@ -96,7 +99,7 @@ const anonymous = async (): Promise<undefined> => undefined
 
 /** The client of one registry. It dials nothing before the first request. */
 export function upstreamClient(options: UpstreamClientOptions): Upstream & { close(): Promise<void> } {
-  const { name, telemetry, tokenRealms = [], metadataConnections = 64, lookup } = options
+  const { name, telemetry, tokenRealms = [], metadataRequests = 64, lookup } = options
   const { ca, caFile, insecure, proxyFor, now = () => performance.now(), reloadFailed = () => {} } = options
   const { systemTrust = nodeTrust() } = options
   const { connect = 5_000, headers = 10_000, blob = headers, idle = 30_000 } = options.timeouts ?? {}
@@ -116,7 +119,11 @@ export function upstreamClient(options: UpstreamClientOptions): Upstream & { clo
     proxyFor,
     lookup,
   })
-  const connections = new Connections({ connect: connector, idle, metadataConnections })
+  const connections = new Connections({
+    connect: connector,
+    idle,
+    metadataConnections: metadataRequests * HANGING,
+  })
 
   const ping = withTimeout(name, headers * PING_SHARE)
   const deadlines = { response: withTimeout(name, headers), blob: withTimeout(name, blob) }
@@ -137,6 +144,7 @@ export function upstreamClient(options: UpstreamClientOptions): Upstream & { clo
     upstream: name,
     origin: url.origin,
     connections,
+    places: places(metadataRequests),
     telemetry,
     budget,
     health,

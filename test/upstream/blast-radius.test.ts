@@ -80,6 +80,28 @@ suite('SEC-72 FR-14 F12 a failure is held against whom it happened to', () => {
     assert.deepEqual(client.states, ['up'])
   })
 
+  test('SEC-72 any number of requests of a repository that hangs leave places to the others', async () => {
+    await using fake = await fakeUpstream()
+    await using client = open(fake.url, { timeouts: { connect: 1_000, headers: 5_000 } })
+    addGood(fake, 12)
+    fake.on(/^\/v2\/huge/, { delayMs: Infinity, times: Infinity })
+    const leave = new AbortController()
+    const huge = client.upstream.repository('huge')
+    const hanging = Array.from({ length: 300 }, (_, i) => huge.resolve(`t${i}`, leave.signal))
+    await eventually(() => fake.count('HEAD', /huge/) === 48)
+    const began = performance.now()
+    await Promise.all(
+      Array.from({ length: 12 }, (_, i) => client.upstream.repository(`good${i}`).resolve('v1')),
+    )
+    assert.ok(performance.now() - began < 1_000, 'the others did not wait')
+    // Silent ones give their places away, within bounds.
+    await eventually(() => fake.count('HEAD', /huge/) > 48)
+    leave.abort()
+    await Promise.allSettled(hanging)
+    assert.ok(fake.count('HEAD', /huge/) <= 256)
+    assert.ok(await client.upstream.repository('good0').resolve('v1'))
+  })
+
   test('SEC-72 blobs that hang elsewhere shut neither manifests nor blobs of others', async () => {
     await using fake = await fakeUpstream()
     await using client = open(fake.url)

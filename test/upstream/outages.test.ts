@@ -223,7 +223,7 @@ test('F20 a reader that takes its time is not an upstream that stalls', async ()
 
 test('F14 F53 manifests and tokens do not wait behind blobs', async () => {
   await using upstream = await fakeUpstream({ auth: { scheme: 'bearer' } })
-  await using client = connectTo(upstream.url, { metadataConnections: 1 })
+  await using client = connectTo(upstream.url, { metadataRequests: 1 })
   upstream.addBlob(bytes)
   upstream.addManifest('app', 'v1', manifestOf([]), OCI_MANIFEST)
   const repository = client.repository()

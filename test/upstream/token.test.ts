@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { buildConnector } from 'undici'
 import { isRegistryError } from '../../src/oci/errors.ts'
+import { places } from '../../src/upstream/net/places.ts'
 import { Connections } from '../../src/upstream/net/connections.ts'
 import { withTimeout } from '../../src/upstream/net/with-timeout.ts'
 import { httpTransport } from '../../src/upstream/net/transport.ts'
@@ -38,6 +39,7 @@ async function tokensFrom(...bodies: (string | Buffer)[]): Promise<Tokens> {
       upstream: 'up',
       origin: realm.url,
       connections,
+      places: places(64),
       health: { check() {}, responded() {}, failed() {}, silent() {}, close() {} },
       silence: 5_000,
       telemetry,

@@ -70,7 +70,8 @@ test("FR-36 without a bundle, or with one of no use, there are Node's own author
   const { file, problems, failed } = await setting(t)
   assert.equal(await systemTrust({ env: {}, bundles: ['/nowhere'], failed }).context(), undefined)
   assert.deepEqual(problems, [])
-  assert.equal(await systemTrust({ env: { SSL_CERT_FILE: file }, failed }).context(), undefined)
+  const missing = systemTrust({ env: { SSL_CERT_FILE: file }, failed })
+  for (let i = 0; i < 3; i++) assert.equal(await missing.context(), undefined)
   assert.deepEqual(problems, ['the CA bundle of the system cannot be read: ENOENT'])
 })
 

@@ -7,7 +7,7 @@ export interface ConnectionsOptions {
   readonly connect: buildConnector.connector
   /** Milliseconds between two pieces of a body. */
   readonly idle: number
-  /** Connections to one host in the metadata lane. Further requests wait. */
+  /** Connections to one host in the metadata lane, which those that hang and those whose body comes share. */
   readonly metadataConnections: number
 }
 

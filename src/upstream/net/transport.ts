@@ -6,6 +6,7 @@ import type { Transport, UpstreamRequest, UpstreamResponse } from '../requests.t
 import type { HostHealth } from '../resilience/host-health.ts'
 import type { RateBudget } from '../resilience/rate-budget.ts'
 import type { Connections, ConnectionUse, Lane } from './connections.ts'
+import type { Places } from './places.ts'
 import { type Attempt, sendReliably } from './reliable-send.ts'
 
 export interface TransportOptions {
@@ -13,6 +14,8 @@ export interface TransportOptions {
   /** The registry's own origin, whose health and limits are observed. */
   readonly origin: string
   readonly connections: Connections
+  /** Places of requests in the metadata lane. Blobs are limited by `download/`. */
+  readonly places: Places
   readonly telemetry: UpstreamTelemetry
   readonly budget: RateBudget
   readonly health: HostHealth
@@ -55,27 +58,35 @@ export function httpTransport(options: TransportOptions): Transport {
   }
 }
 
-function sendOver(
+async function sendOver(
   request: UpstreamRequest,
-  { connections, health, silence, slowBlobs, via }: TransportOptions,
+  { connections, places, health, silence, slowBlobs, via }: TransportOptions,
   isOwn: boolean,
 ): Promise<UpstreamResponse> {
-  const { kind, method, url } = request
+  const { kind, method, url, repository = '', signal } = request
   const lane: Lane = kind === 'blob' && method === 'GET' ? 'blobs' : 'metadata'
+  const place = lane === 'metadata' && kind !== 'ping' ? await places.enter(repository, signal) : undefined
   const header = via?.()
   const onNewConnection = (): Attempt =>
     connections.onNewConnection(url.origin, (dispatcher) => attempt(request, dispatcher, header))
-  return sendReliably({
-    // A ping finds out whether a new connection works.
-    first:
-      kind === 'ping' || (lane === 'blobs' && slowBlobs)
-        ? onNewConnection
-        : () => attempt(request, connections.pool(lane), header),
-    ...(method !== 'POST' && { second: onNewConnection }),
-    silence,
-    silent: () => isOwn && kind !== 'ping' && health.silent(silence),
-    dead: () => connections.renew(lane),
-  })
+  const onPooledConnection = (): Attempt => attempt(request, connections.pool(lane), header)
+  // A ping finds out whether a new connection works.
+  const isNew = kind === 'ping' || (lane === 'blobs' && slowBlobs === true)
+  try {
+    return await sendReliably({
+      first: isNew ? onNewConnection : onPooledConnection,
+      ...(method !== 'POST' && { second: onNewConnection }),
+      silence,
+      silent() {
+        // Those that hang must not keep the others waiting.
+        place?.leave()
+        if (isOwn && kind !== 'ping') health.silent(silence)
+      },
+      dead: () => connections.renew(lane),
+    })
+  } finally {
+    place?.leave()
+  }
 }
 
 function attempt(

@@ -49,13 +49,16 @@ export function systemTrust({ env, failed, bundles = BUNDLES }: SystemTrustOptio
     return reloadingFile({ path, what: 'CA bundle of the system', parse: usableCertificates, failed })
   }
 
+  let told: string | undefined
   const certificates = async (): Promise<Certificates> => {
     const bundle = await (read ??= open())
     try {
       return (await bundle?.(false)) ?? NONE
     } catch (error) {
-      // It never was of use. Node's own authorities have to do; looked for again at the next connection.
-      failed(error)
+      // It never was of use. Node's own authorities have to do until it is.
+      const { message } = error as Error
+      if (told !== message) failed(error)
+      told = message
       return NONE
     }
   }
@@ -83,11 +86,13 @@ export interface UpstreamTrustOptions {
  * need.
  */
 export function upstreamTrust({ system, ca, path, failed }: UpstreamTrustOptions): TrustStore {
-  const given = allCertificates(ca) ?? NONE
+  // What the start has accepted is used. A file that was faultless then has to stay so.
+  const parse = allCertificates(ca) === undefined ? usableCertificates : allCertificates
+  const given = parse(ca) ?? NONE
   const own =
-    path === undefined
+    path === undefined || given === NONE
       ? async () => given
-      : reloadingFile({ path, what: 'ca file', initial: ca, parse: allCertificates, failed })
+      : reloadingFile({ path, what: 'ca file', initial: ca, parse, failed })
   return { context: contextOf(() => Promise.all([system.certificates(), own(false)])) }
 }
 
