@@ -85,6 +85,8 @@ export interface StoreUsage {
   readonly indexBytes: number
   /** Size of the unfinished downloads that are kept for later. */
   readonly partialBytes: number
+  /** Written bytes of the downloads that run. */
+  readonly runningBytes: number
   readonly disk: DiskUsage
 }
 

@@ -17,7 +17,8 @@ let usage: () => Promise<StoreUsage> = () =>
     objects: 3,
     bytes: 4096,
     indexBytes: 512,
-    partialBytes: 1536,
+    partialBytes: 1500,
+    runningBytes: 36,
     disk: { totalBytes: 10, freeBytes: 1, totalInodes: 5, freeInodes: 5 },
   })
 const counted = metrics({

@@ -37,7 +37,7 @@ const usageOf = (
   freeBytes: number,
   { indexBytes = 0, partialBytes = 0, totalInodes = Infinity, freeInodes = Infinity } = {},
 ) => ({
-  ...{ objects: 9, bytes, indexBytes, partialBytes },
+  ...{ objects: 9, bytes, indexBytes, partialBytes, runningBytes: 0 },
   disk: { totalBytes: 9_999, freeBytes, totalInodes, freeInodes },
 })
 

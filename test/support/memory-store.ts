@@ -102,7 +102,7 @@ export function memoryStore(now: () => number = Date.now): InspectableStore {
           totalInodes: Infinity,
           freeInodes: Infinity,
         }
-        return { objects: contents.size, bytes, indexBytes: 0, partialBytes: 0, disk }
+        return { objects: contents.size, bytes, indexBytes: 0, partialBytes: 0, runningBytes: 0, disk }
       },
       use(digest) {
         const content = contents.get(digest)

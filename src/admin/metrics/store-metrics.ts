@@ -33,7 +33,10 @@ export function storeMetrics(register: Registry, { usage, limit }: StoreMetricsO
   const objects = gauge('entrepot_store_objects', 'Committed objects.')
   const free = gauge('entrepot_store_free_bytes', 'Free bytes of the file system that holds the store.')
   const index = gauge('entrepot_store_index_bytes', 'Bytes of the index, without its free pages.')
-  const partial = gauge('entrepot_partial_bytes', 'Bytes of unfinished downloads that are kept for later.')
+  const partial = gauge(
+    'entrepot_partial_bytes',
+    'Bytes of unfinished downloads, running and interrupted ones.',
+  )
   gauge(
     'entrepot_store_limit_bytes',
     'Bytes that the configuration allows for content, index and unfinished downloads.',
@@ -52,7 +55,7 @@ export function storeMetrics(register: Registry, { usage, limit }: StoreMetricsO
       objects.set(used?.objects ?? Number.NaN)
       free.set(used?.disk.freeBytes ?? Number.NaN)
       index.set(used?.indexBytes ?? Number.NaN)
-      partial.set(used?.partialBytes ?? Number.NaN)
+      partial.set(used === undefined ? Number.NaN : used.partialBytes + used.runningBytes)
     },
   }
 }

@@ -73,6 +73,7 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
         ...(await content.totals()),
         indexBytes: options.indexBytes(),
         partialBytes: partials.bytes,
+        runningBytes: partials.runningBytes,
         disk: await space(),
       })),
 

@@ -73,6 +73,7 @@ export async function fileIngest(
 
     async [Symbol.asyncDispose]() {
       await exclusively(async () => {
+        partials.release(part)
         await run('close', () => file.close()).catch(ignoreStorageError)
         await run('discard', () => discard()).catch(ignoreStorageError)
       })
@@ -125,6 +126,7 @@ export async function fileIngest(
     if (stage === 'named') {
       await content.add(digest, { size: verified, mediaType })
       stage = 'committed'
+      partials.release(part)
       await run('checkpoint', () => part.removeCheckpoint()).catch(ignoreStorageError)
       await run('discard', () => partials.drop(digest)).catch(ignoreStorageError)
     }

@@ -22,6 +22,8 @@ export interface Partials {
    * Opens the part that an earlier ingest of this key left, or a new one. No other ingest gets the same part.
    */
   take(key: PartKey): Promise<PartFile>
+  /** The ingest has committed, kept or removed the part. */
+  release(part: PartFile): void
   /** Keeps a part, with its checkpoint, for a later `take`. Of two parts of one key, the fuller stays. */
   keep(key: PartKey, part: PartFile): Promise<void>
   /** Removes the parts of a digest, whatever their origin: its content is committed. */
@@ -37,6 +39,8 @@ export interface Partials {
   evict(bytes: number): Promise<number>
   /** Of all parts that are kept. */
   readonly bytes: number
+  /** Of all parts that an ingest works on. */
+  readonly runningBytes: number
 }
 
 interface Leftover {
@@ -57,13 +61,17 @@ interface Kept extends Leftover {
  */
 export function partials(files: Files, paths: Paths, boot: string | undefined): Partials {
   const leftovers = new Map<string, Leftover>()
+  const running = new Set<PartFile>()
 
   return {
     async take(key) {
       const leftover = leftovers.get(nameOf(key))
       leftovers.delete(nameOf(key))
-      return (leftover && (await reopen(leftover, key))) ?? (await create(key))
+      const part = (leftover && (await reopen(leftover, key))) ?? (await create(key))
+      running.add(part)
+      return part
     },
+    release: (part) => void running.delete(part),
     keep: (key, { id, filled }) => keep(key, { id, size: filled.size }),
     async drop(digest) {
       for (const [name, { id }] of leftovers) {
@@ -98,6 +106,9 @@ export function partials(files: Files, paths: Paths, boot: string | undefined): 
     },
     get bytes() {
       return leftovers.values().reduce((sum, { size }) => sum + size, 0)
+    },
+    get runningBytes() {
+      return running.values().reduce((sum, { filled }) => sum + filled.size, 0)
     },
   }
 
