@@ -9,6 +9,7 @@ import { now } from './compose/clock.ts'
 import type { Listening } from './compose/listening.ts'
 import { openStore } from './compose/open-store.ts'
 import { openRegistryListener } from './compose/registry-listener.ts'
+import { storeLog } from './compose/store-log.ts'
 import { startSchedules } from './compose/schedules.ts'
 import { buildUpstreams } from './compose/upstreams.ts'
 import type { Config } from './config/load-config.ts'
@@ -49,10 +50,11 @@ export async function entrepot(
     usage: () => store.inventory.usage(),
     connections: async () => (await listener?.connections()) ?? 0,
   })
-  const storeFailed = (error: unknown) => log.error({ err: error }, 'the store failed')
+  const aboutStore = storeLog(log, storage.minFree)
   const disk = await openStore(config, numbers.store, log, now)
   const store = memoryCache(disk)
   starting.defer(() => store.close())
+  aboutStore.check(await store.inventory.usage())
   await store.sweepPartials({ olderThan: limits.keepPartialFor, maxBytes: limits.keepPartial })
 
   const loops = loopGuard()
@@ -89,7 +91,7 @@ export async function entrepot(
       policy: { ...limits, retryDelay: 400 },
       queues: (upstream) => ({ ...limits, places: config.upstreams[upstream]!.maxTransfers }),
       telemetry: numbers.transfers,
-      failed: (transfer, error) => log.warn({ transfer, err: error }, 'a transfer failed'),
+      failed: (transfer, error) => aboutStore.failed(error, 'a transfer failed', { transfer }),
       now: () => performance.now(),
     }),
   )
@@ -102,7 +104,7 @@ export async function entrepot(
     freshness: { rules: cache.tags, staleIfError: cache.staleIfError },
     negative: cache.negative,
     lists: cache.lists,
-    storeFailed,
+    storeFailed: (error) => aboutStore.failed(error, 'the store failed'),
     now,
   })
 
@@ -120,6 +122,7 @@ export async function entrepot(
       operations: store,
       isDraining: () => isDraining,
       probeStore: () => store.probe(),
+      details: () => (aboutStore.problem === undefined ? [] : [aboutStore.problem]),
       log,
     }),
   )

@@ -70,3 +70,25 @@ suite('the disk under a running proxy', () => {
     assert.equal(upstream.requests.length, before)
   })
 })
+
+test('FR-39: minFree above the disk is told at the start and by readyz, and not for each object', async () => {
+  await using upstream = await fakeUpstream()
+  await using proxy = await startProxy({
+    upstream,
+    config: { storage: { root: './data', minFree: '4000TiB' } },
+  })
+  upstream.addBlob(layer.bytes)
+  upstream.addManifest('library/app', '1', manifestOf([layer.bytes]), OCI_MANIFEST)
+  for (let i = 0; i < 3; i++) {
+    assert.equal((await call(proxy.port, 'GET', '/v2/app/manifests/1')).status, 200)
+    const { status, body } = await call(proxy.port, 'GET', `/v2/app/blobs/${layer.digest}`)
+    assert.deepEqual([status, digestOf(body)], [200, layer.digest])
+  }
+  const told = proxy.log.filter(({ level }) => Number(level) >= 40)
+  assert.equal(told.length, 1)
+  assert.match(String(told[0]!['msg']), /^storage\.minFree is 4398046511104000 bytes and the disk has \d+: /)
+  const ready = await fetch(`${proxy.adminUrl}/readyz`)
+  assert.equal(ready.status, 200)
+  const { details } = (await ready.json()) as { readonly details: readonly string[] }
+  assert.deepEqual(details, [told[0]!['msg']])
+})

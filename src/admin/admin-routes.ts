@@ -16,6 +16,8 @@ import { verifyRoutes } from './verify-routes.ts'
 export interface AdminAppOptions {
   readonly metrics: Pick<Metrics, 'render'>
   readonly ready: Readiness
+  /** What an operator should know although it is ready. */
+  readonly details?: () => readonly string[]
   /** Lists the running downloads, for `/api/v1/transfers`. */
   readonly transfers: () => readonly object[]
   /** For `/api/v1/tags/<upstream>/<repository>/<tag>`. */
@@ -31,13 +33,15 @@ const BODY_LIMIT = 16 * 1024
 
 /** The routes of the admin listener: health, metrics and the admin API. */
 export function adminApp(options: AdminAppOptions): RequestListener {
-  const { metrics, ready, transfers, history, operations, parsePattern, failed } = options
+  const { metrics, ready, details = () => [], transfers, history, operations, parsePattern, failed } = options
   const app = new Hono<AdminEnv>()
   app.get('/', (c) => c.html(INDEX))
   app.get('/healthz', (c) => c.json({ status: 'ok' }))
   app.get('/readyz', async (c) => {
     const reasons = await ready()
-    return reasons.length === 0 ? c.json({ status: 'ok' }) : c.json({ status: 'unavailable', reasons }, 503)
+    if (reasons.length > 0) return c.json({ status: 'unavailable', reasons }, 503)
+    const known = details()
+    return c.json({ status: 'ok', ...(known.length > 0 && { details: known }) })
   })
   app.get('/metrics', async (c) => {
     const { contentType, body } = await metrics.render()
