@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { metrics } from './admin/metrics/metrics.ts'
 import { memoryCache } from './cache/memory.ts'
 import { proxyRegistry } from './cache/proxy-registry.ts'
 import { router } from './cache/routing.ts'
@@ -8,6 +7,7 @@ import { openAdminListener } from './compose/admin-listener.ts'
 import { now } from './compose/clock.ts'
 import type { Listening } from './compose/listening.ts'
 import { openStore } from './compose/open-store.ts'
+import { buildObservation } from './compose/observation.ts'
 import { openRegistryListener } from './compose/registry-listener.ts'
 import { storeLog } from './compose/store-log.ts'
 import { startSchedules } from './compose/schedules.ts'
@@ -17,7 +17,6 @@ import { DownloadManager } from './download/manager.ts'
 import { evictor } from './eviction/evictor.ts'
 import { quotaStore } from './eviction/quota-store.ts'
 import { loopGuard } from './util/loop-guard.ts'
-import { version } from './util/version.ts'
 
 export interface Entrepot {
   readonly registry: Pick<Listening, 'port' | 'url'>
@@ -44,14 +43,15 @@ export async function entrepot(
   const { storage, cache, transfers: limits } = config
   await using starting = new AsyncDisposableStack()
   let listener: Listening | undefined
-  const numbers = metrics({
-    version: version(),
-    limit: storage.maxSize,
+  const observed = buildObservation(config, {
+    log,
+    now,
     usage: () => store.inventory.usage(),
     connections: async () => (await listener?.connections()) ?? 0,
   })
+  const { telemetry } = observed
   const aboutStore = storeLog(log, storage.minFree)
-  const disk = await openStore(config, numbers.store, log, now)
+  const disk = await openStore(config, telemetry.store, log, now)
   const store = memoryCache(disk)
   starting.defer(() => store.close())
   aboutStore.check(await store.inventory.usage())
@@ -62,7 +62,7 @@ export async function entrepot(
   const upstreams = starting.use(
     buildUpstreams(config, {
       log,
-      telemetry: numbers.upstreams,
+      telemetry: telemetry.upstreams,
       env,
       collectGarbage,
       loops,
@@ -81,41 +81,43 @@ export async function entrepot(
     },
     isNearlyExhausted: (name) => upstreams.byName.get(name)?.isNearlyExhausted ?? false,
     isOut: (name) => upstreams.byName.get(name)?.status.state === 'out',
-    telemetry: numbers.store,
+    telemetry: telemetry.store,
     now,
   })
-  const blobs = quotaStore(store.blobs, evicting, numbers.store)
+  const blobs = quotaStore(store.blobs, evicting, telemetry.ingest)
   const downloads = starting.use(
     new DownloadManager({
       store: blobs,
       policy: { ...limits, retryDelay: 400 },
       queues: (upstream) => ({ ...limits, places: config.upstreams[upstream]!.maxTransfers }),
-      telemetry: numbers.transfers,
-      failed: (transfer, error) => aboutStore.failed(error, 'a transfer failed', { transfer }),
+      telemetry: telemetry.transfers,
+      failed: observed.transferFailed,
       now: () => performance.now(),
     }),
   )
   const registry = proxyRegistry({
     route: router(Object.values(config.upstreams), config.defaultUpstream),
-    upstreams: upstreams.byName,
+    upstreams: new Map(upstreams.all.map((upstream) => [upstream.name, observed.record(upstream)])),
     rules: (upstream) => config.upstreams[upstream]!,
     store: { ...store, blobs },
     downloads,
     freshness: { rules: cache.tags, staleIfError: cache.staleIfError },
     negative: cache.negative,
     lists: cache.lists,
-    storeFailed: (error) => aboutStore.failed(error, 'the store failed'),
+    storeFailed: observed.storeFailed,
     now,
   })
 
   const schedules = starting.use(startSchedules(config, { log, evictor: evicting, verify: store.verify }))
 
   let isDraining = false
-  const { requests: telemetry, server } = numbers
-  listener = starting.use(await openRegistryListener(config, { registry, telemetry, server, loops, log }))
+  const { requests, server } = telemetry
+  listener = starting.use(
+    await openRegistryListener(config, { registry, telemetry: requests, server, loops, log }),
+  )
   const admin = starting.use(
     await openAdminListener(config, {
-      metrics: numbers,
+      metrics: observed.metrics,
       server,
       transfers: () => downloads.list(),
       history: disk.tags.history,

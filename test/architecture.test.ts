@@ -19,13 +19,26 @@ const ROOMS: Readonly<Record<string, { rooms: readonly string[]; never?: RegExp 
   eviction: { rooms: ['oci', 'ports'], never: /^undici$|^hono|^node:(?:fs|http|net)/ },
   storage: { rooms: ['oci', 'ports'], never: /^undici$|^hono/ },
   upstream: { rooms: ['oci', 'ports'], never: /^hono|^node:sqlite/ },
+  // Watches the others through the seams: it imports none of them.
+  observe: { rooms: ['oci', 'ports'], never: /^undici$|^hono|^node:(?:fs|http|net|sqlite)/ },
   access: { rooms: ['oci', 'ports'], never: /^hono|^node:sqlite/ },
   config: { rooms: ['oci'], never: /^undici$|^hono|^node:(?:http|sqlite)/ },
   admin: { rooms: ['oci', 'ports'], never: /^undici$|^node:(?:fs|sqlite)/ },
   cli: { rooms: ['oci', 'ports', 'config', 'compose', 'admin', 'storage'], never: /^hono|^node:sqlite/ },
   // Each file builds one part from the configuration; `app.ts` hands the parts to each other.
   compose: {
-    rooms: ['oci', 'ports', 'config', 'access', 'http', 'storage', 'upstream', 'eviction', 'admin'],
+    rooms: [
+      'oci',
+      'ports',
+      'config',
+      'access',
+      'http',
+      'storage',
+      'upstream',
+      'eviction',
+      'admin',
+      'observe',
+    ],
   },
 }
 

@@ -85,7 +85,8 @@ test('FR-39: minFree above the disk is told at the start and by readyz, and not 
     assert.deepEqual([status, digestOf(body)], [200, layer.digest])
   }
   const told = proxy.log.filter(({ level }) => Number(level) >= 40)
-  assert.equal(told.length, 1)
+  assert.equal(told.length, 2)
+  assert.match(String(told[1]!['said']), /storage\.minFree/)
   assert.match(String(told[0]!['msg']), /^storage\.minFree is 4398046511104000 bytes and the disk has \d+: /)
   const ready = await fetch(`${proxy.adminUrl}/readyz`)
   assert.equal(ready.status, 200)

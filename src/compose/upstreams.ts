@@ -7,6 +7,7 @@ import { type OpenUpstream, openUpstream } from '../upstream/open-upstream.ts'
 import type { LoopGuard } from '../util/loop-guard.ts'
 
 export interface Upstreams extends AsyncDisposable {
+  readonly all: readonly OpenUpstream[]
   readonly byName: ReadonlyMap<string, OpenUpstream>
   /** Ends running credential helpers, which would outlive the process. */
   abandon(): void
@@ -57,6 +58,7 @@ export function buildUpstreams(
   )
 
   return {
+    all,
     byName: new Map(all.map((upstream) => [upstream.name, upstream])),
     abandon() {
       for (const upstream of all) upstream.abandon()

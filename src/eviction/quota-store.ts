@@ -1,6 +1,6 @@
 import { RegistryError } from '../oci/errors.ts'
 import type { BlobIngest, BlobStore, OpenedBlob } from '../ports/blob-store.ts'
-import type { StoreTelemetry } from '../ports/telemetry.ts'
+import type { IngestTelemetry } from '../ports/telemetry.ts'
 import { retryWhenDiskFull } from './disk-full.ts'
 import type { Limit } from './eviction-policy.ts'
 import type { Evictor } from './evictor.ts'
@@ -18,10 +18,10 @@ const STEP = 4 * 1024 * 1024
 export function quotaStore<Opened extends OpenedBlob>(
   store: BlobStore<Opened>,
   evictor: Pick<Evictor, 'reserve' | 'limitFor' | 'makeRoom'>,
-  telemetry: Pick<StoreTelemetry, 'failed'>,
+  telemetry: IngestTelemetry,
 ): BlobStore<Opened> {
   const noRoom = (limit?: Limit): RegistryError => {
-    telemetry.failed('reserve')
+    telemetry.failed('reserve', limit ?? 'EDQUOT')
     const detail = limit === undefined ? {} : { limit }
     return new RegistryError('STORAGE', { operation: 'reserve', reason: 'EDQUOT', ...detail })
   }
@@ -34,7 +34,10 @@ export function quotaStore<Opened extends OpenedBlob>(
       if (typeof reservation === 'string') throw noRoom(reservation)
       try {
         const ingest = await retryWhenDiskFull(() => store.ingest(expected), evictor.makeRoom)
-        return reservingIngest(ingest, expected.size, reservation, evictor, noRoom)
+        return reservingIngest(ingest, expected.size, reservation, evictor, {
+          noRoom,
+          stored: telemetry.stored,
+        })
       } catch (error) {
         reservation[Symbol.dispose]()
         throw error
@@ -48,7 +51,7 @@ function reservingIngest(
   expectedSize: number | undefined,
   reservation: Reservation,
   { makeRoom, limitFor }: Pick<Evictor, 'limitFor' | 'makeRoom'>,
-  noRoom: (limit?: Limit) => RegistryError,
+  { noRoom, stored }: { readonly noRoom: (limit?: Limit) => RegistryError; readonly stored: () => void },
 ): BlobIngest {
   const { filled } = ingest
   let knownSize = expectedSize
@@ -70,6 +73,7 @@ function reservingIngest(
       await takeRoom(filled.size, filled.size)
       const descriptor = await retryWhenDiskFull(() => ingest.commit(), makeRoom)
       reservation[Symbol.dispose]()
+      stored()
       return descriptor
     },
     keep: () => ingest.keep(),

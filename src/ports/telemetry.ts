@@ -1,3 +1,5 @@
+import type { ErrorDetail } from '../oci/errors.ts'
+
 /** Events that the parts report. `admin/metrics/` counts them; no part knows its listener. */
 
 /** What a request to a registry asks for. `tag` is a manifest by tag. */
@@ -44,12 +46,19 @@ export interface UpstreamTelemetry {
   /** The upstream denied a request for good: 401 or 403, also with a new token. */
   denied(upstream: string): void
   received(upstream: string, bytes: number): void
-  rateLimit(upstream: string, remaining: number): void
+  /** How many requests it said it will still answer, and of how many. */
+  rateLimit(
+    upstream: string,
+    remaining: number,
+    budget: { readonly limit?: number | undefined; readonly isNearlyExhausted: boolean },
+  ): void
+  /** The configured credentials were shown. `said` names who refused them, and how. */
+  credentials(upstream: string, result: 'accepted' | 'refused', said?: string): void
   /**
    * `limited`: it gets no requests because it limits us. `out`: because it cannot be reached, or answers
    * nobody.
    */
-  circuit(upstream: string, state: 'up' | 'limited' | 'out'): void
+  circuit(upstream: string, state: 'up' | 'limited' | 'out', reason?: ErrorDetail): void
 }
 
 export interface DownloadTelemetry {
@@ -61,5 +70,11 @@ export interface DownloadTelemetry {
 
 export interface StoreTelemetry {
   evicted(reason: 'ttl' | 'quota' | 'purge' | 'corrupt'): void
-  failed(operation: string): void
+  /** `reason` is the code of the system. */
+  failed(operation: string, reason?: string): void
+}
+
+export interface IngestTelemetry extends Pick<StoreTelemetry, 'failed'> {
+  /** Content was committed. */
+  stored(): void
 }

@@ -14,7 +14,7 @@ export function storageOperation(telemetry: StoreTelemetry): StorageOperation {
     } catch (error) {
       const reason = reasonOf(error)
       if (error instanceof RegistryError || reason === undefined) throw error
-      telemetry.failed(operation)
+      telemetry.failed(operation, reason)
       throw new RegistryError('STORAGE', { operation, reason }, { cause: error })
     }
   }

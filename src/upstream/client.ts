@@ -152,13 +152,16 @@ export function upstreamClient(options: UpstreamClientOptions): Upstream & { clo
     slowBlobs: blob > headers,
     via: options.via,
   })
+  const told = (result: 'accepted' | 'refused', said: string): void =>
+    telemetry.credentials(name, result, said)
   const tokens = tokenSource({
     upstream: name,
     transport: plain,
     withTimeout: deadlines.response,
     credentials,
+    told,
   })
-  const own = authorizer({ upstream: name, url, tokenRealms, credentials, tokens, transport: plain })
+  const own = authorizer({ upstream: name, url, tokenRealms, credentials, tokens, transport: plain, told })
   const others = anonymousElsewhere({
     upstream: name,
     transport: plain,

@@ -14,11 +14,15 @@ const INVALID = /^(?:HPE_|UND_ERR_HEADERS_OVERFLOW$|PRIVATE_ADDRESS$)/
  * Turns an error of the network, TLS or undici into a RegistryError. `detail.reason` is its code, because
  * messages may contain addresses and paths. Errors without a code are bugs and are returned unchanged.
  */
-export function failure(upstream: string, error: unknown): unknown {
+export function failure(upstream: string, error: unknown, at?: string): unknown {
   if (error instanceof RegistryError) return error
   const reason = codeOf(error)
   if (reason === undefined) return error
-  return new RegistryError(classOf(reason), { upstream, reason }, { cause: error })
+  return new RegistryError(
+    classOf(reason),
+    { upstream, reason, ...(at !== undefined && { at }) },
+    { cause: error },
+  )
 }
 
 function classOf(code: string): ErrorCode {

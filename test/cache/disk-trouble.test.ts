@@ -91,7 +91,9 @@ suite('trouble with the disk', () => {
       limitFor: async () => undefined,
       makeRoom: async (bytes: number) => asked.push(bytes) > 0,
     }
-    await using setup = await proxyOnFiles({ upstream }, (blobs) => quotaStore(blobs, room, { failed() {} }))
+    await using setup = await proxyOnFiles({ upstream }, (blobs) =>
+      quotaStore(blobs, room, { failed() {}, stored() {} }),
+    )
     upstream.addBlob(layer.bytes)
     setup.files.fail('write', 'ENOSPC', { after: 1, times: 1 })
     assert.equal(await digestRead(setup.proxy.repository(), layer.digest), layer.digest)

@@ -67,7 +67,10 @@ suite('F60 F61 a disk of 8 MiB', () => {
       telemetry: { evicted: (reason) => store.evicted.push(reason) },
       now: Date.now,
     })
-    const blobs = quotaStore(store.blobs, evicting, { failed: (operation) => store.failed.push(operation) })
+    const blobs = quotaStore(store.blobs, evicting, {
+      failed: (operation) => store.failed.push(operation),
+      stored() {},
+    })
     for (let seed = 1; seed <= 20; seed++) {
       const blob = blobOf(MiB, seed)
       await put({ blobs }, blob)

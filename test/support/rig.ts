@@ -53,7 +53,7 @@ export interface Rig extends AsyncDisposable {
 
 export async function rig(options: RigOptions): Promise<Rig> {
   const store = options.store ?? memoryStore()
-  const silent = { answered() {}, denied() {}, received() {}, rateLimit() {}, circuit() {} }
+  const silent = { answered() {}, denied() {}, received() {}, rateLimit() {}, credentials() {}, circuit() {} }
   const upstream = upstreamClient({
     name: 'fake',
     url: options.upstream.url,
@@ -77,7 +77,7 @@ export async function rig(options: RigOptions): Promise<Rig> {
     ...(options.roomTimeout !== undefined && { roomTimeout: options.roomTimeout }),
     now: () => built.now,
   })
-  const blobs = quotaStore(content, evicting, { failed() {} })
+  const blobs = quotaStore(content, evicting, { failed() {}, stored() {} })
   const downloads = new DownloadManager({
     store: blobs,
     policy: {

@@ -22,6 +22,7 @@ function open(url: string, options: Partial<OpenUpstreamOptions> = {}) {
     answered() {},
     denied: (name) => void denied.push(name),
     received() {},
+    credentials() {},
     rateLimit() {},
     circuit: (_, state) => void states.push(state),
   }

@@ -135,7 +135,15 @@ test('FR-18 a denied repository is asked for once in a while, and no other one w
   await using upstream = await fakeUpstream({ auth: { scheme: 'bearer' } })
   for (const name of ['app', 'secret']) upstream.addManifest(name, 'v1', MANIFEST, OCI_MANIFEST)
   upstream.on(/\/v2\/secret\//, { status: 403, times: Infinity })
-  const silent = { answered() {}, received() {}, rateLimit() {}, available() {}, denied() {}, circuit() {} }
+  const silent = {
+    answered() {},
+    received() {},
+    rateLimit() {},
+    credentials() {},
+    available() {},
+    denied() {},
+    circuit() {},
+  }
   const client = upstreamClient({ name: 'up', url: upstream.url, telemetry: silent })
   const remembered = withRememberedDenials(client, { duration: 60_000, credentials: async () => undefined })
   try {
@@ -153,7 +161,14 @@ test('FR-18 a denial is forgotten as soon as the credentials are others', async 
   const auth = { scheme: 'basic' as const, username: 'ci', password: 'right' }
   await using upstream = await fakeUpstream({ auth })
   upstream.addManifest('app', 'v1', MANIFEST, OCI_MANIFEST)
-  const silent = { answered() {}, received() {}, rateLimit() {}, denied() {}, circuit() {} }
+  const silent = {
+    answered() {},
+    received() {},
+    rateLimit() {},
+    credentials() {},
+    denied() {},
+    circuit() {},
+  }
   let login = { username: 'ci', password: 'wrong' }
   const credentials = async () => login
   const client = upstreamClient({ name: 'up', url: upstream.url, telemetry: silent, credentials })

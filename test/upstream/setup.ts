@@ -18,6 +18,7 @@ export function connectTo(url: string, options: Partial<UpstreamClientOptions> =
   const told: string[] = []
   let received = 0
   const telemetry: UpstreamTelemetry = {
+    credentials() {},
     answered: (_, kind, status) => void told.push(`answered ${kind} ${status}`),
     received: (_, bytes) => void (received += bytes),
     rateLimit: (_, remaining) => void told.push(`remaining ${remaining}`),

@@ -29,7 +29,14 @@ async function tokensFrom(...bodies: (string | Buffer)[]): Promise<Tokens> {
     metadataConnections: 64,
   })
   const clock = { now: 0 }
-  const telemetry = { answered() {}, denied() {}, received() {}, rateLimit() {}, circuit() {} }
+  const telemetry = {
+    answered() {},
+    denied() {},
+    received() {},
+    rateLimit() {},
+    credentials() {},
+    circuit() {},
+  }
   const source = tokenSource({
     upstream: 'up',
     credentials: async () => undefined,

@@ -50,6 +50,12 @@ export function upstreamMetrics(register: Registry): UpstreamTelemetry {
     labelNames: ['upstream'],
     registers,
   })
+  const refused = new Gauge({
+    name: 'entrepot_upstream_credentials_refused',
+    help: '1 while an upstream refuses the configured credentials. Unset until it was shown them.',
+    labelNames: ['upstream'],
+    registers,
+  })
   const rateLimit = new Gauge({
     name: 'entrepot_upstream_ratelimit_remaining',
     help: 'Requests an upstream said it will still answer.',
@@ -65,6 +71,7 @@ export function upstreamMetrics(register: Registry): UpstreamTelemetry {
     denied: (upstream) => denied.inc({ upstream }),
     received: (upstream, count) => bytes.inc({ upstream }, count),
     rateLimit: (upstream, remaining) => rateLimit.set({ upstream }, remaining),
+    credentials: (upstream, result) => refused.set({ upstream }, result === 'refused' ? 1 : 0),
     circuit(upstream, state) {
       denied.inc({ upstream }, 0)
       up.set({ upstream }, state === 'up' ? 1 : 0)

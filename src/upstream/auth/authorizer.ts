@@ -27,6 +27,8 @@ export interface AuthorizerOptions {
   readonly credentials: CredentialSource
   readonly tokens: TokenSource
   readonly transport: Transport
+  /** Told whether the registry accepts a login that is shown to it. */
+  readonly told?: (result: 'accepted' | 'refused', said: string) => void
 }
 
 /** The scheme this upstream asked for last. */
@@ -55,7 +57,7 @@ interface Authorization {
  * a 401 to a new token, which may need a moment to become valid.
  */
 export function authorizer(options: AuthorizerOptions): Transport {
-  const { upstream, url, tokenRealms, credentials, tokens, transport } = options
+  const { upstream, url, tokenRealms, credentials, tokens, transport, told } = options
   const scoped = scopes()
   let known: AuthScheme | undefined
 
@@ -132,6 +134,14 @@ export function authorizer(options: AuthorizerOptions): Transport {
     return next
   }
 
+  /** The answer that the caller gets to a request with this authorization. */
+  const final = (response: UpstreamResponse, used: Authorization | undefined): UpstreamResponse => {
+    if (used?.credentials === undefined) return response
+    if (response.status === 401) told?.('refused', `${url.host} answers 401`)
+    else if (response.status < 400) told?.('accepted', url.host)
+    return response
+  }
+
   return async (request) => {
     const used = await authorization(known, request).catch((error: unknown) => {
       // The realm may have moved. The next request goes out without a token and is told the new realm.
@@ -139,15 +149,16 @@ export function authorizer(options: AuthorizerOptions): Transport {
       throw error
     })
     const response = await transport(authorized(request, used))
-    if (response.status !== 401 && !(response.status === 403 && used !== undefined)) return response
+    if (response.status !== 401 && !(response.status === 403 && used !== undefined))
+      return final(response, used)
     const next = await orDiscard(response, reauthorization(response, request, used))
-    if (next === undefined) return response
+    if (next === undefined) return final(response, used)
     discard(response)
     const answer = await transport(authorized(request, next))
-    if (answer.status !== 401 || next.newToken === undefined) return answer
-    if (!(await orDiscard(answer, settled(next.newToken, request.signal)))) return answer
+    if (answer.status !== 401 || next.newToken === undefined) return final(answer, next)
+    if (!(await orDiscard(answer, settled(next.newToken, request.signal)))) return final(answer, next)
     discard(answer)
-    return transport(authorized(request, next))
+    return final(await transport(authorized(request, next)), next)
   }
 }
 

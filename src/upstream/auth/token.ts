@@ -9,6 +9,7 @@ import {
   type CredentialSource,
   isLogin,
 } from '../credentials/credentials.ts'
+import { RegistryError } from '../../oci/errors.ts'
 import { failure, invalidAnswer, refusal } from '../failures.ts'
 import type { WithTimeout } from '../net/with-timeout.ts'
 import { discard, type Transport, type UpstreamRequest, type UpstreamResponse } from '../requests.ts'
@@ -45,6 +46,8 @@ export interface TokenSourceOptions {
   /** The deadline of a token request, which all waiting callers share. */
   readonly withTimeout: WithTimeout
   readonly credentials: CredentialSource
+  /** Told whether the realm accepts the credentials that are shown to it. */
+  readonly told?: (result: 'accepted' | 'refused', said: string) => void
   /** Monotonic clock, in milliseconds. */
   readonly now?: () => number
 }
@@ -69,7 +72,7 @@ const MAX_CACHE = 8 * 1024 * 1024
  * Tokens by realm, service and scope. One request is on its way for each, however many callers wait for it.
  */
 export function tokenSource(options: TokenSourceOptions): TokenSource {
-  const { upstream, transport, withTimeout, credentials, now = () => performance.now() } = options
+  const { upstream, transport, withTimeout, credentials, told, now = () => performance.now() } = options
   const tokens = new LRUCache<string, Token>({
     maxSize: MAX_CACHE,
     sizeCalculation: ({ text }, key) => text.length + key.length + 200,
@@ -85,21 +88,32 @@ export function tokenSource(options: TokenSourceOptions): TokenSource {
     return (await flights.run(key, fetchAndKeep, signal)).value
   }
 
+  const tell = ({ status }: UpstreamResponse, { host }: URL): void => {
+    if (status === 200) told?.('accepted', host)
+    else if (status === 401) told?.('refused', `${host} answers 401`)
+  }
+
   /** If the realm refuses the credentials and there are newer ones, these are shown once. */
   const askRealm = async (token: TokenRequest, signal: AbortSignal): Promise<UpstreamResponse> => {
     const { repository, isAnonymous = false } = token
     if (isAnonymous) return transport({ ...realmRequest(token, undefined), signal })
     const login = await untilAborted(credentials({ repository }), signal)
     const response = await transport({ ...realmRequest(token, login), signal })
+    if (login !== undefined && response.status !== 401) tell(response, token.realm)
     if (response.status !== 401 || login === undefined) return response
     const newest = credentials({ repository, refused: login })
     const newer = await untilAborted(newest, signal).catch((error: unknown) => {
       discard(response)
       throw error
     })
-    if (newer === login) return response
+    if (newer === login) {
+      tell(response, token.realm)
+      return response
+    }
     discard(response)
-    return transport({ ...realmRequest(token, newer), signal })
+    const second = await transport({ ...realmRequest(token, newer), signal })
+    tell(second, token.realm)
+    return second
   }
 
   const fetchToken = async (request: TokenRequest, signal: AbortSignal): Promise<Token> => {
@@ -108,7 +122,10 @@ export function tokenSource(options: TokenSourceOptions): TokenSource {
       discard(response)
       throw invalidAnswer(upstream, 'the token realm redirects', response.status)
     }
-    if (response.status !== 200) throw await refusal(upstream, response)
+    if (response.status !== 200) {
+      const { code, detail } = await refusal(upstream, response)
+      throw new RegistryError(code, { ...detail, at: request.realm.host })
+    }
     const body = await readBody(response, LIMITS.token).catch((error: unknown) => {
       throw failure(upstream, error)
     })

@@ -42,14 +42,14 @@ export function httpTransport(options: TransportOptions): Transport {
       if (isOwn) {
         health.responded()
         const remaining = budget.observe(response)
-        if (remaining !== undefined) telemetry.rateLimit(upstream, remaining)
+        if (remaining !== undefined) telemetry.rateLimit(upstream, remaining, budget)
       }
       return response
     } catch (error) {
       // A caller who leaves says nothing about the upstream. A deadline, which aborts the same signal, does.
       if (request.signal?.aborted && !isRegistryError(error)) throw error
       told(undefined)
-      const failed = failure(upstream, error)
+      const failed = failure(upstream, error, isOwn ? undefined : request.url.host)
       if (isOwn && isRegistryError(failed)) {
         health.failed(failed, { isPing: request.kind === 'ping', milliseconds: performance.now() - began })
       }

@@ -4,6 +4,8 @@ import { type UpstreamResponse, headerOf } from '../requests.ts'
 export interface RateBudget {
   /** Few requests are left. They are kept for content that is not cached. */
   readonly isNearlyExhausted: boolean
+  /** Of how many requests, where an answer has said so. */
+  readonly limit: number | undefined
   /** Returns how many requests are left, where the response says so. */
   observe(response: UpstreamResponse): number | undefined
 }
@@ -19,16 +21,21 @@ const WINDOW = 6 * 3600
  */
 export function rateBudget(now: () => number): RateBudget {
   let exhaustedUntil = -Infinity
+  let known: number | undefined
 
   return {
     get isNearlyExhausted() {
       return now() < exhaustedUntil
+    },
+    get limit() {
+      return known
     },
     observe(response) {
       const limit = parse(headerOf(response, 'ratelimit-limit'))
       const remaining = parse(headerOf(response, 'ratelimit-remaining'))
       if (remaining === undefined) return undefined
       if (limit !== undefined && limit.count > 0) {
+        known = limit.count
         const seconds =
           parse(headerOf(response, 'ratelimit-reset'))?.count ?? remaining.window ?? limit.window ?? WINDOW
         exhaustedUntil = remaining.count < limit.count * NEARLY_EXHAUSTED ? now() + seconds * 1000 : -Infinity

@@ -30,7 +30,7 @@ export function upstreamState({ upstream, telemetry }: UpstreamStateOptions): Up
       const worst = found.find(({ code }) => code !== 'UPSTREAM_LIMITED') ?? found[0]
       const state = worst === undefined ? 'up' : worst.code === 'UPSTREAM_LIMITED' ? 'limited' : 'out'
       const since = state === status.state ? status.since : Date.now()
-      if (state !== status.state) telemetry.circuit(upstream, state)
+      if (state !== status.state) telemetry.circuit(upstream, state, worst?.detail)
       status = { state, since, ...(worst && { reason: worst.detail }) }
     },
   }

@@ -1,0 +1,88 @@
+import type { Logger } from 'pino'
+import { type Metrics, metrics, type MetricsOptions } from '../admin/metrics/metrics.ts'
+import type { Config } from '../config/load-config.ts'
+import { type Answers, answers } from '../observe/answers.ts'
+import { eventLines } from '../observe/event-lines.ts'
+import { type EventHub, eventHub } from '../observe/events.ts'
+import { recordedUpstream } from '../observe/recorded-upstream.ts'
+import { recurring } from '../observe/recurring.ts'
+import { type StoreWatch, storeWatch } from '../observe/store-watch.ts'
+import { type UpstreamWatch, upstreamWatch } from '../observe/upstream-watch.ts'
+import { isRegistryError } from '../oci/errors.ts'
+import type { IngestTelemetry } from '../ports/telemetry.ts'
+import type { Upstream } from '../ports/upstream.ts'
+import { combined } from '../util/combined.ts'
+import { version } from '../util/version.ts'
+
+/** Everything that watches the other parts, and what they report to. */
+export interface Observation {
+  readonly telemetry: Omit<Metrics, 'render'> & { readonly ingest: IngestTelemetry }
+  readonly metrics: Pick<Metrics, 'render'>
+  readonly events: EventHub
+  readonly upstreams: UpstreamWatch
+  readonly store: StoreWatch
+  readonly answers: Answers
+  /** `upstream`, whose answers are recorded. */
+  record(upstream: Upstream): Upstream
+  /** Logs the failure of a download. */
+  transferFailed(transfer: object, error: unknown): void
+  /** Logs a failure of the store that a client did not notice. */
+  storeFailed(error: unknown): void
+}
+
+export interface ObservationOptions extends Omit<MetricsOptions, 'version' | 'limit'> {
+  readonly log: Logger
+  /** Epoch milliseconds. */
+  readonly now: () => number
+}
+
+export function buildObservation(
+  { storage, upstreams }: Pick<Config, 'storage' | 'upstreams'>,
+  { log, now, ...measured }: ObservationOptions,
+): Observation {
+  const counted = metrics({ ...measured, version: version(), limit: storage.maxSize })
+  const events = eventHub(now)
+  events.subscribe(eventLines(log))
+  const watch = upstreamWatch({
+    upstreams: Object.values(upstreams).map(({ name, credentials, credentialHelper, dockerConfig }) => ({
+      name,
+      hasCredentials: (credentials ?? credentialHelper ?? dockerConfig) !== undefined,
+    })),
+    emit: events.emit,
+    now,
+  })
+  const disk = storeWatch({ emit: events.emit, now })
+  const recorded = answers()
+  const isTold = recurring(now)
+
+  /** One line for a trouble, however many requests meet it. */
+  function tell(level: 'warn' | 'error', message: string, fields: object, error: unknown): void {
+    if (!isRegistryError(error)) return log[level]({ ...fields, err: error }, message)
+    const { code, detail } = error
+    const times = isTold(`${message} ${detail['upstream']} ${code} ${detail['reason'] ?? detail['status']}`)
+    if (times === undefined) return
+    log[level]({ ...fields, error: code, detail, ...(times > 1 && { times }) }, message)
+  }
+
+  return {
+    telemetry: {
+      ...counted,
+      upstreams: combined(counted.upstreams, watch.telemetry),
+      store: combined(counted.store, { failed: disk.telemetry.failed }),
+      ingest: { failed: combined(counted.store, disk.telemetry).failed, stored: disk.telemetry.stored },
+    },
+    metrics: counted,
+    events,
+    upstreams: watch,
+    store: disk,
+    answers: recorded,
+    record: (upstream) => recordedUpstream(upstream, recorded, now),
+    transferFailed(transfer, error) {
+      // The store has reported it, and its state has a line of its own.
+      if (!isRegistryError(error, 'STORAGE')) tell('warn', 'a transfer failed', { transfer }, error)
+    },
+    storeFailed(error) {
+      if (!isRegistryError(error, 'STORAGE')) tell('error', 'the store failed', {}, error)
+    },
+  }
+}

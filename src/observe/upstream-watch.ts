@@ -1,0 +1,106 @@
+import type { ErrorDetail } from '../oci/errors.ts'
+import type { UpstreamTelemetry } from '../ports/telemetry.ts'
+import { causeOf } from './cause.ts'
+import type { Emit } from './events.ts'
+
+/** What is known of an upstream as a whole. Instants are epoch milliseconds. */
+export interface UpstreamView {
+  readonly name: string
+  readonly state: 'up' | 'limited' | 'out'
+  readonly since: number
+  /** Why it is not up. */
+  readonly said?: string
+  readonly advice?: string
+  /** As its last answer that told it. */
+  readonly rateLimit?: {
+    readonly remaining: number
+    readonly limit?: number | undefined
+    readonly isLow: boolean
+    readonly at: number
+  }
+  /** `unused`: configured, and not asked for yet. */
+  readonly credentials: 'none' | 'unused' | 'accepted' | 'refused'
+  /** Its last answer of all; no status when there was none. */
+  readonly last?: { readonly at: number; readonly kind: string; readonly status?: number | undefined }
+}
+
+export interface UpstreamWatch {
+  readonly telemetry: Pick<UpstreamTelemetry, 'answered' | 'circuit' | 'rateLimit' | 'credentials'>
+  views(): readonly UpstreamView[]
+  view(upstream: string): UpstreamView | undefined
+}
+
+export interface UpstreamWatchOptions {
+  readonly upstreams: readonly { readonly name: string; readonly hasCredentials: boolean }[]
+  readonly emit: Emit
+  /** Epoch milliseconds. */
+  readonly now: () => number
+}
+
+/** Milliseconds: what turns to and fro is told once in this time. */
+const QUIET = 60_000
+
+/** Keeps the state of each upstream, and emits an event when it changes. */
+export function upstreamWatch({ upstreams, emit, now }: UpstreamWatchOptions): UpstreamWatch {
+  const started = now()
+  const views = new Map<string, UpstreamView>(
+    upstreams.map(({ name, hasCredentials }) => [
+      name,
+      { name, state: 'up', since: started, credentials: hasCredentials ? 'unused' : 'none' },
+    ]),
+  )
+  const told = new Map<string, number>()
+
+  const isNews = (what: string): boolean => {
+    const last = told.get(what) ?? -Infinity
+    if (now() - last < QUIET) return false
+    told.set(what, now())
+    return true
+  }
+  const change = (upstream: string, fields: Partial<UpstreamView>): void => {
+    const view = views.get(upstream)
+    if (view !== undefined) views.set(upstream, { ...view, ...fields })
+  }
+
+  return {
+    views: () => [...views.values()],
+    view: (upstream) => views.get(upstream),
+    telemetry: {
+      answered: (upstream, kind, status) => change(upstream, { last: { at: now(), kind, status } }),
+      circuit(upstream, state, reason) {
+        const view = views.get(upstream)
+        if (view === undefined || view.state === state) return
+        const { said: _said, advice: _advice, ...rest } = view
+        const since = now()
+        if (state === 'up') {
+          views.set(upstream, { ...rest, state, since })
+          emit('upstream.up', { upstream, seconds: Math.round((since - view.since) / 1000) })
+          return
+        }
+        const { cause, advice: advised } = causeOf(upstream, codeOf(state, reason), reason ?? {})
+        views.set(upstream, { ...rest, state, since, said: cause, advice: advised })
+        emit('upstream.down', { upstream, state, said: cause })
+      },
+      rateLimit(upstream, remaining, { limit, isNearlyExhausted: isLow } = { isNearlyExhausted: false }) {
+        const wasLow = views.get(upstream)?.rateLimit?.isLow ?? false
+        change(upstream, { rateLimit: { remaining, limit, isLow, at: now() } })
+        if (isLow === wasLow || !isNews(`limit ${upstream} ${isLow}`)) return
+        emit(isLow ? 'limit.low' : 'limit.restored', { upstream, remaining, limit })
+      },
+      credentials(upstream, result, said = '') {
+        const before = views.get(upstream)?.credentials
+        if (before === result) return
+        change(upstream, { credentials: result })
+        if (!isNews(`credentials ${upstream} ${result}`)) return
+        if (result === 'refused') emit('credentials.refused', { upstream, said })
+        else if (before === 'refused') emit('credentials.accepted', { upstream })
+      },
+    },
+  }
+}
+
+/** The circuit tells why without the code of the error, which the state implies. */
+function codeOf(state: 'limited' | 'out', reason: ErrorDetail | undefined) {
+  if (state === 'limited') return 'UPSTREAM_LIMITED'
+  return reason?.['reason'] === 'no answer in time' ? 'UPSTREAM_TIMEOUT' : 'UPSTREAM_UNAVAILABLE'
+}
