@@ -20,25 +20,26 @@ const LAST_WORDS = 50
 export function withTimeout(upstream: string, milliseconds: number): WithTimeout {
   return async (work, signal) => {
     const late = new AbortController()
-    const reason = 'no answer in time'
-    const timer = setTimeout(
-      () => late.abort(new RegistryError('UPSTREAM_TIMEOUT', { upstream, reason })),
-      milliseconds,
-    )
-    const both = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal])
     const ended = Promise.withResolvers<never>()
     let lastWords: NodeJS.Timeout | undefined
-    const abort = (): void => {
-      lastWords = setTimeout(() => ended.reject(both.reason as Error), LAST_WORDS)
+    const endSoon = (reason: unknown): void => {
+      lastWords ??= setTimeout(ended.reject, LAST_WORDS, reason)
     }
-    if (both.aborted) abort()
-    else both.addEventListener('abort', abort, { once: true })
+    const timer = setTimeout(() => {
+      const error = new RegistryError('UPSTREAM_TIMEOUT', { upstream, reason: 'no answer in time' })
+      late.abort(error)
+      endSoon(error)
+    }, milliseconds)
+    const leave = (): void => endSoon(signal!.reason)
+    if (signal?.aborted) leave()
+    else signal?.addEventListener('abort', leave, { once: true })
     try {
+      const both = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal])
       return await Promise.race([work(both), ended.promise])
     } finally {
       clearTimeout(timer)
       clearTimeout(lastWords)
-      both.removeEventListener('abort', abort)
+      signal?.removeEventListener('abort', leave)
     }
   }
 }
