@@ -6,7 +6,14 @@ import { fakeUpstream } from '../support/fake-upstream.ts'
 import { blobOf, eventually, manifestOf } from '../support/fixtures.ts'
 import { assertFails } from './setup.ts'
 
-const telemetry = { answered() {}, denied() {}, received() {}, rateLimit() {}, circuit() {} }
+const telemetry = {
+  answered() {},
+  denied() {},
+  credentials() {},
+  received() {},
+  rateLimit() {},
+  circuit() {},
+}
 const open = (url: string) =>
   openUpstream({
     name: 'up',
