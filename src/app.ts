@@ -47,6 +47,7 @@ export async function entrepot(
     log,
     now,
     usage: () => store.inventory.usage(),
+    transfers: () => downloads.list(),
     connections: async () => (await listener?.connections()) ?? 0,
   })
   const { telemetry } = observed
@@ -122,6 +123,7 @@ export async function entrepot(
       transfers: () => downloads.list(),
       history: disk.tags.history,
       operations: store,
+      insight: observed.insight,
       isDraining: () => isDraining,
       probeStore: () => store.probe(),
       details: () => (aboutStore.problem === undefined ? [] : [aboutStore.problem]),

@@ -3,6 +3,7 @@ import { getRequestListener } from '@hono/node-server'
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
+import type { Insight } from '../ports/insight.ts'
 import type { TagChange, TagHistory } from '../ports/metadata.ts'
 import type { Operations } from '../ports/operations.ts'
 import type { ParsePattern } from './body.ts'
@@ -10,6 +11,7 @@ import { catalogueRoutes } from './catalogue-routes.ts'
 import type { AdminEnv } from './refuse.ts'
 import type { Readiness } from './health.ts'
 import type { Metrics } from './metrics/metrics.ts'
+import { insightRoutes } from './insight-routes.ts'
 import { pinRoutes } from './pin-routes.ts'
 import { verifyRoutes } from './verify-routes.ts'
 
@@ -23,6 +25,8 @@ export interface AdminAppOptions {
   /** For `/api/v1/tags/<upstream>/<repository>/<tag>`. */
   readonly history: TagHistory['history']
   readonly operations: Operations
+  /** Left out: the API tells of the store only. */
+  readonly insight?: Insight
   readonly parsePattern: ParsePattern
   /** Receives every failure that the client did not cause. */
   readonly failed: (error: unknown) => void
@@ -33,7 +37,8 @@ const BODY_LIMIT = 16 * 1024
 
 /** The routes of the admin listener: health, metrics and the admin API. */
 export function adminApp(options: AdminAppOptions): RequestListener {
-  const { metrics, ready, details = () => [], transfers, history, operations, parsePattern, failed } = options
+  const { metrics, ready, details = () => [], transfers, history, operations, insight } = options
+  const { parsePattern, failed } = options
   const app = new Hono<AdminEnv>()
   app.get('/', (c) => c.html(INDEX))
   app.get('/healthz', (c) => c.json({ status: 'ok' }))
@@ -54,6 +59,7 @@ export function adminApp(options: AdminAppOptions): RequestListener {
   app.route('/api/v1', catalogueRoutes(operations.catalogue, parsePattern))
   app.route('/api/v1', pinRoutes(operations.pins, parsePattern))
   app.route('/api/v1', verifyRoutes(operations.verify, failed))
+  if (insight) app.route('/api/v1', insightRoutes(insight))
   app.get('/api/v1/transfers', (c) => c.json({ transfers: transfers() }))
   app.get('/api/v1/tags/:upstream/:name{.+}/:tag', async (c) => {
     const { upstream, name, tag } = c.req.param()

@@ -5,6 +5,7 @@ import { ls } from './commands/ls.ts'
 import { pin, unpin } from './commands/pin.ts'
 import { purge } from './commands/purge.ts'
 import { serve } from './commands/serve.ts'
+import { status } from './commands/status.ts'
 import { verify } from './commands/verify.ts'
 
 export type Commands = Readonly<Record<string, Command>>
@@ -20,6 +21,7 @@ export interface Surroundings {
 export function commands({ start, now }: Surroundings): Commands {
   return {
     serve: serve(start),
+    status: status(now),
     ls: ls(now),
     du: du(),
     purge: purge(),

@@ -15,7 +15,7 @@ import { reloadOnChange } from './reload-on-change.ts'
 
 export interface AdminListenerOptions extends Pick<
   AdminAppOptions,
-  'metrics' | 'transfers' | 'history' | 'operations' | 'details'
+  'metrics' | 'transfers' | 'history' | 'operations' | 'details' | 'insight'
 > {
   readonly server: ListenerTelemetry
   readonly isDraining: () => boolean

@@ -1,13 +1,12 @@
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Config } from '../../config/load-config.ts'
 import { openStore } from '../../compose/open-store.ts'
 import { IMAGE_PATTERN_MUST, type ImagePattern, parseImagePattern } from '../../oci/image-pattern.ts'
 import type { Operations } from '../../ports/operations.ts'
 import { isInUse } from '../../storage/lock.ts'
 import { type Command, type CommandOptions, type Invocation, UsageError } from '../command.ts'
 import type { ExitCode } from '../exit-code.ts'
-import type { Connection } from './admin-client.ts'
+import { adminOf } from './admin-of.ts'
 import { remoteOperations } from './remote-operations.ts'
 import { serverGiven } from './server-given.ts'
 
@@ -52,7 +51,10 @@ export function withOperations(
       return { holder: error.holder }
     })
     if ('holder' in store) {
-      return task({ ...remoteOperations(adminOf(config, store.holder)), patternOf }, invocation)
+      return task(
+        { ...remoteOperations(adminOf(config, `${store.holder} has the store open, and`)), patternOf },
+        invocation,
+      )
     }
     try {
       return await task({ ...store, patternOf }, invocation)
@@ -66,22 +68,6 @@ function parse(text: string, upstreams: readonly string[]): ImagePattern {
   const pattern = parseImagePattern(text, upstreams)
   if (pattern === undefined) throw new UsageError(`${JSON.stringify(text)} ${IMAGE_PATTERN_MUST}`)
   return pattern
-}
-
-function adminOf({ admin }: Config, holder: string): Connection {
-  if (admin === false) {
-    throw new Error(
-      `${holder} has the store open, and its admin listener is off (admin: false): ` +
-        'stop the process, or turn the listener on',
-    )
-  }
-  const host = { '0.0.0.0': '127.0.0.1', '::': '::1' }[admin.host] ?? admin.host
-  const authority = `${host.includes(':') ? `[${host}]` : host}:${admin.port}`
-  return {
-    url: `${admin.tls ? 'https' : 'http'}://${authority}`,
-    ...(admin.token !== undefined && { token: admin.token }),
-    ...(admin.tls && { certificate: admin.tls.cert.text }),
-  }
 }
 
 async function exists(path: string): Promise<boolean> {

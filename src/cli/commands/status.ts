@@ -1,0 +1,62 @@
+import type { Status, StoreReport, UpstreamReport } from '../../ports/insight.ts'
+import { STORE_OPTIONS } from '../client/with-operations.ts'
+import { withProcess } from '../client/with-process.ts'
+import type { Command } from '../command.ts'
+import { EXIT } from '../exit-code.ts'
+import { ageText, countText, sizeText } from '../output/human.ts'
+import { writeJson } from '../output/json.ts'
+import { table } from '../output/table.ts'
+
+/** `now`: epoch milliseconds. */
+export function status(now: () => number): Command {
+  const ago = (instant: string): string => ageText(now() - Date.parse(instant))
+  return {
+    synopsis: '[--json]',
+    summary: 'tells the state of each upstream, the disk and the running downloads',
+    takes: [0, 0],
+    options: STORE_OPTIONS,
+    run: withProcess(async ({ json }, { options, stdout }) => {
+      const found = await json<Status>('GET', 'upstreams')
+      if (options['json']) {
+        writeJson(stdout, found)
+        return EXIT.done
+      }
+      const head = ['UPSTREAM', 'STATE', 'SINCE', 'LIMIT LEFT', 'CREDENTIALS', 'SAID LAST']
+      const rows = found.upstreams.map((upstream) => [
+        upstream.name,
+        upstream.state,
+        ago(upstream.since),
+        limitText(upstream),
+        upstream.credentials,
+        upstream.said,
+      ])
+      stdout.write(table([head, ...rows], { columns: stdout.columns, left: [1, 4, 5] }))
+      for (const { name, advice } of found.upstreams)
+        if (advice !== null) stdout.write(`${name}: ${advice}\n`)
+      stdout.write(`\n${storeText(found.store)}\n${transfersText(found)}\n`)
+      stdout.write(`entrepot ${found.version}, up ${ago(found.startedAt)}\n`)
+      return EXIT.done
+    }),
+  }
+}
+
+function limitText({ rateLimit }: UpstreamReport): string {
+  if (rateLimit === null) return '-'
+  return `${rateLimit.remaining}${rateLimit.limit === null ? '' : ` of ${rateLimit.limit}`}`
+}
+
+function storeText({ objects, bytes, limitBytes, partialBytes, freeBytes, trouble }: StoreReport): string {
+  const parts = [
+    `store: ${sizeText(bytes)} of ${sizeText(limitBytes)} in ${countText(objects, 'object')}`,
+    ...(partialBytes > 0 ? [`${sizeText(partialBytes)} of interrupted downloads`] : []),
+    `${sizeText(freeBytes)} free on the disk`,
+  ]
+  const text = parts.join(', ')
+  return trouble === null ? text : `${text}\n${trouble.said}: ${trouble.advice}`
+}
+
+function transfersText({ transfers }: Status): string {
+  const rate = transfers.reduce((sum, { bytesPerSecond }) => sum + bytesPerSecond, 0)
+  const running = countText(transfers.length, 'running download')
+  return transfers.length === 0 ? 'no running downloads' : `${running}, ${sizeText(rate)}/s`
+}

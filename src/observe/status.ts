@@ -1,0 +1,91 @@
+import type { RunningTransfer, Status, StoreReport, UpstreamReport } from '../ports/insight.ts'
+import type { StoreUsage } from '../ports/metadata.ts'
+import type { Answer, Answers } from './answers.ts'
+import { causeOf } from './cause.ts'
+import type { StoreWatch } from './store-watch.ts'
+import type { UpstreamView, UpstreamWatch } from './upstream-watch.ts'
+
+export interface StatusOptions {
+  readonly version: string
+  readonly upstreams: Pick<UpstreamWatch, 'views'>
+  readonly answers: Pick<Answers, 'lastOf'>
+  readonly store: Pick<StoreWatch, 'trouble'>
+  readonly usage: () => Promise<StoreUsage>
+  /** Bytes of committed content that the configuration allows. */
+  readonly limit: number
+  readonly transfers: () => readonly RunningTransfer[]
+  /** Epoch milliseconds. */
+  readonly now: () => number
+}
+
+/** Collects the state of the process, of each upstream and of the store. */
+export function processStatus(options: StatusOptions): () => Promise<Status> {
+  const { version, upstreams, answers, store, usage, limit, transfers, now } = options
+  const startedAt = isoText(now())
+  return async () => ({
+    version,
+    startedAt,
+    upstreams: upstreams.views().map((view) => upstreamReport(view, answers.lastOf(view.name))),
+    store: storeReport(await usage(), limit, store),
+    transfers: transfers(),
+  })
+}
+
+export function upstreamReport(view: UpstreamView, last: Answer | undefined): UpstreamReport {
+  const { name, state, since, rateLimit, credentials } = view
+  const at = Math.max(view.last?.at ?? 0, last?.at ?? 0)
+  return {
+    name,
+    state,
+    since: isoText(since),
+    ...saidBy(view, last),
+    rateLimit: rateLimit ? { ...rateLimit, limit: rateLimit.limit ?? null, at: isoText(rateLimit.at) } : null,
+    credentials,
+    lastAnswerAt: at === 0 ? null : isoText(at),
+  }
+}
+
+/** The worst that is known: why it gets no requests, then its credentials, then its last answer. */
+function saidBy(view: UpstreamView, last: Answer | undefined): Pick<UpstreamReport, 'said' | 'advice'> {
+  const { name, said, advice = null, credentials, rateLimit } = view
+  if (said !== undefined) return { said, advice }
+  if (credentials === 'refused') {
+    return {
+      said: 'refuses the configured credentials',
+      advice: `correct username and password of upstreams.${name}`,
+    }
+  }
+  if (last?.detail !== undefined) {
+    const { cause, advice } = causeOf(name, last.outcome as Parameters<typeof causeOf>[1], last.detail)
+    return { said: cause, advice }
+  }
+  if (rateLimit?.isLow === true) {
+    return {
+      said: `leaves ${rateLimit.remaining} requests until its limit`,
+      advice: `configure credentials in upstreams.${name}: most registries allow more to an account`,
+    }
+  }
+  if (view.last === undefined) return { said: 'was not asked yet', advice: null }
+  return { said: `answered ${view.last.status ?? 'nothing'}`, advice: null }
+}
+
+function storeReport(
+  usage: StoreUsage,
+  limitBytes: number,
+  { trouble }: Pick<StoreWatch, 'trouble'>,
+): StoreReport {
+  const { objects, bytes, indexBytes, partialBytes, disk } = usage
+  return {
+    objects,
+    bytes,
+    limitBytes,
+    indexBytes,
+    partialBytes,
+    freeBytes: disk.freeBytes,
+    trouble: trouble ? { since: isoText(trouble.since), said: trouble.said, advice: trouble.advice } : null,
+  }
+}
+
+export function isoText(instant: number): string {
+  return new Date(instant).toISOString()
+}

@@ -1,0 +1,62 @@
+/**
+ * What a running proxy knows of itself and of other registries. The types are those of the admin API: instants
+ * are ISO 8601, sizes bytes, and `null` stands for what is not known or does not apply.
+ */
+
+export interface Insight {
+  status(): Promise<Status>
+}
+
+export interface Status {
+  readonly version: string
+  readonly startedAt: string
+  readonly upstreams: readonly UpstreamReport[]
+  readonly store: StoreReport
+  readonly transfers: readonly RunningTransfer[]
+}
+
+export interface UpstreamReport {
+  readonly name: string
+  /** `limited`: it limits us. `out`: it cannot be reached, or answers nobody. `offline`: it is never asked. */
+  readonly state: 'up' | 'limited' | 'out' | 'offline'
+  readonly since: string
+  /** What it said last, or why it is not up: one clause that follows its name. */
+  readonly said: string
+  /** What to do about it. */
+  readonly advice: string | null
+  readonly rateLimit: RateLimitReport | null
+  /** `unused`: they are configured, and it has not asked for them yet. */
+  readonly credentials: 'none' | 'unused' | 'accepted' | 'refused'
+  /** When it answered last, or failed to. */
+  readonly lastAnswerAt: string | null
+}
+
+export interface RateLimitReport {
+  readonly remaining: number
+  readonly limit: number | null
+  /** Less than a tenth is left: tags stay fresh longer, to leave the rest to what is not cached. */
+  readonly isLow: boolean
+  readonly at: string
+}
+
+export interface StoreReport {
+  readonly objects: number
+  /** Of committed content. */
+  readonly bytes: number
+  readonly limitBytes: number
+  readonly indexBytes: number
+  readonly partialBytes: number
+  readonly freeBytes: number
+  /** Why it does not keep content; null = it does. */
+  readonly trouble: { readonly since: string; readonly said: string; readonly advice: string } | null
+}
+
+/** A download on its way into the store. */
+export interface RunningTransfer {
+  readonly upstream: string
+  readonly digest: string
+  readonly size?: number | undefined
+  readonly filled: number
+  readonly bytesPerSecond: number
+  readonly followers: number
+}
