@@ -12,6 +12,7 @@ import { authority } from './support/certificates.ts'
 import { type FakeUpstream, fakeUpstream } from './support/fake-upstream.ts'
 import { eventually, manifestOf } from './support/fixtures.ts'
 import { AUDIENCE, issuer, ISSUER } from './support/issuer.ts'
+import { call } from './support/raw-client.ts'
 import { startProxy } from './support/proxy.ts'
 import { tempFolder } from './support/temp-folder.ts'
 
@@ -55,7 +56,7 @@ suite('the whole proxy', { concurrency: true }, () => {
     await using upstream = await fakeUpstream()
     addImage(upstream)
     await using proxy = await startProxy({ upstream })
-    assert.deepEqual(said(proxy.log, 'registry')?.['access'], { networks: 'any', login: 'none', tls: false })
+    assert.deepEqual(said(proxy.log, 'registry')?.['access'], { pull: 'everyone', tls: false })
     assert.equal(await status(proxy.url + MANIFEST), 200)
   })
 
@@ -68,8 +69,8 @@ suite('the whole proxy', { concurrency: true }, () => {
     await using proxy = await startProxy({ upstream, config: { access: { htpasswd: file } } })
     const access = said(proxy.log, 'registry')?.['access'] as Record<string, unknown>
     assert.deepEqual(
-      [access['login'], access['warning']],
-      [['htpasswd'], 'passwords cross the network in clear'],
+      [access['pull'], access['warning']],
+      ['clients with a password', 'passwords cross the network in clear'],
     )
     const by = (password: string) => status(proxy.url + MANIFEST, { auth: `ci-7:${password}` })
     assert.equal(await status(proxy.url + MANIFEST), 401)
@@ -82,6 +83,33 @@ suite('the whole proxy', { concurrency: true }, () => {
     await eventually(async () => (await by('new')) === 200, READ_AGAIN)
     assert.equal(await by('old'), 401)
     assert.doesNotMatch(JSON.stringify(proxy.log), /\$2[aby]\$|plain|"old"/)
+  })
+
+  test('SEC-87: names of upstreams and rules are told after the login', async () => {
+    await using folder = await tempFolder()
+    await using upstream = await fakeUpstream()
+    const file = join(folder.path, 'users')
+    await writeFile(file, `ci-7:${hashSync('secret', 4)}\n`)
+    const access = { htpasswd: file, rules: [{ repositories: ['docker.io/**'] }] }
+    await using proxy = await startProxy({
+      upstream,
+      config: { access },
+      upstreamConfig: { deny: ['vault/*'] },
+    })
+    const known = [`Authorization: Basic ${btoa('ci-7:secret')}`]
+    for (const [path, status] of [
+      ['/v2/app/manifests/latest?ns=unknown.example', 404],
+      ['/v2/unknown.example/app/manifests/latest', 404],
+      ['/v2/vault/app/manifests/latest', 403],
+    ] as const) {
+      const anonymous = await call(proxy.port, 'GET', path)
+      assert.equal(anonymous.status, 401, path)
+      assert.doesNotMatch(anonymous.body.toString(), /deny|vault|unknown|docker/)
+      const identified = await call(proxy.port, 'GET', path, known)
+      assert.equal(identified.status, status, path)
+      assert.match(identified.body.toString(), /vault|unknown\.example/)
+    }
+    assert.equal((await call(proxy.port, 'GET', '/v2/open/manifests/latest')).status, 404, 'open to everyone')
   })
 
   test('certificates are read again when they change, on both listeners', async () => {

@@ -1,7 +1,7 @@
 import type { TagEntry } from '../ports/metadata.ts'
 
 export interface FreshnessRule {
-  readonly match: RegExp
+  readonly match: Pick<RegExp, 'test'>
   /** Milliseconds that a tag is served without asking upstream. */
   readonly fresh: number
 }

@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import type { Logger } from 'pino'
+import { checkAuthorities, checkPair } from '../config/certificates.ts'
 import type { Config } from '../config/load-config.ts'
 import type { HttpServerHandle } from '../http/server/http-server.ts'
 import type { Tls } from '../http/server/tls.ts'
@@ -24,8 +25,8 @@ export interface ReloadTlsOptions {
 }
 
 /**
- * Gives a server its new certificate when the files change. The server keeps the old certificate when the new
- * files are broken or when certificate and key do not match.
+ * Gives a server its new certificates when the files change. What the start would refuse is refused, and the
+ * server keeps those it has.
  */
 export function reloadTls(
   server: HttpServerHandle,
@@ -39,6 +40,8 @@ export function reloadTls(
   return reloadOnChange(
     [cert, key, ...(clientCa ? [clientCa] : [])],
     ([cert, key, clientCa]) => {
+      checkPair(cert!, key!)
+      if (clientCa !== undefined) checkAuthorities(clientCa)
       server.setTls({
         ...tlsFrom(config),
         cert: cert!,

@@ -66,15 +66,34 @@ export function buildRegistryAuth(
  * unencrypted.
  */
 export function describeRegistryAuth({ access, listen: { tls } }: AuthConfig): object {
-  const { networks, htpasswd, oidc, rules, trustedProxies } = access
-  const login = [htpasswd && 'htpasswd', oidc && 'oidc', tls?.clientCa && 'certificate'].filter(Boolean)
+  const { htpasswd, oidc, trustedProxies } = access
   return {
-    networks: networks ?? 'any',
-    login: login.length === 0 ? 'none' : login,
-    ...(rules && { rules: rules.length }),
+    pull: whoMayPull({ access, listen: { tls } }),
     tls: tls !== undefined,
     ...((htpasswd ?? oidc) &&
       !tls &&
       trustedProxies.length === 0 && { warning: 'passwords cross the network in clear' }),
   }
+}
+
+/** `everyone from 10.0.0.0/8`, `clients with a password or a token, as access.rules say` */
+export function whoMayPull({
+  access: { networks, htpasswd, oidc, rules },
+  listen: { tls },
+}: Pick<AuthConfig, 'access'> & { readonly listen: Pick<AuthConfig['listen'], 'tls'> }): string {
+  const isOptional = tls?.clientAuth === 'optional'
+  const logins = [
+    htpasswd && 'a password',
+    oidc && 'a token',
+    // Where rules tell clients apart, or something else is needed, an optional one is a way to log in too.
+    tls?.clientCa && (!isOptional || htpasswd || oidc || rules) && 'a certificate',
+  ].filter(Boolean)
+  // Nobody needs the others: each client has a certificate.
+  const ways = tls?.clientCa && !isOptional ? ['a certificate'] : logins
+  const needsLogin = ways.length > 0 && rules === undefined
+  const who = needsLogin ? `clients with ${ways.join(' or ')}` : 'everyone'
+  const from = networks ? ` from ${networks.join(', ')}` : ''
+  if (rules === undefined) return who + from
+  const known = ways.length === 0 ? '' : `, known by ${ways.join(' or ')}`
+  return `clients${from} as access.rules say${known}`
 }

@@ -4,6 +4,7 @@ import type { Config } from './load-config.ts'
 import type { AdminConfig, TlsConfig } from './listeners.ts'
 import { MASK } from './config-error.ts'
 import { escape } from './environment.ts'
+import type { TagPattern } from './schema/tag-pattern.ts'
 import { fileSchema, type UpstreamEntry } from './schema/file-schema.ts'
 import type { UpstreamConfig } from './upstreams.ts'
 
@@ -61,4 +62,4 @@ function entryOf({ credentials, ca, ...upstream }: Mutable<UpstreamConfig>): Ups
 }
 
 /** zod does not modify what it encodes, but its types do not say so. */
-type Mutable<T> = T extends RegExp ? T : { -readonly [K in keyof T]: Mutable<T[K]> }
+type Mutable<T> = T extends TagPattern ? T : { -readonly [K in keyof T]: Mutable<T[K]> }

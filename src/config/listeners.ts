@@ -1,6 +1,6 @@
-import { createSecureContext } from 'node:tls'
 import type { z } from 'zod'
 import type { accessSchema, adminSchema, listenSchema } from './schema/access-schema.ts'
+import { checkPair } from './certificates.ts'
 import { adminToken } from './admin-token.ts'
 import type { LoadedFile, LoadFile } from './files.ts'
 import { parseHtpasswd } from './htpasswd.ts'
@@ -106,15 +106,10 @@ async function loadTls(
       ? undefined
       : await issues.collect(() => loadCertificates([...at, 'clientCa'], clientCa, issues, load))
   if (cert === undefined || key === undefined) return undefined
-  checkPair(cert, key, at, issues)
-  return { cert, key, ...(authorities && { clientCa: authorities, clientAuth: clientAuth ?? 'require' }) }
-}
-
-function checkPair(cert: LoadedFile, key: LoadedFile, at: KeyPath, issues: Issues): void {
   try {
-    createSecureContext({ cert: cert.text, key: key.text })
+    checkPair(cert.text, key.text)
   } catch (error) {
-    const { code = 'unknown' } = error as NodeJS.ErrnoException
-    issues.add(issues.value(at, `must be a PEM certificate and the key that belongs to it (${code})`))
+    issues.add(issues.value(at, (error as Error).message))
   }
+  return { cert, key, ...(authorities && { clientCa: authorities, clientAuth: clientAuth ?? 'require' }) }
 }

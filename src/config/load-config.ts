@@ -16,6 +16,7 @@ import { fileLoader, reasonOf } from './files.ts'
 import { isWithin, type Issues, issuesIn, type KeyPath } from './issues.ts'
 import { mergeUpstreams } from './merge-upstreams.ts'
 import { schemaKeys } from './schema/schema-keys.ts'
+import type { TagPattern } from './schema/tag-pattern.ts'
 import { schemaIssues } from './schema/schema-issues.ts'
 import { fileSchema } from './schema/file-schema.ts'
 import { resolveDefault, resolveUpstreams, type Upstreams } from './upstreams.ts'
@@ -116,7 +117,7 @@ async function readConfigFile(file: string, required: boolean): Promise<string> 
   }
 }
 
-type DeepReadonly<T> = T extends RegExp ? T : { readonly [K in keyof T]: DeepReadonly<T[K]> }
+type DeepReadonly<T> = T extends TagPattern ? T : { readonly [K in keyof T]: DeepReadonly<T[K]> }
 
 function deepFreeze<T>(value: T): DeepReadonly<T> {
   if (typeof value === 'object' && value !== null) Object.values(value).forEach(deepFreeze)

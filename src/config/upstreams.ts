@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto'
+import { checkAuthorities } from './certificates.ts'
 import { type CredentialsConfig, resolveCredentials } from './credentials.ts'
 import type { LoadedFile, LoadFile } from './files.ts'
 import { HOST_MUST, parseHost } from './schema/scalars.ts'
@@ -149,10 +149,9 @@ export async function loadCertificates(
 ): Promise<LoadedFile> {
   const loaded = await load(at, file)
   try {
-    void new X509Certificate(loaded.text)
-  } catch {
-    // OpenSSL's reasons would not help: the file is not a certificate.
-    throw issues.value(at, 'must be a file of PEM certificates')
+    checkAuthorities(loaded.text)
+  } catch (error) {
+    throw issues.value(at, (error as Error).message)
   }
   return loaded
 }

@@ -1,5 +1,5 @@
 import { RegistryError } from '../oci/errors.ts'
-import type { Registry, Repository } from '../ports/repository.ts'
+import type { Address, Registry, Repository } from '../ports/repository.ts'
 import type { Exchange } from './exchange.ts'
 
 /** A host with an optional port: containerd sends the host of the image reference. */
@@ -14,17 +14,31 @@ const NAMESPACE = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-F
 export function findRepository(registry: Registry, exchange: Exchange, name: string): Repository {
   const namespace = namespaceOf(exchange)
   const host = exchange.incoming.headers.host?.toLowerCase()
-  const repository = registry.find({
+  const address = {
     name,
     ...(namespace !== undefined && { namespace }),
     ...(host !== undefined && { host }),
-  })
-  if (repository === undefined) throw notConfigured(namespace, name)
+  }
+  const repository = find(registry, exchange, address) ?? refuse(exchange, notConfigured(namespace, name))
   exchange.principal?.authorize(repository.name)
   if (namespace !== undefined) exchange.outgoing.setHeader('OCI-Namespace', namespace)
   exchange.upstream = repository.name.upstream
   exchange.repository = repository.name.name
   return repository
+}
+
+function find(registry: Registry, exchange: Exchange, address: Address): Repository | undefined {
+  try {
+    return registry.find(address)
+  } catch (error) {
+    return refuse(exchange, error)
+  }
+}
+
+/** What is configured, and what its rules say, is told to clients that have logged in, where they can. */
+function refuse({ principal }: Exchange, error: unknown): never {
+  principal?.authorize()
+  throw error
 }
 
 function notConfigured(namespace: string | undefined, name: string): RegistryError {

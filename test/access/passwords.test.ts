@@ -79,6 +79,35 @@ test('many addresses that guess are bounded in all', async () => {
   assert.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 32)
 })
 
+test('SEC-84: wrong passwords from many addresses do not lock out who has logged in before', async () => {
+  await using set = setUp()
+  assert.equal(await set.check('alice', 'wonderland', '2001:db8:0:1::1'), true)
+  // Her hash changes, so that nothing remembered helps her.
+  set.change({ ...HASHES, alice: hashSync('looking-glass', 4) })
+  const guesses = Array.from({ length: 100 }, (_, i) => set.check('alice', `guess ${i}`, `10.0.0.${i}`))
+  const refused = Promise.allSettled(guesses)
+  await assert.rejects(set.check('alice', 'looking-glass', '192.0.2.1'), { code: 'TOOMANYREQUESTS' })
+  const before = set.comparisons()
+  assert.equal(await set.check('alice', 'looking-glass', '2001:db8:0:1:ffff::2'), true)
+  assert.ok(set.comparisons() <= before + 2, 'before those that guess')
+  assert.equal((await refused).filter(({ status }) => status === 'fulfilled').length, 32)
+})
+
+test('SEC-84: the addresses of an IPv6 network of 64 bits are one client', async () => {
+  await using set = setUp()
+  const guesses = Array.from({ length: 20 }, (_, i) => set.check('bob', `guess ${i}`, `2001:db8::${i + 1}`))
+  const outcomes = await Promise.allSettled(guesses)
+  assert.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 4)
+})
+
+test('SEC-84: a password of more than 72 bytes is refused, for bcrypt would read the first 72 of them', async () => {
+  const longest = 'p'.repeat(70) + '\u00e9'
+  await using set = setUp({ long: hashSync(longest, 4) })
+  assert.equal(await set.check('long', longest, 'here'), true)
+  assert.equal(await set.check('long', `${longest}x`, 'here'), false)
+  assert.equal(set.comparisons(), 1)
+})
+
 test('the event loop goes on while passwords are compared', async () => {
   await using set = setUp({ slow: hashSync('x', 11) })
   const begun = performance.eventLoopUtilization()

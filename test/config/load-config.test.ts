@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { type Config, loadConfig } from '../../src/config/load-config.ts'
+import { TagPattern } from '../../src/config/schema/tag-pattern.ts'
 import { selfSignedCertificate } from '../support/fixtures.ts'
 import { folderOf, load } from './folder.ts'
 
@@ -38,8 +39,8 @@ test('without a file the defaults hold', async (t) => {
       negative: 10_000,
       lists: 60_000,
       tags: [
-        { match: /^v?\d+\.\d+(\.\d+)?([-+].*)?$/, fresh: 3_600_000 },
-        { match: /.*/, fresh: 60_000 },
+        { match: new TagPattern('^v?\\d+\\.\\d+(\\.\\d+)?([-+].*)?$'), fresh: 3_600_000 },
+        { match: new TagPattern('.*'), fresh: 60_000 },
       ],
       pin: [],
     },
@@ -227,7 +228,7 @@ upstreams: { r: { url: 'https://\${NAME}.internal', username: u, password: '$\${
   assert.equal(listen.port, 80)
   assert.equal(admin, false)
   assert.deepEqual([storage.root, storage.maxSize], ['/var/cache/cache', 2 ** 30])
-  assert.deepEqual(cache.tags, [{ match: /^cache$/, fresh: 5_000 }])
+  assert.deepEqual(cache.tags, [{ match: new TagPattern('^cache$'), fresh: 5_000 }])
   assert.equal(transfers.finishFrom, 0.5)
   assert.deepEqual(log, { access: false, level: 'warn' })
   assert.deepEqual(

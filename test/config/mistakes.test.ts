@@ -86,7 +86,7 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
   ['cache: { tags: { match: a } }', ': cache.tags is a mapping, but must be a list'],
   [
     'cache: { tags: [{ match: "v(", fresh: 1s }] }',
-    ': cache.tags[0].match is "v(", but must be a regular expression: Unterminated group',
+    ': cache.tags[0].match is "v(", but must be a regular expression: missing closing ): `v(`',
   ],
   [
     '- a',

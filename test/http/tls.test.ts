@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { get } from 'node:https'
-import { suite, test } from 'node:test'
+import { mock, suite, test } from 'node:test'
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import { listen, type HttpServerHandle } from '../../src/http/server/http-server.ts'
 import type { Tls } from '../../src/http/server/tls.ts'
@@ -81,19 +81,71 @@ suite('client certificates', () => {
     assert.equal(await ask(listening.url, ca.client('/CN=ci-7')), 'ci-7')
   })
 
-  test('are not resumed past a change of the authority', async () => {
+  test('SEC-90: sessions are not resumed: each connection shows a certificate that is valid now', async () => {
     await using listening = await serve({ ...server, clientCa: ca.cert })
-    const { promise: session, resolve } = Promise.withResolvers<Buffer>()
-    const socket = await handshake(listening.port, ca.client('/CN=ci-7'))
-    socket.once('session', resolve)
-    const ticket = await session
-    socket.destroy()
-    assert.equal(await ask(listening.url, { session: ticket }), 'ci-7', 'the session can be resumed')
+    for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+      const versions = { minVersion: version, maxVersion: version } as const
+      const sessions: Buffer[] = []
+      const first = await handshake(listening.port, { ...ca.client('/CN=ci-7'), ...versions })
+      first.on('session', (session) => sessions.push(session))
+      const own = first.getSession()
+      if (own !== undefined) sessions.push(own)
+      first.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+      await once(first, 'data')
+      first.destroy()
+      assert.ok(sessions.length > 0)
+      for (const session of sessions)
+        await assert.rejects(ask(listening.url, { session, ...versions }), version)
+    }
+  })
+
+  test('SEC-90: a connection ends when the certificate that was shown expires', async () => {
+    await using listening = await serve({ ...server, clientCa: ca.cert })
+    mock.timers.enable({ apis: ['setTimeout', 'Date'], now: Date.now() })
+    try {
+      const socket = await handshake(listening.port, ca.client('/CN=ci-7'))
+      socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+      await once(socket, 'data')
+      mock.timers.tick(24 * 3_600_000)
+      assert.equal(socket.destroyed, false)
+      mock.timers.tick(25 * 3_600_000)
+      await once(socket, 'close')
+    } finally {
+      mock.timers.reset()
+    }
+  })
+
+  test('SEC-90: connections end when the authorities change: idle ones at once, others after their answer', async () => {
+    const gate = Promise.withResolvers<void>()
+    const listening = await listen(
+      async (incoming, outgoing) => {
+        outgoing.write('begun ')
+        if (incoming.url === '/slow') await gate.promise
+        outgoing.end('ended')
+      },
+      { host: '127.0.0.1', port: 0, tls: { ...server, clientCa: ca.cert } },
+    )
+    const [silent, idle, busy] = await Promise.all(
+      [1, 2, 3].map(() => handshake(listening.port, ca.client('/CN=ci-7'))),
+    )
+    idle!.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    busy!.write('GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    let said = ''
+    busy!.on('data', (chunk) => (said += chunk))
+    await Promise.all([once(idle!, 'data'), eventually(() => said.includes('begun'))])
+    const gone = Promise.all([silent!, idle!].map((socket) => once(socket.resume(), 'close')))
+    listening.setTls({ ...ca.server(), clientCa: ca.cert })
+    assert.equal(idle!.destroyed, false, 'a new certificate of the server changes nothing')
     const other = authority('Another')
     listening.setTls({ ...server, clientCa: other.cert })
-    await assert.rejects(ask(listening.url, { session: ticket }))
-    await assert.rejects(ask(listening.url, { ...ca.client('/CN=ci-7'), session: ticket }))
-    assert.equal(await ask(listening.url, other.client('/CN=ci-8')), 'ci-8')
+    await gone
+    const over = once(busy!, 'close')
+    gate.resolve()
+    await over
+    assert.match(said, /begun[^]*ended/)
+    await assert.rejects(ask(listening.url, ca.client('/CN=ci-7')))
+    assert.match(await ask(listening.url, other.client('/CN=ci-8')), /ended/)
+    await listening.close(0)
   })
 })
 

@@ -6,6 +6,7 @@ import { validate as isCronExpression } from 'node-cron'
 import { z } from 'zod'
 import { IMAGE_PATTERN_MUST, parseImagePattern } from '../../oci/image-pattern.ts'
 import { parseCidr } from '../../util/cidr.ts'
+import { TagPattern } from './tag-pattern.ts'
 import { duration, type Quantity, share, size } from './quantities.ts'
 
 type Scalar = string | number | boolean
@@ -156,16 +157,15 @@ export function webAddress() {
   })
 }
 
-/** A compiled regular expression. */
+/** A regular expression for tags. */
 export function pattern() {
-  return z.codec(z.string({ error: 'must be a regular expression' }), z.instanceof(RegExp), {
+  return z.codec(z.string({ error: 'must be a regular expression' }), z.instanceof(TagPattern), {
     decode(written, context) {
       try {
-        return new RegExp(written)
+        return new TagPattern(written)
       } catch (error) {
         if (!(error instanceof SyntaxError)) throw error
-        const reason = error.message.slice(error.message.lastIndexOf(': ') + 2)
-        const message = `must be a regular expression: ${reason}`
+        const message = `must be a regular expression: ${error.message}`
         context.issues.push({ code: 'custom', input: written, message })
         return z.NEVER
       }

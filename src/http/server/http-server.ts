@@ -3,6 +3,7 @@ import { createServer as createTlsServer, Server as TlsServer } from 'node:https
 import type { AddressInfo } from 'node:net'
 import { promisify } from 'node:util'
 import { type ConnectionLimits, limitConnections } from './connection-limits.ts'
+import { followClientCertificates } from './client-certificates.ts'
 import { RunningAnswers } from './running-answers.ts'
 import { type Tls, tlsOptions } from './tls.ts'
 
@@ -37,7 +38,8 @@ export interface HttpServerHandle {
   /** How many connections are open. */
   connections(): Promise<number>
   /**
-   * Encrypts new connections with `tls`.
+   * Encrypts new connections with `tls`. When the authorities of client certificates change, connections end: idle
+   * ones at once, others after their running answer.
    *
    * @throws the error of OpenSSL, and then keeps the previous certificate
    */
@@ -76,6 +78,9 @@ export async function listen(
   const server = buildServer(tls, timeouts)
   if (connections) limitConnections(server, connections)
   const answers = new RunningAnswers(server, timeouts)
+  let clientCa = tls?.clientCa
+  const certificates =
+    server instanceof TlsServer ? followClientCertificates(server, answers.retire) : undefined
 
   const serve: RequestListener = (incoming, outgoing) => {
     // A pipelined request has no socket until its turn. Until then Node would not report a lost connection.
@@ -94,7 +99,11 @@ export async function listen(
     url: `${tls === undefined ? 'http' : 'https'}://${urlHost(address)}:${address.port}`,
     connections: promisify(server.getConnections.bind(server)),
     setTls(tls) {
-      if (server instanceof TlsServer) server.setSecureContext(tlsOptions(tls, timeouts.headers))
+      if (!(server instanceof TlsServer)) return
+      server.setSecureContext(tlsOptions(tls, timeouts.headers))
+      // Who was let in by the old authorities has to show a certificate again.
+      if (tls.clientCa !== clientCa) certificates?.endAll()
+      clientCa = tls.clientCa
     },
     async close(grace) {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))

@@ -12,6 +12,8 @@ export class RunningAnswers implements Disposable {
   // V8 keeps what the old tables held until its next full collection.
   readonly #bySocket = new Map<Socket, ServerResponse | undefined>()
   readonly #slowReaders: Disposable
+  /** Connections that end after their running answer. */
+  readonly #retired = new WeakSet<Socket>()
   #isDraining = false
 
   /**
@@ -36,9 +38,10 @@ export class RunningAnswers implements Disposable {
       .on('error', ignore)
       .on('close', () => {
         if (answers.get(socket) === outgoing) answers.set(socket, undefined)
+        if (this.#retired.has(socket)) socket.destroySoon()
         if (this.#isDraining) setImmediate(() => this.#server.closeIdleConnections())
       })
-    if (this.#isDraining) outgoing.setHeader('Connection', 'close')
+    if (this.#isDraining || this.#retired.has(socket)) outgoing.setHeader('Connection', 'close')
   }
 
   /** Closes idle connections now, and every other connection after its running answer. */
@@ -49,6 +52,14 @@ export class RunningAnswers implements Disposable {
     }
     this.#server.closeIdleConnections()
   }
+
+  /** Ends a connection: now when it is idle, otherwise after its running answer. */
+  readonly retire = (socket: Socket): void => {
+    this.#retired.add(socket)
+    const outgoing = this.#bySocket.get(socket)
+    if (outgoing === undefined) socket.destroy()
+    else if (!outgoing.headersSent) outgoing.setHeader('Connection', 'close')
+  };
 
   [Symbol.dispose](): void {
     this.#slowReaders[Symbol.dispose]()

@@ -23,8 +23,10 @@ export function tlsOptions(
     key,
     minVersion: 'TLSv1.2',
     handshakeTimeout,
-    // Renegotiation costs the server far more than the client.
-    secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+    // Renegotiation costs the server far more than the client. A resumed session is not verified again: its
+    // certificate may have expired, or its authority may be trusted no more.
+    secureOptions:
+      constants.SSL_OP_NO_RENEGOTIATION | (clientCa === undefined ? 0 : constants.SSL_OP_NO_TICKET),
     ...(clientCa !== undefined && {
       ca: clientCa,
       requestCert: true,

@@ -1,0 +1,40 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { createSecureContext } from 'node:tls'
+
+const BLOCK =
+  /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[^]*?-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g
+const BEGIN = /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----/g
+
+/**
+ * Checks a file of authorities before it is used. OpenSSL takes an empty one for none, and Node.js then trusts the
+ * authorities of the system; of a truncated one it would take the part it understands.
+ *
+ * @throws Error when it is not a file of whole certificates, at least one
+ */
+export function checkAuthorities(pem: string): void {
+  const blocks = pem.match(BLOCK) ?? []
+  if (blocks.length === 0 || blocks.length !== pem.match(BEGIN)?.length) throw notCertificates()
+  try {
+    for (const block of blocks) void new X509Certificate(block)
+  } catch (error) {
+    // OpenSSL's reasons would not help: the file is not a certificate.
+    throw notCertificates(error)
+  }
+}
+
+function notCertificates(cause?: unknown): Error {
+  return new Error('must be a file of PEM certificates', { cause })
+}
+
+/** @throws Error when they are not a certificate and the key that belongs to it */
+export function checkPair(cert: string, key: string): void {
+  try {
+    // An empty text counts as not given.
+    void new X509Certificate(cert)
+    void createPrivateKey(key)
+    createSecureContext({ cert, key })
+  } catch (cause) {
+    const { code = 'unknown' } = cause as NodeJS.ErrnoException
+    throw new Error(`must be a PEM certificate and the key that belongs to it (${code})`, { cause })
+  }
+}
