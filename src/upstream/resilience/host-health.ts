@@ -77,9 +77,11 @@ export function hostHealth({ ping, changed, now }: HostHealthOptions): HostHealt
     wait = Math.min(LONGEST, wait * 2)
   }
 
+  const hasRespondedWithin = (milliseconds: number): boolean => lastResponse >= now() - milliseconds
+
   /** A host that has sent a response since the request was sent is well. */
   const doubt = (milliseconds: number): void => {
-    if (reason === undefined && lastResponse < now() - milliseconds) sendPing()
+    if (reason === undefined && !hasRespondedWithin(milliseconds)) sendPing()
   }
 
   return {
@@ -98,7 +100,8 @@ export function hostHealth({ ping, changed, now }: HostHealthOptions): HostHealt
       const { code, detail } = error
       if (code !== 'UPSTREAM_UNAVAILABLE' && code !== 'UPSTREAM_TIMEOUT') return
       if (!isPing && AFTER_CONNECTING.has(String(detail['reason']))) return doubt(milliseconds)
-      weight += code === 'UPSTREAM_TIMEOUT' || milliseconds >= SLOW ? THRESHOLD : 1
+      const isSlow = code === 'UPSTREAM_TIMEOUT' || milliseconds >= SLOW
+      weight += isSlow && !hasRespondedWithin(milliseconds) ? THRESHOLD : 1
       if (weight < THRESHOLD || reason !== undefined) return
       reason = error
       wait = SHORTEST
