@@ -4,7 +4,7 @@ import { memoryCache } from './cache/memory.ts'
 import { proxyRegistry } from './cache/proxy-registry.ts'
 import { router } from './cache/routing.ts'
 import { openAdminListener } from './compose/admin-listener.ts'
-import { now } from './compose/clock.ts'
+import { processClock } from './compose/clock.ts'
 import type { Listening } from './compose/listening.ts'
 import { openStore } from './compose/open-store.ts'
 import { buildObservation } from './compose/observation.ts'
@@ -52,7 +52,15 @@ export async function entrepot(
   })
   const { telemetry } = observed
   const aboutStore = storeLog(log, storage.minFree)
+<<<<<<< HEAD
   const disk = await openStore(config, telemetry.store, log, now)
+=======
+  const now = processClock((step) => {
+    log.warn({ milliseconds: step }, 'the clock was set, and is followed')
+    void disk.clockStepped(step)
+  })
+  const disk = await openStore(config, numbers.store, log, now)
+>>>>>>> 87da9a7 (Follow the wall clock when it has moved and stayed)
   const store = memoryCache(disk)
   starting.defer(() => store.close())
   aboutStore.check(await store.inventory.usage())

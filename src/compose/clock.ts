@@ -1,4 +1,6 @@
-/** Epoch milliseconds by the clock as it was when the process began: setting the clock expires nothing. */
-export function now(): number {
-  return Math.floor(performance.timeOrigin + performance.now())
+import { wallClock } from '../util/wall-clock.ts'
+
+/** The clock of the process: even, and following the wall clock when that has moved and stayed. */
+export function processClock(stepped: (milliseconds: number) => void): () => number {
+  return wallClock({ wall: Date.now, monotonic: () => performance.now(), stepped })
 }

@@ -9,7 +9,7 @@ export function openStore(
   { storage, cache, upstreams }: Config,
   telemetry: StoreTelemetry,
   log: Pick<Logger, 'info' | 'warn'>,
-  now = Date.now,
+  now: () => number = Date.now,
 ): Promise<FilesystemStore> {
   return filesystemStore({
     root: storage.root,
@@ -17,6 +17,7 @@ export function openStore(
     pinned: cache.pin.map((text) => parseImagePattern(text, Object.keys(upstreams))!),
     telemetry,
     now,
+    ...(now !== Date.now && { wall: Date.now }),
     lockWait: {
       timeout: storage.lockTimeout,
       waiting: (holder) => log.warn({ holder, timeout: storage.lockTimeout }, 'waiting for the store'),

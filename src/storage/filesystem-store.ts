@@ -16,6 +16,7 @@ import { fileBlobStore, type VerifyReads } from './blobs/file-blob-store.ts'
 import { type Files, realFiles } from './files.ts'
 import { accessProblem } from './access-problem.ts'
 import { type LockWait, isInUse } from './lock.ts'
+import { clockStep, recordClock } from './clock-record.ts'
 import { openFolder, restoreFolder } from './store-folder.ts'
 import { restrictFiles } from './restrict-files.ts'
 import { partials as openPartials, type SweepLimits } from './blobs/partials.ts'
@@ -43,6 +44,8 @@ export interface FilesystemStore {
    * Removes the oldest unfinished downloads until so many bytes are free. @returns how many bytes were freed
    */
   evictPartials(bytes: number): Promise<number>
+  /** `now` has followed a step of the wall clock. */
+  clockStepped(milliseconds: number): Promise<void>
   /** Checks that the store is writable, by writing a file and removing it. @throws when it is not */
   probe(): Promise<void>
   close(): Promise<void>
@@ -65,6 +68,11 @@ export interface FilesystemStoreOptions {
   /** How long to wait for another process to close the store. Left out: not at all. */
   readonly lockWait?: LockWait
   readonly files?: Files
+  /**
+   * The wall clock, where `now` does not follow it at once. The store then moves its instants when it was
+   * set.
+   */
+  readonly wall?: () => number
   /** Epoch milliseconds. */
   readonly now?: () => number
 }
@@ -124,7 +132,18 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
     const { content, links, references, tags } = index
     const { query, changeAll } = index.access
     if (lock.wasAbandoned && isComplete) rebuild()
-    const clamped = index.clampInstants(() => closed).catch(ignoreStorageError)
+    const clocks = options.wall && { now, wall: options.wall, boot: boot?.trim() }
+    const clockStepped = async (step: number): Promise<void> => {
+      if (step > 0) await index.shiftInstants({ milliseconds: step, until: now() - step }, () => closed)
+      else await index.clampInstants(() => closed)
+      if (clocks && !closed) await recordClock(query, files, clocks)
+    }
+    let clamped = (async () => {
+      const step = clocks ? await clockStep(query, files, clocks) : 0
+      if (step > 0) await clockStepped(step)
+      await index.clampInstants(() => closed)
+      if (clocks && step <= 0 && !closed) await recordClock(query, files, clocks)
+    })().catch(ignoreStorageError)
     const restricted = wasOpen
       ? run('restrict', () => restrictFiles(files, paths, () => closed)).catch(ignoreStorageError)
       : undefined
@@ -163,6 +182,10 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
       verify: createVerify({ files, paths, query, totals: content.totals, discard: store.discard }),
       sweepPartials: (limits) => run('sweep', () => partials.sweep(limits, now())),
       evictPartials: (bytes) => run('sweep', () => partials.evict(bytes)),
+      clockStepped(milliseconds) {
+        clamped = clamped.then(() => clockStepped(milliseconds)).catch(ignoreStorageError)
+        return clamped
+      },
       async probe() {
         await restoreFolder(files, paths)
         const path = `${paths.ingest}/probe`
@@ -176,6 +199,7 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
         if (closed) return rebuilt
         closed = true
         await Promise.all([rebuilt, clamped, restricted])
+        if (clocks) await recordClock(query, files, clocks).catch(ignoreStorageError)
         try {
           await index.close()
         } finally {

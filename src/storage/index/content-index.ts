@@ -29,11 +29,13 @@ export interface ContentIndex extends Omit<ContentInventory, 'usage'> {
 
 export interface ContentIndexOptions extends Pick<IndexAccess, 'query' | 'changeAll'> {
   readonly uses: Pick<UsageLog<[Digest]>, 'note' | 'flush'>
+  /** Resolves when no instants are about to be moved. */
+  readonly settled: () => Promise<void>
   /** Epoch milliseconds. */
   readonly now: () => number
 }
 
-export function contentIndex({ query, changeAll, uses, now }: ContentIndexOptions): ContentIndex {
+export function contentIndex({ query, changeAll, uses, settled, now }: ContentIndexOptions): ContentIndex {
   return {
     find: (digest) => query((sql) => sql.findContent.get(digest) as ContentRow | undefined),
     use: (digest, hit) => uses.note([digest], hit),
@@ -41,6 +43,7 @@ export function contentIndex({ query, changeAll, uses, now }: ContentIndexOption
       query((sql) => void sql.addContent.run(digest, size, mediaType, now(), now())),
     remove: (...digests) => changeAll(digests, removeStep),
     async olderThan(instant, by, options) {
+      await settled()
       if (by === 'fetch') return inSlices(query, (sql) => fetchedBefore(sql, instant, options))
       await uses.flush()
       return inSlices(query, function* (sql) {

@@ -54,6 +54,14 @@ export function statements(db: DatabaseSync) {
       `UPDATE content SET stored_at = ?1 WHERE digest IN
          (SELECT digest FROM content WHERE stored_at > ?1 LIMIT ${CLAMPED_AT_ONCE})`,
     ),
+    shiftContent: db.prepare(
+      `UPDATE content SET last_used = min(last_used + ?1, ?1 + ?2), stored_at = min(stored_at + ?1, ?1 + ?2)
+         WHERE digest = ?3 AND last_used <= ?2`,
+    ),
+    shiftTag: db.prepare(
+      `UPDATE tags SET last_used = min(last_used + ?1, ?1 + ?2)
+         WHERE upstream = ?3 AND repository = ?4 AND tag = ?5 AND last_used <= ?2`,
+    ),
     clampTags: db.prepare(
       `UPDATE tags SET last_used = ?1 WHERE (upstream, repository, tag) IN
          (SELECT upstream, repository, tag FROM tags WHERE last_used > ?1 LIMIT ${CLAMPED_AT_ONCE})`,

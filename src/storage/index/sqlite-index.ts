@@ -1,10 +1,10 @@
-import type { StatementResultingChanges } from 'node:sqlite'
 import type { Digest } from '../../oci/digest.ts'
 import type { ImagePattern } from '../../oci/image-pattern.ts'
 import type { LinkIndex, ReferenceIndex, TagHistory, TagIndex, TagUses } from '../../ports/metadata.ts'
 import type { StoreTelemetry } from '../../ports/telemetry.ts'
 import { codeOf, isBusy, type StorageOperation } from '../storage-operation.ts'
-import { type ContentIndex, contentIndex, RANGES } from './content-index.ts'
+import { type ContentIndex, contentIndex } from './content-index.ts'
+import { clampInstants, shiftInstants } from './instants.ts'
 import { type IndexAccess, indexAccess } from './index-access.ts'
 import { type Change, type IndexDatabase, indexDatabase } from './index-database.ts'
 import { referenceIndex } from './reference-index.ts'
@@ -26,6 +26,11 @@ export interface SqliteIndex {
    * evicted last. Stops early when `stopped` is true.
    */
   clampInstants(stopped: () => boolean): Promise<void>
+  /** Moves the instants before `until` forwards, because the clock that wrote them was behind. */
+  shiftInstants(
+    shift: { readonly milliseconds: number; readonly until: number },
+    stopped: () => boolean,
+  ): Promise<void>
   /** Writes the uses that are kept in memory. */
   flush(): Promise<void>
   /** Writes what is kept in memory and closes the file. */
@@ -50,6 +55,8 @@ export function sqliteIndex(options: SqliteIndexOptions): SqliteIndex {
   const database: IndexDatabase<Statements> = indexDatabase(file, statements, emptied)
   const access = indexAccess(database, run)
   const { query } = access
+  /** Nothing expires by instants that are about to be moved. */
+  let settled: Promise<void> = Promise.resolve()
   /** Lost uses only make eviction less fair, while eviction itself is what a full disk needs. */
   const usesOf = <K extends readonly string[]>(write: Change<Statements, Use<K>>) =>
     usageLog<K>({
@@ -70,8 +77,8 @@ export function sqliteIndex(options: SqliteIndexOptions): SqliteIndex {
   const tagUses = usesOf<[string, string, string]>((sql, { key, at }) => void sql.useTag.run(at, ...key))
 
   return {
-    content: contentIndex({ ...access, uses: contentUses, now }),
-    tags: tagIndex({ ...access, uses: tagUses, pinned, now }),
+    content: contentIndex({ ...access, uses: contentUses, settled: () => settled, now }),
+    tags: tagIndex({ ...access, uses: tagUses, settled: () => settled, pinned, now }),
     links: {
       has: ({ upstream, name }, digest) =>
         query((sql) => sql.hasLink.get(upstream, name, digest) !== undefined),
@@ -84,6 +91,11 @@ export function sqliteIndex(options: SqliteIndexOptions): SqliteIndex {
       return database.bytes
     },
     clampInstants: (stopped) => clampInstants(access, now, stopped),
+    shiftInstants(shift, stopped) {
+      const shifting = shiftInstants(access, shift, stopped)
+      settled = shifting.catch(() => {})
+      return shifting
+    },
     async flush() {
       await contentUses.flush()
       await tagUses.flush()
@@ -94,21 +106,6 @@ export function sqliteIndex(options: SqliteIndexOptions): SqliteIndex {
       tagUses.close()
       database.close()
     },
-  }
-}
-
-async function clampInstants(
-  { transact, rest }: IndexAccess,
-  now: () => number,
-  stopped: () => boolean,
-): Promise<void> {
-  const clamps: readonly ((sql: Statements) => StatementResultingChanges)[] = [
-    ...RANGES.map((range) => (sql: Statements) => sql.clampUses.run(...range, now())),
-    (sql) => sql.clampFetches.run(now()),
-    (sql) => sql.clampTags.run(now()),
-  ]
-  for (const clamp of clamps) {
-    while (!stopped() && Number((await transact(clamp)).changes) > 0) await rest()
   }
 }
 

@@ -9,6 +9,8 @@ import type { UsageLog } from './usage-log.ts'
 
 export interface TagIndexOptions extends Pick<IndexAccess, 'query' | 'transact' | 'changeAll'> {
   readonly uses: Pick<UsageLog<[string, string, string]>, 'note' | 'flush'>
+  /** Resolves when no instants are about to be moved. */
+  readonly settled: () => Promise<void>
   /** Images whose tags are kept even when nobody uses them. */
   readonly pinned: readonly ImagePattern[]
   /** Epoch milliseconds. */
@@ -27,7 +29,7 @@ interface TagRow {
 const HISTORY_STEP = 200
 
 export function tagIndex(options: TagIndexOptions): TagIndex & TagUses & TagHistory {
-  const { query, transact, changeAll, uses, pinned, now } = options
+  const { query, transact, changeAll, uses, settled, pinned, now } = options
   return {
     get: ({ upstream, name }, tag) =>
       query((sql) => {
@@ -54,6 +56,7 @@ export function tagIndex(options: TagIndexOptions): TagIndex & TagUses & TagHist
       await query((sql) => void sql.removeTag.run(upstream, name, tag))
     },
     async removeUnusedSince(instant, keep = () => false) {
+      await settled()
       await uses.flush()
       const old = await inSlices(query, function* (sql) {
         const isPinned = pinnedBy(sql, pinned)
