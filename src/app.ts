@@ -42,6 +42,10 @@ export async function entrepot(
 ): Promise<Entrepot> {
   const { storage, cache, transfers: limits } = config
   await using starting = new AsyncDisposableStack()
+  const now = processClock((step) => {
+    log.warn({ milliseconds: step }, 'the clock was set, and is followed')
+    void disk.clockStepped(step)
+  })
   let listener: Listening | undefined
   const observed = buildObservation(config, {
     log,
@@ -52,15 +56,7 @@ export async function entrepot(
   })
   const { telemetry } = observed
   const aboutStore = storeLog(log, storage.minFree)
-<<<<<<< HEAD
   const disk = await openStore(config, telemetry.store, log, now)
-=======
-  const now = processClock((step) => {
-    log.warn({ milliseconds: step }, 'the clock was set, and is followed')
-    void disk.clockStepped(step)
-  })
-  const disk = await openStore(config, numbers.store, log, now)
->>>>>>> 87da9a7 (Follow the wall clock when it has moved and stayed)
   const store = memoryCache(disk)
   starting.defer(() => store.close())
   aboutStore.check(await store.inventory.usage())
