@@ -5,6 +5,7 @@
 #   entrepot-ARCH.tar   for `docker load`, `podman load`, `ctr images import`
 #   entrepot.oci.tar    an OCI archive with one index of both, for skopeo and registries
 #   digest              of that index: two builds of one commit have the same
+# Without git, REVISION and SOURCE_DATE_EPOCH say what is built and when it was committed.
 set -euo pipefail
 here=$(dirname "$(realpath "$0")")
 source=$(dirname "$(dirname "$here")")
@@ -14,7 +15,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 version=$(sed -n 's/^  "version": "\(.*\)",$/\1/p' "$source/package.json")
-revision=$(git -C "$source" rev-parse HEAD 2>/dev/null || echo unknown)
+revision=${REVISION:-$(git -C "$source" rev-parse HEAD 2>/dev/null || echo unknown)}
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "$source" log -1 --format=%ct 2>/dev/null || echo 0)}
 export SOURCE_DATE_EPOCH
 

@@ -9,7 +9,7 @@ import { faultLink } from '../support/fault-link.ts'
 import { type TempFolder, tempFolder } from '../support/temp-folder.ts'
 import { type ComposeRun, composeRun } from './support/compose-flags.ts'
 import { type Dockerd, dockerd } from './support/dockerd.ts'
-import { type BuiltImage, buildImage } from './support/image-build.ts'
+import { type BuiltImage, buildContext, buildImage } from './support/image-build.ts'
 import { type Image, pushLayers, REPOSITORY } from './support/images.ts'
 import { freePort, missing, succeed } from './support/processes.ts'
 import { documentedCommands } from './support/readme.ts'
@@ -26,8 +26,10 @@ suite('the image', { skip: missing(...programs) }, () => {
   let again: BuiltImage
   before(async () => {
     folder = await tempFolder()
-    const build = (name: string) => buildImage(join(folder.path, name))
-    ;[built, again] = await Promise.all([build('one'), build('two')])
+    // The second in another folder, from no more than what Containerfile copies.
+    const context = await buildContext(join(folder.path, 'context'))
+    const builds = [buildImage(join(folder.path, 'one')), buildImage(join(folder.path, 'two'), context)]
+    ;[built, again] = (await Promise.all(builds)) as [BuiltImage, BuiltImage]
   })
   after(() => folder[Symbol.asyncDispose]())
 
@@ -79,7 +81,7 @@ suite('the image', { skip: missing(...programs) }, () => {
   }
 
   test('its settings are those that buildah reads in the Containerfile', async () => {
-    const context = join(folder.path, 'context')
+    const context = join(folder.path, 'settings')
     await mkdir(context)
     const text = await readFile(new URL('Containerfile', ROOT), 'utf8')
     const [, lastStage] = /\n(FROM scratch\n[^]*)$/.exec(text)!
