@@ -26,8 +26,20 @@ export function failoverReader(
   let start: number | undefined
   let end = 0
 
+  const { sharing } = reader
+  const shared = sharing && {
+    key: sharing.key,
+    took(position: number, count: number) {
+      sharing.took(position, count)
+      returned(position, count)
+    },
+  }
+
   return {
     descriptor: reader.descriptor,
+    get sharing() {
+      return hasSwitched ? undefined : shared
+    },
     async read(buffer, position) {
       try {
         return await readCurrent(buffer, position)
@@ -46,9 +58,13 @@ export function failoverReader(
 
   async function readCurrent(buffer: Buffer, position: number): Promise<number> {
     const count = await current.read(buffer, position)
+    returned(position, count)
+    return count
+  }
+
+  function returned(position: number, count: number): void {
     start ??= position
     end = Math.max(end, position + count)
-    return count
   }
 
   async function replace(reason: RegistryError): Promise<void> {

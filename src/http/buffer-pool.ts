@@ -5,9 +5,13 @@ const SIZES = [16, 32, 64, 128, 256, 512].map((kibibytes) => kibibytes * 1024)
 const CROWD = 32
 
 /**
- * Lends buffers for bytes on their way from a store to a socket. One buffer takes at most an eighth of the
- * budget that is left. So a few readers get large buffers, and a thousand stalled readers hold little more
- * than the budget, in whatever order they came.
+ * Lends buffers for bytes on their way from a store to a socket. One buffer takes at most a 64th of the budget
+ * that is left, and no more than its share among those lent. So 64 readers get the largest buffers, a
+ * thousand get 64 KiB each, and however many stall, they hold little more than the budget, in whatever order
+ * they came.
+ *
+ * A buffer may be lent to several readers of the same bytes (`pieces.ts`). Each counts as if it had its own:
+ * the size of a piece also bounds how long its copy into a socket holds the event loop.
  */
 export class BufferPool {
   readonly #budget: number
@@ -17,7 +21,7 @@ export class BufferPool {
   #lent = 0
 
   /** `budget` is in bytes. The pool may keep what it has not lent, for reuse. */
-  constructor(budget = 12 * 1024 * 1024) {
+  constructor(budget = 96 * 1024 * 1024) {
     this.#budget = budget
   }
 
@@ -36,7 +40,7 @@ export class BufferPool {
 
   /** Lends an uninitialised buffer, no larger than `wanted` bytes need, often smaller. */
   take(wanted: number): Buffer {
-    const allowed = (this.#budget - this.#lentBytes) / 8
+    const allowed = Math.min((this.#budget - this.#lentBytes) / 64, this.#budget / (this.#lent + 1))
     let rank = 0
     while (rank + 1 < SIZES.length && SIZES[rank]! < wanted && SIZES[rank + 1]! <= allowed) rank++
     while (rank > 0 && this.#free[rank]!.length === 0 && this.#isSpent(SIZES[rank]!)) rank--
@@ -52,9 +56,26 @@ export class BufferPool {
     return Buffer.allocUnsafeSlow(size)
   }
 
+  /** Counts a lent buffer once more, for a further reader of its bytes. */
+  share(buffer: Buffer): void {
+    this.#lentBytes += buffer.length
+    this.#lent += 1
+  }
+
   /** Takes a buffer back. Neither the caller nor the kernel may use it any more. */
   give(buffer: Buffer): void {
     this.forget(buffer)
+    this.keep(buffer)
+  }
+
+  /** Counts a buffer as returned without lending it again: somebody may still use it. */
+  forget(buffer: Buffer): void {
+    this.#lentBytes -= buffer.length
+    this.#lent -= 1
+  }
+
+  /** Keeps a buffer for reuse, which nobody uses and which counts as returned. */
+  keep(buffer: Buffer): void {
     const kept = this.#freeBytes + buffer.length
     // The pool always keeps some buffers. Otherwise a thousand readers would allocate one for every piece.
     if (kept > this.#budget / 4 && this.#lentBytes + kept > this.#budget) return
@@ -62,10 +83,11 @@ export class BufferPool {
     this.#free[SIZES.indexOf(buffer.length)]!.push(buffer)
   }
 
-  /** Counts a buffer as returned without lending it again: an unfinished read or write may still use it. */
-  forget(buffer: Buffer): void {
-    this.#lentBytes -= buffer.length
-    this.#lent -= 1
+  /** Drops the buffers that a busy time has left behind. Does nothing while that time lasts. */
+  trim(): void {
+    if (this.#lentBytes > this.#budget / 8) return
+    for (const free of this.#free) free.length = 0
+    this.#freeBytes = 0
   }
 
   /** Whether one more buffer of this size would exceed the budget. */

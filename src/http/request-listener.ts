@@ -8,6 +8,7 @@ import { BufferPool } from './buffer-pool.ts'
 import { sendError } from './error-response.ts'
 import { Exchange } from './exchange.ts'
 import { dispatch } from './hono-adapter.ts'
+import { Pieces } from './pieces.ts'
 import { recordRequest } from './record-request.ts'
 import { accessLog, type Logger } from './request-log.ts'
 import { registryRoutes } from './routes.ts'
@@ -39,7 +40,7 @@ export function registryRequestListener({
   pool = new BufferPool(),
 }: RegistryRequestListenerOptions): RequestListener {
   const log = logger && accessLog(logger)
-  const routes = registryRoutes({ registry, authenticator, pool, fail })
+  const routes = registryRoutes({ registry, authenticator, pieces: new Pieces(pool), fail })
 
   function fail(error: unknown, exchange: Exchange): void {
     if (exchange.isAborted) return

@@ -2,8 +2,8 @@ import { METHODS } from 'node:http'
 import { Hono } from 'hono'
 import { RegistryError } from '../oci/errors.ts'
 import { answerBlob } from './answers/blobs.ts'
-import type { BufferPool } from './buffer-pool.ts'
 import type { Exchange } from './exchange.ts'
+import type { Pieces } from './pieces.ts'
 import { answerManifest } from './answers/manifests.ts'
 import { answerReferrers } from './answers/referrers.ts'
 import {
@@ -19,7 +19,7 @@ import { sendJson } from './send.ts'
 import { answerTags } from './answers/tags.ts'
 
 export interface RegistryRoutesOptions extends RouteHandlersOptions {
-  readonly pool: BufferPool
+  readonly pieces: Pieces
 }
 
 /**
@@ -28,13 +28,13 @@ export interface RegistryRoutesOptions extends RouteHandlersOptions {
  * A request matches one handler at most. Hono composes two handlers asynchronously, which would delay an
  * answer from memory, so there is no middleware. The listener dispatches HEAD as GET.
  */
-export function registryRoutes({ pool, ...options }: RegistryRoutesOptions): Hono<RegistryEnv> {
+export function registryRoutes({ pieces, ...options }: RegistryRoutesOptions): Hono<RegistryEnv> {
   const { forClients, pull, failed } = routeHandlers(options)
   return new Hono<RegistryEnv>({ getPath: undecodedPath })
     .get('/', forAll(alive))
     .on('GET', ['/v2', '/v2/'], forClients(ping))
     .get('/v2/:name{.+}/manifests/:reference', pull(byReference, answerManifest))
-    .get('/v2/:name{.+}/blobs/:digest', pull(byDigest('blob'), answerBlob(pool)))
+    .get('/v2/:name{.+}/blobs/:digest', pull(byDigest('blob'), answerBlob(pieces)))
     .get('/v2/:name{.+}/tags/list', pull(byRepository, answerTags))
     .get('/v2/:name{.+}/referrers/:digest', pull(byDigest('referrers'), answerReferrers))
     .on(WRITE_METHODS, '/v2/*', forAll(refuseWrite))

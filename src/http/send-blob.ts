@@ -1,12 +1,12 @@
-import { RegistryError } from '../oci/errors.ts'
 import type { Interval } from '../util/interval-set.ts'
 import type { BlobReader } from '../ports/blob-store.ts'
-import type { BufferPool } from './buffer-pool.ts'
 import type { Exchange } from './exchange.ts'
+import type { HeldPiece, Pieces } from './pieces.ts'
 
 /**
- * Sends the bytes of `part`. Reads the next piece while it writes the last one, unless the pool is crowded. A
- * buffer is reused only after the kernel has taken all of it, so the socket sets the pace.
+ * Sends the bytes of `part`. Reads the next piece while it writes the last one, unless many readers do: then it
+ * waits until the socket has room. A buffer is reused only after the kernel has taken all of it, so the socket
+ * sets the pace.
  *
  * Calls `begin` to write the headers once the first piece is there. A failure before that can still be
  * answered. After a later failure the caller must destroy the connection: the client would believe a clean
@@ -19,48 +19,37 @@ export async function sendBlob(
   exchange: Exchange,
   reader: BlobReader,
   part: Interval,
-  pool: BufferPool,
+  pieces: Pieces,
   begin: () => void,
 ): Promise<void> {
   const { outgoing } = exchange
-  const lent = new Set<Buffer>()
+  const held = new Set<HeldPiece>()
 
-  async function pieceAt(position: number): Promise<Piece> {
-    const left = part.end - position
-    const buffer = pool.take(left)
-    lent.add(buffer)
-    const length = await reader.read(left < buffer.length ? buffer.subarray(0, left) : buffer, position)
-    if (length === 0)
-      throw new RegistryError('STORAGE', { digest: reader.descriptor.digest, endsAt: position })
-    return { buffer, bytes: length === buffer.length ? buffer : buffer.subarray(0, length) }
+  function pieceAt(position: number): HeldPiece {
+    const piece = pieces.hold(reader, position, part.end)
+    held.add(piece)
+    return piece
   }
 
   try {
     let position = part.start
-    let piece = position < part.end ? await pieceAt(position) : undefined
+    let piece = position < part.end ? pieceAt(position) : undefined
+    let bytes = await piece?.bytes
     begin()
-    while (piece !== undefined) {
-      const { buffer, bytes } = piece
+    while (piece !== undefined && bytes !== undefined) {
       position += bytes.length
       const isLast = position === part.end
-      const next = isLast || pool.isCrowded ? undefined : pieceAt(position)
-      // A failed read is handled below, after the client got the piece before it and can resume from there.
-      next?.catch(() => {})
+      const next = isLast || pieces.isCrowded ? undefined : pieceAt(position)
       await written(exchange, bytes, isLast)
-      lent.delete(buffer)
-      pool.give(buffer)
-      piece = isLast ? undefined : await (next ?? pieceAt(position))
+      held.delete(piece)
+      piece.release(false)
+      piece = isLast ? undefined : (next ?? pieceAt(position))
+      bytes = await piece?.bytes
     }
     if (!outgoing.writableEnded) outgoing.end()
   } finally {
-    for (const buffer of lent) pool.forget(buffer)
+    for (const piece of held) piece.release(true)
   }
-}
-
-interface Piece {
-  readonly buffer: Buffer
-  /** The part of `buffer` that holds bytes of the blob. */
-  readonly bytes: Buffer
 }
 
 /** Resolves when the kernel has all of `bytes`; for the last piece, when it has the whole answer. */

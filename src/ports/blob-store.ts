@@ -26,6 +26,16 @@ export interface BlobReader extends AsyncDisposable {
    * @throws RegistryError STORAGE when they are lost.
    */
   reread?(buffer: Buffer, position: number): Promise<number>
+  /** Given when the caller may take bytes from another reader instead. */
+  readonly sharing?: BytesSharing | undefined
+}
+
+/** Readers that return the same bytes at the same place, as they read one file that never changes. */
+export interface BytesSharing {
+  /** The same for such readers, and for no others. */
+  readonly key: string
+  /** The caller has taken bytes of another one, as if `read` had returned them. */
+  took(position: number, count: number): void
 }
 
 /**

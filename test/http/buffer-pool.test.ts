@@ -6,11 +6,11 @@ const MiB = 1024 * 1024
 
 describe('the buffer pool', () => {
   test('lends what is needed, at most 512 KiB, less as the budget goes, never less than 16 KiB', () => {
-    const pool = new BufferPool(8 * MiB)
+    const pool = new BufferPool(64 * MiB)
     assert.equal(pool.take(1).length, 16 * 1024)
     assert.equal(pool.take(16 * 1024 + 1).length, 32 * 1024)
     assert.equal(pool.take(64 * MiB).length, 512 * 1024)
-    const sizes = Array.from({ length: 500 }, () => pool.take(64 * MiB).length)
+    const sizes = Array.from({ length: 2000 }, () => pool.take(64 * MiB).length)
     assert.deepEqual(
       sizes,
       sizes.toSorted((a, b) => b - a),
@@ -18,9 +18,27 @@ describe('the buffer pool', () => {
     assert.equal(sizes.at(-1), 16 * 1024)
   })
 
+  test('64 readers have the largest pieces, two each; a thousand have 64 KiB each, within the budget', () => {
+    for (const [readers, pieces, size] of [
+      [64, 2, 512],
+      [1000, 1, 64],
+    ] as const) {
+      const pool = new BufferPool()
+      const held = Array.from({ length: readers * pieces }, () => pool.take(64 * MiB))
+      // Each gives back what it got when others were there, more than once.
+      for (let at = 0; at < 8 * held.length; at++) {
+        const reader = at % held.length
+        pool.give(held[reader]!)
+        held[reader] = pool.take(64 * MiB)
+      }
+      assert.ok(held.every((buffer) => buffer.length >= size * 1024))
+      assert.ok(pool.lentBytes <= 96 * MiB)
+    }
+  })
+
   test('large buffers of a quiet time make room for the small ones of a busy one', () => {
     const pool = new BufferPool(MiB)
-    pool.give(pool.take(128 * 1024))
+    pool.give(pool.take(16 * 1024))
     const small = Array.from({ length: 64 }, () => pool.take(1))
     for (const buffer of small) pool.give(buffer)
     const again = new Set(Array.from({ length: 32 }, () => pool.take(1)))

@@ -15,7 +15,7 @@ for (const [others, most] of [
 ] as const) {
   test(`beside ${others} others a reader has ${most} of the largest buffers at a time`, async () => {
     const registry = new MemoryRegistry()
-    const pool = new BufferPool(8 * MiB)
+    const pool = new BufferPool(64 * MiB)
     const server = await serveRegistry(registry, { pool })
     const held = Array.from({ length: others }, () => pool.take(1))
     const before = pool.lentBytes

@@ -5,6 +5,7 @@ import { Socket } from 'node:net'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { BufferPool } from '../../src/http/buffer-pool.ts'
+import { Pieces } from '../../src/http/pieces.ts'
 import { Exchange } from '../../src/http/exchange.ts'
 import { dispatch } from '../../src/http/hono-adapter.ts'
 import { registryRoutes } from '../../src/http/routes.ts'
@@ -37,7 +38,7 @@ async function request(path: string, method: string): Promise<Outcome> {
     return empty.find(address)
   }
   const fail = (error: unknown) => (failure = error)
-  await dispatch(registryRoutes({ registry: { find }, pool: new BufferPool(), fail }), exchange)
+  await dispatch(registryRoutes({ registry: { find }, pieces: new Pieces(new BufferPool()), fail }), exchange)
   return { exchange, addresses, failure }
 }
 
@@ -142,7 +143,11 @@ test('SEC-26: a write below /v2 is UNSUPPORTED whatever its path, and elsewhere 
 })
 
 test('a route that waits for nothing has answered when dispatch returns, by GET and HEAD', () => {
-  const registry = registryRoutes({ registry: empty, pool: new BufferPool(), fail: assert.ifError })
+  const registry = registryRoutes({
+    registry: empty,
+    pieces: new Pieces(new BufferPool()),
+    fail: assert.ifError,
+  })
   for (const method of ['GET', 'HEAD']) {
     const exchange = exchangeOf('/v2/', method)
     assert.equal(dispatch(registry, exchange), undefined)

@@ -8,9 +8,9 @@ import { type BlobReader, isInMemory } from '../../ports/blob-store.ts'
 import type { Repository } from '../../ports/repository.ts'
 import type { Interval } from '../../util/interval-set.ts'
 import { whenKnown } from '../../util/maybe.ts'
-import type { BufferPool } from '../buffer-pool.ts'
 import { etagOf, isNotModified, isRangeWanted } from '../headers/conditional.ts'
 import type { Exchange } from '../exchange.ts'
+import type { Pieces } from '../pieces.ts'
 import { send, sendHead } from '../send.ts'
 import { sendBlob } from '../send-blob.ts'
 
@@ -18,7 +18,7 @@ import { sendBlob } from '../send-blob.ts'
  * GET and HEAD of a blob, end-2 of the distribution spec. A request that the descriptor answers never opens
  * the blob, so that it starts no download. A HEAD has no ranges (RFC 9110 section 14.2).
  */
-export function answerBlob(pool: BufferPool) {
+export function answerBlob(pieces: Pieces) {
   return (exchange: Exchange, { blobs }: Repository, digest: Digest): Promise<void> | undefined => {
     const isUnmodified = isNotModified(exchange.incoming.headers['if-none-match'], digest)
     if (exchange.isHead || isUnmodified) {
@@ -32,7 +32,7 @@ export function answerBlob(pool: BufferPool) {
     }
     return whenKnown(blobs.open(digest, exchange.readOptions()), (blob) => {
       if (blob === undefined) throw new RegistryError('BLOB_UNKNOWN')
-      return isInMemory(blob) ? sendContent(exchange, blob) : sendRead(exchange, blob, pool)
+      return isInMemory(blob) ? sendContent(exchange, blob) : sendRead(exchange, blob, pieces)
     })
   }
 }
@@ -43,7 +43,7 @@ function sendContent(exchange: Exchange, { descriptor: { digest, size }, bytes }
   else send(exchange, 206, partHeaders(digest, part, size), bytes.subarray(part.start, part.end))
 }
 
-async function sendRead(exchange: Exchange, reader: BlobReader, pool: BufferPool): Promise<void> {
+async function sendRead(exchange: Exchange, reader: BlobReader, pieces: Pieces): Promise<void> {
   // This function disposes of the reader, or the client does by leaving, which ends a read that waits for
   // bytes.
   let disposed: Promise<void> | undefined
@@ -55,11 +55,11 @@ async function sendRead(exchange: Exchange, reader: BlobReader, pool: BufferPool
     const { digest, size } = reader.descriptor
     const part = wantedPart(exchange, digest, size)
     if (part === 'whole') {
-      await sendBlob(exchange, reader, { start: 0, end: size }, pool, () =>
+      await sendBlob(exchange, reader, { start: 0, end: size }, pieces, () =>
         sendHead(exchange, 200, headersOf(digest, size)),
       )
     } else {
-      await sendBlob(exchange, reader, part, pool, () =>
+      await sendBlob(exchange, reader, part, pieces, () =>
         sendHead(exchange, 206, partHeaders(digest, part, size)),
       )
     }

@@ -42,6 +42,8 @@ const REMOVED_AT_ONCE = 4
  */
 export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
   const { files, paths, partials, content, run, telemetry, verify, corrupt } = options
+  /** Counts removals: after one, another file may have the name of a file that readers still have open. */
+  let removals = 0
 
   return {
     async stat(digest) {
@@ -51,12 +53,13 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
     },
 
     async open(digest, { partly = false } = {}) {
+      const key = `${removals} ${digest}`
       const descriptor = await find(digest)
       if (descriptor === undefined) return undefined
       const file = await openWhole(descriptor)
       if (file !== undefined) {
         content.use(digest, true)
-        return verified(reader(descriptor, file), partly)
+        return verified(reader(descriptor, file, key), partly)
       }
       await removeCorrupt(digest)
       return undefined
@@ -131,7 +134,7 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
     })
     for (let at = 0; at < digests.length; at += REMOVED_AT_ONCE) {
       const some = digests.slice(at, at + REMOVED_AT_ONCE)
-      await Promise.all(some.map((digest) => run('delete', () => files.remove(paths.blob(digest)))))
+      await Promise.all(some.map(removeFile))
     }
     // Empty folders take inodes, of which a disk may have few.
     for (const folder of new Set(digests.map(paths.folderOf)))
@@ -139,6 +142,11 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
     // On a full disk the index cannot be written before a file is removed.
     if (refused !== undefined) await content.remove(...digests)
     for (const digest of digests) await forgetIfGone(digest)
+  }
+
+  async function removeFile(digest: Digest): Promise<void> {
+    await run('delete', () => files.remove(paths.blob(digest)))
+    removals += 1
   }
 
   /** A rebuild or another commit may have added a row for the file that was just removed. */
@@ -156,10 +164,11 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
     return verifyingReader(reader, { strict, partly, corrupt: () => removeCorrupt(digest) })
   }
 
-  function reader(descriptor: Descriptor, file: OpenFile): BlobReader {
+  function reader(descriptor: Descriptor, file: OpenFile, key: string): BlobReader {
     let closing: Promise<void> | undefined
     return {
       descriptor,
+      sharing: { key, took() {} },
       async read(buffer, position) {
         try {
           return await run('read', () => file.read(buffer, position))

@@ -1,0 +1,191 @@
+import { RegistryError } from '../oci/errors.ts'
+import type { BlobReader } from '../ports/blob-store.ts'
+import type { BufferPool } from './buffer-pool.ts'
+
+/** Bytes. A shorter piece, unless it is a blob's last one, is read again rather than found. */
+const SHORTEST_SHARED = 16 * 1024
+/** Bytes of pieces that nobody holds, kept for readers that come to their place a little later. */
+const WINDOW = 12 * 1024 * 1024
+/** Milliseconds that they are kept at most. */
+const WINDOW_TIME = 2000
+
+/** Bytes of a blob in a buffer of the pool. */
+interface Piece {
+  readonly buffer: Buffer
+  /** Where readers of the same blob look for it; undefined = it is its reader's own. */
+  readonly place: string | undefined
+  holders: number
+  /** Whether an unfinished read or write may still use the buffer, so that it must not be filled again. */
+  isInUse: boolean
+  /** Its bytes, once they were read. */
+  bytes: Buffer | undefined
+  /** Settles when they were. */
+  reading: Promise<Buffer>
+}
+
+/** One reader's hold on a piece. */
+export class HeldPiece {
+  /** @throws the error of the read */
+  readonly bytes: Buffer | Promise<Buffer>
+  readonly #pieces: Pieces
+  #piece: Piece | undefined
+
+  constructor(pieces: Pieces, reader: BlobReader, position: number, end: number) {
+    this.#pieces = pieces
+    this.#piece = pieces.share(reader, position)
+    if (this.#piece === undefined) this.bytes = this.#read(reader, position, end)
+    else this.bytes = this.#join(this.#piece, reader, position, end)
+  }
+
+  /** `isInUse`: an unfinished read or write may still use the bytes. */
+  release(isInUse: boolean): void {
+    if (this.#piece !== undefined) this.#pieces.release(this.#piece, isInUse)
+    this.#piece = undefined
+  }
+
+  #read(reader: BlobReader, position: number, end: number): Promise<Buffer> {
+    this.#piece = this.#pieces.read(reader, position, end)
+    return this.#piece.reading
+  }
+
+  #join(piece: Piece, reader: BlobReader, position: number, end: number): Buffer | Promise<Buffer> {
+    const took = (bytes: Buffer): Buffer => {
+      const wanted = bytes.length > end - position ? bytes.subarray(0, end - position) : bytes
+      reader.sharing?.took(position, wanted.length)
+      return wanted
+    }
+    if (piece.bytes !== undefined) return took(piece.bytes)
+    return piece.reading.then(took, (error: unknown) => {
+      // The reader that read it has left, or its file cannot be read. Another file may be.
+      if (this.#piece === undefined) throw error
+      this.release(true)
+      return this.#read(reader, position, end)
+    })
+  }
+}
+
+/**
+ * Pieces of blobs on their way to clients. Readers at the same place of the same blob share one piece, so its
+ * bytes are read once for all of them. A piece ends at a multiple of its size, so that readers that began at
+ * different places meet.
+ */
+export class Pieces {
+  readonly #pool: BufferPool
+  /** Pieces that are held, and those that were until lately. */
+  readonly #byPlace = new Map<string, Piece>()
+  /** Pieces that nobody holds, the oldest first. */
+  readonly #window = new Set<Piece>()
+  #windowBytes = 0
+  #isClearing = false
+
+  constructor(pool: BufferPool) {
+    this.#pool = pool
+  }
+
+  /** Whether a reader should hold one piece at a time; see `BufferPool`. */
+  get isCrowded(): boolean {
+    return this.#pool.isCrowded
+  }
+
+  /** Holds the piece from `position` on, which ends at `end` or before it. Reads it unless somebody has. */
+  hold(reader: BlobReader, position: number, end: number): HeldPiece {
+    return new HeldPiece(this, reader, position, end)
+  }
+
+  /** One more hold on a piece that others have read, or are reading. */
+  share({ sharing }: BlobReader, position: number): Piece | undefined {
+    const piece = sharing && this.#byPlace.get(placeOf(sharing.key, position))
+    if (piece === undefined) return undefined
+    if (piece.holders === 0) this.#takeFromWindow(piece)
+    piece.holders += 1
+    this.#pool.share(piece.buffer)
+    return piece
+  }
+
+  /** Reads a piece, for one hold and those who will share it. */
+  read(reader: BlobReader, position: number, end: number): Piece {
+    const { sharing } = reader
+    const buffer = this.#pool.take(end - position)
+    const toBorder = sharing === undefined ? buffer.length : buffer.length - (position % buffer.length)
+    const length = Math.min(toBorder, end - position)
+    const reading = reader.read(length === buffer.length ? buffer : buffer.subarray(0, length), position)
+    const isWorthIt = length >= SHORTEST_SHARED || position + length === reader.descriptor.size
+    const place = sharing !== undefined && isWorthIt ? placeOf(sharing.key, position) : undefined
+    const piece: Piece = { buffer, place, holders: 1, isInUse: false, bytes: undefined, reading: NOT_YET }
+    if (place !== undefined) this.#byPlace.set(place, piece)
+    piece.reading = this.#filled(piece, reader, position, reading)
+    piece.reading.catch(() => {})
+    return piece
+  }
+
+  async #filled(
+    piece: Piece,
+    { descriptor }: BlobReader,
+    position: number,
+    reading: Promise<number>,
+  ): Promise<Buffer> {
+    try {
+      const count = await reading
+      if (count === 0) throw new RegistryError('STORAGE', { digest: descriptor.digest, endsAt: position })
+      const { buffer } = piece
+      return (piece.bytes = count === buffer.length ? buffer : buffer.subarray(0, count))
+    } catch (error) {
+      this.#forgetPlace(piece)
+      throw error
+    }
+  }
+
+  /** Ends a hold. `isInUse`: an unfinished read or write may still use the bytes. */
+  release(piece: Piece, isInUse: boolean): void {
+    piece.isInUse ||= isInUse
+    piece.holders -= 1
+    this.#pool.forget(piece.buffer)
+    if (piece.holders > 0) return
+    if (piece.isInUse) this.#forgetPlace(piece)
+    else if (this.#isShared(piece)) this.#addToWindow(piece)
+    else this.#pool.keep(piece.buffer)
+  }
+
+  #isShared(piece: Piece): boolean {
+    return piece.place !== undefined && this.#byPlace.get(piece.place) === piece
+  }
+
+  #forgetPlace(piece: Piece): void {
+    if (this.#isShared(piece)) this.#byPlace.delete(piece.place!)
+  }
+
+  #addToWindow(piece: Piece): void {
+    this.#window.add(piece)
+    this.#windowBytes += piece.buffer.length
+    for (const oldest of this.#window) {
+      if (this.#windowBytes <= WINDOW) break
+      this.#drop(oldest)
+    }
+    if (this.#isClearing) return
+    this.#isClearing = true
+    setTimeout(() => this.#clear(), WINDOW_TIME).unref()
+  }
+
+  #clear(): void {
+    this.#isClearing = false
+    for (const piece of this.#window) this.#drop(piece)
+    this.#pool.trim()
+  }
+
+  #drop(piece: Piece): void {
+    this.#takeFromWindow(piece)
+    this.#byPlace.delete(piece.place!)
+    this.#pool.keep(piece.buffer)
+  }
+
+  #takeFromWindow(piece: Piece): void {
+    this.#window.delete(piece)
+    this.#windowBytes -= piece.buffer.length
+  }
+}
+
+const NOT_YET = Promise.resolve(Buffer.alloc(0))
+
+function placeOf(key: string, position: number): string {
+  return `${key} ${position}`
+}

@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { failoverReader } from '../../src/cache/failover-reader.ts'
+import { RegistryError } from '../../src/oci/errors.ts'
+import { OCTET_STREAM } from '../../src/oci/media-types.ts'
+import type { BlobReader } from '../../src/ports/blob-store.ts'
+import { blobOf } from '../support/fixtures.ts'
+
+const { bytes, digest } = blobOf(1000)
+
+function readerOf(read: BlobReader['read']): BlobReader {
+  return {
+    descriptor: { digest, size: bytes.length, mediaType: OCTET_STREAM },
+    sharing: { key: 'a', took() {} },
+    read,
+    async [Symbol.asyncDispose]() {},
+  }
+}
+
+const lost = () => Promise.reject(new RegistryError('STORAGE', { reason: 'EIO' }))
+const whole = readerOf(async (buffer, position) => bytes.copy(buffer, 0, position))
+
+test('bytes taken from another reader count as returned: they are not mixed with those of another source', async () => {
+  await using reader = failoverReader(readerOf(lost), async () => whole)
+  reader.sharing!.took(0, 500)
+  await assert.rejects(reader.read(Buffer.alloc(100), 500), /storage|STORAGE/i)
+})
+
+test('a reader that has switched to another source shares nothing', async () => {
+  await using reader = failoverReader(readerOf(lost), async () => whole)
+  assert.equal(reader.sharing?.key, 'a')
+  assert.equal(await reader.read(Buffer.alloc(100), 0), 100)
+  assert.equal(reader.sharing, undefined)
+})
