@@ -14,8 +14,8 @@ export interface LoopGuard {
   via(): string
 }
 
-/** Bytes of a client's `Via` header that are passed on. A longer one is not from a sane chain of proxies. */
-const LONGEST = 1024
+/** Proxies of a client's `Via` header that are passed on, the last ones. */
+const MOST = 20
 
 /** One for each process. */
 export function loopGuard(instance = randomBytes(8).toString('hex')): LoopGuard {
@@ -25,7 +25,10 @@ export function loopGuard(instance = randomBytes(8).toString('hex')): LoopGuard 
 
   return {
     isLoop: (via) => isOurs.test(via),
-    run: (via, work) => (isHarmless(via) ? received.run(via, work) : work()),
+    run(via, work) {
+      const passed = proxiesIn(via)
+      return passed === '' ? work() : received.run(passed, work)
+    },
     via() {
       const before = received.getStore()
       return before === undefined ? `1.1 ${name}` : `${before}, 1.1 ${name}`
@@ -33,7 +36,11 @@ export function loopGuard(instance = randomBytes(8).toString('hex')): LoopGuard 
   }
 }
 
-/** Passes nothing on that could not be a header. */
-function isHarmless(via: string): boolean {
-  return via.length <= LONGEST && /^[\x20-\x7e]+$/.test(via)
+/** What follows the grammar of RFC 9110, without comments: clients write the header too. */
+function proxiesIn(via: string): string {
+  const proxies = via.split(',').map((proxy) => proxy.trim().replace(/\s*\(.*$/, ''))
+  return proxies
+    .filter((proxy) => /^(?:HTTP\/)?\d\.\d [\w.:-]{1,100}$/.test(proxy))
+    .slice(-MOST)
+    .join(', ')
 }

@@ -20,7 +20,9 @@ export function wrongInAnswer({ status, headers, body }: Response): string | und
   return undefined
 }
 
-const ASKED = new Set('accept accept-encoding authorization connection host range user-agent'.split(' '))
+const ASKED = new Set('accept accept-encoding authorization connection host range user-agent via'.split(' '))
+/** Proxies that were passed, by protocol and name, and this one as the last. */
+const VIA = /^(?:(?:HTTP\/)?\d\.\d [\w.:-]{1,100}, ){0,20}1\.1 entrepot-[\da-f]{16}$/
 const TARGET =
   /^\/v2\/[a-z0-9]+(?:[._/-]+[a-z0-9]+)*\/(?:(?:manifests|blobs|referrers)\/[\w.:-]+|tags\/list)(?:\?[\w=&.%:+!'()*~-]*)?$/
 
@@ -30,7 +32,8 @@ export function wrongUpstream(
   authority: string,
 ): string | undefined {
   if (method !== 'GET' && method !== 'HEAD') return `${method} ${target}`
-  if (!TARGET.test(target)) return target
+  if (!TARGET.test(target) && target !== '/v2/') return target
+  if (!VIA.test(headers['via'] ?? '')) return `${target} with the Via ${headers['via']}`
   if (headers['host'] !== authority) return `${target} with the Host ${headers['host']}`
   const foreign = Object.keys(headers).find((name) => !ASKED.has(name))
   return foreign === undefined ? undefined : `${target} with the header ${foreign}`

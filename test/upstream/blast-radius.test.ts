@@ -167,6 +167,14 @@ suite('SEC-72 F12 F14 a host that cannot be reached is out as a whole', () => {
       asked: 'not again yet',
     })
     await fake.start()
+    const began = performance.now()
+    const herd = Array.from({ length: 500 }, (_, i) =>
+      assertFails(client.upstream.repository(`herd${i}`).resolve('v1'), 'UPSTREAM_UNAVAILABLE', {
+        asked: 'not again yet',
+      }),
+    )
+    await Promise.all(herd)
+    assert.ok(performance.now() - began < 1_000, 'refused at once')
     await eventually(() => client.states.at(-1) === 'up', 20_000)
     assert.deepEqual(
       fake.requests.map(({ target }) => target),
