@@ -40,6 +40,7 @@ export function failoverReader(
     get sharing() {
       return hasSwitched ? undefined : shared
     },
+    ...(reader.isPromised && { isPromised: true }),
     async read(buffer, position) {
       try {
         return await readCurrent(buffer, position)

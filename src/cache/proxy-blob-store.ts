@@ -110,6 +110,7 @@ export function proxyBlobStore(
         mayRead: async () =>
           (await permission.isGranted(digest)) || (await permission.prove(digest)) !== undefined,
         expectedSize: sizes.of(repository, digest),
+        promiseAfter: upstream.promisesBlobsAfter,
         source: { open: (range, signal) => upstream.blob(digest, range, signal) },
         verified: () => permission.grant(digest),
       }

@@ -24,6 +24,8 @@ export interface DownloadRequest {
   /** From the manifest's descriptor, if one was seen. */
   readonly expectedSize: number | undefined
   readonly source: Source
+  /** As `UpstreamRepository.promisesBlobsAfter`. */
+  readonly promiseAfter?: number | undefined
   /** Runs when every byte has arrived and the digest matches, before any reader gets the withheld end. */
   readonly verified: () => Promise<void>
 }

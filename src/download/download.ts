@@ -68,6 +68,10 @@ export class Download implements AsyncDisposable {
   #phase: 'receiving' | 'verified' | 'failed' = 'receiving'
   #failure: { readonly reason: unknown } | undefined
   #isOver = false
+  /** The source has the blob. */
+  #isConfirmed = false
+  /** Readers were told the size before the source confirmed anything. */
+  #isPromised = false
 
   constructor(request: DownloadRequest, context: DownloadContext) {
     this.#request = request
@@ -117,7 +121,8 @@ export class Download implements AsyncDisposable {
     const size = await subscription.until(this.#opened.promise, signal)
     if (size === undefined) return undefined
     leaving.move()
-    return subscription.reader({ mediaType: OCTET_STREAM, digest: this.#request.digest, size })
+    const descriptor = { mediaType: OCTET_STREAM, digest: this.#request.digest, size }
+    return subscription.reader(descriptor, { isPromised: !this.#isConfirmed && this.#phase === 'receiving' })
   }
 
   /** Ends the download early. Its bytes are kept for the next one. */
@@ -154,6 +159,10 @@ export class Download implements AsyncDisposable {
     this.#ingest = await this.#context.store.ingest(expected)
     const total = await this.#fetchInto(this.#ingest)
     if (total === undefined) {
+      if (this.#isPromised) {
+        const reason = 'blob that was promised by its manifest does not exist'
+        throw new RegistryError('UPSTREAM_UNAVAILABLE', { upstream: this.upstream, reason })
+      }
       this.#opened.resolve(undefined)
       return 'missing'
     }
@@ -172,6 +181,7 @@ export class Download implements AsyncDisposable {
     const { source, expectedSize } = this.#request
     const observer = {
       confirmed: (size: number | undefined) => {
+        this.#isConfirmed = true
         this.#size = size
         // An empty body is a complete answer, so it waits until the hash is known to match.
         if (size !== undefined && size > 0) this.#opened.resolve(size)
@@ -182,7 +192,22 @@ export class Download implements AsyncDisposable {
     }
     this.#fetch = new BlobFetch({ ingest, source, expectedSize, policy, observer })
     using _beat = heartbeat.add(this.#fetch)
+    using _promise = this.#promiseLater()
     return await this.#fetch.run(this.#stop.signal)
+  }
+
+  /** Promises the blob to its readers if the source is still at work on it by then. */
+  #promiseLater(): Disposable {
+    const { promiseAfter, expectedSize: size } = this.#request
+    const timers = new DisposableStack()
+    if (promiseAfter === undefined || size === undefined || size === 0) return timers
+    const promise = (): void => {
+      if (this.#isConfirmed) return
+      this.#isPromised = true
+      this.#opened.resolve(size)
+    }
+    timers.adopt(setTimeout(promise, promiseAfter), clearTimeout)
+    return timers
   }
 
   /** Tells the readers, and keeps the bytes for the next download unless they are wrong. */
@@ -210,6 +235,8 @@ export class Download implements AsyncDisposable {
   #unread(): void {
     this.#closeWhenUnread()
     if (this.#isOver || this.#phase === 'verified') return
+    // Its clients give up before such a source has begun. They come again, and are to find it further on.
+    if (this.#request.promiseAfter !== undefined && !this.#isConfirmed) return
     if (!worthFinishing(this.#context.policy, this.#filled, this.#size)) this.#abort('no readers left')
   }
 

@@ -76,9 +76,10 @@ export class Subscription implements Disposable {
   }
 
   /** Reads the blob as it arrives. Disposing the reader disposes the subscription. */
-  reader(descriptor: Descriptor): BlobReader {
+  reader(descriptor: Descriptor, { isPromised = false } = {}): BlobReader {
     return {
       descriptor,
+      ...(isPromised && { isPromised }),
       read: async (buffer, position) => {
         for (;;) {
           this.#left.signal.throwIfAborted()

@@ -8,8 +8,8 @@ import type { HeldPiece, Pieces } from './pieces.ts'
  * waits until the socket has room. A buffer is reused only after the kernel has taken all of it, so the socket
  * sets the pace.
  *
- * Calls `begin` to write the headers once the first piece is there. A failure before that can still be
- * answered. After a later failure the caller must destroy the connection: the client would believe a clean
+ * Calls `begin` to write the headers once the first piece is there, or at once for a blob that is promised. A failure before
+ * that can still be answered. After a later failure the caller must destroy the connection: the client would believe a clean
  * end, and would take the next answer on the connection for the rest of a short body.
  *
  * @throws the error of a read
@@ -33,9 +33,13 @@ export async function sendBlob(
 
   try {
     let position = part.start
+    if (reader.isPromised) {
+      begin()
+      outgoing.flushHeaders()
+    }
     let piece = position < part.end ? pieceAt(position) : undefined
     let bytes = await piece?.bytes
-    begin()
+    if (!reader.isPromised) begin()
     while (piece !== undefined && bytes !== undefined) {
       position += bytes.length
       const isLast = position === part.end

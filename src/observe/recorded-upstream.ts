@@ -45,6 +45,7 @@ export function recordedUpstream(
         get isNearlyExhausted() {
           return repository.isNearlyExhausted
         },
+        promisesBlobsAfter: repository.promisesBlobsAfter,
         resolve: (tag, signal) => recording('tag', tag, () => repository.resolve(tag, signal)),
         resolveByGet: (tag, signal) => recording('tag', tag, () => repository.resolveByGet(tag, signal)),
         manifest: (digest, signal) =>

@@ -92,6 +92,8 @@ const SILENCE = 3_000
 const SILENCE_SHARE = 0.3
 /** Connections for each request that may wait at once: requests that are silent wait besides. */
 const HANGING = 4
+/** Milliseconds. containerd waits 30 s for headers. */
+const LATEST_PROMISE = 15_000
 /** The share of the deadline that a ping may take: silence and ping fit into one deadline. */
 const PING_SHARE = 0.5
 
@@ -180,6 +182,8 @@ export function upstreamClient(options: UpstreamClientOptions): Upstream & { clo
     heads: new HeadHabits(now),
   }
   const sorter = tagSorter()
+  const takesItsTime = options.timeouts?.blob !== undefined
+  const promisesBlobsAfter = takesItsTime ? Math.min(headers, LATEST_PROMISE) : undefined
 
   return {
     name,
@@ -198,6 +202,7 @@ export function upstreamClient(options: UpstreamClientOptions): Upstream & { clo
         received,
         learnt,
         sorter,
+        promisesBlobsAfter,
       }),
     async close() {
       health.close()

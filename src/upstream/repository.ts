@@ -21,6 +21,7 @@ export interface RepositoryOptions extends RepositoryRequestsOptions {
   /** Learnt by all repositories of this upstream. */
   readonly learnt: LearntHabits
   readonly sorter: TagSorter
+  readonly promisesBlobsAfter: number | undefined
 }
 
 /** What an upstream does differently from others. */
@@ -41,6 +42,7 @@ export function upstreamRepository(options: RepositoryOptions): UpstreamReposito
     get isNearlyExhausted() {
       return budget.isNearlyExhausted
     },
+    promisesBlobsAfter: options.promisesBlobsAfter,
     resolve: (tag, signal) => within((signal) => resolveTag(requests, tag, { habits, signal }), signal),
     async resolveByGet(tag, signal) {
       habits.contradicted('manifest')

@@ -35,7 +35,7 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
   ['log: { colour: red }', ': log.colour is not a known key (allowed: level, access)'],
   [
     r('timeouts: { connection: 5s }'),
-    ': upstreams.r.timeouts.connection is not a known key, did you mean `connect`? (allowed: connect, headers, idle)',
+    ': upstreams.r.timeouts.connection is not a known key, did you mean `connect`? (allowed: connect, headers, blob, idle)',
   ],
   [
     'cache: { tags: [{ match: a, frehs: 1s }] }',

@@ -101,8 +101,9 @@ suite('FR-24 ranges of a cold blob', () => {
           assert.ok(answer.body.equals(big.bytes.subarray(start, end + 1)), `range ${i}`)
         }),
       )
-      const sent = upstream.bodyBytes(/blobs/) / big.bytes.length
-      assert.ok(sent <= 1.1, `${sent} times`)
+      // What was under way, two segments at most, when readers far ahead got connections of their own.
+      const surplus = (upstream.bodyBytes(/blobs/) - big.bytes.length) / 1024 / 1024
+      assert.ok(surplus <= 16, `${surplus} MiB too much`)
     })
   }
 })

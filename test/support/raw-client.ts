@@ -85,6 +85,11 @@ export class RawClient implements Disposable {
     }
   }
 
+  /** What came so far and nobody took. */
+  peek(): Buffer {
+    return this.#joined()
+  }
+
   async #take(length: number): Promise<Buffer> {
     await this.received(length)
     const all = this.#joined()

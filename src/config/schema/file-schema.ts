@@ -61,6 +61,8 @@ export const upstreamSchema = section({
     connect: time(LONGEST_TIMER).prefault('5s'),
     /** From the request to the last header of the response. */
     headers: time(LONGEST_TIMER).prefault('10s'),
+    /** Replaces `headers` for blobs, where the upstream stores or scans them before it sends them. */
+    blob: time(LONGEST_TIMER).optional(),
     /** Between two chunks of a body. */
     idle: time(LONGEST_TIMER).prefault('30s'),
   }).prefault({}),

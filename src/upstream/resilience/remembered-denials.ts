@@ -61,6 +61,7 @@ export function withRememberedDenials(upstream: Upstream, options: RememberedDen
         get isNearlyExhausted() {
           return repository.isNearlyExhausted
         },
+        promisesBlobsAfter: repository.promisesBlobsAfter,
         resolve: (tag, signal) => remembering('content', () => repository.resolve(tag, signal)),
         resolveByGet: (tag, signal) => remembering('content', () => repository.resolveByGet(tag, signal)),
         manifest: (digest, signal) => remembering('content', () => repository.manifest(digest, signal)),

@@ -65,6 +65,7 @@ export function withCircuitBreaker(upstream: Upstream, options: CircuitBreakerOp
         get isNearlyExhausted() {
           return repository.isNearlyExhausted
         },
+        promisesBlobsAfter: repository.promisesBlobsAfter,
         resolve: (tag, signal) => sendTwice('manifests', () => repository.resolve(tag, signal), signal),
         resolveByGet: (tag, signal) =>
           sendTwice('manifests', () => repository.resolveByGet(tag, signal), signal),
