@@ -49,8 +49,8 @@ export interface UpstreamClientOptions {
    */
   readonly allowPrivate?: boolean
   /**
-   * Requests for manifests, tags and tokens that wait for a response at once. Further ones wait for their turn,
-   * within their deadline. Blobs are limited by `download/`.
+   * Requests for manifests, tags and tokens that wait for a response at once. Further ones wait for their
+   * turn, within their deadline. Blobs are limited by `download/`.
    */
   readonly metadataRequests?: number
   /** The ports of our own listeners, to which no redirect leads. */

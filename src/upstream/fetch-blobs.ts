@@ -9,8 +9,8 @@ import { ABSENT, isEncoded, PASSING, type RepositoryRequests } from './repositor
 import { discard, headerOf, type UpstreamResponse } from './requests.ts'
 
 /**
- * Opens a blob, or a range of it. `received` is told the size of every chunk. A `Content-Encoding` is no reason to refuse it:
- * storage services label layers by their name (noobaa#9138), and the hash decides.
+ * Opens a blob, or a range of it. `received` is told the size of every chunk. A `Content-Encoding` is no
+ * reason to refuse it: storage services label layers by their name (noobaa#9138), and the hash decides.
  */
 export async function openBlob(
   requests: RepositoryRequests,
@@ -41,7 +41,10 @@ export async function openBlob(
   return blobBody(upstream, response, place, options.received)
 }
 
-/** The size of a blob in bytes: what HEAD says, unless it denies the blob or says no length that can be true. Then GET decides. */
+/**
+ * The size of a blob in bytes: what HEAD says, unless it denies the blob or says no length that can be true.
+ * Then GET decides.
+ */
 export async function statBlob(
   requests: RepositoryRequests,
   digest: Digest,

@@ -33,13 +33,15 @@ export async function fetchManifest(
 export interface ResolveOptions {
   readonly habits: HeadHabits
   readonly signal: AbortSignal
-  /** Believes the HEAD of an upstream whose HEAD has been right so far when it says that there is no such tag. */
+  /**
+   * Believes the HEAD of an upstream whose HEAD has been right so far when it says that there is no such tag.
+   */
   readonly believesAbsence?: boolean
 }
 
 /**
- * Resolves a tag by HEAD. Where HEAD is refused, says no digest, or denies that the tag exists, GET decides: registries answer
- * HEAD with every status while GET is fine. A limit and an outage are no such answer.
+ * Resolves a tag by HEAD. Where HEAD is refused, says no digest, or denies that the tag exists, GET decides:
+ * registries answer HEAD with every status while GET is fine. A limit and an outage are no such answer.
  */
 export async function resolveTag(
   requests: RepositoryRequests,

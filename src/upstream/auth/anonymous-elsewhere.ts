@@ -16,8 +16,8 @@ const REMEMBERED = 100
 const anonymous = async (): Promise<undefined> => undefined
 
 /**
- * A transport to where an upstream redirects. Another registry may want an anonymous token (scarf's gateway redirects its API so)
- * and gets one from a realm of its own choosing; nobody gets credentials here.
+ * A transport to where an upstream redirects. Another registry may want an anonymous token (scarf's gateway
+ * redirects its API so) and gets one from a realm of its own choosing; nobody gets credentials here.
  */
 export function anonymousElsewhere({ upstream, transport, tokens }: AnonymousOptions): Transport {
   const byOrigin = new LRUCache<string, Transport>({ max: REMEMBERED })

@@ -53,8 +53,8 @@ interface Authorization {
 /**
  * A transport that authorizes its requests in the scheme the upstream asked for last, so that only the first
  * request of all is challenged. After a 401, or a 403 to a token, it sends the request once more with a new
- * token; after a 401 to a login, with newer credentials if there are any. The second response is final, but for
- * a 401 to a new token, which may need a moment to become valid.
+ * token; after a 401 to a login, with newer credentials if there are any. The second response is final, but
+ * for a 401 to a new token, which may need a moment to become valid.
  */
 export function authorizer(options: AuthorizerOptions): Transport {
   const { upstream, url, tokenRealms, credentials, tokens, transport, told } = options

@@ -5,7 +5,8 @@ import { jsonObject, parseJsonObject } from '../../util/json-object.ts'
 const SETTLING = 700
 
 /**
- * Waits for a token that was fetched just now and refused to become valid (harbor#15911, docker/hub-feedback#647).
+ * Waits for a token that was fetched just now and refused to become valid (harbor#15911,
+ * docker/hub-feedback#647).
  *
  * @returns false at once when the token itself says that it grants nothing
  */

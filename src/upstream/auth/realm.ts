@@ -25,8 +25,9 @@ export function realmAllowed(upstream: URL, realm: URL, tokenRealms: readonly st
 }
 
 /**
- * Reports whether `realm` may be asked for an anonymous token, which tells it nothing but the name of a repository: any public
- * https host, or one of the upstream's own scheme and kind of address. What a name resolves to is checked when it is dialled.
+ * Reports whether `realm` may be asked for an anonymous token, which tells it nothing but the name of a
+ * repository: any public https host, or one of the upstream's own scheme and kind of address. What a name
+ * resolves to is checked when it is dialled.
  */
 export function anonymousRealmAllowed(upstream: URL, realm: URL): boolean {
   if (realm.username !== '' || realm.password !== '') return false

@@ -16,9 +16,9 @@ const REMEMBERED = 10_000
 const LONGEST = 1024
 
 /**
- * The challenge's own scope counts: some registries want another action for tag lists (`metadata_read` at ACR), or know the
- * repository by another name. It counts for this kind of request to this repository. A scope of another kind (`aws` at
- * public.ecr.aws) counts for all requests, besides the usual one.
+ * The challenge's own scope counts: some registries want another action for tag lists (`metadata_read` at
+ * ACR), or know the repository by another name. It counts for this kind of request to this repository. A
+ * scope of another kind (`aws` at public.ecr.aws) counts for all requests, besides the usual one.
  */
 export function scopes(): Scopes {
   const learnt = new LRUCache<string, readonly string[]>({ max: REMEMBERED })

@@ -1,8 +1,8 @@
 /** Limits how many requests wait for the headers of their response at once. */
 export interface Places {
   /**
-   * Waits for a place, first come first served, within the rule below. `leave` gives the place to the next; further calls do
-   * nothing.
+   * Waits for a place, first come first served, within the rule below. `leave` gives the place to the next;
+   * further calls do nothing.
    *
    * @throws the signal's reason when it aborts
    */
@@ -15,8 +15,8 @@ interface Waiter {
 }
 
 /**
- * `count` places. The last quarter of them is for owners that have none, so that one repository whose requests hang does not keep
- * the others waiting (SEC-72).
+ * `count` places. The last quarter of them is for owners that have none, so that one repository whose
+ * requests hang does not keep the others waiting (SEC-72).
  */
 export function places(count: number): Places {
   const reserved = Math.floor(count / 4)

@@ -14,8 +14,8 @@ export type ProxyFor = (target: Target) => URL | undefined
 
 /**
  * Reads `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, in lower or upper case, as curl and Go do. NO_PROXY lists
- * names, which include their subdomains, addresses, subnets and `*`, each with or without a port. Connections to
- * this machine never use a proxy.
+ * names, which include their subdomains, addresses, subnets and `*`, each with or without a port. Connections
+ * to this machine never use a proxy.
  *
  * @throws Error that names the variable but not its value
  */

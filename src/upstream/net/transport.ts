@@ -21,7 +21,10 @@ export interface TransportOptions {
   readonly health: HostHealth
   /** Milliseconds without a response after which a connection is doubted. */
   readonly silence: number
-  /** Blobs may take longer than that by design, so that a kept connection for them could not be told from a dead one. */
+  /**
+   * Blobs may take longer than that by design, so that a kept connection for them could not be told from a
+   * dead one.
+   */
   readonly slowBlobs?: boolean
   /** The `Via` header of a request that is sent now (RFC 9110 section 7.6.3). */
   readonly via?: (() => string) | undefined

@@ -20,9 +20,10 @@ interface Denial {
 const REMEMBERED = 10_000
 
 /**
- * An upstream whose denials are remembered for `duration` milliseconds, so that clients who keep asking for a repository that is not
- * ours to read cost it neither requests nor tokens. Lists are apart from content: their right is another one at some
- * registries. A denied blob says nothing about its repository, for it may have been denied elsewhere.
+ * An upstream whose denials are remembered for `duration` milliseconds, so that clients who keep asking for a
+ * repository that is not ours to read cost it neither requests nor tokens. Lists are apart from content:
+ * their right is another one at some registries. A denied blob says nothing about its repository, for it may
+ * have been denied elsewhere.
  */
 export function withRememberedDenials(upstream: Upstream, options: RememberedDenialsOptions): Upstream {
   const { duration, credentials } = options
