@@ -29,16 +29,18 @@ suite('the image', () => {
     assert.deepEqual(config.Entrypoint, ['/usr/bin/node', ...flags!.split(' '), main])
   })
 
-  test('its configuration is valid: the store in the volume, the admin listener for probes but not for the world', async () => {
+  test('has its store in the volume, whatever the configuration says', () => {
+    assert.ok(config.Env?.includes('ENTREPOT_STORAGE_ROOT=/data'))
+  })
+
+  test('its configuration is valid: the admin listener is for probes, but not for the world', async () => {
     const { code, stdout, stderr } = await runEntrepot(
       ...['serve', '--check', '--config', at('packaging/image/proxy.config.yaml')],
     )
     assert.equal(code, 0, stderr)
-    const { storage, admin } = parse(stdout) as {
-      storage: { root: string }
+    const { admin } = parse(stdout) as {
       admin: { host: string; access: { networks: string[] } }
     }
-    assert.equal(storage.root, '/data')
     assert.equal(admin.host, '0.0.0.0')
     assert.ok(admin.access.networks.includes('10.0.0.0/8'))
     assert.ok(!admin.access.networks.some((network) => network.endsWith('/0')))
