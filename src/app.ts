@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import { type FreshnessPolicy, freshnessOf } from './cache/freshness.ts'
 import { memoryCache } from './cache/memory.ts'
 import { proxyRegistry } from './cache/proxy-registry.ts'
 import { router } from './cache/routing.ts'
 import { openAdminListener } from './compose/admin-listener.ts'
 import { processClock } from './compose/clock.ts'
 import type { Listening } from './compose/listening.ts'
+import { buildInsight } from './compose/insight.ts'
 import { openStore } from './compose/open-store.ts'
 import { buildObservation } from './compose/observation.ts'
 import { openRegistryListener } from './compose/registry-listener.ts'
@@ -51,7 +53,6 @@ export async function entrepot(
     log,
     now,
     usage: () => store.inventory.usage(),
-    transfers: () => downloads.list(),
     connections: async () => (await listener?.connections()) ?? 0,
   })
   const { telemetry } = observed
@@ -74,6 +75,7 @@ export async function entrepot(
       ownPorts: () => ownPorts,
     }),
   )
+  const isNearlyExhausted = (name: string) => upstreams.byName.get(name)?.isNearlyExhausted ?? false
   const evicting = evictor({
     store: store.blobs,
     inventory: store.inventory,
@@ -84,7 +86,7 @@ export async function entrepot(
       sweep: () => store.sweepPartials({ olderThan: limits.keepPartialFor, maxBytes: limits.keepPartial }),
       evict: (bytes) => store.evictPartials(bytes),
     },
-    isNearlyExhausted: (name) => upstreams.byName.get(name)?.isNearlyExhausted ?? false,
+    isNearlyExhausted,
     isOut: (name) => upstreams.byName.get(name)?.status.state === 'out',
     telemetry: telemetry.store,
     now,
@@ -100,13 +102,14 @@ export async function entrepot(
       now: () => performance.now(),
     }),
   )
+  const freshness: FreshnessPolicy = { rules: cache.tags, staleIfError: cache.staleIfError }
   const registry = proxyRegistry({
     route: router(Object.values(config.upstreams), config.defaultUpstream),
     upstreams: new Map(upstreams.all.map((upstream) => [upstream.name, observed.record(upstream)])),
     rules: (upstream) => config.upstreams[upstream]!,
     store: { ...store, blobs },
     downloads,
-    freshness: { rules: cache.tags, staleIfError: cache.staleIfError },
+    freshness,
     negative: cache.negative,
     lists: cache.lists,
     storeFailed: observed.storeFailed,
@@ -127,7 +130,18 @@ export async function entrepot(
       transfers: () => downloads.list(),
       history: disk.tags.history,
       operations: store,
-      insight: observed.insight,
+      insight: buildInsight(config, {
+        observed,
+        registry,
+        tags: disk.tags,
+        inspect: disk.inspect,
+        pins: disk.pins,
+        freshness: ({ upstream }, tag, entry) =>
+          freshnessOf(tag, entry, now(), freshness, isNearlyExhausted(upstream)),
+        usage: () => store.inventory.usage(),
+        transfers: () => downloads.list(),
+        now,
+      }),
       isDraining: () => isDraining,
       probeStore: () => store.probe(),
       details: () => (aboutStore.problem === undefined ? [] : [aboutStore.problem]),

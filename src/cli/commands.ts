@@ -5,6 +5,7 @@ import { ls } from './commands/ls.ts'
 import { pin, unpin } from './commands/pin.ts'
 import { purge } from './commands/purge.ts'
 import { serve } from './commands/serve.ts'
+import { why } from './commands/why.ts'
 import { status } from './commands/status.ts'
 import { verify } from './commands/verify.ts'
 
@@ -22,6 +23,7 @@ export function commands({ start, now }: Surroundings): Commands {
   return {
     serve: serve(start),
     status: status(now),
+    why: why(now),
     ls: ls(now),
     du: du(),
     purge: purge(),

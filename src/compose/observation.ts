@@ -5,12 +5,10 @@ import { type Answers, answers } from '../observe/answers.ts'
 import { eventLines } from '../observe/event-lines.ts'
 import { type EventHub, eventHub } from '../observe/events.ts'
 import { recordedUpstream } from '../observe/recorded-upstream.ts'
-import { processStatus } from '../observe/status.ts'
 import { recurring } from '../observe/recurring.ts'
 import { type StoreWatch, storeWatch } from '../observe/store-watch.ts'
 import { type UpstreamWatch, upstreamWatch } from '../observe/upstream-watch.ts'
 import { isRegistryError } from '../oci/errors.ts'
-import type { Insight, RunningTransfer } from '../ports/insight.ts'
 import type { IngestTelemetry } from '../ports/telemetry.ts'
 import type { Upstream } from '../ports/upstream.ts'
 import { combined } from '../util/combined.ts'
@@ -24,8 +22,6 @@ export interface Observation {
   readonly upstreams: UpstreamWatch
   readonly store: StoreWatch
   readonly answers: Answers
-  /** What the process can tell of itself. */
-  readonly insight: Insight
   /** `upstream`, whose answers are recorded. */
   record(upstream: Upstream): Upstream
   /** Logs the failure of a download. */
@@ -35,7 +31,6 @@ export interface Observation {
 }
 
 export interface ObservationOptions extends Omit<MetricsOptions, 'version' | 'limit'> {
-  readonly transfers: () => readonly RunningTransfer[]
   readonly log: Logger
   /** Epoch milliseconds. */
   readonly now: () => number
@@ -43,7 +38,7 @@ export interface ObservationOptions extends Omit<MetricsOptions, 'version' | 'li
 
 export function buildObservation(
   { storage, upstreams }: Pick<Config, 'storage' | 'upstreams'>,
-  { log, now, transfers, ...measured }: ObservationOptions,
+  { log, now, ...measured }: ObservationOptions,
 ): Observation {
   const counted = metrics({ ...measured, version: version(), limit: storage.maxSize })
   const events = eventHub(now)
@@ -81,18 +76,6 @@ export function buildObservation(
     upstreams: watch,
     store: disk,
     answers: recorded,
-    insight: {
-      status: processStatus({
-        version: version(),
-        upstreams: watch,
-        answers: recorded,
-        store: disk,
-        usage: measured.usage,
-        limit: storage.maxSize,
-        transfers,
-        now,
-      }),
-    },
     record: (upstream) => recordedUpstream(upstream, recorded, now),
     transferFailed(transfer, error) {
       // The store has reported it, and its state has a line of its own.

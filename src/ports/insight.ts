@@ -3,8 +3,12 @@
  * are ISO 8601, sizes bytes, and `null` stands for what is not known or does not apply.
  */
 
+import type { Why } from './why.ts'
+
 export interface Insight {
   status(): Promise<Status>
+  /** undefined = the text is no image. */
+  why(image: string): Promise<Why | undefined>
 }
 
 export interface Status {

@@ -60,6 +60,11 @@ export interface TagChange {
   readonly digest: Digest
 }
 
+export interface TagPeek {
+  /** As `TagIndex.get`, but no use of the tag. */
+  peek(repository: RepositoryName, tag: string): Promise<TagEntry | undefined>
+}
+
 export interface TagHistory {
   /**
    * At most the last hundred changes, newest first. The history outlives the tag's removal. It is forgotten

@@ -69,6 +69,34 @@ export interface ImageCatalogue {
   purge(pattern: ImagePattern, options: { readonly dryRun: boolean }): Promise<Purged>
 }
 
+/** What is stored of one image. */
+export interface ImageContent {
+  readonly digest: Digest
+  readonly size: number
+  readonly storedAt: number
+  readonly lastUsed: number
+  readonly hits: number
+  /** Of an index its platforms, otherwise the image itself. */
+  readonly platforms: readonly PlatformContent[]
+}
+
+export interface PlatformContent {
+  /** `linux/amd64`; `attestation` for a manifest that describes another. */
+  readonly platform: string
+  readonly digest: Digest
+  /** Whether its manifest is. Otherwise nothing is known of its layers. */
+  readonly isStored: boolean
+  /** Bytes of config and layers, as its manifest states them. */
+  readonly size: number
+  /** The parts that are not stored. */
+  readonly missing: readonly { readonly digest: Digest; readonly size: number }[]
+  /** How many parts it has, its config included. */
+  readonly layers: number
+}
+
+/** Looks at a manifest and what it refers to, which is no use of them. undefined = it is not stored. */
+export type Inspect = (digest: Digest) => Promise<ImageContent | undefined>
+
 export interface Pin {
   readonly pattern: string
   /** undefined when the configuration has it. */

@@ -1,4 +1,4 @@
-import type { ImageCatalogue, Verify } from '../ports/operations.ts'
+import type { ImageCatalogue, Inspect, Verify } from '../ports/operations.ts'
 import type { ImagePattern } from '../oci/image-pattern.ts'
 import type { Digest } from '../oci/digest.ts'
 import type {
@@ -7,6 +7,7 @@ import type {
   ReferenceIndex,
   TagHistory,
   TagIndex,
+  TagPeek,
   TagUses,
 } from '../ports/metadata.ts'
 import type { BlobReader, BlobStore } from '../ports/blob-store.ts'
@@ -25,6 +26,7 @@ import { type Pins, pins } from './operations/pins.ts'
 import { rebuildContent } from './rebuild.ts'
 import { sqliteIndex } from './index/sqlite-index.ts'
 import { storageOperation, ignoreStorageError, ignoreNotFound } from './storage-operation.ts'
+import { createInspect } from './operations/inspect.ts'
 import { createVerify } from './operations/verify.ts'
 
 export interface FilesystemStore {
@@ -34,10 +36,11 @@ export interface FilesystemStore {
   discard(digest: Digest): Promise<void>
   readonly links: LinkIndex
   readonly references: ReferenceIndex
-  readonly tags: TagIndex & TagUses & TagHistory
+  readonly tags: TagIndex & TagUses & TagHistory & TagPeek
   readonly catalogue: ImageCatalogue
   readonly pins: Pick<Pins, 'list' | 'add' | 'remove' | 'content'>
   readonly verify: Verify
+  readonly inspect: Inspect
   /** Removes unfinished downloads beyond these limits. */
   sweepPartials(limits: SweepLimits): Promise<void>
   /**
@@ -180,6 +183,7 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
       }),
       pins: pinning,
       verify: createVerify({ files, paths, query, totals: content.totals, discard: store.discard }),
+      inspect: createInspect({ files, paths, query }),
       sweepPartials: (limits) => run('sweep', () => partials.sweep(limits, now())),
       evictPartials: (bytes) => run('sweep', () => partials.evict(bytes)),
       clockStepped(milliseconds) {

@@ -21,6 +21,12 @@ export function ageText(milliseconds: number): string {
   return found === undefined ? 'now' : `${Math.floor(milliseconds / found[1])} ${found[0]}`
 }
 
+/** `3 min ago`, `now` */
+export function agoText(milliseconds: number): string {
+  const text = ageText(milliseconds)
+  return text === 'now' ? text : `${text} ago`
+}
+
 /** `1 image`, `2 images` */
 export function countText(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`

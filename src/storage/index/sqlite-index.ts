@@ -1,6 +1,13 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { ImagePattern } from '../../oci/image-pattern.ts'
-import type { LinkIndex, ReferenceIndex, TagHistory, TagIndex, TagUses } from '../../ports/metadata.ts'
+import type {
+  LinkIndex,
+  ReferenceIndex,
+  TagHistory,
+  TagIndex,
+  TagPeek,
+  TagUses,
+} from '../../ports/metadata.ts'
 import type { StoreTelemetry } from '../../ports/telemetry.ts'
 import { codeOf, isBusy, type StorageOperation } from '../storage-operation.ts'
 import { type ContentIndex, contentIndex } from './content-index.ts'
@@ -16,7 +23,7 @@ export interface SqliteIndex {
   readonly content: ContentIndex
   readonly links: LinkIndex
   readonly references: ReferenceIndex
-  readonly tags: TagIndex & TagUses & TagHistory
+  readonly tags: TagIndex & TagUses & TagHistory & TagPeek
   /** For operations that read and change the index as a whole. */
   readonly access: IndexAccess
   /** Bytes of the pages in use. */

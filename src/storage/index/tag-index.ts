@@ -1,6 +1,6 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { ImagePattern } from '../../oci/image-pattern.ts'
-import type { TagChange, TagEntry, TagHistory, TagIndex, TagUses } from '../../ports/metadata.ts'
+import type { TagChange, TagEntry, TagHistory, TagIndex, TagPeek, TagUses } from '../../ports/metadata.ts'
 import { closureOf } from '../operations/content-walk.ts'
 import { pinnedBy } from '../operations/pinned-by.ts'
 import { eachRow, inSlices } from './in-slices.ts'
@@ -28,13 +28,18 @@ interface TagRow {
 /** Rows of the history that are looked at in one step. */
 const HISTORY_STEP = 200
 
-export function tagIndex(options: TagIndexOptions): TagIndex & TagUses & TagHistory {
+export function tagIndex(options: TagIndexOptions): TagIndex & TagUses & TagHistory & TagPeek {
   const { query, transact, changeAll, uses, settled, pinned, now } = options
   return {
     get: ({ upstream, name }, tag) =>
       query((sql) => {
         const entry = sql.findTag.get(upstream, name, tag) as TagEntry | undefined
         if (entry !== undefined) uses.note([upstream, name, tag])
+        return entry && { digest: entry.digest, checkedAt: entry.checkedAt }
+      }),
+    peek: ({ upstream, name }, tag) =>
+      query((sql) => {
+        const entry = sql.findTag.get(upstream, name, tag) as TagEntry | undefined
         return entry && { digest: entry.digest, checkedAt: entry.checkedAt }
       }),
     use: ({ upstream, name }, tag) => uses.note([upstream, name, tag]),

@@ -57,6 +57,9 @@ export function catalogueStatements(db: DatabaseSync) {
 
     pins: db.prepare('SELECT pattern, added_at AS addedAt FROM pins ORDER BY pattern'),
     addPin: db.prepare('INSERT OR IGNORE INTO pins (pattern, added_at) VALUES (?, ?)'),
+    contentUse: db.prepare(
+      `SELECT size, stored_at AS storedAt, last_used AS lastUsed, hits FROM content WHERE digest = ?`,
+    ),
     removePin: db.prepare('DELETE FROM pins WHERE pattern = ?'),
   }
 }

@@ -1,0 +1,80 @@
+import type { PlatformReport, Why } from '../../ports/why.ts'
+import { ageText, countText, sizeText } from './human.ts'
+
+/** What `entrepot why` writes: the verdict, what to do, and then the facts. `ago`: when an instant was, from now. */
+export function whyText(why: Why, ago: (instant: string) => string, now: number): string {
+  const { image, verdict, advice, access, deniedBy } = why
+  const facts: readonly (readonly [string, readonly string[]])[] = [
+    ['route', routeLines(why)],
+    ['access', [access]],
+    ['policy', [deniedBy === null ? 'allowed' : `denied by ${deniedBy}`]],
+    ['upstream', upstreamLines(why, ago)],
+    ['tag', tagLines(why, ago)],
+    ['history', why.history.slice(0, 5).map(({ at, digest }) => `${ago(at)}  ${digest}`)],
+    ['stored', storedLines(why)],
+    ['kept', keptLines(why, now)],
+    ['pull now', why.pull === null ? [] : [pullLine(why.pull)]],
+    ['if down', why.pull === null ? [] : [downLine(why.pull.withoutUpstream)]],
+    ['answers', answerLines(why, ago)],
+  ]
+  const rows = facts.flatMap(([name, lines]) =>
+    lines.map((line, i) => `${(i === 0 ? name : '').padEnd(10)}${line}\n`),
+  )
+  return `${image}\n${verdict}\n${advice === null ? '' : `to do: ${advice}\n`}\n${rows.join('')}`
+}
+
+function routeLines({ route }: Why): readonly string[] {
+  if (route === null) return []
+  return [`${route.upstream}, repository ${route.repository}, at ${route.url}: ${route.rule}`]
+}
+
+function upstreamLines({ upstream }: Why, ago: (instant: string) => string): readonly string[] {
+  if (upstream === null) return []
+  const { state, since, rateLimit, credentials, said } = upstream
+  const limit =
+    rateLimit === null ? [] : [`${rateLimit.remaining} of ${rateLimit.limit ?? '?'} requests left`]
+  return [[`${state} since ${ago(since)}`, ...limit, `credentials ${credentials}`, said].join(', ')]
+}
+
+function tagLines({ tag }: Why, ago: (instant: string) => string): readonly string[] {
+  if (tag === null) return []
+  const freshness = tag.state === 'fresh' ? `fresh for ${tag.ttl} s` : tag.state
+  return [`${tag.digest}, checked ${ago(tag.checkedAt)}, ${freshness}`]
+}
+
+function storedLines({ stored }: Why): readonly string[] {
+  if (stored === null) return ['nothing']
+  const width = Math.max(...stored.platforms.map(({ platform }) => platform.length))
+  return stored.platforms.map((platform) => `${platform.platform.padEnd(width)}  ${partsText(platform)}`)
+}
+
+function partsText({ state, parts, bytes, missing }: PlatformReport): string {
+  if (state === 'missing') return 'not stored'
+  if (state === 'whole') return `whole, ${countText(parts, 'part')}, ${sizeText(bytes)}`
+  const left = missing.reduce((sum, { size }) => sum + size, 0)
+  const first = missing.slice(0, 3).map(({ digest }) => digest.slice(0, 19))
+  return `${missing.length} of ${countText(parts, 'part')} missing, ${sizeText(left)}: ${first.join(', ')}`
+}
+
+function keptLines({ pinnedBy, evictedAt, stored }: Why, now: number): readonly string[] {
+  if (pinnedBy !== null) return [`pinned by ${pinnedBy}`]
+  if (evictedAt === null || stored === null) return []
+  const left = Date.parse(evictedAt) - now
+  const when = left > 0 ? `in ${ageText(left)}` : 'by the next sweep'
+  return [`not pinned; goes ${when} if nobody pulls it, or sooner when the store is full`]
+}
+
+function pullLine({ text, bytes }: NonNullable<Why['pull']>): string {
+  return bytes === null || bytes === 0 ? text : `${text}, ${sizeText(bytes)}`
+}
+
+function downLine(platforms: readonly string[]): string {
+  return platforms.length === 0 ? 'fails' : `works for ${platforms.join(', ')}`
+}
+
+function answerLines({ answers }: Why, ago: (instant: string) => string): readonly string[] {
+  return answers.map(({ at, kind, reference, said, milliseconds }) => {
+    const what = [kind, reference?.slice(0, 19)].filter(Boolean).join(' ')
+    return `${ago(at)}  ${what}: ${said} (${milliseconds} ms)`
+  })
+}

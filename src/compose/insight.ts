@@ -1,0 +1,49 @@
+import type { Config } from '../config/load-config.ts'
+import { processStatus } from '../observe/status.ts'
+import { createWhy, type WhyOptions } from '../observe/why/why.ts'
+import type { Insight, RunningTransfer } from '../ports/insight.ts'
+import type { StoreUsage } from '../ports/metadata.ts'
+import { version } from '../util/version.ts'
+import { describeAccess } from './describe-access.ts'
+import type { Observation } from './observation.ts'
+
+export interface InsightOptions extends Pick<
+  WhyOptions,
+  'registry' | 'tags' | 'inspect' | 'pins' | 'freshness' | 'now'
+> {
+  readonly observed: Observation
+  readonly usage: () => Promise<StoreUsage>
+  readonly transfers: () => readonly RunningTransfer[]
+}
+
+/** What the process can tell of itself: `entrepot status`, `entrepot why`. */
+export function buildInsight(
+  config: Pick<Config, 'access' | 'cache' | 'listen' | 'storage' | 'upstreams'>,
+  { observed, usage, transfers, ...options }: InsightOptions,
+): Insight {
+  const { upstreams, answers, store } = observed
+  const { now } = options
+  return {
+    status: processStatus({
+      version: version(),
+      upstreams,
+      answers,
+      store,
+      usage,
+      limit: config.storage.maxSize,
+      transfers,
+      now,
+    }),
+    why: createWhy({
+      ...options,
+      ttl: config.cache.ttl,
+      ttlFrom: config.cache.ttlFrom,
+      staleIfError: config.cache.staleIfError,
+      upstreams,
+      answers,
+      store,
+      configured: (upstream) => config.upstreams[upstream]!,
+      access: describeAccess(config),
+    }),
+  }
+}

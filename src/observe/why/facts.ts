@@ -1,0 +1,36 @@
+import type { Digest } from '../../oci/digest.ts'
+import type { RepositoryName } from '../../oci/reference.ts'
+import type { TagChange } from '../../ports/metadata.ts'
+import type { ImageContent } from '../../ports/operations.ts'
+import type { RouteReport } from '../../ports/why.ts'
+import type { Answer } from '../answers.ts'
+import type { StoreTrouble } from '../store-watch.ts'
+import type { UpstreamView } from '../upstream-watch.ts'
+
+/** All that is known of one image. Instants are epoch milliseconds. */
+export interface Facts {
+  readonly image: string
+  readonly repository: RepositoryName
+  readonly reference: { readonly tag: string } | { readonly digest: Digest }
+  readonly route: RouteReport
+  readonly access: string
+  readonly upstream: UpstreamView
+  readonly tag?: TagFacts | undefined
+  /** Newest first. */
+  readonly history: readonly TagChange[]
+  /** Of the digest that was asked for, or that the tag points to. */
+  readonly content?: ImageContent | undefined
+  readonly pinnedBy?: string | undefined
+  /** Of the repository, newest first. */
+  readonly answers: readonly Answer[]
+  readonly storeTrouble?: StoreTrouble | undefined
+  readonly now: number
+}
+
+export interface TagFacts {
+  readonly digest: Digest
+  readonly checkedAt: number
+  readonly state: 'fresh' | 'stale' | 'expired'
+  readonly ttl: number
+  readonly servedUntil: number
+}

@@ -1,0 +1,170 @@
+import type { Digest } from '../../oci/digest.ts'
+import { isRegistryError, type RegistryError } from '../../oci/errors.ts'
+import { imagePattern } from '../../oci/image-pattern.ts'
+import { parseImageReference } from '../../oci/image-reference.ts'
+import type { RepositoryName } from '../../oci/reference.ts'
+import type { TagEntry, TagHistory, TagPeek } from '../../ports/metadata.ts'
+import type { Inspect, PinList } from '../../ports/operations.ts'
+import type { Registry } from '../../ports/repository.ts'
+import type { RouteReport, Why } from '../../ports/why.ts'
+import type { Answers } from '../answers.ts'
+import { upstreamReport } from '../status.ts'
+import type { StoreWatch } from '../store-watch.ts'
+import type { UpstreamWatch } from '../upstream-watch.ts'
+import type { Facts, TagFacts } from './facts.ts'
+import { whyOf } from './report.ts'
+
+export interface WhyOptions {
+  readonly registry: Pick<Registry, 'find'>
+  readonly upstreams: Pick<UpstreamWatch, 'view'>
+  readonly answers: Pick<Answers, 'of' | 'lastOf'>
+  readonly store: Pick<StoreWatch, 'trouble'>
+  readonly tags: TagPeek & TagHistory
+  readonly inspect: Inspect
+  readonly pins: Pick<PinList, 'list'>
+  /** How an upstream is configured. */
+  readonly configured: (upstream: string) => { readonly url: string; readonly aliases: readonly string[] }
+  /** Who may pull from a repository, in words. */
+  readonly access: (repository: RepositoryName) => string
+  readonly freshness: (
+    repository: RepositoryName,
+    tag: string,
+    entry: TagEntry,
+  ) => Pick<TagFacts, 'state' | 'ttl'>
+  /** Milliseconds past its freshness that a tag is served in an outage. */
+  readonly staleIfError: number
+  /** Milliseconds without a use, or since the fetch, after which content is evicted. */
+  readonly ttl: number
+  readonly ttlFrom: 'use' | 'fetch'
+  /** Epoch milliseconds. */
+  readonly now: () => number
+}
+
+/** Explains a pull of an image without sending a request, and without counting as a use of it. */
+export function createWhy(options: WhyOptions): (image: string) => Promise<Why | undefined> {
+  const { registry, upstreams, answers, store, tags, inspect, pins, configured, access } = options
+  const { freshness, staleIfError, now } = options
+
+  return async function why(text) {
+    const parsed = parseImageReference(text)
+    if (parsed === undefined) return undefined
+    const { name, reference } = parsed
+    const suffix = 'tag' in reference ? `:${reference.tag}` : `@${reference.digest}`
+    const found = find(name)
+    if (found === undefined) return unrouted(`${name}${suffix}`)
+    if (isRegistryError(found)) return denied(found, suffix)
+    return whyOf(await factsOf(found, name, reference, suffix), options, report(found.upstream))
+  }
+
+  /** The repository, or the error that a rule denies it with; undefined = no upstream. */
+  function find(name: string): RepositoryName | RegistryError | undefined {
+    try {
+      return registry.find({ name })?.name
+    } catch (error) {
+      if (isRegistryError(error, 'DENIED')) return error
+      throw error
+    }
+  }
+
+  async function factsOf(
+    repository: RepositoryName,
+    written: string,
+    reference: Facts['reference'],
+    suffix: string,
+  ): Promise<Facts> {
+    const tag = 'tag' in reference ? await tagFacts(repository, reference.tag) : undefined
+    const digest = 'digest' in reference ? reference.digest : tag?.digest
+    return {
+      image: `${repository.upstream}/${repository.name}${suffix}`,
+      repository,
+      reference,
+      route: routeOf(repository, written),
+      access: access(repository),
+      upstream: upstreams.view(repository.upstream)!,
+      tag,
+      history: 'tag' in reference ? await tags.history(repository, reference.tag) : [],
+      content: digest && (await inspect(digest)),
+      pinnedBy: await pinOf(repository, reference, digest),
+      answers: answers.of(repository.upstream, repository.name),
+      storeTrouble: store.trouble,
+      now: now(),
+    }
+  }
+
+  async function tagFacts(repository: RepositoryName, tag: string): Promise<TagFacts | undefined> {
+    const entry = await tags.peek(repository, tag)
+    if (entry === undefined) return undefined
+    const { state, ttl } = freshness(repository, tag, entry)
+    return { ...entry, state, ttl, servedUntil: now() + ttl * 1000 + staleIfError }
+  }
+
+  async function pinOf(
+    repository: RepositoryName,
+    reference: Facts['reference'],
+    digest: Digest | undefined,
+  ): Promise<string | undefined> {
+    const tag = 'tag' in reference ? reference.tag : undefined
+    // A pin of a tag that was never seen keeps whatever it will point to.
+    const image = { repository, tag, digest: digest ?? ('' as Digest) }
+    return (await pins.list()).find(({ pattern }) => imagePattern(pattern).matches(image))?.pattern
+  }
+
+  function routeOf({ upstream, name: repository }: RepositoryName, written: string): RouteReport {
+    const { url, aliases } = configured(upstream)
+    const [first = ''] = written.split('/')
+    const rule =
+      first === upstream && written !== first
+        ? `the name begins with ${upstream}`
+        : aliases.includes(first)
+          ? `${first} is an alias of ${upstream}`
+          : 'the name has no registry, so defaultUpstream'
+    return { upstream, url, repository, rule }
+  }
+
+  function report(upstream: string) {
+    return upstreamReport(upstreams.view(upstream)!, answers.lastOf(upstream))
+  }
+
+  function denied({ detail }: RegistryError, suffix: string): Why {
+    const { rule, upstream: name, repository } = detail as Readonly<Record<string, string>>
+    const [list = ''] = rule!.split(':')
+    return {
+      ...NOTHING,
+      image: `${name}/${repository}${suffix}`,
+      works: 'no',
+      verdict: `fails: the configuration forbids it (upstreams.${name}.${rule})`,
+      advice:
+        list === 'deny'
+          ? `remove the pattern from upstreams.${name}.deny if clients should have it`
+          : `add ${repository} to upstreams.${name}.allow if clients should have it`,
+      deniedBy: rule!,
+      access: 'nobody',
+      upstream: report(name!),
+    }
+  }
+}
+
+const NOTHING = {
+  route: null,
+  deniedBy: null,
+  upstream: null,
+  tag: null,
+  history: [],
+  stored: null,
+  pinnedBy: null,
+  evictedAt: null,
+  pull: null,
+  answers: [],
+} as const satisfies Partial<Why>
+
+function unrouted(image: string): Why {
+  const [registry = ''] = image.split('/')
+  return {
+    ...NOTHING,
+    image,
+    works: 'no',
+    verdict: `fails: no upstream is configured for ${registry}`,
+    advice: `add ${registry} to upstreams`,
+    access: 'nobody',
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * Why a pull of an image goes as it goes. The types are those of the admin API: instants are ISO 8601, sizes
+ * bytes, and `null` stands for what is not known or does not apply.
+ */
+import type { UpstreamReport } from './insight.ts'
+
+export interface Why {
+  /** `docker.io/library/node:20` */
+  readonly image: string
+  /** What a pull would do now, and why: one line. */
+  readonly verdict: string
+  readonly works: 'yes' | 'no' | 'unknown'
+  /** What to do about it. */
+  readonly advice: string | null
+  /** null = no upstream is configured for it. */
+  readonly route: RouteReport | null
+  /** Who may pull it. */
+  readonly access: string
+  /** The rule of the upstream that forbids it; null = it may be pulled. */
+  readonly deniedBy: string | null
+  readonly upstream: UpstreamReport | null
+  /** null = it was asked for by digest, or the tag is not known. */
+  readonly tag: TagReport | null
+  /** What the tag was seen to point to, newest first. */
+  readonly history: readonly { readonly at: string; readonly digest: string }[]
+  readonly stored: StoredReport | null
+  /** The pin that keeps it. */
+  readonly pinnedBy: string | null
+  /** When it is evicted if nobody uses it until then; sooner when the store is full. */
+  readonly evictedAt: string | null
+  readonly pull: PullReport | null
+  /** The last answers of the upstream for this repository, newest first. */
+  readonly answers: readonly AnswerReport[]
+}
+
+export interface RouteReport {
+  readonly upstream: string
+  readonly url: string
+  readonly repository: string
+  /** Why this upstream. */
+  readonly rule: string
+}
+
+export interface TagReport {
+  readonly digest: string
+  /** `fresh`: served without asking. `stale`: asked for, and served all the same in an outage. */
+  readonly state: 'fresh' | 'stale' | 'expired'
+  /** Seconds of freshness left; negative when past. */
+  readonly ttl: number
+  readonly checkedAt: string
+  /** Until when it is served in an outage of the upstream. */
+  readonly servedUntil: string
+}
+
+export interface StoredReport {
+  readonly digest: string
+  readonly storedAt: string
+  readonly lastUsed: string
+  readonly hits: number
+  readonly platforms: readonly PlatformReport[]
+}
+
+export interface PlatformReport {
+  readonly platform: string
+  readonly digest: string
+  /** `known`: its manifest only is not stored. */
+  readonly state: 'whole' | 'partly' | 'missing'
+  readonly parts: number
+  readonly bytes: number
+  readonly missing: readonly { readonly digest: string; readonly size: number }[]
+}
+
+export interface PullReport {
+  /** What it costs now; null = not known before its manifest is. */
+  readonly requests: number | null
+  readonly bytes: number | null
+  /** The platforms that a client gets while the upstream is down. */
+  readonly withoutUpstream: readonly string[]
+  readonly text: string
+}
+
+export interface AnswerReport {
+  readonly at: string
+  readonly kind: string
+  readonly reference: string | null
+  /** `found`, `does not exist`, or why it failed. */
+  readonly said: string
+  readonly milliseconds: number
+}

@@ -1,0 +1,93 @@
+import type { Digest } from '../../oci/digest.ts'
+import { platformOf, partsIn, type Part } from '../../oci/manifest-parts.ts'
+import type { Inspect, PlatformContent } from '../../ports/operations.ts'
+import { yieldEvery } from '../../util/yield-every.ts'
+import type { Files } from '../files.ts'
+import type { Query } from '../index/sql.ts'
+import type { Paths } from '../paths.ts'
+import { ignoreNotFound } from '../storage-operation.ts'
+
+export interface InspectOptions {
+  readonly files: Pick<Files, 'open'>
+  readonly paths: Pick<Paths, 'blob'>
+  readonly query: Query
+}
+
+interface Row {
+  readonly size: number
+  readonly storedAt: number
+  readonly lastUsed: number
+  readonly hits: number
+}
+
+/** Bytes of a manifest or a config that are read. Registries refuse longer manifests. */
+const LONGEST = 4 * 1024 * 1024
+/** Platforms of an index that are listed. */
+const MOST_PLATFORMS = 200
+
+/** Reads the manifests of an image from their files, which is no use of them. */
+export function createInspect({ files, paths, query }: InspectOptions): Inspect {
+  return async (digest) => {
+    const row = await rowOf(digest)
+    const body = row && (await read(digest))
+    if (row === undefined || body === undefined) return undefined
+    const pause = yieldEvery()
+    const { manifests, content } = partsIn(body)
+    const platforms: PlatformContent[] = []
+    if (manifests.length === 0)
+      platforms.push(await platformContent(digest, content, await configured(content)))
+    for (const { digest, platform } of manifests.slice(0, MOST_PLATFORMS)) {
+      const child = await read(digest)
+      platforms.push(
+        child === undefined
+          ? { platform: platform ?? 'unknown', digest, isStored: false, size: 0, missing: [], layers: 0 }
+          : await platformContent(digest, partsIn(child).content, platform ?? 'unknown'),
+      )
+      await pause()
+    }
+    return { digest, ...row, platforms }
+  }
+
+  async function platformContent(
+    digest: Digest,
+    content: readonly Part[],
+    platform: string,
+  ): Promise<PlatformContent> {
+    const missing: Part[] = []
+    for (const part of content) if ((await rowOf(part.digest)) === undefined) missing.push(part)
+    return {
+      platform,
+      digest,
+      isStored: true,
+      size: content.reduce((sum, { size }) => sum + size, 0),
+      missing: missing.map(({ digest, size }) => ({ digest, size })),
+      layers: content.length,
+    }
+  }
+
+  /** The platform that the config of an image without an index names. */
+  async function configured([config]: readonly Part[]): Promise<string> {
+    const body = config && (await read(config.digest))
+    return (body && platformOf(body)) ?? 'unknown'
+  }
+
+  async function rowOf(digest: Digest): Promise<Row | undefined> {
+    const row = await query((sql) => sql.contentUse.get(digest))
+    return row && ({ ...row } as unknown as Row)
+  }
+
+  async function read(digest: Digest): Promise<Buffer | undefined> {
+    const file = await files.open(paths.blob(digest), 'r').catch(ignoreNotFound)
+    if (file === undefined) return undefined
+    try {
+      const size = await file.size()
+      if (size > LONGEST) return undefined
+      const body = Buffer.alloc(size)
+      let end = 0
+      for (let count; end < size && (count = await file.read(body.subarray(end), end)) > 0; end += count);
+      return body.subarray(0, end)
+    } finally {
+      await file.close()
+    }
+  }
+}
