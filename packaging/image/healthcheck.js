@@ -1,6 +1,7 @@
 // The health check of the image, which has neither a shell nor curl: exit code 0 when the process answers.
-// Set HEALTHCHECK_URL where the admin listener has another port.
-const url = process.env['HEALTHCHECK_URL'] ?? 'http://127.0.0.1:5001/healthz'
+// HEALTHCHECK_URL is for where the configuration gives the admin listener another port, or TLS.
+const { HEALTHCHECK_URL, ENTREPOT_ADMIN_PORT = '5001' } = process.env
+const url = HEALTHCHECK_URL ?? `http://127.0.0.1:${ENTREPOT_ADMIN_PORT}/healthz`
 try {
   const { ok, status } = await fetch(url, { signal: AbortSignal.timeout(4000) })
   if (!ok) throw new Error(`status ${status}`)

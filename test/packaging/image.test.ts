@@ -1,7 +1,11 @@
 /** What the image is to be, as Containerfile and compose.yaml say. Built and run, it is in test/e2e/image.e2e.ts. */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -44,6 +48,30 @@ suite('the image', () => {
     assert.equal(admin.host, '0.0.0.0')
     assert.ok(admin.access.networks.includes('10.0.0.0/8'))
     assert.ok(!admin.access.networks.some((network) => network.endsWith('/0')))
+  })
+
+  test('its health check asks the admin port, and fails on a bad answer and on none', async () => {
+    let status = 200
+    const paths: string[] = []
+    const server = createServer((incoming, outgoing) => {
+      paths.push(incoming.url!)
+      outgoing.writeHead(status).end()
+    })
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    const { port } = server.address() as AddressInfo
+    const check = async (env: NodeJS.ProcessEnv) => {
+      const child = spawn(process.execPath, [at('packaging/image/healthcheck.js')], { env, stdio: 'ignore' })
+      return (await once(child, 'exit'))[0] as number
+    }
+    assert.equal(await check({ ENTREPOT_ADMIN_PORT: String(port) }), 0)
+    assert.equal(await check({ HEALTHCHECK_URL: `http://127.0.0.1:${port}/other` }), 0)
+    status = 503
+    assert.equal(await check({ ENTREPOT_ADMIN_PORT: String(port) }), 1)
+    assert.deepEqual(paths, ['/healthz', '/other', '/healthz'])
+    const closed = once(server, 'close')
+    server.close()
+    await closed
+    assert.equal(await check({ ENTREPOT_ADMIN_PORT: String(port) }), 1)
   })
 
   test('a Containerfile that says more than is understood is refused', async () => {

@@ -106,7 +106,11 @@ suite('the plain manifests', () => {
     await writeFile(file, data['proxy.config.yaml']!)
     const { code, stdout, stderr } = await runEntrepot('serve', '--check', '--config', file)
     assert.equal(code, 0, stderr)
-    assert.equal((parse(stdout) as { storage: { root: string } }).storage.root, '/data')
+    const { storage, shutdown } = parse(stdout) as Record<string, Record<string, string>>
+    assert.equal(storage!['root'], '/data')
+    const { spec } = documentOf<Deployment>('Deployment').spec.template
+    const seconds = ['delay', 'grace'].map((key) => Number(/^(\d+)s$/.exec(shutdown![key]!)![1]))
+    assert.ok(Number(spec['terminationGracePeriodSeconds']) > seconds[0]! + seconds[1]!)
   })
 })
 

@@ -39,6 +39,9 @@ admin:
     networks: [10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10, 169.254.0.0/16, fc00::/7, fe80::/10]
 storage:
   root: /data
+# Connections still come while the endpoint of a pod that stops is removed everywhere.
+shutdown:
+  delay: 5s
 {{- end -}}
 
 {{- define "entrepot.registryPort" -}}{{ dig "listen" "port" 5000 .Values.config }}{{- end -}}
