@@ -115,7 +115,7 @@ suite('content that is something else', () => {
 
   test('SEC-30 the media type of stored bytes is the first that was verified, whoever says another', async () => {
     await using upstream = await fakeUpstream()
-    const document = Buffer.from('{"anything":1}')
+    const document = Buffer.from('{"schemaVersion":2,"anything":1}')
     const types = ['application/vnd.one+json', 'application/vnd.two+json'] as const
     const { digest } = upstream.addManifest('org/one', undefined, document, types[0])
     upstream.addManifest('org/two', undefined, document, types[1])
