@@ -34,6 +34,11 @@ suite('the image', { skip: missing(...programs) }, () => {
   after(() => folder[Symbol.asyncDispose]())
 
   test('two builds give one digest, and the same archives to the byte', async () => {
+    // What the document says, and what this suite does.
+    assert.deepEqual(await documentedCommands(DOCUMENT, 'build'), [
+      'npm ci && packaging/image/build.sh',
+      'docker load --input image/entrepot-amd64.tar',
+    ])
     assert.match(built.digest, /^sha256:[0-9a-f]{64}$/)
     assert.equal(again.digest, built.digest)
     for (const of of [

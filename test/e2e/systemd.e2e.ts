@@ -8,29 +8,33 @@ import { tempFolder } from '../support/temp-folder.ts'
 import { missing, run, succeed } from './support/processes.ts'
 
 const PACKAGING = fileURLToPath(new URL('../../packaging/systemd/', import.meta.url))
+const UNITS = ['entrepot.service', 'entrepot-container.service']
 /** Of 10, which is a service without any protection. */
 const EXPOSURE_AT_MOST = 1.5
 
-/** A root file system with the units of systemd, an `entrepot` command, and our unit changed by `change`. */
+/** A root file system with the units of systemd, the commands of ours, and our units changed by `change`. */
 async function rootWith(folder: string, change: (unit: string) => string = (unit) => unit): Promise<string> {
   const units = join(folder, 'etc', 'systemd', 'system')
-  const command = join(folder, 'usr', 'local', 'bin', 'entrepot')
   for (const path of [units, join(folder, 'usr', 'local', 'bin'), join(folder, 'lib', 'systemd')])
     await mkdir(path, { recursive: true })
   await cp('/lib/systemd/system', join(folder, 'lib', 'systemd', 'system'), {
     recursive: true,
     verbatimSymlinks: true,
   })
-  await writeFile(command, '#!/bin/sh\n')
-  await chmod(command, 0o755)
-  const unit = await readFile(join(PACKAGING, 'entrepot.service'), 'utf8')
-  await writeFile(join(units, 'entrepot.service'), change(unit))
+  for (const name of ['entrepot', 'docker']) {
+    const command = join(folder, 'usr', 'local', 'bin', name)
+    await writeFile(command, '#!/bin/sh\n')
+    await chmod(command, 0o755)
+  }
+  for (const name of UNITS) {
+    await writeFile(join(units, name), change(await readFile(join(PACKAGING, name), 'utf8')))
+  }
   return folder
 }
 
 const programs = ['systemd-analyze', 'systemd-sysusers', 'systemd-tmpfiles']
 suite('the systemd unit', { skip: missing(...programs) }, () => {
-  const verify = (root: string) => run('systemd-analyze', ['verify', `--root=${root}`, 'entrepot.service'])
+  const verify = (root: string) => run('systemd-analyze', ['verify', `--root=${root}`, ...UNITS])
 
   test('systemd-analyze verify has nothing to say', async () => {
     await using folder = await tempFolder()
@@ -41,6 +45,7 @@ suite('the systemd unit', { skip: missing(...programs) }, () => {
     for (const [right, wrong, message] of [
       ['ProtectClock', 'ProtectClok', /Unknown key/],
       ['ExecStart=entrepot', 'ExecStart=entrepotd', /entrepotd is not executable/],
+      ['ExecStart=docker', 'ExecStart=dockre', /dockre is not executable/],
     ] as const) {
       await using folder = await tempFolder()
       const root = await rootWith(folder.path, (unit) => unit.replace(right, wrong))

@@ -57,7 +57,7 @@ suite('the image', () => {
       paths.push(incoming.url!)
       outgoing.writeHead(status).end()
     })
-    await once(server.listen(0, '127.0.0.1'), 'listening')
+    await once(server.listen(0, '127.0.0.1').unref(), 'listening')
     const { port } = server.address() as AddressInfo
     const check = async (env: NodeJS.ProcessEnv) => {
       const child = spawn(process.execPath, [at('packaging/image/healthcheck.js')], { env, stdio: 'ignore' })
