@@ -4,20 +4,22 @@
 // above, 181 to 188 MiB with the same flags set at run time, 199 MiB without.
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { type Logger, pino, stdTimeFunctions, transport } from 'pino'
+import type { Logger } from 'pino'
 import { type Entrepot, entrepot } from './app.ts'
 import { commands } from './cli/commands.ts'
 import { EXIT } from './cli/exit-code.ts'
 import { run } from './cli/run.ts'
 import { watchNpm } from './cli/service/parent-watch.ts'
 import { followStopSignals } from './cli/service/stop-signals.ts'
+import { buildLogger } from './compose/log/logger.ts'
 import type { Config } from './config/load-config.ts'
 
 /** Milliseconds after which a command that failed ends, whatever it left open. */
 const LAST_WORDS = 500
 
 async function start(config: Config): Promise<void> {
-  const log = logger(config)
+  const { log, flush } = buildLogger(config.log, process.stdout)
+  process.on('exit', flush)
   let running: Entrepot | undefined
   let isStopping = false
   const stop = (reason: object) => {
@@ -49,21 +51,6 @@ async function shutDown(running: Entrepot, log: Logger): Promise<void> {
   await running.stop()
   log.info('stopped')
   process.exit(EXIT.done)
-}
-
-/** Lines of JSON for machines; on a terminal, lines for people. The service outlives whoever reads them. */
-function logger({ log: { level } }: Config): Logger {
-  process.stdout.on('error', () => {})
-  const options = { level, base: null, timestamp: stdTimeFunctions.isoTime }
-  return process.stdout.isTTY
-    ? pino(
-        options,
-        transport({
-          target: 'pino-pretty',
-          options: { colorize: true, singleLine: true, translateTime: 'HH:MM:ss.l' },
-        }),
-      )
-    : pino(options, process.stdout)
 }
 
 process.on('uncaughtException', (error) => {

@@ -1,5 +1,7 @@
+import type { IncomingMessage } from 'node:http'
 import type { Logger } from 'pino'
 import { bcrypt } from '../access/bcrypt.ts'
+import { clientAddress } from '../access/client-address.ts'
 import { keySet } from '../access/key-set.ts'
 import { passwords } from '../access/passwords.ts'
 import { registryAuthenticator } from '../access/registry-authenticator.ts'
@@ -17,6 +19,8 @@ export interface RegistryAuth extends AsyncDisposable {
   /** undefined = everybody may use the registry. */
   readonly authenticator: Authenticator | undefined
   readonly isTrustedProxy: CidrList
+  /** The address of the client that sent a request, through trusted proxies or not. */
+  clientAddress(incoming: IncomingMessage): string
 }
 
 type AuthConfig = Pick<Config, 'access' | 'listen'>
@@ -46,6 +50,10 @@ export function buildRegistryAuth(
 
   return {
     isTrustedProxy,
+    clientAddress({ socket, headers }) {
+      const forwardedFor = headers['x-forwarded-for']?.toString()
+      return clientAddress(socket.remoteAddress ?? '', forwardedFor, isTrustedProxy)
+    },
     authenticator: isOpen
       ? undefined
       : registryAuthenticator({

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config/load-config.ts'
+import { AccessLog } from '../http/request-log.ts'
 import { registryRequestListener } from '../http/request-listener.ts'
 import { listen } from '../http/server/http-server.ts'
 import type { Registry } from '../ports/repository.ts'
@@ -11,6 +12,7 @@ import type {
 } from '../ports/telemetry.ts'
 import type { LoopGuard } from '../util/loop-guard.ts'
 import { reloadTls, tlsFrom } from './listener-tls.ts'
+import { sinkOf } from './log/logger.ts'
 import { type Listening, listening } from './listening.ts'
 import { buildRegistryAuth, describeRegistryAuth } from './registry-auth.ts'
 
@@ -36,7 +38,12 @@ export async function openRegistryListener(
     telemetry,
     responses: counted,
     loops,
-    ...(config.log.access && { logger: log }),
+    logger: log,
+    accessLog: new AccessLog({
+      sink: sinkOf(log),
+      mode: () => log.isLevelEnabled('info') && config.log.access,
+    }),
+    ...(config.access.trustedProxies.length > 0 && { clientAddress: auth.clientAddress }),
   })
   const server = await listen(answer, {
     host,

@@ -15,6 +15,10 @@ export class Exchange {
   /** The path as the client sent it: not decoded, folded or normalised. */
   readonly path: string
   readonly isHead: boolean
+  /** The address of the client. */
+  readonly client: string
+  /** Names the request in logs, here and elsewhere. */
+  readonly requestId: string
   /** The authenticated client. undefined = everybody may read everything. */
   principal?: Principal
   kind?: RequestKind
@@ -28,9 +32,16 @@ export class Exchange {
   bytesSent = 0
   #abort?: AbortController
 
-  constructor(incoming: IncomingMessage, outgoing: ServerResponse) {
+  constructor(
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+    requestId = '',
+    client = incoming.socket.remoteAddress ?? '',
+  ) {
     this.incoming = incoming
     this.outgoing = outgoing
+    this.client = client
+    this.requestId = requestId
     this.isHead = incoming.method === 'HEAD'
     const url = incoming.url!
     const mark = url.indexOf('?')
@@ -63,6 +74,11 @@ export class Exchange {
       else outgoing.once('close', () => outgoing.writableFinished || abort.abort())
     }
     return this.#abort.signal
+  }
+
+  /** Whether the client asked for a range up to the end: containerd leaves when it has its part of it. */
+  get isOpenEnded(): boolean {
+    return this.incoming.headers.range?.trimEnd().endsWith('-') === true
   }
 
   /** Whether the client left, or the connection failed, before the answer was complete. */

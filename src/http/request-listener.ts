@@ -10,7 +10,8 @@ import { Exchange } from './exchange.ts'
 import { dispatch } from './hono-adapter.ts'
 import { Pieces } from './pieces.ts'
 import { recordRequest } from './record-request.ts'
-import { accessLog, type Logger } from './request-log.ts'
+import { requestIds } from './request-id.ts'
+import type { AccessLog, Logger } from './request-log.ts'
 import { registryRoutes } from './routes.ts'
 import { announcesBody, ignoreBody, validateRequest } from './validate-request.ts'
 
@@ -22,8 +23,12 @@ export interface RegistryRequestListenerOptions {
   readonly responses?: ResponseTelemetry
   /** Without one, requests that come back from an upstream are not recognised. */
   readonly loops?: LoopGuard
-  /** Without one, nothing is logged. */
+  /** Receives errors that are no answers. */
   readonly logger?: Logger
+  /** Without one, requests are not logged. */
+  readonly accessLog?: AccessLog
+  /** The address of the client behind trusted proxies. Omitted: that of the socket. */
+  readonly clientAddress?: (incoming: IncomingMessage) => string
   readonly pool?: BufferPool
 }
 
@@ -37,9 +42,11 @@ export function registryRequestListener({
   responses,
   loops,
   logger,
+  accessLog,
+  clientAddress,
   pool = new BufferPool(),
 }: RegistryRequestListenerOptions): RequestListener {
-  const log = logger && accessLog(logger)
+  const requestIdOf = requestIds()
   const routes = registryRoutes({ registry, authenticator, pieces: new Pieces(pool), fail })
 
   function fail(error: unknown, exchange: Exchange): void {
@@ -50,11 +57,13 @@ export function registryRequestListener({
   }
 
   function begin(incoming: IncomingMessage, outgoing: ServerResponse): Exchange {
-    const exchange = new Exchange(incoming, outgoing)
+    const requestId = requestIdOf(incoming.headers['x-request-id'])
+    const exchange = new Exchange(incoming, outgoing, requestId, clientAddress?.(incoming))
     outgoing.on('close', () => {
-      log?.(exchange)
+      const status = outgoing.headersSent ? outgoing.statusCode : 499
+      accessLog?.add(exchange, status)
       recordRequest(telemetry, exchange)
-      responses?.responded(outgoing.headersSent ? outgoing.statusCode : 499)
+      responses?.responded(status)
     })
     return exchange
   }

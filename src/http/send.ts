@@ -4,7 +4,7 @@ import type { Exchange } from './exchange.ts'
 
 /** Writes the status and the headers of an answer, which are the same for GET and HEAD. */
 export function sendHead(
-  { outgoing, cacheStatus, failure }: Exchange,
+  { outgoing, cacheStatus, failure, requestId }: Exchange,
   status: number,
   headers: OutgoingHttpHeaders,
 ): void {
@@ -13,6 +13,7 @@ export function sendHead(
     ...headers,
     'Docker-Distribution-Api-Version': 'registry/2.0',
     'Cache-Status': renderCacheStatus(cacheStatus, failure),
+    'X-Request-Id': requestId,
   })
 }
 

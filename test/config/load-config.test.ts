@@ -55,7 +55,7 @@ test('without a file the defaults hold', async (t) => {
       queueLength: 256,
     },
     shutdown: { delay: 0, grace: 25_000 },
-    log: { level: 'info', access: true },
+    log: { level: 'info', access: true, format: 'auto' },
     defaultUpstream: 'docker.io',
   })
   assert.deepEqual(urlsOf(config), PUBLIC)
@@ -230,7 +230,7 @@ upstreams: { r: { url: 'https://\${NAME}.internal', username: u, password: '$\${
   assert.deepEqual([storage.root, storage.maxSize], ['/var/cache/cache', 2 ** 30])
   assert.deepEqual(cache.tags, [{ match: new TagPattern('^cache$'), fresh: 5_000 }])
   assert.equal(transfers.finishFrom, 0.5)
-  assert.deepEqual(log, { access: false, level: 'warn' })
+  assert.deepEqual(log, { access: false, level: 'warn', format: 'auto' })
   assert.deepEqual(
     [upstreams['r']?.url, upstreams['r']?.credentials?.password],
     ['https://cache.internal', '${NAME}$'],

@@ -32,7 +32,7 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
     'admin: { prot: 1 }',
     ': admin.prot is not a known key, did you mean `port`? (allowed: host, port, tls, hosts, access, token, tokenFile)',
   ],
-  ['log: { colour: red }', ': log.colour is not a known key (allowed: level, access)'],
+  ['log: { colour: red }', ': log.colour is not a known key (allowed: level, access, format)'],
   [
     r('timeouts: { connection: 5s }'),
     ': upstreams.r.timeouts.connection is not a known key, did you mean `connect`? (allowed: connect, headers, blob, idle)',
@@ -78,7 +78,8 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
     'log: { level: verbose }',
     ': log.level is "verbose", but must be one of fatal, error, warn, info, debug, trace, silent',
   ],
-  ['log: { access: constructor }', ': log.access is "constructor", but must be true or false'],
+  ['log: { access: constructor }', ': log.access is "constructor", but must be true, false or errors'],
+  ['log: { format: xml }', ': log.format is "xml", but must be one of auto, json, pretty'],
   [
     'cache: { sweep: "61 * * * *" }',
     ': cache.sweep is "61 * * * *", but must be a cron expression of node-cron, such as \'*/5 * * * *\'',

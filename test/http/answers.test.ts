@@ -260,14 +260,17 @@ test('one line and one count per request', async () => {
   await call(server.port, 'HEAD', PATHS.tag)
   await call(server.port, 'GET', '/v2/')
   await eventually(() => server.lines.length === 3)
-  const [blob, tag, ping] = server.lines.map(({ ms, ...line }) => {
+  const [blob, tag, ping] = server.lines.map(({ ms, time, requestId, ...line }) => {
     assert.equal(typeof ms, 'number')
+    assert.match(String(time), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+    assert.match(String(requestId), /^[0-9a-f]{12}-[0-9a-z]+$/)
     return line
   })
-  const common = { upstream: 'example.com', repository: 'library/app', status: 200, cache: 'hit' }
-  assert.deepEqual(blob, { ...common, method: 'GET', reference: digest, bytes: 2000 })
-  assert.deepEqual(tag, { ...common, method: 'HEAD', reference: 'latest', bytes: 0 })
-  assert.deepEqual(ping, { method: 'GET', path: '/v2/', status: 200, bytes: 2, cache: undefined })
+  const all = { level: 30, msg: 'request', client: '127.0.0.1', status: 200 }
+  const common = { ...all, upstream: 'example.com', repository: 'library/app', cache: 'hit' }
+  assert.deepEqual(blob, { ...common, kind: 'blob', method: 'GET', reference: digest, bytes: 2000 })
+  assert.deepEqual(tag, { ...common, kind: 'tag', method: 'HEAD', reference: 'latest', bytes: 0 })
+  assert.deepEqual(ping, { ...all, method: 'GET', path: '/v2/', bytes: 2 })
   assert.deepEqual(
     server.answered.map(({ seconds, ...answered }) => (assert.ok(seconds >= 0), answered)),
     [

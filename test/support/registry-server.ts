@@ -1,6 +1,7 @@
 /** Serves a registry on a real socket, and keeps what it logs and counts. */
 import { registryRequestListener } from '../../src/http/request-listener.ts'
 import type { BufferPool } from '../../src/http/buffer-pool.ts'
+import { AccessLog, type LineSink } from '../../src/http/request-log.ts'
 import { listen, type HttpServerHandle, type ListenOptions } from '../../src/http/server/http-server.ts'
 import type { Authenticator } from '../../src/ports/authenticator.ts'
 import type { Registry } from '../../src/ports/repository.ts'
@@ -18,6 +19,16 @@ export interface RegistryServerOptions extends Omit<ListenOptions, 'host' | 'por
   readonly pool?: BufferPool
 }
 
+/** Takes each line at once. */
+function lineSink(add: (line: Record<string, unknown>) => void): LineSink {
+  const write = (text: string) =>
+    text
+      .trimEnd()
+      .split('\n')
+      .forEach((line) => add(JSON.parse(line)))
+  return { write, writeLater: (source) => queueMicrotask(() => write(source.takeLines())) }
+}
+
 export async function serveRegistry(
   registry: Registry,
   { authenticator, pool, ...options }: RegistryServerOptions = {},
@@ -29,10 +40,8 @@ export async function serveRegistry(
     registry,
     ...(authenticator && { authenticator }),
     telemetry: { answered: (request) => void answered.push(request) },
-    logger: {
-      info: (fields) => void lines.push({ ...fields }),
-      error: (fields) => void unexpected.push(fields),
-    },
+    logger: { error: (fields) => void unexpected.push(fields) },
+    accessLog: new AccessLog({ mode: () => true, sink: lineSink((line) => lines.push(line)) }),
     ...(pool && { pool }),
   })
   const listening = await listen(listener, { host: '127.0.0.1', port: 0, ...options })

@@ -16,6 +16,7 @@ import {
   pattern,
   text,
   time,
+  yesNoOr,
   yesOrNo,
 } from './scalars.ts'
 import { list, section } from './section.ts'
@@ -155,8 +156,10 @@ export const fileSchema = section({
 
   log: section({
     level: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent').prefault('info'),
-    /** Log each request. */
-    access: yesOrNo().prefault(true),
+    /** Log each request. `errors`: only those that failed, or whose client left before the end. */
+    access: yesNoOr('errors').prefault(true),
+    /** `auto`: for people on a terminal, JSON elsewhere. */
+    format: oneOf('auto', 'json', 'pretty').prefault('auto'),
   }).prefault({}),
 
   /**

@@ -69,6 +69,13 @@ export function yesOrNo() {
   })
 }
 
+export function yesNoOr<const T extends string>(other: T) {
+  return scalar<boolean | T>({
+    must: `must be true, false or ${other}`,
+    parse: (written) => (written === other ? other : String(written) === 'true' ? true : no(written)),
+  })
+}
+
 export function integer(least: number, most: number) {
   return scalar({
     must: `must be a whole number from ${least} to ${most}`,
