@@ -238,6 +238,7 @@ suite('the whole proxy', { concurrency: true }, () => {
     await replace(tokenFile, 'the-second-token-of-all')
     await eventually(async () => (await write('the-second-token-of-all')) === 404, READ_AGAIN)
     assert.equal(await write('the-first-token-of-all'), 401)
-    assert.equal(await status(`${proxy.adminUrl}/metrics`, { headers: { host: 'evil.example' } }), 421)
+    assert.equal(await status(`${proxy.adminUrl}/api/v1/pins`, { headers: { host: 'evil.example' } }), 421)
+    assert.equal(await status(`${proxy.adminUrl}/metrics`, { headers: { host: 'entrepot.prod.svc' } }), 200)
   })
 })

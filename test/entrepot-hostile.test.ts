@@ -14,9 +14,10 @@ const { bytes, digest } = blobOf(3000)
 const manifest = manifestOf([bytes])
 const APP = '/v2/library/app'
 
-/** Of every answer, in the order of the alphabet. */
+/** Of every answer. */
 const COMMON =
-  'cache-status connection content-length content-type date docker-distribution-api-version keep-alive'
+  'cache-status connection content-length content-security-policy content-type date ' +
+  'docker-distribution-api-version keep-alive x-content-type-options'
 const CONTENT = `${COMMON} docker-content-digest etag`
 const ANSWERS: Readonly<Record<string, string>> = {
   [`${APP}/manifests/latest`]: CONTENT,
@@ -26,7 +27,7 @@ const ANSWERS: Readonly<Record<string, string>> = {
 }
 const sorted = (names: readonly string[]): string => names.toSorted().join(' ')
 
-test('SEC-54, SEC-25: no header of upstream reaches a client, cold or warm', async () => {
+test('SEC-54, SEC-25, SEC-77: no header of upstream reaches a client, cold or warm', async () => {
   await using upstream = await fakeUpstream({ referrers: true })
   upstream.addBlob(bytes)
   upstream.addManifest('library/app', 'latest', manifest, OCI_MANIFEST)
@@ -56,6 +57,8 @@ test('SEC-54, SEC-25: no header of upstream reaches a client, cold or warm', asy
       assert.equal(status, 200, `${method} ${path}`)
       assert.equal(sorted(Object.keys(headers)), sorted(expected.split(' ')), `${method} ${path}`)
       assert.doesNotMatch(JSON.stringify(headers), /evil/)
+      assert.equal(headers['x-content-type-options'], 'nosniff')
+      assert.equal(headers['content-security-policy'], "sandbox; default-src 'none'")
     }
   }
 })

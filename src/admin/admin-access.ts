@@ -9,17 +9,19 @@ export interface AdminAccessOptions {
   readonly isServed?: (address: string) => boolean
   /** The names of this listener, in lower case. */
   readonly hosts: readonly string[]
-  /** The current token, with which other machines may write. */
+  /** The current token. Where there is one, whoever writes needs it. */
   readonly token: () => string | undefined
 }
 
 /**
- * Guards the admin listener. This machine and the configured networks may read. This machine and clients with
- * the token may write. A browser on an admitted machine is refused when the page of another site directs it:
- * by a name that was made to resolve to this machine (DNS rebinding), or by a cross-site request.
+ * Guards the admin listener. This machine and the configured networks may read. Whoever has the token may write;
+ * where none is configured, this machine may. A browser on an admitted machine is refused when the page of another
+ * site directs it: by a name that was made to resolve to this machine (DNS rebinding), or by a cross-site request.
+ * Health and metrics tell no secrets, and probes and Prometheus ask by whatever name: they have any.
  */
 export function adminAccess(options: AdminAccessOptions): (listener: RequestListener) => RequestListener {
   return (listener) => (incoming, outgoing) => {
+    for (const [name, value] of SANDBOX) outgoing.setHeader(name, value)
     const refusal = refusalOf(incoming, options)
     if (refusal === undefined) return listener(incoming, outgoing)
     const [status, error] = refusal
@@ -43,7 +45,8 @@ function refusalOf(incoming: IncomingMessage, options: AdminAccessOptions): Refu
   const { remoteAddress: address = '' } = socket
   if (isServed && !isServed(address) && !isLocal(address))
     return [403, 'client address not in admin.access.networks']
-  if (!isOwnName(headers.host, hosts)) return [421, 'Host is neither an IP address nor listed in admin.hosts']
+  if (!isForProbes(incoming) && !isOwnName(headers.host, hosts))
+    return [421, 'Host is neither an IP address nor localhost nor listed in admin.hosts']
   if (method === 'GET' || method === 'HEAD') return undefined
   const { origin, 'sec-fetch-site': site = 'none', 'content-type': type = '' } = headers
   if (
@@ -52,24 +55,33 @@ function refusalOf(incoming: IncomingMessage, options: AdminAccessOptions): Refu
   )
     return [403, 'cross-site request refused']
   if (!/^application\/json *(?:;|$)/i.test(type)) return [415, 'Content-Type must be application/json']
-  // A reverse proxy on this machine sends requests of other machines too.
-  if (isLocal(address) && !FORWARDED.some((name) => headers[name] !== undefined)) return undefined
   const secret = token()
-  if (secret === undefined) return [403, 'only this machine may write: no admin.token is configured']
-  return hasToken(headers.authorization, secret) ? undefined : [401, 'admin.token required']
+  if (secret !== undefined)
+    return hasToken(headers.authorization, secret) ? undefined : [401, 'admin.token required']
+  // A reverse proxy on this machine sends requests of other machines too.
+  return isLocal(address) && !FORWARDED.some((name) => headers[name] !== undefined)
+    ? undefined
+    : [403, 'only this machine may write: no admin.token is configured']
 }
 
 const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via']
 
-/** Nobody can register these names in public DNS (RFC 6761, RFC 6762, ICANN resolution 2024.07.29.06). */
-const UNREGISTRABLE = /^[^.]+$|\.(?:local|localhost|internal)$/
+/** What is served is no page of this origin: a browser runs nothing in it, and guesses no type. */
+const SANDBOX = [
+  ['X-Content-Type-Options', 'nosniff'],
+  ['Content-Security-Policy', "sandbox; default-src 'none'; frame-ancestors 'none'"],
+] as const
+
+function isForProbes({ method, url = '' }: IncomingMessage): boolean {
+  return (method === 'GET' || method === 'HEAD') && /^\/(?:healthz|readyz|metrics)(?:\?|$)/.test(url)
+}
 
 function isOwnName(host: string | undefined, hosts: readonly string[]): boolean {
   const name = (host ?? '')
     .toLowerCase()
     .replace(/:\d*$/, '')
     .replace(/^\[(.*)\]$/, '$1')
-  return name !== '' && (isIP(name) !== 0 || UNREGISTRABLE.test(name) || hosts.includes(name))
+  return name !== '' && (isIP(name) !== 0 || name === 'localhost' || hosts.includes(name))
 }
 
 function isSameOrigin(origin: string, host: string | undefined): boolean {

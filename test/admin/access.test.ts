@@ -89,6 +89,18 @@ const CASES: Readonly<Record<string, Case>> = {
     token: TOKEN,
     status: 403,
   },
+  'SEC-79: writing from the machine itself without the token that is configured': {
+    method: 'POST',
+    headers: [JSON_TYPE],
+    token: TOKEN,
+    status: 401,
+  },
+  'SEC-79: writing from the machine itself with the token': {
+    method: 'POST',
+    headers: [JSON_TYPE, BEARER],
+    token: TOKEN,
+    status: 200,
+  },
   'writing through a proxy on this machine': {
     method: 'POST',
     headers: [JSON_TYPE, 'X-Forwarded-For: 203.0.113.9'],
@@ -152,35 +164,52 @@ for (const [
   })
 }
 
-test('SEC-24: names that anybody can register are no names of ours (DNS rebinding)', async () => {
+test('SEC-24, SEC-79, FR-48: the API has exact names, health and metrics have any', async () => {
   isLocal = isServed = true
-  const statusFor = async (host: string) => {
+  token = undefined
+  const statusFor = async (host: string, line: string) => {
     using client = await RawClient.connect(port)
-    const request = `GET /metrics HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`
+    const request = `${line} HTTP/1.1\r\nHost: ${host}\r\n${JSON_TYPE}\r\nConnection: close\r\n\r\n`
     return Number(/^HTTP\/1\.1 (\d+)/.exec((await client.send(request).rest()).toString())?.[1])
   }
+  const api = ['GET /api/v1/images', 'POST /api/v1/purge', 'GET /', 'POST /metrics', 'GET /metrics/x']
+  const probes = ['GET /healthz', 'GET /readyz', 'HEAD /metrics', 'GET /metrics?name[]=x']
   for (const host of [
     '127.0.0.1:5001',
     '10.1.2.3',
     '[::1]:5001',
     'localhost:5001',
     'LOCALHOST',
-    'entrepot:5001',
-    'cache.internal',
-    'mac.local',
     'entrepot.example.org:5001',
   ]) {
-    assert.equal(await statusFor(host), 200, host)
+    for (const line of [...api, ...probes]) assert.equal(await statusFor(host, line), 200, `${host} ${line}`)
   }
   for (const host of [
     'evil.example',
     'evil.example:5001',
     'localhost.evil.example',
     '127.0.0.1.evil.example',
-    'local.evil',
     'x.entrepot.example.org',
+    'entrepot:5001',
+    'cache.internal',
+    'mac.local',
+    'entrepot.default.svc',
     '',
   ]) {
-    assert.equal(await statusFor(host), 421, host)
+    for (const line of api) assert.equal(await statusFor(host, line), 421, `${host} ${line}`)
+    for (const line of probes) assert.equal(await statusFor(host, line), 200, `${host} ${line}`)
+  }
+})
+
+test('SEC-77: a browser runs nothing of the admin listener, and guesses no type', async () => {
+  isLocal = isServed = true
+  for (const [method, status] of [
+    ['GET', 200],
+    ['POST', 415],
+  ] as const) {
+    const answer = await call(port, method, '/api/v1/anything', ['Content-Length: 0'])
+    assert.equal(answer.status, status)
+    assert.equal(answer.headers['x-content-type-options'], 'nosniff')
+    assert.match(answer.headers['content-security-policy']!, /^sandbox; default-src 'none'/)
   }
 })

@@ -205,7 +205,7 @@ suite('what changes something is refused', () => {
     assert.equal((await ask('POST', 'nothing', {})).status, 404)
     const socket = createConnection(port, '127.0.0.1')
     socket.end(
-      'POST /api/v1/purge HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 0\r\n\r\n',
+      'POST /api/v1/purge HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 0\r\n\r\n',
     )
     assert.match(Buffer.concat(await socket.toArray()).toString(), /^HTTP\/1.1 400 .*"error"/s)
   })
