@@ -7,18 +7,27 @@ export interface CommandLine extends Pick<Invocation, 'args' | 'options'> {
   readonly command: Command
 }
 
-const COMMON = { config: { type: 'string' }, help: { type: 'boolean', short: 'h' } } as const
+const COMMON = {
+  config: { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean' },
+} as const
 
 /**
  * Finds the command, and parses the other arguments with its options.
  *
- * @returns 'help' when the user asks for it
+ * @returns 'help' or 'version' when the user asks for it
  * @throws UsageError
  */
-export function parseCommandLine(commands: Commands, argv: readonly string[]): CommandLine | 'help' {
+export function parseCommandLine(
+  commands: Commands,
+  argv: readonly string[],
+): CommandLine | 'help' | 'version' {
   const found = findCommand(argv)
   if (found === undefined) {
-    if (isHelp(argv)) return 'help'
+    const { help, version } = parseArgs({ args: [...argv], options: COMMON, strict: false }).values
+    if (help === true) return 'help'
+    if (version === true) return 'version'
     throw new UsageError('no command given')
   }
   const { name, index } = found
@@ -26,8 +35,9 @@ export function parseCommandLine(commands: Commands, argv: readonly string[]): C
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined
   if (command === undefined) throw new UsageError(`unknown command ${name}${suggestion(name, commands)}`)
   const { values, positionals: args } = read(name, argv.toSpliced(index, 1), command.options)
-  const { help, ...options } = values as Invocation['options']
+  const { help, version, ...options } = values as Invocation['options']
   if (help === true) return 'help'
+  if (version === true) return 'version'
   const [least, most] = command.takes
   if (args.length > most) throw new UsageError(`unexpected argument ${args[most]} for ${name}`)
   if (args.length < least) throw new UsageError(`${name} needs ${command.synopsis.split(' ')[0]}`)
@@ -39,10 +49,6 @@ function findCommand(argv: readonly string[]): { readonly name: string; readonly
   const { tokens } = parseArgs({ args: [...argv], options: COMMON, strict: false, tokens: true })
   const token = tokens.find(({ kind }) => kind === 'positional')
   return token?.kind === 'positional' ? { name: token.value, index: token.index } : undefined
-}
-
-function isHelp(argv: readonly string[]): boolean {
-  return parseArgs({ args: [...argv], options: COMMON, strict: false }).values.help === true
 }
 
 function read(name: string, args: string[], options: CommandOptions) {

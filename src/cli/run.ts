@@ -1,5 +1,6 @@
 import { ConfigError } from '../config/config-error.ts'
 import { loadConfig } from '../config/load-config.ts'
+import { version } from '../util/version.ts'
 import { parseCommandLine } from './command-line.ts'
 import { type Invocation, UsageError } from './command.ts'
 import type { Commands } from './commands.ts'
@@ -20,6 +21,10 @@ export async function run(commands: Commands, argv: readonly string[], streams: 
     const line = parseCommandLine(commands, argv)
     if (line === 'help') {
       stdout.write(usageOf(commands))
+      return EXIT.done
+    }
+    if (line === 'version') {
+      stdout.write(`entrepot ${version()}\n`)
       return EXIT.done
     }
     const named = line.options['config']?.toString() ?? env['ENTREPOT_CONFIG']

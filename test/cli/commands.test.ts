@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { parse, stringify } from 'yaml'
 import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
+import { authority } from '../support/certificates.ts'
 import { type Outcome, runEntrepot } from '../support/child.ts'
 import { type FakeUpstream, fakeUpstream } from '../support/fake-upstream.ts'
 import { blobOf, eventually, manifestOf, selfSignedCertificate } from '../support/fixtures.ts'
@@ -178,7 +179,39 @@ suite('a command on a server that is not on this machine, or has another certifi
     assert.match(refused.stderr, /^entrepot: --server must be an http or https URL /)
   })
 
-  test('by the configuration over https, with its certificate and no other', async () => {
+  test('FR-34: over https by --server, with the authorities of --ca', async () => {
+    await using upstream = await fakeUpstream()
+    await using folder = await tempFolder()
+    const [ca, other] = [authority(), authority('Another')]
+    const { cert, key } = ca.server()
+    for (const [name, text] of Object.entries({
+      'a.crt': cert,
+      'a.key': key,
+      'ca.pem': ca.cert,
+      'other.pem': other.cert,
+      'empty.pem': '',
+    })) {
+      await writeFile(join(folder.path, name), text)
+    }
+    const config = { admin: { host: '127.0.0.1', port: 0, token, tls: { cert: './a.crt', key: './a.key' } } }
+    await using proxy = await startProxy({ upstream, folder: folder.path, config })
+    const pin = (...args: readonly string[]) =>
+      runEntrepot('pin', 'node', '--server', proxy.adminUrl, '--token', token, ...args)
+    const pinned = await pin('--ca', join(folder.path, 'ca.pem'))
+    assert.deepEqual([pinned.code, pinned.stderr], [0, ''])
+    for (const args of [[], ['--ca', join(folder.path, 'other.pem')]]) {
+      const { code, stderr } = await pin(...args)
+      assert.equal(code, 1)
+      assert.match(stderr, /does not answer \((?:UNABLE|SELF|DEPTH|ERR)_\w+\)/)
+    }
+    for (const name of ['empty.pem', 'absent.pem']) {
+      const { code, stderr } = await pin('--ca', join(folder.path, name))
+      assert.equal(code, 64)
+      assert.match(stderr, /^entrepot: --ca \S+: .+\n$/)
+    }
+  })
+
+  test('FR-34: by the configuration over https, with its certificate and no other', async () => {
     await using upstream = await fakeUpstream()
     const [own, other] = [selfSignedCertificate(), selfSignedCertificate()]
     await using folder = await tempFolder()
@@ -246,6 +279,13 @@ suite('what a command says when it cannot', () => {
       const { code, stdout, stderr } = await runEntrepot(...args)
       assert.deepEqual([code, stdout], [64, ''])
       assert.match(stderr, line)
+    }
+  })
+
+  test('--version tells the version, with and without a command', async () => {
+    const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'))
+    for (const args of [['--version'], ['serve', '--version'], ['ls', '--version']]) {
+      assert.deepEqual(await runEntrepot(...args), { code: 0, stdout: `entrepot ${version}\n`, stderr: '' })
     }
   })
 

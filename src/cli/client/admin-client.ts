@@ -1,4 +1,4 @@
-import { type Dispatcher, request } from 'undici'
+import { Agent, type Dispatcher, request } from 'undici'
 import { parseJsonObject } from '../../util/json-object.ts'
 import { pinnedCertificate } from './pinned-certificate.ts'
 
@@ -7,8 +7,10 @@ export interface Connection {
   /** Without a slash at the end: `https://cache.internal:5001`. */
   readonly url: string
   readonly token?: string
-  /** PEM. The server is known by this certificate; without it, by the system's authorities. */
+  /** PEM. The server is known by this certificate. */
   readonly certificate?: string
+  /** PEM. The authorities that sign the server's certificate; without both, those of the system do. */
+  readonly authorities?: string
 }
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
@@ -30,8 +32,13 @@ export interface AdminClient {
   status(method: Method, path: string, content: object, allowed?: number): Promise<number>
 }
 
-export function adminClient({ url, token, certificate }: Connection): AdminClient {
-  const dispatcher = certificate === undefined ? undefined : pinnedCertificate(certificate)
+export function adminClient({ url, token, certificate, authorities }: Connection): AdminClient {
+  const dispatcher =
+    certificate !== undefined
+      ? pinnedCertificate(certificate)
+      : authorities !== undefined
+        ? new Agent({ connect: { ca: authorities } })
+        : undefined
 
   return {
     async json<T>(method: Method, path: string, content?: object) {

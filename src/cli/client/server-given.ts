@@ -1,8 +1,11 @@
+import { readFileSync } from 'node:fs'
+import { checkAuthorities } from '../../config/certificates.ts'
 import { type Invocation, UsageError } from '../command.ts'
 import type { Connection } from './admin-client.ts'
 
 /**
- * The server that `--server` and `--token` or the environment name; undefined when none is.
+ * The server that `--server` and `--token` or the environment name, with the authorities of `--ca`; undefined when
+ * none is named.
  *
  * @throws UsageError
  */
@@ -14,8 +17,20 @@ export function serverGiven({ options, env }: Pick<Invocation, 'options' | 'env'
   if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || url.search !== '') {
     throw new UsageError('--server must be an http or https URL such as https://cache.internal:5001')
   }
+  const file = options['ca']?.toString()
   return {
     url: url.href.replace(/\/+$/, ''),
     ...(token !== undefined && token !== '' && { token }),
+    ...(file !== undefined && { authorities: readAuthorities(file) }),
+  }
+}
+
+function readAuthorities(file: string): string {
+  try {
+    const pem = readFileSync(file, 'utf8')
+    checkAuthorities(pem)
+    return pem
+  } catch (error) {
+    throw new UsageError(`--ca ${file}: ${(error as Error).message}`)
   }
 }

@@ -15,6 +15,7 @@ export const STORE_OPTIONS = {
   json: { type: 'boolean' },
   server: { type: 'string' },
   token: { type: 'string' },
+  ca: { type: 'string' },
 } as const satisfies CommandOptions
 
 /** The operations of one store, and how it reads the names of images. */
