@@ -1,6 +1,7 @@
 import type { Config } from '../config/load-config.ts'
 import type { Command } from './command.ts'
 import { du } from './commands/du.ts'
+import { history } from './commands/history.ts'
 import { ls } from './commands/ls.ts'
 import { pin, unpin } from './commands/pin.ts'
 import { purge } from './commands/purge.ts'
@@ -24,6 +25,7 @@ export function commands({ start, now }: Surroundings): Commands {
     serve: serve(start),
     status: status(now),
     why: why(now),
+    history: history(now),
     ls: ls(now),
     du: du(),
     purge: purge(),

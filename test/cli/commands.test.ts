@@ -73,6 +73,20 @@ for (const state of ['runs', 'is stopped'] as const) {
       )
     })
 
+    test('ls --sort, --limit', async () => {
+      const images = async (...args: readonly string[]) => {
+        const { stdout } = await entrepot('ls', ...args, '--json')
+        return (JSON.parse(stdout) as { readonly image: string }[]).map(({ image }) => image.slice(-1))
+      }
+      assert.deepEqual(await images('--sort', 'size'), ['1', '2'])
+      assert.deepEqual(await images('--sort', 'age'), ['2', '1'])
+      assert.deepEqual(await images('--sort', 'size', '--limit', '1'), ['1'])
+      const mistaken = await entrepot('ls', '--sort', 'name')
+      assert.equal(mistaken.code, 64)
+      assert.match(mistaken.stderr, /^entrepot: --sort must be one of size, age, use, hits/)
+      assert.equal((await entrepot('ls', '--limit', '0')).code, 64)
+    })
+
     test('du', async () => {
       const { code, stdout } = await entrepot('du')
       assert.equal(code, 0)

@@ -7,6 +7,7 @@ import { hashSync } from 'bcryptjs'
 import { digestOf } from '../../src/oci/digest.ts'
 import { OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import type { Why } from '../../src/ports/why.ts'
+import { runEntrepot } from '../support/child.ts'
 import { type FakeUpstream, fakeUpstream } from '../support/fake-upstream.ts'
 import { blobOf, eventually, indexOf, manifestOf } from '../support/fixtures.ts'
 import { type Proxy, startProxy } from '../support/proxy.ts'
@@ -87,6 +88,16 @@ suite('entrepot why', { concurrency: true }, () => {
     const one = await whyOf(proxy, 'app:1')
     const two = await whyOf(proxy, 'app:1')
     assert.equal(one.history.length, 2)
+    const listed = await runEntrepot('history', 'app:1', '--server', proxy.adminUrl)
+    assert.equal(listed.code, 0, listed.stderr)
+    const digests = listed.stdout.split('\n').slice(1, 3)
+    one.history.forEach(({ digest, at }, i) => assert.ok(digests[i]!.startsWith(`${digest}  ${at}`)))
+    const unknown = await runEntrepot('history', 'app:9', '--server', proxy.adminUrl)
+    assert.deepEqual(unknown, {
+      code: 1,
+      stdout: '',
+      stderr: 'nothing is known of the past of docker.io/library/app:9\n',
+    })
     assert.equal(one.history[0]!.digest, one.tag?.digest)
     assert.deepEqual([two.stored?.hits, two.stored?.lastUsed], [one.stored?.hits, one.stored?.lastUsed])
   })

@@ -1,7 +1,8 @@
 import { imageToJson } from '../../admin/image-json.ts'
+import { IMAGE_ORDERS, type ImageOrder, inOrder, isImageOrder } from '../../admin/image-order.ts'
 import { imageText } from '../../oci/image-pattern.ts'
 import { STORE_OPTIONS, withOperations } from '../client/with-operations.ts'
-import type { Command } from '../command.ts'
+import { type Command, type Invocation, UsageError } from '../command.ts'
 import { EXIT } from '../exit-code.ts'
 import { ageText, sizeText } from '../output/human.ts'
 import { writeJson } from '../output/json.ts'
@@ -10,12 +11,13 @@ import { table } from '../output/table.ts'
 /** `now`: epoch milliseconds. */
 export function ls(now: () => number): Command {
   return {
-    synopsis: '[pattern] [--json]',
+    synopsis: '[pattern] [--sort size|age|use|hits] [--limit N] [--json]',
     summary: 'lists stored images, the most recently used first',
     takes: [0, 1],
-    options: STORE_OPTIONS,
+    options: { ...STORE_OPTIONS, sort: { type: 'string' }, limit: { type: 'string' } },
     run: withOperations(async ({ catalogue, patternOf }, { args, options, stdout }) => {
-      const images = await catalogue.images(patternOf(args[0] ?? '**'))
+      const [by, limit] = [orderOf(options), limitOf(options)]
+      const images = inOrder(await catalogue.images(patternOf(args[0] ?? '**')), by, limit)
       if (options['json']) {
         writeJson(stdout, images.map(imageToJson))
         return EXIT.done
@@ -33,4 +35,16 @@ export function ls(now: () => number): Command {
       return EXIT.done
     }),
   }
+}
+
+function orderOf({ sort = 'use' }: Invocation['options']): ImageOrder {
+  const text = sort.toString()
+  if (!isImageOrder(text)) throw new UsageError(`--sort must be one of ${IMAGE_ORDERS.join(', ')}`)
+  return text
+}
+
+function limitOf({ limit }: Invocation['options']): number | undefined {
+  if (limit === undefined) return undefined
+  if (!/^[1-9]\d{0,8}$/.test(limit.toString())) throw new UsageError('--limit must be a number of images')
+  return Number(limit)
 }
