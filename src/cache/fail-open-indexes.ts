@@ -14,6 +14,8 @@ export function failOpenIndexes(
     links: {
       has: (repository, digest) => otherwise(links.has(repository, digest), false),
       knows: (upstream, digest) => otherwise(links.knows(upstream, digest), false),
+      // Nothing is concluded from a failing index.
+      isLinked: (digest) => otherwise(links.isLinked(digest), true),
       add: (repository, digest) => otherwise(links.add(repository, digest), undefined),
     },
     references: {

@@ -9,10 +9,12 @@ import type { UpstreamRepository } from '../ports/upstream.ts'
 import type { DownloadRequest } from '../download/download-request.ts'
 import type { DownloadManager } from '../download/manager.ts'
 import { type Maybe, whenKnown } from '../util/maybe.ts'
+import { singleFlight } from '../util/single-flight.ts'
 import type { BlobSizes } from './blob-sizes.ts'
 import { failoverReader } from './failover-reader.ts'
 import { blobKey } from './keys.ts'
 import type { NegativeCache } from './negative.ts'
+import { proveByBytes } from './proof-by-bytes.ts'
 import type { ReadPermission } from './read-permission.ts'
 
 export interface ProxyBlobStoreOptions {
@@ -30,6 +32,7 @@ export function proxyBlobStore(
   options: ProxyBlobStoreOptions,
 ): (repository: RepositoryName, upstream: UpstreamRepository, permission: ReadPermission) => BlobProvider {
   const { local, downloads, sizes, absent } = options
+  const proofs = singleFlight<boolean>()
 
   return (repository, upstream, permission) => {
     return {
@@ -75,7 +78,34 @@ export function proxyBlobStore(
         const proved = await readable(digest, () => local.open(digest, options))
         if (proved !== undefined) return proved
       }
+      if (await permission.isOfUnknownOrigin(digest)) {
+        const proved = await provedByBytes(digest, options)
+        if (proved !== undefined) return proved
+      }
       return download(digest, options)
+    }
+
+    /** The stored blob, once upstream has shown that it has its bytes; undefined when it is to be downloaded. */
+    async function provedByBytes(digest: Digest, options?: ReadOptions): Promise<OpenedBlob | undefined> {
+      const key = blobKey(repository, digest)
+      const prove = async (): Promise<boolean> => {
+        const stored = await Promise.resolve(local.open(digest)).catch(ignoreStorage)
+        if (stored === undefined) return false
+        try {
+          return (await proveByBytes(stored, (range) => upstream.blob(digest, range))) === true
+        } catch (error) {
+          // The download meets the same trouble, and knows what to do about it.
+          if (isRegistryError(error)) return false
+          throw error
+        } finally {
+          if (!isInMemory(stored)) await stored[Symbol.asyncDispose]()
+        }
+      }
+      const { value, joined } = await proofs.run(key, prove, options?.signal)
+      if (!value) return undefined
+      await permission.grant(digest)
+      options?.report?.({ result: joined ? 'collapsed' : 'miss', forwardStatus: 200, stored: false })
+      return readable(digest, () => local.open(digest, options))
     }
 
     async function prove(digest: Digest, options?: ReadOptions): Promise<Descriptor | undefined> {

@@ -18,6 +18,11 @@ export interface ReadPermission {
    */
   isProvable(digest: Digest): Promise<boolean>
   /**
+   * Whether nobody knows any more where a stored blob came from, because the index was lost. Upstream may then prove by bytes
+   * that it has it. Where others are known to have brought it in, that would tell upstream what they have.
+   */
+  isOfUnknownOrigin(digest: Digest): Promise<boolean>
+  /**
    * Asks upstream, by HEAD, whether the repository contains this blob, and grants the right where upstream is
    * believed.
    *
@@ -54,6 +59,7 @@ export function readPermissions({
     return {
       isGranted: (digest) => links.has(repository, digest),
       isProvable,
+      isOfUnknownOrigin: async (digest) => !(await links.isLinked(digest)),
       grant,
       async prove(digest, options) {
         const key = blobKey(repository, digest)

@@ -14,6 +14,8 @@ export interface LinkIndex {
   has(repository: RepositoryName, digest: Digest): boolean | Promise<boolean>
   /** Whether any repository of this upstream is linked to it. */
   knows(upstream: string, digest: Digest): Promise<boolean>
+  /** Whether any repository at all is linked to it. None is after the index was lost. */
+  isLinked(digest: Digest): Promise<boolean>
   add(repository: RepositoryName, digest: Digest): Promise<void>
 }
 

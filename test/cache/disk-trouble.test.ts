@@ -171,6 +171,7 @@ suite('trouble with the disk', () => {
     const broken = {
       has: fail,
       knows: fail,
+      isLinked: fail,
       add: fail,
       remove: fail,
       get: fail,

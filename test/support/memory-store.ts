@@ -121,6 +121,7 @@ export function memoryStore(now: () => number = Date.now): InspectableStore {
     },
     links: {
       has: async (repository, digest) => links.get(digest)?.has(keyOf(repository)) ?? false,
+      isLinked: async (digest) => (links.get(digest)?.size ?? 0) > 0,
       knows: async (upstream, digest) =>
         [...(links.get(digest) ?? [])].some((key) => key.startsWith(`${upstream} `)),
       async add(repository, digest) {

@@ -78,6 +78,7 @@ export function statements(db: DatabaseSync) {
 
     hasLink: db.prepare(`SELECT 1 FROM links WHERE ${OF_REPOSITORY} AND digest = ?`),
     knowsLink: db.prepare('SELECT 1 FROM links WHERE digest = ? AND upstream = ? LIMIT 1'),
+    anyLink: db.prepare('SELECT 1 FROM links WHERE digest = ? LIMIT 1'),
     addLink: db.prepare('INSERT OR IGNORE INTO links (upstream, repository, digest) VALUES (?, ?, ?)'),
     removeLink: db.prepare(`DELETE FROM links WHERE ${OF_REPOSITORY} AND digest = ?`),
     countLinks: db.prepare(

@@ -90,6 +90,7 @@ export function sqliteIndex(options: SqliteIndexOptions): SqliteIndex {
       has: ({ upstream, name }, digest) =>
         query((sql) => sql.hasLink.get(upstream, name, digest) !== undefined),
       knows: (upstream, digest) => query((sql) => sql.knowsLink.get(digest, upstream) !== undefined),
+      isLinked: (digest) => query((sql) => sql.anyLink.get(digest) !== undefined),
       add: ({ upstream, name }, digest) => access.transact((sql) => addLink(sql, upstream, name, digest)),
     },
     references: referenceIndex(access),

@@ -22,6 +22,7 @@ export function namesSuite(name: string, open: OpenStore): void {
       assert.equal(await store.links.knows(a.upstream, digest), true)
       assert.equal(await store.links.knows(b.upstream, digest), false)
       assert.equal(await store.links.knows('docker', digest), false)
+      assert.equal(await store.links.isLinked(digest), true)
       await store.links.add(b, digest)
       assert.equal(await store.links.has(b, digest), true)
       await store.blobs.delete(digest)
