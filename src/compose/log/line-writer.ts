@@ -21,22 +21,28 @@ const GATHER = 20
 const RETRY = { first: 1, last: 50 }
 /** Milliseconds that a process that ends waits for an output that takes nothing. */
 const LAST_WAIT = 500
-
-const NOTHING = Buffer.alloc(0)
+/** Bytes. */
+const BUFFER = 64 * 1024
 
 /**
  * Writes lines in batches, one write at a time. A reader that is too slow, or has stopped, delays nobody: what
  * waits for it is bounded, and lines beyond that are dropped and counted.
+ *
+ * Lines become bytes at once. As strings they would outlive a collection of V8's young generation, which
+ * copies what it keeps: that costs more than the lines themselves.
  */
 export class LineWriter implements LineSink {
   readonly #output: LineOutput
   readonly #maxBytes: number
   readonly #dropped: LineWriterOptions['dropped']
   readonly #sources = new Set<LineSource>()
-  /** Gathered, not yet encoded. */
-  #lines = ''
-  /** Of the batch that is being written. */
-  #rest: Buffer = NOTHING
+  /** Full buffers, the oldest first. */
+  readonly #full: Buffer[] = []
+  #fullBytes = 0
+  #current = Buffer.allocUnsafeSlow(BUFFER)
+  #used = 0
+  /** What is being written. */
+  #rest: Buffer = Buffer.alloc(0)
   #isScheduled = false
   #isWriting = false
   #droppedLines = 0
@@ -48,17 +54,20 @@ export class LineWriter implements LineSink {
   }
 
   write(lines: string): void {
-    if (this.#lines.length + this.#rest.length + lines.length > this.#maxBytes) {
-      this.#droppedLines += countLines(lines)
+    if (lines === '') return
+    if (this.#fullBytes + this.#used + this.#rest.length + lines.length > this.#maxBytes) {
+      this.#droppedLines += lines.split('\n').length - 1
       return
     }
-    this.#lines += lines
-    this.#schedule()
+    this.#append(lines)
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    setTimeout(() => void this.#run(), GATHER).unref()
   }
 
   writeLater(source: LineSource): void {
+    if (this.#sources.size === 0) setImmediate(() => this.#gather())
     this.#sources.add(source)
-    this.#schedule()
   }
 
   /**
@@ -67,23 +76,37 @@ export class LineWriter implements LineSink {
    */
   flushSync(): void {
     this.#gather()
-    const next = Buffer.from(this.#lines)
-    let left = this.#isWriting ? next : Buffer.concat([this.#rest, next])
-    this.#lines = ''
-    if (!this.#isWriting) this.#rest = NOTHING
-    for (let waited = 0; left.length > 0 && waited < LAST_WAIT;) {
-      const written = this.#output.writeSync(left)
-      left = left.subarray(written)
+    if (this.#isWriting) this.#rest = Buffer.alloc(0)
+    for (let waited = 0; this.#next() && waited < LAST_WAIT;) {
+      const written = this.#output.writeSync(this.#rest)
+      this.#rest = this.#rest.subarray(written)
       if (written > 0) continue
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
       waited += 10
     }
   }
 
-  #schedule(): void {
-    if (this.#isScheduled) return
-    this.#isScheduled = true
-    setTimeout(() => void this.#run(), GATHER).unref()
+  #append(lines: string): void {
+    // UTF-8 takes at most three bytes for a code unit of a string.
+    if (lines.length * 3 > this.#current.length - this.#used) {
+      this.#push()
+      this.#current = Buffer.allocUnsafeSlow(Math.max(BUFFER, lines.length * 3))
+    }
+    this.#used += this.#current.write(lines, this.#used)
+  }
+
+  #push(): void {
+    if (this.#used === 0) return
+    this.#full.push(this.#current.subarray(0, this.#used))
+    this.#fullBytes += this.#used
+    this.#used = 0
+  }
+
+  #gather(): void {
+    for (const source of this.#sources) {
+      this.#sources.delete(source)
+      this.write(source.takeLines())
+    }
   }
 
   /** Runs until nothing is left to write. */
@@ -102,29 +125,22 @@ export class LineWriter implements LineSink {
       retryIn = Math.min(2 * retryIn, RETRY.last)
     }
     this.#isScheduled = false
-    if (this.#lines !== '' || this.#sources.size > 0) this.#schedule()
   }
 
-  /** Makes the next batch when the last one has been written. @returns whether there is something to write */
+  /** Takes the next batch when the last one has been written. @returns whether there is something to write */
   #next(): boolean {
     if (this.#rest.length > 0) return true
-    this.#gather()
-    this.#rest = Buffer.from(this.#lines)
-    this.#lines = ''
-    return this.#rest.length > 0
-  }
-
-  #gather(): void {
-    for (const source of this.#sources) {
-      this.#sources.delete(source)
-      this.write(source.takeLines())
+    if (this.#full.length === 0) {
+      if (this.#droppedLines > 0) this.#append(this.#dropped(this.#droppedLines))
+      this.#droppedLines = 0
+      const { length } = this.#current
+      this.#push()
+      if (this.#full.length > 0) this.#current = Buffer.allocUnsafeSlow(Math.min(length, BUFFER))
     }
-    if (this.#droppedLines === 0 || this.#rest.length > 0) return
-    this.#lines += this.#dropped(this.#droppedLines)
-    this.#droppedLines = 0
+    const next = this.#full.shift()
+    if (next === undefined) return false
+    this.#fullBytes -= next.length
+    this.#rest = next
+    return true
   }
-}
-
-function countLines(text: string): number {
-  return text.split('\n').length - 1
 }
