@@ -129,6 +129,7 @@ export async function entrepot(
       server,
       transfers: () => downloads.list(),
       history: disk.tags.history,
+      storedUpstreams: await disk.upstreams(),
       operations: store,
       insight: buildInsight(config, {
         observed,

@@ -18,6 +18,8 @@ export interface AdminListenerOptions extends Pick<
   'metrics' | 'transfers' | 'history' | 'operations' | 'details' | 'insight'
 > {
   readonly server: ListenerTelemetry
+  /** Upstreams that patterns may name besides the configured ones. */
+  readonly storedUpstreams: readonly string[]
   readonly isDraining: () => boolean
   /** Writes something to the store and removes it. */
   readonly probeStore: () => Promise<void>
@@ -32,7 +34,7 @@ export interface AdminListenerOptions extends Pick<
  */
 export async function openAdminListener(
   { admin: config, upstreams }: Pick<Config, 'admin' | 'upstreams'>,
-  { server: counted, isDraining, probeStore, log, ...options }: AdminListenerOptions,
+  { server: counted, storedUpstreams, isDraining, probeStore, log, ...options }: AdminListenerOptions,
 ): Promise<Listening | undefined> {
   if (config === false) return undefined
   const { host, port, tls, hosts, access } = config
@@ -46,7 +48,7 @@ export async function openAdminListener(
   const app = adminApp({
     ...options,
     ready: readiness({ isDraining, probeStore }),
-    parsePattern: (text) => parseImagePattern(text, Object.keys(upstreams)),
+    parsePattern: (text) => parseImagePattern(text, [...Object.keys(upstreams), ...storedUpstreams]),
     failed: (err) => log.error({ err }, 'a request to the admin API failed'),
   })
   const server = await listen(restricted(app), { host, port, ...(tls && { tls: tlsFrom(tls) }) })

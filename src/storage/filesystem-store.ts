@@ -18,10 +18,13 @@ import { type Files, realFiles } from './files.ts'
 import { accessProblem } from './access-problem.ts'
 import { type LockWait, isInUse } from './lock.ts'
 import { clockStep, recordClock } from './clock-record.ts'
+import { beginSession } from './session.ts'
 import { openFolder, restoreFolder } from './store-folder.ts'
 import { restrictFiles } from './restrict-files.ts'
 import { partials as openPartials, type SweepLimits } from './blobs/partials.ts'
 import { type Paths, paths as pathsOf } from './paths.ts'
+import { inSlices } from './index/in-slices.ts'
+import { storedUpstreams } from './operations/stored-upstreams.ts'
 import { type Pins, pins } from './operations/pins.ts'
 import { rebuildContent } from './rebuild.ts'
 import { sqliteIndex } from './index/sqlite-index.ts'
@@ -41,6 +44,8 @@ export interface FilesystemStore {
   readonly pins: Pick<Pins, 'list' | 'add' | 'remove' | 'content'>
   readonly verify: Verify
   readonly inspect: Inspect
+  /** The upstreams of which something is stored. */
+  upstreams(): Promise<readonly string[]>
   /** Removes unfinished downloads beyond these limits. */
   sweepPartials(limits: SweepLimits): Promise<void>
   /**
@@ -134,7 +139,8 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
     })
     const { content, links, references, tags } = index
     const { query, changeAll } = index.access
-    if (lock.wasAbandoned && isComplete) rebuild()
+    const { before } = await beginSession(query)
+    if ((lock.wasAbandoned || before !== lock.lastSession) && isComplete) rebuild()
     const clocks = options.wall && { now, wall: options.wall, boot: boot?.trim() }
     const clockStepped = async (step: number): Promise<void> => {
       if (step > 0) await index.shiftInstants({ milliseconds: step, until: now() - step }, () => closed)
@@ -184,6 +190,7 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
       pins: pinning,
       verify: createVerify({ files, paths, query, totals: content.totals, discard: store.discard }),
       inspect: createInspect({ files, paths, query }),
+      upstreams: () => inSlices(query, storedUpstreams),
       sweepPartials: (limits) => run('sweep', () => partials.sweep(limits, now())),
       evictPartials: (bytes) => run('sweep', () => partials.evict(bytes)),
       clockStepped(milliseconds) {
@@ -204,10 +211,11 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
         closed = true
         await Promise.all([rebuilt, clamped, restricted])
         if (clocks) await recordClock(query, files, clocks).catch(ignoreStorageError)
+        const ended = await beginSession(query).catch(ignoreStorageError)
         try {
           await index.close()
         } finally {
-          lock.release({ unfinished: !isComplete })
+          lock.release({ unfinished: !isComplete, ...(ended && { session: ended.session }) })
         }
       },
     }

@@ -8,8 +8,10 @@ import { codeOf, isBusy, isCorrupt } from './storage-operation.ts'
 export interface Lock {
   /** The last holder was killed, or left work unfinished: its last change may be half done. */
   readonly wasAbandoned: boolean
+  /** The session of the index when the last holder closed it. Another one now: an older index was restored (FR-42). */
+  readonly lastSession: string | undefined
   /** With `unfinished`, the next holder finds the lock abandoned. */
-  release(options?: { readonly unfinished: boolean }): void
+  release(options: { readonly unfinished: boolean; readonly session?: string }): void
 }
 
 /** Another process has the store open. */
@@ -80,9 +82,9 @@ function acquire(path: string): Lock {
   const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT })
   try {
     db.exec('BEGIN IMMEDIATE')
-    const wasAbandoned = recordHolder(db)
+    const last = recordHolder(db)
     db.exec('BEGIN IMMEDIATE')
-    return { wasAbandoned, release: ({ unfinished } = { unfinished: false }) => release(db, unfinished) }
+    return { ...last, release: (options) => release(db, options) }
   } catch (error) {
     const holder = isBusy(error) ? holderOf(db, path) : undefined
     db.close()
@@ -90,18 +92,20 @@ function acquire(path: string): Lock {
   }
 }
 
-/** Ends the transaction. @returns whether an earlier holder was still recorded */
-function recordHolder(db: DatabaseSync): boolean {
+/** Ends the transaction. @returns what the last holder left */
+function recordHolder(db: DatabaseSync): Pick<Lock, 'wasAbandoned' | 'lastSession'> {
   try {
     db.exec('CREATE TABLE IF NOT EXISTS holder (pid INTEGER NOT NULL) STRICT')
+    db.exec('CREATE TABLE IF NOT EXISTS session (id TEXT NOT NULL) STRICT')
     const wasAbandoned = db.prepare('SELECT pid FROM holder').get() !== undefined
+    const session = db.prepare('SELECT id FROM session').get()?.['id']
     db.exec(`DELETE FROM holder; INSERT INTO holder VALUES (${process.pid}); COMMIT`)
-    return wasAbandoned
+    return { wasAbandoned, lastSession: session === undefined ? undefined : String(session) }
   } catch (error) {
     if (codeOf(error) !== 'ERR_SQLITE_ERROR' || isCorrupt(error)) throw error
     // A full disk prevents the record, but not the lock.
     if (db.isTransaction) db.exec('ROLLBACK')
-    return true
+    return { wasAbandoned: true, lastSession: undefined }
   }
 }
 
@@ -115,9 +119,12 @@ function holderOf(db: DatabaseSync, path: string): string {
   return lockHolders(path).join(', ') || 'an unknown process'
 }
 
-function release(db: DatabaseSync, unfinished: boolean): void {
+function release(db: DatabaseSync, { unfinished, session }: Parameters<Lock['release']>[0]): void {
   try {
-    if (!unfinished) db.exec('DELETE FROM holder; COMMIT')
+    if (unfinished) return
+    db.exec('DELETE FROM holder; DELETE FROM session')
+    if (session !== undefined) db.prepare('INSERT INTO session VALUES (?)').run(session)
+    db.exec('COMMIT')
   } catch (error) {
     // The record stays, and the next holder checks the files.
     if (codeOf(error) !== 'ERR_SQLITE_ERROR') throw error

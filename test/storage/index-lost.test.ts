@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { open, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { copyFile, open, rename, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { suite, test } from 'node:test'
@@ -142,3 +142,27 @@ async function overwrite(path: string, start: number): Promise<void> {
   const { size } = await file.stat()
   await file.write(blobOf(size - start, 99).bytes, 0, size - start, start)
 }
+
+test('FR-42: an older index was restored: the files that it does not know are taken in', async () => {
+  await using folder = await storeFolder()
+  {
+    await using store = await folder.open()
+    await put(store, blobs[0])
+  }
+  await copyFile(indexOf(folder), `${indexOf(folder)}.backup`)
+  {
+    await using store = await folder.open()
+    await put(store, blobs[1])
+    await put(store, blobs[2])
+  }
+  await rename(`${indexOf(folder)}.backup`, indexOf(folder))
+  let looked = 0
+  {
+    await using store = await folder.open({ rebuilding: () => (looked += 1) })
+    await holdsOnly(store, blobs)
+  }
+  assert.equal(looked, 1)
+  await using store = await folder.open({ rebuilding: () => (looked += 1) })
+  await holdsOnly(store, blobs)
+  assert.equal(looked, 1, 'it is looked for once')
+})

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { imageText } from '../../src/oci/image-pattern.ts'
+import { imageText, parseImagePattern } from '../../src/oci/image-pattern.ts'
 import { blobOf } from '../support/fixtures.ts'
 import { addImage, addIndex, addManifest, pattern, repository, tagged } from './images.ts'
 import { contentOf, type OpenStore, put, storeFolder } from './setup.ts'
@@ -113,4 +113,20 @@ suite('purge', () => {
     assert.equal(await reader.read(rest, 0), rest.length)
     assert.deepEqual(rest, base.bytes)
   })
+})
+
+test('FR-41: images of an upstream that was removed are listed, unpinned and purged by the name that ls shows', async () => {
+  await using folder = await storeFolder()
+  await using store = await folder.open()
+  await addImage(store, 'gone/org/app', '1', [blobOf(1000, 1)])
+  await addImage(store, 'docker.io/library/node', '20', [blobOf(1000, 2)])
+  const upstreams = await store.upstreams()
+  assert.deepEqual(upstreams.toSorted(), ['docker.io', 'gone'])
+  const gone = parseImagePattern('gone/org/app:1', ['docker.io', ...upstreams])!
+  assert.equal(gone.text, 'gone/org/app:1')
+  assert.equal(await store.pins.add(gone), true)
+  assert.equal((await store.catalogue.purge(gone, { dryRun: false })).pinned.length, 1)
+  assert.equal(await store.pins.remove(gone), true)
+  assert.equal((await store.catalogue.purge(gone, { dryRun: false })).images.length, 1)
+  assert.deepEqual(await store.upstreams(), ['docker.io'])
 })

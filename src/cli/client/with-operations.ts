@@ -35,13 +35,8 @@ export function withOperations(
 ): Command['run'] {
   return async function run(invocation) {
     const server = serverGiven(invocation)
-    // The server completes names: only it knows its upstreams.
-    if (server) {
-      const patternOf = (text: string) => ({ ...parse(text, []), text })
-      return task({ ...remoteOperations(server), patternOf }, invocation)
-    }
+    if (server) return task({ ...remoteOperations(server), patternOf: asWritten }, invocation)
     const config = await invocation.config()
-    const patternOf = (text: string) => parse(text, Object.keys(config.upstreams))
     if (!(await exists(join(config.storage.root, 'FORMAT'))))
       throw new Error(`there is no store in ${config.storage.root}`)
     const silent = { info() {}, warn() {} }
@@ -53,16 +48,32 @@ export function withOperations(
     })
     if ('holder' in store) {
       return task(
-        { ...remoteOperations(adminOf(config, `${store.holder} has the store open, and`)), patternOf },
+        {
+          ...remoteOperations(adminOf(config, `${store.holder} has the store open, and`)),
+          patternOf: (text) => byConfiguration(text, Object.keys(config.upstreams)),
+        },
         invocation,
       )
     }
     try {
-      return await task({ ...store, patternOf }, invocation)
+      // Images of an upstream that is no longer configured are found by its name too.
+      const upstreams = [...Object.keys(config.upstreams), ...(await store.upstreams())]
+      return await task({ ...store, patternOf: (text) => parse(text, upstreams) }, invocation)
     } finally {
       await store.close()
     }
   }
+}
+
+/** The process that has the store completes names: it knows which upstreams there are. */
+function asWritten(text: string): ImagePattern {
+  return { ...parse(text, []), text }
+}
+
+/** `org/app` may be of an upstream `org` that was removed from the configuration: the process that has the store knows. */
+function byConfiguration(text: string, upstreams: readonly string[]): ImagePattern {
+  const pattern = parse(text, upstreams)
+  return text.includes('/') && !pattern.text.startsWith(text) ? asWritten(text) : pattern
 }
 
 function parse(text: string, upstreams: readonly string[]): ImagePattern {

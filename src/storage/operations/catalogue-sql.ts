@@ -38,6 +38,8 @@ export function catalogueStatements(db: DatabaseSync) {
        WHERE (l.upstream, l.repository, l.digest) > (?, ?, ?)
        ORDER BY l.upstream, l.repository, l.digest LIMIT 200`,
     ),
+    nextLinkedUpstream: db.prepare('SELECT upstream FROM links WHERE upstream > ? ORDER BY upstream LIMIT 1'),
+    nextTaggedUpstream: db.prepare('SELECT upstream FROM tags WHERE upstream > ? ORDER BY upstream LIMIT 1'),
     nextRepository: db.prepare(
       `SELECT upstream, repository FROM links WHERE (upstream, repository) > (?, ?)
        ORDER BY upstream, repository LIMIT 1`,
