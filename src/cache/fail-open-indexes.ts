@@ -16,7 +16,8 @@ export function failOpenIndexes(
       knows: (upstream, digest) => otherwise(links.knows(upstream, digest), false),
       // Nothing is concluded from a failing index.
       isLinked: (digest) => otherwise(links.isLinked(digest), true),
-      add: (repository, digest) => otherwise(links.add(repository, digest), undefined),
+      add: (repository, digest, mediaType) => otherwise(links.add(repository, digest, mediaType), undefined),
+      mediaType: (repository, digest) => otherwise(links.mediaType(repository, digest), undefined),
     },
     references: {
       has: (manifest) => otherwise(references.has(manifest), false),

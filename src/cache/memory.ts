@@ -1,4 +1,3 @@
-import type { Content } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { ImagePattern } from '../oci/image-pattern.ts'
 import { type BlobIngest, type BlobStore, isInMemory, type OpenedBlob } from '../ports/blob-store.ts'
@@ -13,6 +12,7 @@ import type {
 import type { ImageCatalogue } from '../ports/operations.ts'
 import type { ReadOptions } from '../ports/read-options.ts'
 import { contentKey, repositoryKey } from './keys.ts'
+import { type Facts, NOTHING, sizeOfFacts, sizeOfTag, withMediaType, withRepository } from './memory-facts.ts'
 import { readContent } from './read-content.ts'
 import { ReadThrough } from './read-through.ts'
 
@@ -43,23 +43,8 @@ interface UncachedStore extends CachedParts {
 /** The same store, with parts of it in memory. */
 export type MemoryCached<S extends UncachedStore> = Omit<S, keyof CachedParts> & CachedParts
 
-/**
- * The known facts about one digest. They are replaced, never changed: the size of an entry is counted when it
- * is set.
- */
-interface Facts {
-  readonly content?: Content
-  /** The repositories linked to it, by `repositoryKey`. */
-  readonly repositories: ReadonlySet<string>
-  readonly hasReferences: boolean
-}
-
-const NOTHING: Facts = { repositories: new Set(), hasReferences: false }
-
 /** Bytes. Most manifests and configs are shorter. A layer is better read from the disk. */
 const LARGEST_CONTENT = 64 * 1024
-/** Repositories remembered for one digest. After that many, the set starts over. */
-const MOST_REPOSITORIES = 500
 const MAX_BYTES = 32 * 1024 * 1024
 const MAX_AGE = 5 * 60_000
 
@@ -137,6 +122,16 @@ export function memoryCache<S extends UncachedStore>(
 
   const links: LinkIndex = {
     ...store.links,
+    mediaType(repository, digest) {
+      const key = repositoryKey(repository)
+      const found = facts.get(digest)?.mediaTypes.get(key)
+      if (found !== undefined) return found
+      return facts.read(
+        digest,
+        () => Promise.resolve(store.links.mediaType(repository, digest)),
+        (type) => (type === undefined ? undefined : withMediaType(known(digest), key, type)),
+      )
+    },
     has(repository, digest) {
       const key = repositoryKey(repository)
       if (facts.get(digest)?.repositories.has(key) === true) return true
@@ -211,24 +206,6 @@ export function memoryCache<S extends UncachedStore>(
   function known(digest: Digest): Facts {
     return facts.get(digest) ?? NOTHING
   }
-}
-
-/** Bytes that an entry takes besides its content and names. */
-const OVERHEAD = 512
-
-function sizeOfFacts({ content, repositories }: Facts): number {
-  let size = OVERHEAD + (content?.bytes.length ?? 0)
-  for (const name of repositories) size += name.length + 64
-  return size
-}
-
-function sizeOfTag(_: TagEntry, key: string): number {
-  return OVERHEAD + key.length
-}
-
-function withRepository(facts: Facts, key: string): Facts {
-  const others = facts.repositories.size < MOST_REPOSITORIES ? facts.repositories : []
-  return { ...facts, repositories: new Set([...others, key]) }
 }
 
 /** Stored anew, content may have another media type. */

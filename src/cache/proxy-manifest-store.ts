@@ -28,7 +28,7 @@ export interface ProxyManifestStoreOptions {
 
 /** A repository's manifests. It also takes in a manifest that was fetched in another way. */
 export interface ManifestCache extends ManifestProvider {
-  /** @returns the manifest under the media type that the store has for its bytes. */
+  /** @returns the manifest under the media type that its repository has known first */
   put(manifest: Manifest): Promise<Manifest>
 }
 
@@ -65,7 +65,7 @@ export function proxyManifestStore(
       const opened = local.open(digest)
       if (opened === undefined || opened instanceof Promise || !isInMemory(opened))
         return read(digest, opened)
-      return isManifest(opened.descriptor) ? recorded(manifestOf(opened)) : undefined
+      return isManifest(opened.descriptor) ? whenKnown(typed(opened), recorded) : undefined
     }
 
     /** A store that fails has no manifest. Neither has one whose bytes are damaged: they are deleted. */
@@ -77,7 +77,7 @@ export function proxyManifestStore(
         if (content === 'damaged') {
           await local.delete(digest)
         } else if (content !== undefined && isManifest(content.descriptor)) {
-          const manifest = manifestOf(content)
+          const manifest = await typed(content)
           sizes.learn(repository, manifest)
           return await recorded(manifest)
         }
@@ -85,6 +85,13 @@ export function proxyManifestStore(
         if (!isRegistryError(error, 'STORAGE')) throw error
       }
       return undefined
+    }
+
+    /** Bytes are shared by digest. What they are is what this repository's upstream says (SEC-78). */
+    function typed(content: Content): Manifest | Promise<Manifest> {
+      return whenKnown(permission.mediaType(content.descriptor.digest), (mediaType) =>
+        manifestOf(content, mediaType),
+      )
     }
 
     async function fetchOnce(digest: Digest, options?: ReadOptions): Promise<Manifest | undefined> {
@@ -113,10 +120,17 @@ export function proxyManifestStore(
       sizes.learn(repository, manifest)
       if (!isAddressable(manifest)) return manifest
       try {
-        const descriptor = await store(local, manifest)
+        const { mediaType } = manifest.descriptor
+        const { digest } = await store(local, manifest)
         await record(manifest)
-        await permission.grant(descriptor.digest)
-        return { ...manifest, descriptor }
+        await permission.grant(digest, mediaType)
+        return {
+          ...manifest,
+          descriptor: {
+            ...manifest.descriptor,
+            mediaType: (await permission.mediaType(digest)) ?? mediaType,
+          },
+        }
       } catch (error) {
         if (!isRegistryError(error, 'STORAGE')) throw error
         options.storeFailed(error)
@@ -137,8 +151,9 @@ export function proxyManifestStore(
   }
 }
 
-function manifestOf({ descriptor, bytes }: Content): Manifest {
-  return { descriptor, body: bytes }
+function manifestOf({ descriptor, bytes }: Content, mediaType = descriptor.mediaType): Manifest {
+  const isSame = mediaType === descriptor.mediaType
+  return { descriptor: isSame ? descriptor : { ...descriptor, mediaType }, body: bytes }
 }
 
 /** A layer is not read, however long it is. */

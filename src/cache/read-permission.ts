@@ -4,6 +4,7 @@ import type { RepositoryName } from '../oci/reference.ts'
 import type { LinkIndex } from '../ports/metadata.ts'
 import type { ReadOptions } from '../ports/read-options.ts'
 import type { UpstreamRepository } from '../ports/upstream.ts'
+import type { Maybe } from '../util/maybe.ts'
 import { singleFlight } from '../util/single-flight.ts'
 import { blobKey } from './keys.ts'
 import type { NegativeCache } from './negative.ts'
@@ -29,8 +30,10 @@ export interface ReadPermission {
    * @returns undefined when upstream does not know the blob there
    */
   prove(digest: Digest, options?: ReadOptions): Promise<Descriptor | undefined>
-  /** For content that upstream has just sent for this repository. */
-  grant(digest: Digest): Promise<void>
+  /** For content that upstream has just sent for this repository, and the media type that it gave it. */
+  grant(digest: Digest, mediaType?: string): Promise<void>
+  /** The media type that upstream gave the content in this repository, where that is known. */
+  mediaType(digest: Digest): Maybe<string>
 }
 
 export interface ReadPermissionOptions {
@@ -54,10 +57,11 @@ export function readPermissions({
 
   return (repository, upstream) => {
     const isProvable = (digest: Digest) => links.knows(repository.upstream, digest)
-    const grant = (digest: Digest) => links.add(repository, digest)
+    const grant = (digest: Digest, mediaType?: string) => links.add(repository, digest, mediaType)
 
     return {
       isGranted: (digest) => links.has(repository, digest),
+      mediaType: (digest) => links.mediaType(repository, digest),
       isProvable,
       isOfUnknownOrigin: async (digest) => !(await links.isLinked(digest)),
       grant,

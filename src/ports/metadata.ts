@@ -16,7 +16,10 @@ export interface LinkIndex {
   knows(upstream: string, digest: Digest): Promise<boolean>
   /** Whether any repository at all is linked to it. None is after the index was lost. */
   isLinked(digest: Digest): Promise<boolean>
-  add(repository: RepositoryName, digest: Digest): Promise<void>
+  /** `mediaType`: what its upstream says the content is. The first that is said stays. */
+  add(repository: RepositoryName, digest: Digest, mediaType?: string): Promise<void>
+  /** What the repository's upstream says the content is; undefined when it has not said it to this repository. */
+  mediaType(repository: RepositoryName, digest: Digest): Maybe<string>
 }
 
 /** What manifests refer to, so that an image is known as a whole. Forgotten with the manifest. */

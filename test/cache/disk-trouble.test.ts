@@ -177,6 +177,7 @@ suite('trouble with the disk', () => {
       get: fail,
       use() {},
       set: fail,
+      mediaType: fail,
       removeUnusedSince: fail,
       history: fail,
       of: fail,

@@ -50,7 +50,8 @@ export function memoryStore(now: () => number = Date.now): InspectableStore {
   const contents = new Map<Digest, Content>()
   /** By origin and digest. */
   const parts = new Map<string, Part>()
-  const links = new Map<Digest, Set<string>>()
+  /** Media types by repository. */
+  const links = new Map<Digest, Map<string, string | undefined>>()
   const references = new Map<Digest, readonly Digest[]>()
   const tags = new Map<string, TagEntry & { lastUsed: number }>()
   const changes = new Map<string, readonly TagChange[]>()
@@ -123,10 +124,13 @@ export function memoryStore(now: () => number = Date.now): InspectableStore {
       has: async (repository, digest) => links.get(digest)?.has(keyOf(repository)) ?? false,
       isLinked: async (digest) => (links.get(digest)?.size ?? 0) > 0,
       knows: async (upstream, digest) =>
-        [...(links.get(digest) ?? [])].some((key) => key.startsWith(`${upstream} `)),
-      async add(repository, digest) {
-        links.set(digest, (links.get(digest) ?? new Set()).add(keyOf(repository)))
+        [...(links.get(digest)?.keys() ?? [])].some((key) => key.startsWith(`${upstream} `)),
+      async add(repository, digest, mediaType) {
+        const known = links.get(digest) ?? new Map<string, string | undefined>()
+        const key = keyOf(repository)
+        links.set(digest, known.set(key, known.get(key) ?? mediaType))
       },
+      mediaType: async (repository, digest) => links.get(digest)?.get(keyOf(repository)),
     },
     referencesOf: (manifest) => references.get(manifest) ?? [],
     references: {
@@ -182,7 +186,7 @@ export function memoryStore(now: () => number = Date.now): InspectableStore {
     return [...contents]
       .filter(([digest, content]) => isWanted(content) && !except.has(digest))
       .map(([digest, { bytes, lastUsed }]) => {
-        const of = [...(links.get(digest) ?? [])].map((key) => key.slice(0, key.indexOf(' ')))
+        const of = [...(links.get(digest)?.keys() ?? [])].map((key) => key.slice(0, key.indexOf(' ')))
         return { digest, size: bytes.length, lastUsed, upstreams: [...new Set(of)] }
       })
       .filter(({ upstreams }) => !upstreams.some(keep))

@@ -47,13 +47,12 @@ export function withOperations(
       return { holder: error.holder }
     })
     if ('holder' in store) {
-      return task(
-        {
-          ...remoteOperations(adminOf(config, `${store.holder} has the store open, and`)),
-          patternOf: (text) => byConfiguration(text, Object.keys(config.upstreams)),
-        },
-        invocation,
-      )
+      const remote = remoteOperations(adminOf(config, `${store.holder} has the store open, and`))
+      const configured = Object.keys(config.upstreams)
+      const upstreams = invocation.args.some((text) => isAmbiguous(text, configured))
+        ? [...configured, ...(await remote.catalogue.usage()).upstreams.map(({ name }) => name)]
+        : configured
+      return task({ ...remote, patternOf: (text) => parse(text, upstreams) }, invocation)
     }
     try {
       // Images of an upstream that is no longer configured are found by its name too.
@@ -70,10 +69,12 @@ function asWritten(text: string): ImagePattern {
   return { ...parse(text, []), text }
 }
 
-/** `org/app` may be of an upstream `org` that was removed from the configuration: the process that has the store knows. */
-function byConfiguration(text: string, upstreams: readonly string[]): ImagePattern {
-  const pattern = parse(text, upstreams)
-  return text.includes('/') && !pattern.text.startsWith(text) ? asWritten(text) : pattern
+/**
+ * `org/app` is of Docker Hub, or of an upstream `org` that was removed from the configuration and has content
+ * left.
+ */
+function isAmbiguous(text: string, upstreams: readonly string[]): boolean {
+  return text.includes('/') && parseImagePattern(text, upstreams)?.text.startsWith(text) === false
 }
 
 function parse(text: string, upstreams: readonly string[]): ImagePattern {

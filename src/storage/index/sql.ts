@@ -79,7 +79,14 @@ export function statements(db: DatabaseSync) {
     hasLink: db.prepare(`SELECT 1 FROM links WHERE ${OF_REPOSITORY} AND digest = ?`),
     knowsLink: db.prepare('SELECT 1 FROM links WHERE digest = ? AND upstream = ? LIMIT 1'),
     anyLink: db.prepare('SELECT 1 FROM links WHERE digest = ? LIMIT 1'),
-    addLink: db.prepare('INSERT OR IGNORE INTO links (upstream, repository, digest) VALUES (?, ?, ?)'),
+    addLink: db.prepare(
+      `INSERT INTO links (upstream, repository, digest, media_type) VALUES (?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET media_type = excluded.media_type
+         WHERE links.media_type IS NULL AND excluded.media_type IS NOT NULL`,
+    ),
+    mediaTypeOf: db.prepare(
+      `SELECT media_type AS mediaType FROM links WHERE ${OF_REPOSITORY} AND digest = ?`,
+    ),
     removeLink: db.prepare(`DELETE FROM links WHERE ${OF_REPOSITORY} AND digest = ?`),
     countLinks: db.prepare(
       `SELECT count(*) AS links FROM (SELECT 1 FROM links WHERE digest = ? AND upstream = ? LIMIT ${LINKS + 1})`,

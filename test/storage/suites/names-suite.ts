@@ -31,6 +31,21 @@ export function namesSuite(name: string, open: OpenStore): void {
       assert.equal(await store.links.knows(b.upstream, digest), false)
     })
 
+    test('SEC-78: a media type is of one repository of one upstream, and the first that is said stays', async () => {
+      await using store = await opened()
+      const blob = blobOf(100)
+      await (await put(store, blob, 'application/vnd.one+json'))[Symbol.asyncDispose]()
+      await store.links.add(a, blob.digest)
+      assert.equal(await store.links.mediaType(a, blob.digest), undefined)
+      await store.links.add(a, blob.digest, 'application/vnd.two+json')
+      await store.links.add(a, blob.digest, 'application/vnd.three+json')
+      await store.links.add(b, blob.digest, 'application/vnd.four+json')
+      assert.equal(await store.links.mediaType(a, blob.digest), 'application/vnd.two+json')
+      assert.equal(await store.links.mediaType(b, blob.digest), 'application/vnd.four+json')
+      await store.blobs.delete(blob.digest)
+      assert.equal(await store.links.mediaType(a, blob.digest), undefined)
+    })
+
     test('SEC-22 tags are of one repository of one upstream', async () => {
       await using store = await opened()
       const { digest } = blobOf(100)
