@@ -7,7 +7,7 @@ import { referrersTag } from '../../src/oci/referrers.ts'
 import { type FakeUpstream, fakeUpstream } from '../support/fake-upstream.ts'
 import { eventually, indexOf, manifestOf } from '../support/fixtures.ts'
 import { startProxy } from '../support/proxy.ts'
-import { call } from '../support/raw-client.ts'
+import { call, type RawResponse } from '../support/raw-client.ts'
 import { rig } from '../support/rig.ts'
 
 const APP = 'library/app'
@@ -107,4 +107,34 @@ test('SEC-71 one whole list serves every page of it', async () => {
   }
   assert.equal(upstream.count('GET', /tags/), 1)
   assert.equal(upstream.count('GET', /referrers/), 1)
+})
+
+test('SEC-71 a list that is too long passes through page by page, with where it goes on', async () => {
+  await using upstream = await fakeUpstream()
+  await using proxy = await startProxy({ upstream })
+  // 20 pages of 1 MB each: more than is put in order.
+  const padded = (page: number): string[] =>
+    Array.from({ length: 8000 }, (_, i) => `p${page}-${i}`.padEnd(125, 'x')).toSorted()
+  const pageOf = (page: number) => ({
+    status: 200,
+    body: JSON.stringify({ name: APP, tags: padded(page) }),
+    headers: {
+      'Content-Type': 'application/json',
+      ...(page < 19 && { Link: `<?page=${page + 1}%3D>; rel="next"` }),
+    },
+    times: Infinity,
+  })
+  for (let page = 1; page < 20; page++) upstream.on(new RegExp(`page=${page}%3D`), pageOf(page))
+  upstream.on(/tags\/list/, pageOf(0))
+  const seen: string[] = []
+  let path: string | undefined = `/v2/${APP}/tags/list?n=5000`
+  for (let page = 0; path !== undefined; page++) {
+    assert.ok(page < 20)
+    const answer: RawResponse = await call(proxy.port, 'GET', path)
+    assert.equal(answer.status, 200)
+    seen.push(...JSON.parse(answer.body.toString()).tags)
+    path = /^<(\/v2\/[^>]*)>; rel="next"$/.exec(answer.headers['link'] ?? '')?.[1]
+  }
+  assert.equal(new Set(seen).size, 160_000)
+  assert.equal((await call(proxy.port, 'GET', `/v2/${APP}/tags/list?cursor=%00`)).status, 400)
 })

@@ -46,6 +46,19 @@ suite('prefix and ns', () => {
   }
 })
 
+test('FR-22 Docker 29 with one hosts.toml for all registries names each by ns, and falls back from a 404', async () => {
+  await using upstream = await fakeUpstream()
+  await using other = await fakeUpstream()
+  upstream.addManifest('library/app', 'latest', manifest, OCI_MANIFEST)
+  other.addManifest('org/app', 'latest', manifest, OCI_MANIFEST)
+  const upstreams = { 'docker.io': { url: upstream.url }, 'ghcr.io': { url: other.url } }
+  await using proxy = await startProxy({ upstream, config: { upstreams } })
+  const status = async (path: string) => (await call(proxy.port, 'HEAD', path)).status
+  assert.equal(await status('/v2/library/app/manifests/latest?ns=docker.io'), 200)
+  assert.equal(await status('/v2/org/app/manifests/latest?ns=ghcr.io'), 200)
+  assert.equal(await status('/v2/org/app/manifests/latest?ns=registry.example%3A5000'), 404)
+})
+
 test('FR-17 SEC-83 a registry that is not configured is a 404 that names it, and nobody is asked', async () => {
   await using upstream = await fakeUpstream()
   await using proxy = await startProxy({ upstream, upstreamConfig: { deny: ['library/secret'] } })
