@@ -131,6 +131,7 @@ export async function entrepot(
       history: disk.tags.history,
       storedUpstreams: await disk.upstreams(),
       operations: store,
+      audit: observed.audit,
       insight: buildInsight(config, {
         observed,
         registry,

@@ -11,6 +11,8 @@ export interface AdminAccessOptions {
   readonly hosts: readonly string[]
   /** The current token. Where there is one, whoever writes needs it. */
   readonly token: () => string | undefined
+  /** Told of a client that may not write. */
+  readonly refused?: (incoming: IncomingMessage) => void
 }
 
 /**
@@ -25,6 +27,7 @@ export function adminAccess(options: AdminAccessOptions): (listener: RequestList
     const refusal = refusalOf(incoming, options)
     if (refusal === undefined) return listener(incoming, outgoing)
     const [status, error] = refusal
+    if (status === 401) options.refused?.(incoming)
     const body = JSON.stringify({ error })
     outgoing.writeHead(status, {
       'Content-Type': 'application/json',

@@ -3,9 +3,11 @@ import { getRequestListener } from '@hono/node-server'
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
+import type { AuditTrail } from '../ports/audit.ts'
 import type { Insight } from '../ports/insight.ts'
 import type { TagChange, TagHistory } from '../ports/metadata.ts'
 import type { Operations } from '../ports/operations.ts'
+import { audited } from './audited.ts'
 import type { ParsePattern } from './body.ts'
 import { catalogueRoutes } from './catalogue-routes.ts'
 import type { AdminEnv } from './refuse.ts'
@@ -27,6 +29,8 @@ export interface AdminAppOptions {
   readonly operations: Operations
   /** Left out: the API tells of the store only. */
   readonly insight?: Insight
+  /** Left out: nothing is recorded. */
+  readonly audit?: AuditTrail
   readonly parsePattern: ParsePattern
   /** Receives every failure that the client did not cause. */
   readonly failed: (error: unknown) => void
@@ -37,7 +41,7 @@ const BODY_LIMIT = 16 * 1024
 
 /** The routes of the admin listener: health, metrics and the admin API. */
 export function adminApp(options: AdminAppOptions): RequestListener {
-  const { metrics, ready, details = () => [], transfers, history, operations, insight } = options
+  const { metrics, ready, details = () => [], transfers, history, operations, insight, audit } = options
   const { parsePattern, failed } = options
   const app = new Hono<AdminEnv>()
   app.get('/', (c) => c.html(INDEX))
@@ -56,6 +60,10 @@ export function adminApp(options: AdminAppOptions): RequestListener {
     throw new HTTPException(413, { message: `request body exceeds ${BODY_LIMIT} bytes` })
   }
   app.use('/api/v1/*', bodyLimit({ maxSize: BODY_LIMIT, onError: bodyTooLarge }))
+  if (audit) {
+    app.use('/api/v1/*', audited(audit))
+    app.get('/api/v1/audit', (c) => c.json({ audit: audit.list() }))
+  }
   app.route('/api/v1', catalogueRoutes(operations.catalogue, parsePattern))
   app.route('/api/v1', pinRoutes(operations.pins, parsePattern))
   app.route('/api/v1', verifyRoutes(operations.verify, failed))

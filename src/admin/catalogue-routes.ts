@@ -23,6 +23,13 @@ export function catalogueRoutes(catalogue: ImageCatalogue, parse: ParsePattern):
         pattern: z.string(),
         dryRun: z.boolean().default(false),
       })
-      return c.json(purgedToJson(await catalogue.purge(patternOf(pattern, parse), { dryRun })))
+      c.set('target', pattern)
+      c.set('changesNothing', dryRun)
+      const purged = await catalogue.purge(patternOf(pattern, parse), { dryRun })
+      c.set(
+        'outcome',
+        `removed images: ${purged.images.length}, objects: ${purged.objects}, bytes: ${purged.bytes}`,
+      )
+      return c.json(purgedToJson(purged))
     })
 }

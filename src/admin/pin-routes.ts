@@ -14,12 +14,14 @@ export function pinRoutes(pins: PinList, parse: ParsePattern): Hono<AdminEnv> {
     .get('/pins', async (c) => c.json({ pins: (await pins.list()).map(pinToJson) }))
     .put('/pins', async (c) => {
       const { pattern } = await bodyOf(c, { pattern: z.string() })
+      c.set('target', pattern)
       const parsed = patternOf(pattern, parse)
       const isNew = await pins.add(parsed)
       return c.json({ pattern: parsed.text }, isNew ? 201 : 200)
     })
     .delete('/pins', async (c) => {
       const { pattern } = await bodyOf(c, { pattern: z.string() })
+      c.set('target', pattern)
       const parsed = patternOf(pattern, parse)
       if (!(await pins.remove(parsed))) refuse(404, 'no such pin, or the configuration sets it')
       return c.json({ pattern: parsed.text })

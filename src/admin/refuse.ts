@@ -3,6 +3,12 @@ import { HTTPException } from 'hono/http-exception'
 
 export interface AdminEnv {
   Bindings: HttpBindings
+  /** What the audit trail says of a request that changes something. */
+  Variables: {
+    target?: string
+    outcome?: string
+    changesNothing?: boolean
+  }
 }
 
 /** @throws HTTPException with the status and message of the answer */

@@ -16,6 +16,8 @@ export function verifyRoutes(verify: Verify, failed: (error: unknown) => void): 
     const { bytesPerSecond } = await bodyOf(c, {
       bytesPerSecond: z.number().int().positive().default(BYTES_PER_SECOND),
     })
+    c.set('target', 'the store')
+    c.set('outcome', 'started')
     const leaving = new AbortController()
     c.env.outgoing.once('close', () => leaving.abort())
     const steps = lines(verify({ bytesPerSecond, signal: leaving.signal }), leaving.signal)

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { adminAccess } from '../admin/admin-access.ts'
+import { clientOf } from '../admin/audited.ts'
 import { adminApp, type AdminAppOptions } from '../admin/admin-routes.ts'
 import { readiness } from '../admin/health.ts'
 import { adminToken } from '../config/admin-token.ts'
@@ -15,7 +16,7 @@ import { reloadOnChange } from './reload-on-change.ts'
 
 export interface AdminListenerOptions extends Pick<
   AdminAppOptions,
-  'metrics' | 'transfers' | 'history' | 'operations' | 'details' | 'insight'
+  'metrics' | 'transfers' | 'history' | 'operations' | 'details' | 'insight' | 'audit'
 > {
   readonly server: ListenerTelemetry
   /** Upstreams that patterns may name besides the configured ones. */
@@ -44,6 +45,14 @@ export async function openAdminListener(
     ...(access.networks && { isServed: cidrList(access.networks) }),
     hosts: [host, ...hosts].map((name) => name.toLowerCase()),
     token: currentToken(config, opening, log),
+    refused: (incoming) =>
+      options.audit?.record({
+        action: 'login',
+        ...clientOf(incoming),
+        by: 'admin.token',
+        target: 'admin API',
+        result: 'refused',
+      }),
   })
   const app = adminApp({
     ...options,

@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import { type Metrics, metrics, type MetricsOptions } from '../admin/metrics/metrics.ts'
 import type { Config } from '../config/load-config.ts'
 import { type Answers, answers } from '../observe/answers.ts'
+import { auditTrail } from '../observe/audit-trail.ts'
 import { eventLines } from '../observe/event-lines.ts'
 import { type EventHub, eventHub } from '../observe/events.ts'
 import { recordedUpstream } from '../observe/recorded-upstream.ts'
@@ -9,7 +10,8 @@ import { recurring } from '../observe/recurring.ts'
 import { type StoreWatch, storeWatch } from '../observe/store-watch.ts'
 import { type UpstreamWatch, upstreamWatch } from '../observe/upstream-watch.ts'
 import { isRegistryError } from '../oci/errors.ts'
-import type { IngestTelemetry } from '../ports/telemetry.ts'
+import type { AuditTrail } from '../ports/audit.ts'
+import type { IngestTelemetry, LoginTelemetry } from '../ports/telemetry.ts'
 import type { Upstream } from '../ports/upstream.ts'
 import { combined } from '../util/combined.ts'
 import { version } from '../util/version.ts'
@@ -22,6 +24,7 @@ export interface Observation {
   readonly upstreams: UpstreamWatch
   readonly store: StoreWatch
   readonly answers: Answers
+  readonly audit: AuditTrail
   /** `upstream`, whose answers are recorded. */
   record(upstream: Upstream): Upstream
   /** Logs the failure of a download. */
@@ -52,6 +55,13 @@ export function buildObservation(
     now,
   })
   const disk = storeWatch({ emit: events.emit, now })
+  const audit = auditTrail({ log, now })
+  const logins: LoginTelemetry = {
+    login(result, { user = 'a token', address }) {
+      if (result === 'refused')
+        audit.record({ action: 'login', by: user, from: address, target: 'registry', result })
+    },
+  }
   const recorded = answers()
   const isTold = recurring(now)
 
@@ -67,6 +77,7 @@ export function buildObservation(
   return {
     telemetry: {
       ...counted,
+      server: combined(counted.server, logins),
       upstreams: combined(counted.upstreams, watch.telemetry),
       store: combined(counted.store, { failed: disk.telemetry.failed }),
       ingest: { failed: combined(counted.store, disk.telemetry).failed, stored: disk.telemetry.stored },
@@ -76,6 +87,7 @@ export function buildObservation(
     upstreams: watch,
     store: disk,
     answers: recorded,
+    audit,
     record: (upstream) => recordedUpstream(upstream, recorded, now),
     transferFailed(transfer, error) {
       // The store has reported it, and its state has a line of its own.
