@@ -109,11 +109,11 @@ export function clients({ url, world, random, phase, latestFaults, violated }: C
 
   async function askBlob(blob: Blob, part?: Part, options: AskOptions = {}): Promise<Asked> {
     const range = part && { range: `bytes=${part.start}-${part.end - 1}` }
-    const doubtedBefore = world.doubts(blob)
+    const wasDoubted = world.doubtsFromNow(blob)
     const asked = await counted(`GET ${JSON.stringify({ ...part, ...options })} of ${blob.digest}`, () =>
       ask(blobUrl(blob), { ...range, ...options }),
     )
-    const problem = world.judgeBlob(blob, part, asked, doubtedBefore || world.doubts(blob))
+    const problem = world.judgeBlob(blob, part, asked, wasDoubted())
     blame(problem && `${problem} after ${latestFaults(blob.digest).join(', ')}`)
     return asked
   }

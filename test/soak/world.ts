@@ -21,8 +21,11 @@ export interface World {
   lie(blob: Blob): void
   /** It was pulled whole since upstream last lied. */
   trust(blob: Blob): void
-  /** Whether a reader who begins now may be sent wrong bytes, though never all of them. */
-  doubts(blob: Blob): boolean
+  /**
+   * Whether a reader may be sent wrong bytes, though never all of them. Ask when the reader begins, and call
+   * the result when it ends: it tells whether the blob was in doubt at any time between the two.
+   */
+  doubtsFromNow(blob: Blob): () => boolean
   /** The latest version of a tag that anybody has seen. */
   seen(tag: string): number
   /**
@@ -54,6 +57,8 @@ export function world(upstream: FakeUpstream, random: Random): World {
   const history = new Map<string, Version[]>()
   const latestSeen = new Map<string, number>()
   const doubtful = new Set<Blob>()
+  /** How often upstream has lied about each blob. */
+  const lies = new Map<Blob, number>()
   const tags = Array.from({ length: 20 }, (_, i) => `t${i}`)
   for (const tag of tags) move(tag)
 
@@ -61,9 +66,15 @@ export function world(upstream: FakeUpstream, random: Random): World {
     blobs,
     tags,
     move,
-    lie: (blob) => void doubtful.add(blob),
+    lie(blob) {
+      doubtful.add(blob)
+      lies.set(blob, liesAbout(blob) + 1)
+    },
     trust: (blob) => void doubtful.delete(blob),
-    doubts: (blob) => doubtful.has(blob),
+    doubtsFromNow(blob) {
+      const before = { isDoubtful: doubtful.has(blob), lies: liesAbout(blob) }
+      return () => before.isDoubtful || liesAbout(blob) > before.lies
+    },
     seen: (tag) => latestSeen.get(tag) ?? 0,
     judgeBlob(blob, part, { status, body, end }, doubted) {
       if (status >= 400 || status === 0) return undefined
@@ -90,6 +101,10 @@ export function world(upstream: FakeUpstream, random: Random): World {
         return undefined
       return `${tag} was still version ${version} of ${versions.length} after ${Math.round(askedAt - next.since)} ms`
     },
+  }
+
+  function liesAbout(blob: Blob): number {
+    return lies.get(blob) ?? 0
   }
 
   function move(tag: string): void {
