@@ -43,6 +43,10 @@ export interface DiskUsage extends Size {
    * again.
    */
   readonly unlinked: Size
+  /** What the store takes besides the content. It counts in `storage.maxSize` too. */
+  readonly indexBytes: number
+  /** Of unfinished downloads, running and interrupted ones. */
+  readonly partialBytes: number
 }
 
 export interface UpstreamUsage extends Size {

@@ -181,7 +181,7 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
       catalogue: createCatalogue({
         query,
         changeAll,
-        content,
+        inventory: store,
         pins: pinning,
         blobs: store,
         telemetry,

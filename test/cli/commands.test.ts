@@ -93,6 +93,8 @@ for (const state of ['runs', 'is stopped'] as const) {
       assert.match(stdout, /^docker\.io +3\.5 MiB +5$/m)
       assert.match(stdout, /^ {2}org\/app +3\.5 MiB +5$/m)
       assert.match(stdout, /^all +3\.5 MiB +5$/m)
+      assert.match(stdout, /^index +\d+ KiB *$/m)
+      assert.match(stdout, /^unfinished downloads +0 B *$/m)
       assert.equal(JSON.parse((await entrepot('du', '--json')).stdout).objects, 5)
     })
 

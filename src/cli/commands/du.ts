@@ -24,7 +24,11 @@ export function du(): Command {
       ])
       if (usage.unlinked.objects > 0) rows.push(row('of no repository', usage.unlinked))
       const head = ['REPOSITORY', 'SIZE', 'OBJECTS']
-      stdout.write(table([head, ...rows, row('all', usage)], { columns: stdout.columns }))
+      const besides = [
+        ['index', sizeText(usage.indexBytes), ''],
+        ['unfinished downloads', sizeText(usage.partialBytes), ''],
+      ]
+      stdout.write(table([head, ...rows, row('all', usage), ...besides], { columns: stdout.columns }))
       return EXIT.done
     }),
   }

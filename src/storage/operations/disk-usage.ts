@@ -1,3 +1,4 @@
+import type { StoreUsage } from '../../ports/metadata.ts'
 import type { DiskUsage, Size } from '../../ports/operations.ts'
 import { eachRow, inSlices } from '../index/in-slices.ts'
 import type { Query } from '../index/sql.ts'
@@ -11,8 +12,8 @@ interface Row {
   readonly isFirst: 0 | 1
 }
 
-/** Adds up the content of each repository in slices. `totals` returns the sum of all content. */
-export async function diskUsage(query: Query, totals: () => Promise<Size>): Promise<DiskUsage> {
+/** Adds up the content of each repository in slices. `usage` returns the sums of the whole store. */
+export async function diskUsage(query: Query, usage: () => Promise<StoreUsage>): Promise<DiskUsage> {
   const upstreams = new Map<string, Sum & { readonly repositories: Map<string, Sum> }>()
   const linked = sum()
   await inSlices(query, (sql) =>
@@ -30,7 +31,7 @@ export async function diskUsage(query: Query, totals: () => Promise<Size>): Prom
       },
     ),
   )
-  const { objects, bytes } = await totals()
+  const { objects, bytes, indexBytes, partialBytes, runningBytes } = await usage()
   return {
     objects,
     bytes,
@@ -40,6 +41,8 @@ export async function diskUsage(query: Query, totals: () => Promise<Size>): Prom
       bytes,
       repositories: largestFirst(repositories),
     })),
+    indexBytes,
+    partialBytes: partialBytes + runningBytes,
     // Content that came or went during the count must not make it negative.
     unlinked: {
       objects: Math.max(0, objects - linked.objects),

@@ -1,7 +1,7 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { ImagePattern } from '../../oci/image-pattern.ts'
 import type { Image, ImageCatalogue } from '../../ports/operations.ts'
-import type { ContentIndex } from '../index/content-index.ts'
+import type { ContentInventory } from '../../ports/metadata.ts'
 import { inSlices, type Steps } from '../index/in-slices.ts'
 import type { Statements } from '../index/sql.ts'
 import { diskUsage } from './disk-usage.ts'
@@ -11,7 +11,7 @@ import type { Pins } from './pins.ts'
 import { createPurge, type PurgeOptions } from './purge.ts'
 
 export interface CatalogueOptions extends PurgeOptions {
-  readonly content: Pick<ContentIndex, 'totals'>
+  readonly inventory: Pick<ContentInventory, 'usage'>
   readonly pins: Pick<Pins, 'predicate'>
   /** Writes the uses that are kept in memory to the index. */
   readonly flush: () => Promise<void>
@@ -19,7 +19,7 @@ export interface CatalogueOptions extends PurgeOptions {
 
 /** The images in the index. What is asked of a few images costs as much as of all, in slices. */
 export function createCatalogue(options: CatalogueOptions): ImageCatalogue {
-  const { query, content, pins, flush } = options
+  const { query, inventory, pins, flush } = options
   const purge = createPurge(options)
 
   return {
@@ -28,7 +28,7 @@ export function createCatalogue(options: CatalogueOptions): ImageCatalogue {
       const { matching } = await inSlices(query, (sql) => findImages(sql, pattern))
       return (await withPins(matching)).toSorted((a, b) => b.lastUsed - a.lastUsed)
     },
-    usage: () => diskUsage(query, content.totals),
+    usage: () => diskUsage(query, () => inventory.usage()),
     async purge(pattern, { dryRun }) {
       const { all, matching } = await inSlices(query, (sql) => findImages(sql, pattern))
       const images = await withPins(matching)
