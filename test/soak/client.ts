@@ -1,10 +1,12 @@
-import { request } from 'node:http'
+import { type IncomingMessage, request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 export interface Asked {
   /** 0 when there was no answer. */
   readonly status: number
   readonly body: Buffer
+  /** The size of the whole as the answer told it; undefined when it did not. */
+  readonly total: number | undefined
   /** `hung` = neither an answer nor the end of the connection came within the deadline. */
   readonly end: 'complete' | 'broken off' | 'left' | 'hung'
   /** Upstream was out, and the answer says that it is an old one. */
@@ -31,16 +33,18 @@ export function ask(url: string, options: AskOptions = {}): Promise<Asked> {
     let status = 0
     let length = 0
     let isStale = false
+    let total: number | undefined
     const asked = request(url, { method, agent: false, headers: range === undefined ? {} : { range } })
     const finish = (end: Asked['end']) => {
       clearTimeout(timer)
       asked.destroy()
-      resolve({ status, body: Buffer.concat(chunks), end, isStale })
+      resolve({ status, body: Buffer.concat(chunks), total, end, isStale })
     }
     const timer = setTimeout(finish, DEADLINE, 'hung')
     asked.on('error', () => finish('broken off'))
     asked.once('response', async (answer) => {
       status = answer.statusCode ?? 0
+      total = totalOf(answer)
       isStale = String(answer.headers['cache-status']).includes('stale-if-error')
       try {
         for await (const chunk of answer as AsyncIterable<Buffer>) {
@@ -56,4 +60,10 @@ export function ask(url: string, options: AskOptions = {}): Promise<Asked> {
     })
     asked.end()
   })
+}
+
+function totalOf({ headers }: IncomingMessage): number | undefined {
+  const [, ofRange] = /^bytes \d+-\d+\/(\d+)$/.exec(headers['content-range'] ?? '') ?? []
+  const total = ofRange ?? headers['content-length']
+  return total === undefined ? undefined : Number(total)
 }

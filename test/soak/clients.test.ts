@@ -57,8 +57,29 @@ test('a stale answer is no recovery', async () => {
 })
 
 /**
- * A reader may begin before upstream lies, be sent the lie, and end when another has pulled the blob whole. That
- * was `wrong bytes at 2334582+746392 (broken off)`, again the judge's mistake.
+ * Upstream may announce more than there is, as it does for a blob in gzip: the last bytes of that are withheld.
+ * `wrong bytes at 2334582+746392 (broken off)` ended 32 KiB before the end of the gzip body, to the byte.
+ */
+for (const [what, beyond] of Object.entries({ 'up to the withheld end': 0, 'of the withheld end': 1 })) {
+  test(`wrong bytes ${what} of a blob that upstream makes longer are ${beyond ? 'a' : 'no'} violation`, async () => {
+    const violations = await judging(
+      (world) => (_, answer) => {
+        const { bytes } = large(world)
+        answer.writeHead(200, { 'Content-Length': bytes.length + 1_000 })
+        answer.write(Buffer.alloc(bytes.length + 1_000 - 32 * 1024 + beyond), () => answer.destroy())
+      },
+      async (crowd, world) => {
+        world.lie(large(world))
+        assert.equal(await crowd.pull(large(world)), false)
+      },
+    )
+    assert.equal(violations.length, beyond, violations.join('\n'))
+  })
+}
+
+/**
+ * A reader may begin before upstream lies, be sent the lie, and end when another has pulled the blob whole.
+ * `wrong bytes at 0+328545 (left)` of a blob of 503,222 bytes was of this kind.
  */
 test('a blob that upstream lied about while it was read was in doubt, though it is trusted by the end', async () => {
   const violations = await judging(
