@@ -53,6 +53,7 @@ export async function entrepot(
     log,
     now,
     usage: () => store.inventory.usage(),
+    savingsLog: () => disk.savings,
     connections: async () => (await listener?.connections()) ?? 0,
   })
   const { telemetry } = observed
@@ -60,6 +61,7 @@ export async function entrepot(
   const disk = await openStore(config, telemetry.store, log, now)
   const store = memoryCache(disk)
   starting.defer(() => store.close())
+  starting.use(observed.savings)
   aboutStore.check(await store.inventory.usage())
   await store.sweepPartials({ olderThan: limits.keepPartialFor, maxBytes: limits.keepPartial })
 

@@ -5,6 +5,7 @@ import { history } from './commands/history.ts'
 import { ls } from './commands/ls.ts'
 import { pin, unpin } from './commands/pin.ts'
 import { purge } from './commands/purge.ts'
+import { savings } from './commands/savings.ts'
 import { serve } from './commands/serve.ts'
 import { why } from './commands/why.ts'
 import { status } from './commands/status.ts'
@@ -26,6 +27,7 @@ export function commands({ start, now }: Surroundings): Commands {
     status: status(now),
     why: why(now),
     history: history(now),
+    savings: savings(),
     ls: ls(now),
     du: du(),
     purge: purge(),

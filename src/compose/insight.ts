@@ -34,6 +34,7 @@ export function buildInsight(
       transfers,
       now,
     }),
+    savings: observed.savings.report,
     why: createWhy({
       ...options,
       ttl: config.cache.ttl,

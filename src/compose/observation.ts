@@ -7,10 +7,12 @@ import { eventLines } from '../observe/event-lines.ts'
 import { type EventHub, eventHub } from '../observe/events.ts'
 import { recordedUpstream } from '../observe/recorded-upstream.ts'
 import { recurring } from '../observe/recurring.ts'
+import { type Savings, savings } from '../observe/savings.ts'
 import { type StoreWatch, storeWatch } from '../observe/store-watch.ts'
 import { type UpstreamWatch, upstreamWatch } from '../observe/upstream-watch.ts'
 import { isRegistryError } from '../oci/errors.ts'
 import type { AuditTrail } from '../ports/audit.ts'
+import type { SavingsLog } from '../ports/savings.ts'
 import type { IngestTelemetry, LoginTelemetry } from '../ports/telemetry.ts'
 import type { Upstream } from '../ports/upstream.ts'
 import { combined } from '../util/combined.ts'
@@ -25,6 +27,7 @@ export interface Observation {
   readonly store: StoreWatch
   readonly answers: Answers
   readonly audit: AuditTrail
+  readonly savings: Savings
   /** `upstream`, whose answers are recorded. */
   record(upstream: Upstream): Upstream
   /** Logs the failure of a download. */
@@ -35,13 +38,15 @@ export interface Observation {
 
 export interface ObservationOptions extends Omit<MetricsOptions, 'version' | 'limit'> {
   readonly log: Logger
+  /** Asked when the store is open. */
+  readonly savingsLog: () => SavingsLog
   /** Epoch milliseconds. */
   readonly now: () => number
 }
 
 export function buildObservation(
   { storage, upstreams }: Pick<Config, 'storage' | 'upstreams'>,
-  { log, now, ...measured }: ObservationOptions,
+  { log, now, savingsLog, ...measured }: ObservationOptions,
 ): Observation {
   const counted = metrics({ ...measured, version: version(), limit: storage.maxSize })
   const events = eventHub(now)
@@ -62,6 +67,7 @@ export function buildObservation(
         audit.record({ action: 'login', by: user, from: address, target: 'registry', result })
     },
   }
+  const saved = savings({ log: savingsLog, now })
   const recorded = answers()
   const isTold = recurring(now)
 
@@ -77,8 +83,10 @@ export function buildObservation(
   return {
     telemetry: {
       ...counted,
+      requests: combined(counted.requests, saved.requests),
+      transfers: combined(counted.transfers, saved.transfers),
       server: combined(counted.server, logins),
-      upstreams: combined(counted.upstreams, watch.telemetry),
+      upstreams: combined(counted.upstreams, watch.telemetry, saved.upstreams),
       store: combined(counted.store, { failed: disk.telemetry.failed }),
       ingest: { failed: combined(counted.store, disk.telemetry).failed, stored: disk.telemetry.stored },
     },
@@ -88,6 +96,7 @@ export function buildObservation(
     store: disk,
     answers: recorded,
     audit,
+    savings: saved,
     record: (upstream) => recordedUpstream(upstream, recorded, now),
     transferFailed(transfer, error) {
       // The store has reported it, and its state has a line of its own.

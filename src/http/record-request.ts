@@ -4,13 +4,16 @@ import type { Exchange } from './exchange.ts'
 
 /** Reports a finished request to `telemetry`, unless it addressed no upstream. */
 export function recordRequest(telemetry: RequestTelemetry, exchange: Exchange): void {
-  const { kind, upstream, cacheStatus, failure, outgoing, startedAt, bytesSent } = exchange
-  if (kind === undefined || upstream === undefined) return
+  const { kind, upstream, repository, cacheStatus, failure, outgoing, startedAt, bytesSent } = exchange
+  if (kind === undefined || upstream === undefined || repository === undefined) return
   const isError =
     failure !== undefined && (outgoing.statusCode >= 500 || outgoing.statusCode === 429 || exchange.isAborted)
   telemetry.answered({
     kind,
     upstream,
+    repository,
+    client: exchange.client,
+    isHead: exchange.isHead,
     result: isError ? 'error' : resultOf(cacheStatus),
     seconds: (performance.now() - startedAt) / 1000,
     bytes: bytesSent,

@@ -3,12 +3,15 @@
  * are ISO 8601, sizes bytes, and `null` stands for what is not known or does not apply.
  */
 
+import type { SavingsBy, SavingsReport } from './savings.ts'
 import type { Why } from './why.ts'
 
 export interface Insight {
   status(): Promise<Status>
   /** undefined = the text is no image. */
   why(image: string): Promise<Why | undefined>
+  /** Of the last `days` days, today included. */
+  savings(by: SavingsBy, days: number): Promise<SavingsReport>
 }
 
 export interface Status {

@@ -10,6 +10,10 @@ export interface RequestTelemetry {
     readonly kind: RequestKind
     readonly result: 'hit' | 'miss' | 'collapsed' | 'stale' | 'negative' | 'error'
     readonly upstream: string
+    readonly repository: string
+    /** The address of the client. */
+    readonly client: string
+    readonly isHead: boolean
     readonly seconds: number
     readonly bytes: number
   }): void

@@ -11,6 +11,7 @@ import type {
   TagUses,
 } from '../ports/metadata.ts'
 import type { BlobReader, BlobStore } from '../ports/blob-store.ts'
+import type { SavingsLog } from '../ports/savings.ts'
 import type { StoreTelemetry } from '../ports/telemetry.ts'
 import { createCatalogue } from './operations/image-catalogue.ts'
 import { fileBlobStore, type VerifyReads } from './blobs/file-blob-store.ts'
@@ -27,6 +28,7 @@ import { inSlices } from './index/in-slices.ts'
 import { storedUpstreams } from './operations/stored-upstreams.ts'
 import { type Pins, pins } from './operations/pins.ts'
 import { rebuildContent } from './rebuild.ts'
+import { savingsIndex } from './index/savings-index.ts'
 import { sqliteIndex } from './index/sqlite-index.ts'
 import { storageOperation, ignoreStorageError, ignoreNotFound } from './storage-operation.ts'
 import { createInspect } from './operations/inspect.ts'
@@ -44,6 +46,7 @@ export interface FilesystemStore {
   readonly pins: Pick<Pins, 'list' | 'add' | 'remove' | 'content'>
   readonly verify: Verify
   readonly inspect: Inspect
+  readonly savings: SavingsLog
   /** The upstreams of which something is stored. */
   upstreams(): Promise<readonly string[]>
   /** Removes unfinished downloads beyond these limits. */
@@ -189,6 +192,7 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
       }),
       pins: pinning,
       verify: createVerify({ files, paths, query, totals: content.totals, discard: store.discard }),
+      savings: savingsIndex({ query, changeAll }),
       inspect: createInspect({ files, paths, query }),
       upstreams: () => inSlices(query, storedUpstreams),
       sweepPartials: (limits) => run('sweep', () => partials.sweep(limits, now())),

@@ -100,8 +100,10 @@ test('the first page names the others, and what is not there is 404', async () =
 
 test('metrics carry the names and labels of design.md section 1', async () => {
   const { requests, server, upstreams, transfers, store } = counted
-  requests.answered({ kind: 'blob', result: 'hit', upstream: 'docker.io', seconds: 0.2, bytes: 1000 })
-  requests.answered({ kind: 'blob', result: 'hit', upstream: 'docker.io', seconds: 0.2, bytes: 24 })
+  const hit = { kind: 'blob', result: 'hit', upstream: 'docker.io', seconds: 0.2 } as const
+  const by = { repository: 'app', client: '10.0.0.1', isHead: false }
+  requests.answered({ ...hit, ...by, bytes: 1000 })
+  requests.answered({ ...hit, ...by, bytes: 24 })
   upstreams.answered('docker.io', 'tag', 429, 0.2)
   upstreams.answered('docker.io', 'token', undefined, 0.2)
   upstreams.received('docker.io', 77)

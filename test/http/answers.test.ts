@@ -255,6 +255,8 @@ test('referrers: an index of them, filtered here, and an empty one where there a
   assert.deepEqual([none.status, JSON.parse(none.body.toString()).manifests], [200, []])
 })
 
+const OF_APP = { upstream: 'example.com', repository: 'library/app', client: '127.0.0.1' }
+
 test('one line and one count per request', async () => {
   await call(server.port, 'GET', PATHS.blob)
   await call(server.port, 'HEAD', PATHS.tag)
@@ -274,8 +276,8 @@ test('one line and one count per request', async () => {
   assert.deepEqual(
     server.answered.map(({ seconds, ...answered }) => (assert.ok(seconds >= 0), answered)),
     [
-      { kind: 'blob', upstream: 'example.com', result: 'hit', bytes: 2000 },
-      { kind: 'tag', upstream: 'example.com', result: 'hit', bytes: 0 },
+      { ...OF_APP, kind: 'blob', isHead: false, result: 'hit', bytes: 2000 },
+      { ...OF_APP, kind: 'tag', isHead: true, result: 'hit', bytes: 0 },
     ],
   )
 })

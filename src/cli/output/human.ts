@@ -27,6 +27,11 @@ export function agoText(milliseconds: number): string {
   return text === 'now' ? text : `${text} ago`
 }
 
+/** `3 d`, `20 min`, `0.4 s` */
+export function durationText(milliseconds: number): string {
+  return milliseconds < 10_000 ? `${(milliseconds / 1000).toFixed(1)} s` : ageText(milliseconds)
+}
+
 /** `1 image`, `2 images` */
 export function countText(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`

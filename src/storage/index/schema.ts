@@ -79,6 +79,16 @@ const MIGRATIONS: readonly (string | ((db: DatabaseSync) => void))[] = [
 
    -- Facts about the store as a whole.
    CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
+  `-- What the cache spared, by day since 1970 (UTC), and what upstreams sent in how many milliseconds.
+   CREATE TABLE savings (
+     day INTEGER NOT NULL, upstream TEXT NOT NULL, repository TEXT NOT NULL, network TEXT NOT NULL,
+     requests INTEGER NOT NULL, bytes INTEGER NOT NULL, budget INTEGER NOT NULL,
+     PRIMARY KEY (day, upstream, repository, network)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE rates (
+     day INTEGER NOT NULL, upstream TEXT NOT NULL, bytes INTEGER NOT NULL, milliseconds INTEGER NOT NULL,
+     PRIMARY KEY (day, upstream)
+   ) STRICT, WITHOUT ROWID;`,
 ]
 
 /**

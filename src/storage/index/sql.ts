@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { OCTET_STREAM } from '../../oci/media-types.ts'
 import { catalogueStatements } from '../operations/catalogue-sql.ts'
+import { savingsStatements } from './savings-sql.ts'
 import { TAG_CHANGES } from './tag-changes.ts'
 
 const CLAMPED_AT_ONCE = 50
@@ -19,6 +20,7 @@ const OF_REPOSITORY = 'upstream = ? AND repository = ?'
 export function statements(db: DatabaseSync) {
   return {
     ...catalogueStatements(db),
+    ...savingsStatements(db),
 
     totals: db.prepare('SELECT objects, bytes FROM totals'),
     findContent: db.prepare('SELECT size, media_type AS mediaType FROM content WHERE digest = ?'),
