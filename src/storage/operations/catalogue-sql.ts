@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { OCTET_STREAM } from '../../oci/media-types.ts'
 
-/** The statements of the catalogue and the pins. A page of rows takes a few milliseconds. */
+/** The statements of the catalogue and the pins. Pages are short: each of their rows may have to come from the disk. */
 export function catalogueStatements(db: DatabaseSync) {
   return {
     taggedImages: db.prepare(
@@ -9,7 +9,7 @@ export function catalogueStatements(db: DatabaseSync) {
          max(t.last_used, ifnull(c.last_used, 0)) AS lastUsed, ifnull(c.hits, 0) AS hits
        FROM tags t LEFT JOIN content c ON c.digest = t.digest
        WHERE (t.upstream, t.repository, t.tag) > (?, ?, ?)
-       ORDER BY t.upstream, t.repository, t.tag LIMIT 100`,
+       ORDER BY t.upstream, t.repository, t.tag LIMIT 50`,
     ),
     // A manifest that no tag points to, and that is no part of another one, is an image by itself.
     manifestLinks: db.prepare(
@@ -21,11 +21,11 @@ export function catalogueStatements(db: DatabaseSync) {
        FROM content c JOIN links l ON l.digest = c.digest
        WHERE c.media_type <> '${OCTET_STREAM}'
          AND c.digest >= ?1 AND (c.digest > ?1 OR (l.upstream, l.repository) > (?2, ?3))
-       ORDER BY c.digest, l.upstream, l.repository LIMIT 100`,
+       ORDER BY c.digest, l.upstream, l.repository LIMIT 50`,
     ),
     children: db.prepare(
       `SELECT child, size, media_type <> '${OCTET_STREAM}' AS isManifest
-       FROM refs JOIN content ON digest = child WHERE parent = ? AND child > ? ORDER BY child LIMIT 500`,
+       FROM refs JOIN content ON digest = child WHERE parent = ? AND child > ? ORDER BY child LIMIT 100`,
     ),
     nextParent: db.prepare('SELECT parent FROM refs WHERE parent > ? ORDER BY parent LIMIT 1'),
     linkedContent: db.prepare(
@@ -36,7 +36,7 @@ export function catalogueStatements(db: DatabaseSync) {
            AND (upstream, repository) < (l.upstream, l.repository)) AS isFirst
        FROM links l JOIN content ON content.digest = l.digest
        WHERE (l.upstream, l.repository, l.digest) > (?, ?, ?)
-       ORDER BY l.upstream, l.repository, l.digest LIMIT 200`,
+       ORDER BY l.upstream, l.repository, l.digest LIMIT 40`,
     ),
     nextLinkedUpstream: db.prepare('SELECT upstream FROM links WHERE upstream > ? ORDER BY upstream LIMIT 1'),
     nextTaggedUpstream: db.prepare('SELECT upstream FROM tags WHERE upstream > ? ORDER BY upstream LIMIT 1'),

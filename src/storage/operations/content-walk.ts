@@ -10,7 +10,7 @@ interface ChildRow {
 }
 
 /** Rows of one query. Also the largest step of a walk. */
-const PAGE = 500
+const PAGE = 100
 
 /**
  * Walks down from a manifest. `enter` is called for each stored reference, and decides whether to go on below
