@@ -33,12 +33,16 @@ export interface DownloadContext {
   readonly queue: Queue
   readonly policy: DownloadPolicy
   readonly heartbeat: Heartbeat
+  /** Downloads that were received, and are on their way to the disk. */
+  readonly committing: Set<object>
   /** Another attempt begins after one that failed. */
   readonly resumed: () => void
   /** Something went wrong, whether or not a reader notices. */
   readonly failed: (view: DownloadView, error: unknown) => void
 }
 
+/** A download keeps its place in the queue during its commit while so many others are being committed. */
+const MOST_COMMITTING = 512
 /** Milliseconds between two wake-ups: without a pause, close followers would read in tiny pieces. */
 const WAKE_EVERY = 4
 /** Bytes that wake readers at once. */
@@ -141,8 +145,9 @@ export class Download implements AsyncDisposable {
 
   async #run(): Promise<Outcome> {
     try {
-      using _place = await this.#context.queue.enter(this.#stop.signal)
-      return await this.#receive()
+      using place = await this.#context.queue.enter(this.#stop.signal)
+      const ingest = await this.#receive()
+      return ingest === undefined ? 'missing' : await this.#commit(ingest, place)
     } catch (error) {
       this.#report(error)
       return this.#phase === 'verified' ? 'failed' : await this.#fail(error)
@@ -152,8 +157,8 @@ export class Download implements AsyncDisposable {
     }
   }
 
-  /** Fetches, verifies and commits. */
-  async #receive(): Promise<Outcome> {
+  /** Fetches and verifies. @returns undefined when the source does not have the blob */
+  async #receive(): Promise<BlobIngest | undefined> {
     const { digest, expectedSize: size, verified } = this.#request
     const expected = { digest, origin: this.upstream, ...(size !== undefined && { size }) }
     this.#ingest = await this.#context.store.ingest(expected)
@@ -164,7 +169,7 @@ export class Download implements AsyncDisposable {
         throw new RegistryError('UPSTREAM_UNAVAILABLE', { upstream: this.upstream, reason })
       }
       this.#opened.resolve(undefined)
-      return 'missing'
+      return undefined
     }
     this.#size = total
     await this.#ingest.verify(total)
@@ -172,7 +177,19 @@ export class Download implements AsyncDisposable {
     this.#phase = 'verified'
     this.#opened.resolve(total)
     this.#readers.wake()
-    await this.#ingest.commit()
+    return this.#ingest
+  }
+
+  /** Nobody waits for the disk: readers have all bytes, and the next download may begin. */
+  async #commit(ingest: BlobIngest, place: Disposable): Promise<Outcome> {
+    const { committing } = this.#context
+    if (committing.size < MOST_COMMITTING) place[Symbol.dispose]()
+    committing.add(this)
+    try {
+      await ingest.commit()
+    } finally {
+      committing.delete(this)
+    }
     return 'committed'
   }
 
@@ -186,7 +203,8 @@ export class Download implements AsyncDisposable {
         // An empty body is a complete answer, so it waits until the hash is known to match.
         if (size !== undefined && size > 0) this.#opened.resolve(size)
       },
-      wrote: this.#wakeReaders,
+      // With the last bytes comes the verdict, which wakes them all.
+      wrote: (bytes: number) => (ingest.filled.size === this.#size ? undefined : this.#wakeReaders(bytes)),
       resumed,
       positions: () => this.#readers.positions(),
     }

@@ -34,6 +34,7 @@ export class DownloadManager implements AsyncDisposable {
   readonly #running = new Map<string, Running>()
   readonly #contexts = new Map<string, DownloadContext>()
   readonly #heartbeat = new Heartbeat()
+  readonly #committing = new Set<object>()
   readonly #backoff: FailureBackoff
 
   constructor(options: DownloadManagerOptions) {
@@ -146,6 +147,7 @@ export class DownloadManager implements AsyncDisposable {
       policy,
       failed,
       heartbeat: this.#heartbeat,
+      committing: this.#committing,
       queue: queue({
         upstream,
         ...queues(upstream),

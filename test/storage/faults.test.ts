@@ -49,14 +49,15 @@ suite('F60 F61 F75 a step that fails', () => {
     await using folder = await storeFolder()
     const files = faultFiles()
     await using store = await folder.open({ files })
-    await using ingest = await store.blobs.ingest({ digest: small.digest })
+    const { bytes, digest } = large
+    await using ingest = await store.blobs.ingest({ digest })
     files.fail('write', 'ENOSPC', { times: 1 })
-    await assert.rejects(ingest.write(Buffer.alloc(1000), 0), failsFor('ENOSPC'))
+    await assert.rejects(ingest.write(Buffer.alloc(bytes.length), 0), failsFor('ENOSPC'))
     assert.equal(ingest.filled.size, 0)
-    await ingest.write(small.bytes, 0)
-    await ingest.verify(1000)
+    await ingest.write(bytes, 0)
+    await ingest.verify(bytes.length)
     await ingest.commit()
-    await holdsOnly(store, [small])
+    await holdsOnly(store, [large])
   })
 
   test('a commit that found no room is tried again', async () => {

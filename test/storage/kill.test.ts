@@ -5,61 +5,90 @@ import { halted } from './killed.ts'
 import { fill, holdsOnly, put, storeFolder } from './setup.ts'
 
 const MiB = 1024 * 1024
-/** What `kill-fixture.ts` stores; it is killed while it stores the second. */
+/** What `kill-fixture.ts` stores before the blob at which it is killed. */
 const EARLIER = blobOf(1000, 1)
-const KILLED = blobOf(9 * MiB, 2)
 
-/** What the fixture does for the second blob. The index row is written after the second `syncFolder`. */
-const STEPS = [
-  'open',
-  'write',
-  'write',
-  'writeText', // the note, at 8 MiB
-  'rename',
-  'write',
-  'sync',
-  'makeFolder',
-  'rename',
-  'syncFolder',
-  'syncFolder',
-  'remove', // the note
-  'remove',
-  'close',
-]
-const NOTED = 5
-const NAMED = 9
-const INDEXED = 11
+interface Killed {
+  readonly size: number
+  /** What the fixture does for it. The index row is written after the second `syncFolder`. */
+  readonly steps: readonly string[]
+  /** The numbers of the steps from which on there is a checkpoint, a file with its name, and a row. */
+  readonly noted: number
+  readonly named: number
+  readonly indexed: number
+}
 
-suite('F67 kill -9', { concurrency: 2 }, () => {
-  test('the steps are those that are tried here', async () => {
-    await using folder = await storeFolder()
-    await using child = await halted(folder.path, STEPS.length)
-    assert.deepEqual(child.steps, STEPS)
+const LARGE: Killed = {
+  size: 9 * MiB,
+  steps: [
+    'open',
+    'write',
+    'write',
+    'writeText', // the note, at 8 MiB
+    'rename',
+    'write',
+    'sync',
+    'makeFolder',
+    'rename',
+    'syncFolder',
+    'syncFolder',
+    'remove', // the note
+    'remove',
+    'close',
+  ],
+  noted: 5,
+  named: 9,
+  indexed: 11,
+}
+
+/** It is in memory until it is committed. */
+const SMALL: Killed = {
+  size: 5_000,
+  steps: ['open', 'write', 'sync', 'makeFolder', 'rename', 'syncFolder', 'syncFolder', 'close'],
+  noted: Infinity,
+  named: 5,
+  indexed: 7,
+}
+
+for (const [what, killed] of Object.entries({ LARGE, SMALL })) {
+  suite(`F67 kill -9 while a ${what.toLowerCase()} blob is stored`, { concurrency: 2 }, () => {
+    const { steps, indexed, size } = killed
+    test('the steps are those that are tried here', async () => {
+      await using folder = await storeFolder()
+      await using child = await halted(folder.path, steps.length, { size })
+      assert.deepEqual(child.steps, steps)
+    })
+
+    for (const [step, operation] of steps.entries()) {
+      test(`before step ${step}, ${operation}`, () => killedAt(killed, step, 'before'))
+    }
+    test('after the name is on the disk, before the index knows', () =>
+      killedAt(killed, indexed - 1, 'after'))
   })
+}
 
-  for (const [step, operation] of STEPS.entries()) {
-    test(`before step ${step}, ${operation}`, () => killedAt(step, 'before'))
-  }
-  test('after the name is on the disk, before the index knows', () => killedAt(INDEXED - 1, 'after'))
-})
-
-async function killedAt(step: number, when: 'before' | 'after'): Promise<void> {
+async function killedAt(
+  { size, noted, named }: Killed,
+  step: number,
+  when: 'before' | 'after',
+): Promise<void> {
+  const blob = blobOf(size, 2)
   await using folder = await storeFolder()
-  await using child = await halted(folder.path, step, when)
+  await using child = await halted(folder.path, step, { when, size })
   await child.kill()
   const position = when === 'before' ? step : step + 1
   {
     await using store = await folder.open()
-    await holdsOnly(store, position >= NAMED ? [EARLIER, KILLED] : [EARLIER])
-    await using ingest = await store.blobs.ingest({ digest: KILLED.digest })
-    const kept = position >= NOTED && position < NAMED ? [{ start: 0, end: 8 * MiB }] : []
+    await holdsOnly(store, position >= named ? [EARLIER, blob] : [EARLIER])
+    await using ingest = await store.blobs.ingest({ digest: blob.digest })
+    const kept = position >= noted && position < named ? [{ start: 0, end: 8 * MiB }] : []
     assert.deepEqual([...ingest.filled], kept)
-    await fill(ingest, KILLED.bytes)
+    await fill(ingest, blob.bytes)
     await ingest.commit()
-    await holdsOnly(store, [EARLIER, KILLED])
+    await holdsOnly(store, [EARLIER, blob])
     assert.deepEqual({ failed: store.failed, evicted: store.evicted }, { failed: [], evicted: [] })
   }
-  assert.deepEqual(await folder.files(), digestsOf([EARLIER, KILLED]))
+  assert.deepEqual(await folder.files(), digestsOf([EARLIER, blob]))
   assert.deepEqual(await folder.ingest(), [])
   await using again = await folder.open({ rebuilding: () => assert.fail('nothing is left to be looked for') })
   await put(again, blobOf(10, 3))

@@ -15,10 +15,10 @@ export interface Halted extends AsyncDisposable {
 export async function halted(
   root: string,
   step: number,
-  when: 'before' | 'after' = 'before',
+  { when = 'before', size = 1000 }: { readonly when?: 'before' | 'after'; readonly size?: number } = {},
 ): Promise<Halted> {
   const script = join(import.meta.dirname, 'kill-fixture.ts')
-  const child = spawn(process.execPath, [script, root, String(step), when], {
+  const child = spawn(process.execPath, [script, root, String(step), when, String(size)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const steps: string[] = []

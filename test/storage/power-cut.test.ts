@@ -10,7 +10,9 @@ import { contentOf, openStore, put } from './setup.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 
 const [first, second, third] = [blobOf(9_000, 1), blobOf(10_000, 2), blobOf(70_000, 3)]
-const all = [first, second, third]
+/** Longer than what is held in memory, and two that are not. */
+const together = [blobOf(300_000, 4), blobOf(12_000, 5), blobOf(5_000, 6)]
+const all = [first, second, third, ...together]
 
 type IndexFiles = ReadonlyMap<string, Buffer>
 
@@ -95,6 +97,9 @@ async function lived(root: string): Promise<readonly Moment[]> {
   }
   await commit(second)
   await commit(third)
+  older = indexIn(root)
+  doing = 'storing three at once'
+  await Promise.all(together.map((blob) => put(store, blob).then(() => promised.add(blob))))
   doing = 'deleting 0 and 1'
   for (const blob of [first, second]) promised.delete(blob)
   await store.blobs.delete(first.digest, second.digest)

@@ -5,6 +5,8 @@ import type { ContentInventory } from '../../ports/metadata.ts'
 import type { BlobReader, BlobStore } from '../../ports/blob-store.ts'
 import type { StoreTelemetry } from '../../ports/telemetry.ts'
 import { fileIngest, type FileIngestOptions } from './file-ingest.ts'
+import { FreeSpace } from './free-space.ts'
+import { GroupCommit } from './group-commit.ts'
 import type { DiskUsage } from '../../ports/metadata.ts'
 import type { OpenFile } from '../files.ts'
 import { codeOf, ignoreStorageError, ignoreNotFound } from '../storage-operation.ts'
@@ -19,7 +21,7 @@ export interface FileBlobStore extends BlobStore<BlobReader>, ContentInventory {
   discard(digest: Digest): Promise<void>
 }
 
-export interface FileBlobStoreOptions extends FileIngestOptions {
+export interface FileBlobStoreOptions extends Omit<FileIngestOptions, 'commits' | 'space'> {
   readonly telemetry: StoreTelemetry
   readonly verify: VerifyReads
   readonly indexBytes: () => number
@@ -44,6 +46,8 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
   const { files, paths, partials, content, run, telemetry, verify, corrupt } = options
   /** Counts removals: after one, another file may have the name of a file that readers still have open. */
   let removals = 0
+  const commits = new GroupCommit(options)
+  const space = new FreeSpace(askSpace)
 
   return {
     async stat(digest) {
@@ -65,7 +69,7 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
       return undefined
     },
 
-    ingest: (expected) => fileIngest(expected, options),
+    ingest: (expected) => fileIngest(expected, { ...options, commits, space }),
 
     delete: remove,
 
@@ -77,7 +81,7 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
         indexBytes: options.indexBytes(),
         partialBytes: partials.bytes,
         runningBytes: partials.runningBytes,
-        disk: await space(),
+        disk: await space.get(),
       })),
 
     use: content.use,
@@ -86,7 +90,7 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
   }
 
   /** Creates the folder again when somebody has removed it. */
-  async function space(): Promise<DiskUsage> {
+  async function askSpace(): Promise<DiskUsage> {
     const space = await files.space(paths.root).catch(ignoreNotFound)
     if (space !== undefined) return space
     await restoreFolder(files, paths)
@@ -141,6 +145,7 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
       await run('delete', () => files.removeEmptyFolder(folder)).catch(ignoreStorageError)
     // On a full disk the index cannot be written before a file is removed.
     if (refused !== undefined) await content.remove(...digests)
+    space.forget()
     for (const digest of digests) await forgetIfGone(digest)
   }
 

@@ -1,6 +1,7 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { IntervalSet } from '../../util/interval-set.ts'
 import type { Files, OpenFile } from '../files.ts'
+import { DeferredFile } from './deferred-file.ts'
 import type { Paths } from '../paths.ts'
 import { ignoreNotFound } from '../storage-operation.ts'
 import { type Checkpoint, parseCheckpoint } from './checkpoint.ts'
@@ -11,12 +12,17 @@ export interface PartKey {
   readonly origin?: string | undefined
 }
 
-/** The file that receives the bytes of one object, and the checkpoint from which a later process resumes. */
+/**
+ * The file that receives the bytes of one object, and the checkpoint from which a later process resumes.
+ * Short content gets a file only when it is committed or kept.
+ */
 export interface PartFile {
   readonly id: string
   readonly file: OpenFile
   readonly path: string
   readonly filled: IntervalSet
+  /** Writes what is still in memory. */
+  write(): Promise<void>
   /** Records which bytes have been written. They are hashed again before they are trusted. */
   saveCheckpoint(): Promise<void>
   removeCheckpoint(): Promise<void>
@@ -26,7 +32,7 @@ export interface PartFile {
 
 export interface PartFileOptions extends PartKey {
   readonly id: string
-  readonly file: OpenFile
+  readonly file: OpenFile | DeferredFile
   readonly filled: IntervalSet
   /** Identifies this boot of the machine. */
   readonly boot: string | undefined
@@ -39,12 +45,20 @@ export function partFile(
   files: PartFolder,
   paths: Paths,
 ): PartFile {
+  const isNew = file instanceof DeferredFile
+  /** There may be a checkpoint on the disk. */
+  let hasCheckpoint = !isNew
   return {
     id,
     file,
     path: paths.part(id),
     filled,
+    async write() {
+      if (isNew) await file.written()
+    },
     async saveCheckpoint() {
+      await this.write()
+      hasCheckpoint = true
       const checkpoint: Checkpoint = {
         digest,
         filled: [...filled].map(({ start, end }) => [start, end] as const),
@@ -55,8 +69,13 @@ export function partFile(
       await files.writeText(`${path}.new`, JSON.stringify(checkpoint))
       await files.rename(`${path}.new`, path)
     },
-    removeCheckpoint: () => removeCheckpoint(id, files, paths),
-    remove: () => removePart(id, files, paths),
+    async removeCheckpoint() {
+      if (hasCheckpoint) await removeCheckpoint(id, files, paths)
+    },
+    async remove() {
+      if (!isNew || file.isCreated) await files.remove(paths.part(id))
+      if (hasCheckpoint) await removeCheckpoint(id, files, paths)
+    },
   }
 }
 

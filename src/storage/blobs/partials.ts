@@ -7,6 +7,7 @@ import { partIdOf } from '../own-names.ts'
 import type { Paths } from '../paths.ts'
 import { ignoreNotFound } from '../storage-operation.ts'
 import type { Checkpoint } from './checkpoint.ts'
+import { DeferredFile, MemoryRoom } from './deferred-file.ts'
 import { type PartFile, partFile, type PartKey, readCheckpoint, removePart } from './part-file.ts'
 
 export interface SweepLimits {
@@ -19,7 +20,8 @@ export interface SweepLimits {
 /** The unfinished downloads that nobody works on. A new ingest of the same content resumes from one. */
 export interface Partials {
   /**
-   * Opens the part that an earlier ingest of this key left, or a new one. No other ingest gets the same part.
+   * Opens the part that an earlier ingest of this key left, or makes a new one. No other ingest gets the same
+   * part.
    */
   take(key: PartKey): Promise<PartFile>
   /** The ingest has committed, kept or removed the part. */
@@ -61,13 +63,14 @@ interface Kept extends Leftover {
  */
 export function partials(files: Files, paths: Paths, boot: string | undefined): Partials {
   const leftovers = new Map<string, Leftover>()
+  const memory = new MemoryRoom()
   const running = new Set<PartFile>()
 
   return {
     async take(key) {
       const leftover = leftovers.get(nameOf(key))
       leftovers.delete(nameOf(key))
-      const part = (leftover && (await reopen(leftover, key))) ?? (await create(key))
+      const part = (leftover && (await reopen(leftover, key))) ?? create(key)
       running.add(part)
       return part
     },
@@ -135,14 +138,18 @@ export function partials(files: Files, paths: Paths, boot: string | undefined): 
     if (rest !== undefined) await removePart(rest.id, files, paths)
   }
 
-  async function create({ digest, origin }: PartKey): Promise<PartFile> {
+  function create({ digest, origin }: PartKey): PartFile {
     const id = `${algorithmOf(digest)}-${hexOf(digest)}-${randomBytes(4).toString('hex')}`
     const open = () => files.open(paths.part(id), 'wx+')
-    const file = await open().catch(async (error: unknown) => {
-      ignoreNotFound(error)
-      await restoreFolder(files, paths)
-      return open()
-    })
+    const file = new DeferredFile(
+      () =>
+        open().catch(async (error: unknown) => {
+          ignoreNotFound(error)
+          await restoreFolder(files, paths)
+          return open()
+        }),
+      memory,
+    )
     return partFile({ id, digest, origin, file, filled: new IntervalSet(), boot }, files, paths)
   }
 

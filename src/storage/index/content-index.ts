@@ -22,6 +22,8 @@ export interface ContentIndex extends Omit<ContentInventory, 'usage'> {
    */
   use(digest: Digest, hit?: boolean): void
   add(digest: Digest, row: ContentRow): Promise<void>
+  /** Some may have been added when it fails. */
+  addAll(rows: readonly (ContentRow & { readonly digest: Digest })[]): Promise<void>
   /** Also removes the links and references of the content. */
   remove(...digests: readonly Digest[]): Promise<void>
   totals(): Promise<Size>
@@ -41,6 +43,10 @@ export function contentIndex({ query, changeAll, uses, settled, now }: ContentIn
     use: (digest, hit) => uses.note([digest], hit),
     add: (digest, { size, mediaType }) =>
       query((sql) => void sql.addContent.run(digest, size, mediaType, now(), now())),
+    addAll: (rows) =>
+      changeAll(rows, (sql, { digest, size, mediaType }) => {
+        sql.addContent.run(digest, size, mediaType, now(), now())
+      }),
     remove: (...digests) => changeAll(digests, removeStep),
     async olderThan(instant, by, options) {
       await settled()
