@@ -102,12 +102,17 @@ export interface Outcome {
 }
 
 /** Runs a program to its end. A code other than 0 is an outcome too. */
-export function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
+export function run(
+  command: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  within = RUN_WITHIN,
+): Promise<Outcome> {
   return new Promise((resolve) => {
     const options = {
       env: environment(env),
       maxBuffer: 64 * 1024 * 1024,
-      timeout: RUN_WITHIN,
+      timeout: within,
       killSignal: 'SIGKILL',
     } as const
     execFile(TIED.command, [...TIED.args, command, ...args], options, (error, stdout, stderr) => {
