@@ -23,8 +23,13 @@ const ROOMS: Readonly<Record<string, { rooms: readonly string[]; never?: RegExp 
   observe: { rooms: ['oci', 'ports'], never: /^undici$|^hono|^node:(?:fs|http|net|sqlite)/ },
   access: { rooms: ['oci', 'ports'], never: /^hono|^node:sqlite/ },
   config: { rooms: ['oci'], never: /^undici$|^hono|^node:(?:http|sqlite)/ },
+  // The configuration files of clients: reads, decides and writes, and knows nothing of the proxy.
+  clients: { rooms: ['oci'], never: /^undici$|^hono|^node:(?:http|sqlite)/ },
   admin: { rooms: ['oci', 'ports'], never: /^undici$|^node:(?:fs|sqlite)/ },
-  cli: { rooms: ['oci', 'ports', 'config', 'compose', 'admin', 'storage'], never: /^hono|^node:sqlite/ },
+  cli: {
+    rooms: ['oci', 'ports', 'config', 'compose', 'admin', 'storage', 'clients'],
+    never: /^hono|^node:sqlite/,
+  },
   // Each file builds one part from the configuration; `app.ts` hands the parts to each other.
   compose: {
     rooms: [

@@ -6,6 +6,7 @@ import { ls } from './commands/ls.ts'
 import { pin, unpin } from './commands/pin.ts'
 import { purge } from './commands/purge.ts'
 import { savings } from './commands/savings.ts'
+import { setup } from './commands/setup.ts'
 import { serve } from './commands/serve.ts'
 import { why } from './commands/why.ts'
 import { status } from './commands/status.ts'
@@ -34,5 +35,6 @@ export function commands({ start, now }: Surroundings): Commands {
     pin: pin(now),
     unpin: unpin(),
     verify: verify(now),
+    setup: setup(now),
   }
 }

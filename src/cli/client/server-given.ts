@@ -25,7 +25,8 @@ export function serverGiven({ options, env }: Pick<Invocation, 'options' | 'env'
   }
 }
 
-function readAuthorities(file: string): string {
+/** The PEM file that `--ca` names. @throws UsageError */
+export function readAuthorities(file: string): string {
   try {
     const pem = readFileSync(file, 'utf8')
     checkAuthorities(pem)

@@ -1,0 +1,74 @@
+import { hostname } from 'node:os'
+import type { CacheForClients, MirroredRegistry } from '../../clients/client-setup.ts'
+import type { Config } from '../../config/load-config.ts'
+import { PUBLIC_REGISTRIES } from '../../config/schema/public-registries.ts'
+import type { Status } from '../../ports/insight.ts'
+import { type Invocation, UsageError } from '../command.ts'
+import { adminClient } from './admin-client.ts'
+import { readAuthorities, serverGiven } from './server-given.ts'
+
+/** The options that say which cache is meant. */
+export const CACHE_OPTIONS = {
+  json: { type: 'boolean' },
+  registry: { type: 'string' },
+  server: { type: 'string' },
+  token: { type: 'string' },
+  ca: { type: 'string' },
+} as const
+
+/**
+ * The cache that clients are to use: where `--registry` says, else where the configuration listens. Its registries are those of
+ * the server that `--server` names, else of the configuration.
+ *
+ * @throws UsageError @throws ConfigError @throws Error when the server does not answer
+ */
+export async function cacheForClients(invocation: Invocation): Promise<CacheForClients> {
+  const { options } = invocation
+  const given = options['registry']?.toString()
+  const url = given === undefined ? undefined : registryUrl(given)
+  const server = serverGiven(invocation)
+  const ca = options['ca'] === undefined ? {} : { ca: readAuthorities(options['ca'].toString()) }
+  if (server !== undefined) {
+    if (url === undefined)
+      throw new UsageError('--server needs --registry: the URL of the cache, as clients reach it')
+    const { upstreams } = await adminClient(server).json<Status>('GET', 'upstreams')
+    return { url, registries: upstreams.flatMap(({ name }) => registryNamed({ name })), ...ca }
+  }
+  const config = await invocation.config()
+  return {
+    url: url ?? listeningAt(config),
+    registries: Object.values(config.upstreams).flatMap(registryNamed),
+    ...ca,
+  }
+}
+
+function registryUrl(text: string): URL {
+  const url = URL.parse(text)
+  const isPlain = url !== null && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/`
+  if (!isPlain) throw new UsageError('--registry must be a URL such as http://cache.internal:5000')
+  return url
+}
+
+/** @throws Error when it listens on any free port */
+function listeningAt({ listen }: Config): URL {
+  if (listen.port === 0)
+    throw new Error('listen.port is 0: say with --registry where clients reach the cache')
+  const host = /^(?:0\.0\.0\.0|\[?::\]?)$/.test(listen.host) ? hostname() : listen.host
+  const authority = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
+  return new URL(`${listen.tls ? 'https' : 'http'}://${authority}:${listen.port}`)
+}
+
+interface Named {
+  readonly name: string
+  readonly url?: string
+  readonly aliases?: readonly string[]
+}
+
+/** None when images cannot name it as their registry: that takes a dot or a port. */
+function registryNamed({ name, url, aliases = [] }: Named): readonly MirroredRegistry[] {
+  if (!/[.:]/.test(name)) return []
+  const isOwn = url !== undefined && new URL(url).host === name
+  const known = PUBLIC_REGISTRIES.get(name)?.url
+  const path = [name, ...aliases].find((one) => !one.includes(':'))
+  return [{ name, server: known ?? (isOwn ? url : `https://${name}`), path }]
+}
