@@ -27,11 +27,12 @@ export function blobSizes(): BlobSizes {
   const learnt = new LRUCache<string, true>({ max: REMEMBERED / 50 })
 
   return {
-    learn(repository, { descriptor, body }) {
-      const key = contentKey(repository, descriptor.digest)
+    learn(repository, manifest) {
+      const key = contentKey(repository, manifest.descriptor.digest)
       if (learnt.has(key)) return
       learnt.set(key, true)
-      for (const { digest, size } of referencesIn(body).blobs) sizes.set(contentKey(repository, digest), size)
+      for (const { digest, size } of referencesIn(manifest).blobs)
+        sizes.set(contentKey(repository, digest), size)
     },
     of: (repository, digest) => sizes.get(contentKey(repository, digest)),
   }

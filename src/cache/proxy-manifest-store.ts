@@ -125,7 +125,7 @@ export function proxyManifestStore(
         await record(manifest)
         await permission.grant(digest, mediaType)
         return {
-          ...manifest,
+          body: manifest.body,
           descriptor: {
             ...manifest.descriptor,
             mediaType: (await permission.mediaType(digest)) ?? mediaType,
@@ -146,8 +146,8 @@ export function proxyManifestStore(
     )
   }
 
-  async function record({ descriptor: { digest }, body }: Manifest): Promise<void> {
-    await references.record(digest, referencesIn(body).digests)
+  async function record(manifest: Manifest): Promise<void> {
+    await references.record(manifest.descriptor.digest, referencesIn(manifest).digests)
   }
 }
 

@@ -1,4 +1,5 @@
 import { type Digest, isDigest } from './digest.ts'
+import { parseManifest } from './manifest-json.ts'
 
 /** Content that a manifest refers to. `size` is 0 where it does not say. */
 export interface Part {
@@ -15,7 +16,7 @@ export interface ManifestParts {
 
 /** What a manifest says it consists of; nothing when it is no JSON. */
 export function partsIn(body: Buffer): ManifestParts {
-  const { manifests, config, layers, blobs } = parse(body)
+  const { manifests, config, layers, blobs } = parseManifest(body) ?? {}
   const content = [config, ...listed(layers), ...listed(blobs)].flatMap(partOf)
   return {
     manifests: listed(manifests).flatMap((entry) => {
@@ -28,7 +29,7 @@ export function partsIn(body: Buffer): ManifestParts {
 
 /** The platform that the config of an image names. */
 export function platformOf(config: Buffer): string | undefined {
-  return platformText(parse(config))
+  return platformText(parseManifest(config) ?? {})
 }
 
 function platformIn(entry: unknown): string | undefined {
@@ -52,13 +53,4 @@ function partOf(value: unknown): readonly Part[] {
 
 function listed(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : []
-}
-
-function parse(body: Buffer): Record<string, unknown> {
-  try {
-    return Object(JSON.parse(body.toString('utf8'))) as Record<string, unknown>
-  } catch (error) {
-    if (error instanceof SyntaxError) return {}
-    throw error
-  }
 }

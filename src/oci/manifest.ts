@@ -1,16 +1,18 @@
-import type { Descriptor } from './descriptor.ts'
+import type { Descriptor, Manifest, ManifestReferences } from './descriptor.ts'
 import { type Digest, isDigest } from './digest.ts'
+import { parseManifest } from './manifest-json.ts'
+import type { JsonObject } from '../util/json-object.ts'
 
-export interface ManifestReferences {
-  /** With how long they are: config, layers, and the blobs of an artifact (image-spec v1.1 manifest.md, v1.1.0-rc2 artifact.md). */
-  readonly blobs: readonly Pick<Descriptor, 'digest' | 'size'>[]
-  /** All that an image needs: those, the manifests of an index, the layers of a schema 1 manifest. Not its `subject`. */
-  readonly digests: readonly Digest[]
+/** What a manifest refers to; nothing when it is no JSON, of another kind, or beyond the limits. */
+export function referencesIn({
+  body,
+  references,
+}: Pick<Manifest, 'body' | 'references'>): ManifestReferences {
+  return references ?? referencesOf(parseManifest(body) ?? {})
 }
 
-/** What a manifest refers to; nothing when it is no JSON or of another kind. */
-export function referencesIn(body: Buffer): ManifestReferences {
-  const { config, layers, blobs, manifests, fsLayers } = parse(body)
+/** What a manifest refers to; nothing when it is of another kind. */
+export function referencesOf({ config, layers, blobs, manifests, fsLayers }: JsonObject): ManifestReferences {
   const content = [config, ...listed(layers), ...listed(blobs)].filter(hasDigest)
   const others = [
     ...listed(manifests),
@@ -19,15 +21,6 @@ export function referencesIn(body: Buffer): ManifestReferences {
   return {
     blobs: content.filter(hasSize),
     digests: [...new Set([...content, ...others].map(({ digest }) => digest))],
-  }
-}
-
-function parse(body: Buffer): Readonly<Record<string, unknown>> {
-  try {
-    return Object(JSON.parse(body.toString('utf8'))) as Record<string, unknown>
-  } catch (error) {
-    if (error instanceof SyntaxError) return {}
-    throw error
   }
 }
 

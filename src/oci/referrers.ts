@@ -1,4 +1,5 @@
 import { parseJsonObject } from '../util/json-object.ts'
+import { excessIn, MANIFEST_LIMITS } from './manifest-json.ts'
 import { isDigest } from './digest.ts'
 import { OCI_INDEX } from './media-types.ts'
 
@@ -21,6 +22,8 @@ export function referrerList(referrers: readonly Referrer[]): ReferrerList {
 
 /** The referrers in an image index, an answer of the API or a fallback tag's. @returns undefined when it is no index */
 export function referrersIn(body: Buffer): readonly Referrer[] | undefined {
+  // A list of them has as many as its bytes allow.
+  if (excessIn(body, { ...MANIFEST_LIMITS, references: Infinity }) !== undefined) return undefined
   const manifests = parseJsonObject(body)?.['manifests']
   return Array.isArray(manifests) ? manifests.filter(isDescriptor).map(referrerOf) : undefined
 }

@@ -17,7 +17,7 @@ const json = (value: unknown) => Buffer.from(JSON.stringify(value))
 
 suite('what a manifest refers to', () => {
   test('an image: its config and layers, each once', () => {
-    const { blobs, digests: all } = referencesIn(manifestOf([...bytes, bytes[0]!]))
+    const { blobs, digests: all } = referencesIn({ body: manifestOf([...bytes, bytes[0]!]) })
     assert.deepEqual(all, [config.digest, ...digests])
     assert.deepEqual(
       blobs.map(({ size }) => size),
@@ -27,17 +27,17 @@ suite('what a manifest refers to', () => {
 
   test('an index: its manifests, which are no blobs', () => {
     const index = indexOf([descriptorOf(manifest, OCI_MANIFEST)])
-    assert.deepEqual(referencesIn(index), { blobs: [], digests: [descriptorOf(manifest).digest] })
+    assert.deepEqual(referencesIn({ body: index }), { blobs: [], digests: [descriptorOf(manifest).digest] })
   })
 
   test('an artifact: its blobs, and not its subject', () => {
     const artifact = json({ blobs: [descriptorOf(bytes[0]!)], subject: descriptorOf(manifest) })
-    assert.deepEqual(referencesIn(artifact).digests, [digests[0]])
+    assert.deepEqual(referencesIn({ body: artifact }).digests, [digests[0]])
   })
 
   test('schema 1: its layers, whose size it does not tell', () => {
     const old = json({ schemaVersion: 1, fsLayers: digests.map((blobSum) => ({ blobSum })) })
-    assert.deepEqual(referencesIn(old), { blobs: [], digests })
+    assert.deepEqual(referencesIn({ body: old }), { blobs: [], digests })
   })
 
   test('nothing, whatever else there is', () => {
@@ -51,8 +51,10 @@ suite('what a manifest refers to', () => {
       '{"layers":{}}',
       '{"layers":[null,7,{"digest":"sha256:1"}]}',
     ])
-      assert.deepEqual(referencesIn(Buffer.from(text)), nothing)
-    fc.assert(fc.property(fc.jsonValue(), (value) => assert.deepEqual(referencesIn(json(value)), nothing)))
+      assert.deepEqual(referencesIn({ body: Buffer.from(text) }), nothing)
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => assert.deepEqual(referencesIn({ body: json(value) }), nothing)),
+    )
   })
 })
 

@@ -62,5 +62,6 @@ export function tagged(store: FilesystemStore, name: string, tag: string, digest
 async function add(store: FilesystemStore, name: string, blob: Blob, mediaType?: string): Promise<void> {
   await put(store, blob, mediaType)
   await store.links.add(repository(name), blob.digest)
-  if (mediaType !== undefined) await store.references.record(blob.digest, referencesIn(blob.bytes).digests)
+  if (mediaType !== undefined)
+    await store.references.record(blob.digest, referencesIn({ body: blob.bytes }).digests)
 }

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { digestOf, parseDigest } from '../../src/oci/digest.ts'
 import { MANIFEST_ACCEPT, OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import { type FakeUpstream, fakeUpstream } from '../support/fake-upstream.ts'
+import { referencesIn } from '../../src/oci/manifest.ts'
 import { descriptorOf, indexOf, manifestOf } from '../support/fixtures.ts'
 import { assertFails, connectTo, failureOf } from './setup.ts'
 
@@ -26,6 +27,7 @@ test('a tag costs one HEAD, a manifest one GET, and every type is accepted', asy
   assert.deepEqual(await repository.manifest(digest), {
     descriptor: { mediaType: OCI_MANIFEST, digest, size: MANIFEST.length },
     body: MANIFEST,
+    references: referencesIn({ body: MANIFEST }),
   })
   assert.deepEqual(
     upstream.requests.map(({ method, path, headers }) => [
@@ -103,7 +105,11 @@ test('F35 F36 SEC-34 of a manifest by tag its own hash is the digest', async (t)
     const newer = indexOf([])
     upstream.addManifest('app', 'v1', newer, OCI_INDEX)
     const resolved = await resolveByGet({})
-    assert.deepEqual(resolved?.manifest, { descriptor: descriptorOf(newer, OCI_INDEX), body: newer })
+    assert.deepEqual(resolved?.manifest, {
+      descriptor: descriptorOf(newer, OCI_INDEX),
+      body: newer,
+      references: referencesIn({ body: newer }),
+    })
   })
 })
 

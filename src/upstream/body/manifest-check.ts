@@ -1,4 +1,4 @@
-import { parseJsonObject } from '../../util/json-object.ts'
+import type { JsonObject } from '../../util/json-object.ts'
 import {
   DOCKER_LIST,
   DOCKER_MANIFEST,
@@ -14,10 +14,9 @@ import {
  * that one client reads as an image and another as an index are refused.
  */
 export function mediaTypeOf(
-  body: Buffer,
+  document: JsonObject | undefined,
   contentType: string | undefined,
 ): { readonly mediaType: string } | { readonly problem: string } {
-  const document = parseJsonObject(body)
   if (document === undefined) return { problem: 'manifest is not a JSON object' }
   const isIndex = 'manifests' in document
   const isImage = 'layers' in document || 'fsLayers' in document
@@ -68,7 +67,7 @@ function typesOf(document: object): ReadonlySet<string> | undefined {
 }
 
 /** Only the OCI types may omit `mediaType`, and schema 1, which never had it. */
-function inferred(document: Record<string, unknown>): string | undefined {
+function inferred(document: JsonObject): string | undefined {
   if ('manifests' in document) return OCI_INDEX
   if ('layers' in document) return OCI_MANIFEST
   if ('fsLayers' in document) return 'signatures' in document ? DOCKER_SCHEMA1_SIGNED : DOCKER_SCHEMA1
