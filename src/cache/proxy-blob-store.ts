@@ -119,7 +119,7 @@ export function proxyBlobStore(
         options?.report?.({ result: 'negative' })
         return undefined
       }
-      const request = requestFor(digest)
+      const request = requestFor(digest, options)
       const bypass = () => downloads.bypass(request, options)
       try {
         const blob = await downloads.subscribe(request, options)
@@ -133,10 +133,11 @@ export function proxyBlobStore(
       }
     }
 
-    function requestFor(digest: Digest): DownloadRequest {
+    function requestFor(digest: Digest, options?: ReadOptions): DownloadRequest {
       return {
         repository,
         digest,
+        client: options?.client,
         mayRead: async () =>
           (await permission.isGranted(digest)) || (await permission.prove(digest)) !== undefined,
         expectedSize: sizes.of(repository, digest),

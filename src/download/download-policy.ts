@@ -1,5 +1,6 @@
 /** The decisions about a download, as pure functions of its state. Sizes in bytes, times in milliseconds. */
 import { isRegistryError } from '../oci/errors.ts'
+import { type Pace, PACE_WINDOW } from './pace.ts'
 
 export interface DownloadPolicy {
   /** Connections that one download may use. */
@@ -35,8 +36,39 @@ const WORTH_SPEEDING_UP = 0.5
 /** Bytes per second of one connection, a gigabit, from which on another one is not worth what it costs. */
 const FAST_ENOUGH = 125_000_000
 
-export function worthFinishing(policy: DownloadPolicy, filled: number, size: number | undefined): boolean {
-  if (size === undefined) return false
+/** Bytes per second. A slower download gives up its place when others wait for one. */
+const MINIMUM_RATE = 1024
+/** A download without readers is finished only when that takes no longer than this. Seconds. */
+const SOON = 60
+/** Seconds of measurement before a download counts as one that will not be finished soon. */
+const MEASURED = 5
+
+/** A running download, at one moment. */
+export interface DownloadState {
+  readonly filled: number
+  readonly size: number | undefined
+  readonly readers: number
+  /** Other downloads wait for its place. */
+  readonly isPlaceWanted: boolean
+  readonly pace: Pick<Pace, 'seconds' | 'bytesPerSecond'>
+}
+
+/**
+ * Whether a download is given up: it has no readers and is not worth finishing, or not soon; or it is so slow
+ * that it holds its place for ever, and others wait. A slow download that is in nobody's way goes on.
+ */
+export function givesUp(
+  policy: DownloadPolicy,
+  { filled, size, readers, isPlaceWanted, pace }: DownloadState,
+): 'unread' | 'too slow' | undefined {
+  if (isPlaceWanted && pace.seconds >= PACE_WINDOW && pace.bytesPerSecond < MINIMUM_RATE) return 'too slow'
+  if (readers > 0) return undefined
+  if (size === undefined || !worthFinishing(policy, filled, size)) return 'unread'
+  const isLong = pace.seconds >= MEASURED && size - filled > pace.bytesPerSecond * SOON
+  return isLong ? 'unread' : undefined
+}
+
+function worthFinishing(policy: DownloadPolicy, filled: number, size: number): boolean {
   return filled >= size * policy.finishFrom || size - filled < policy.finishBelow
 }
 

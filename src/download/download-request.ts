@@ -18,6 +18,8 @@ export interface Source {
 export interface DownloadRequest {
   /** The repository that asks. All repositories of an upstream share one download. */
   readonly repository: RepositoryName
+  /** Who asks first. The place in the queue counts for this client. */
+  readonly client?: string | undefined
   /** Whether upstream lets this repository read the blob. Asked before it joins another one's download. */
   readonly mayRead: () => Promise<boolean>
   readonly digest: Digest

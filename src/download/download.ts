@@ -4,9 +4,10 @@ import { OCTET_STREAM } from '../oci/media-types.ts'
 import type { BlobIngest, BlobReader, BlobStore } from '../ports/blob-store.ts'
 import { throttle } from '../util/throttle.ts'
 import { BlobFetch } from './blob-fetch.ts'
-import { type DownloadPolicy, WITHHELD, worthFinishing } from './download-policy.ts'
+import { type DownloadPolicy, givesUp, WITHHELD } from './download-policy.ts'
 import type { DownloadRequest } from './download-request.ts'
-import type { Heartbeat } from './heartbeat.ts'
+import type { Beating, Heartbeat } from './heartbeat.ts'
+import { Pace } from './pace.ts'
 import type { Queue } from './queue.ts'
 import { Readers } from './readers.ts'
 
@@ -53,7 +54,7 @@ const WORTH_WAKING = 256 * 1024
  * readers subscribe to it, read from any byte at their own speed, and may leave. It ends early only when it
  * has no reader and is not worth finishing; the store keeps its bytes then.
  */
-export class Download implements AsyncDisposable {
+export class Download implements AsyncDisposable, Beating {
   /** Settles when the download is over, and its bytes are committed, kept or gone. Never rejects. */
   readonly ended: Promise<Outcome>
   readonly #request: DownloadRequest
@@ -61,6 +62,7 @@ export class Download implements AsyncDisposable {
   readonly #startedAt = Date.now()
   readonly #stop = new AbortController()
   readonly #readers: Readers
+  readonly #pace = new Pace()
   readonly #report = (error: unknown) => this.#context.failed(this.view, error)
   readonly #wakeReaders = throttle(WAKE_EVERY, WORTH_WAKING, () => this.#readers.wake())
   /** The size, once readers may begin. */
@@ -129,6 +131,13 @@ export class Download implements AsyncDisposable {
     return subscription.reader(descriptor, { isPromised: !this.#isConfirmed && this.#phase === 'receiving' })
   }
 
+  /** Gives up when it is in the way of others, or of no use to anybody. */
+  beat(): void {
+    if (!this.#isConfirmed || this.#phase !== 'receiving') return
+    this.#pace.beat(this.#filled)
+    this.#giveUpIfUseless()
+  }
+
   /** Ends the download early. Its bytes are kept for the next one. */
   cancel(): void {
     this.#abort('download cancelled')
@@ -145,7 +154,7 @@ export class Download implements AsyncDisposable {
 
   async #run(): Promise<Outcome> {
     try {
-      using place = await this.#context.queue.enter(this.#stop.signal)
+      using place = await this.#context.queue.enter(this.#request.client, this.#stop.signal)
       const ingest = await this.#receive()
       return ingest === undefined ? 'missing' : await this.#commit(ingest, place)
     } catch (error) {
@@ -208,6 +217,7 @@ export class Download implements AsyncDisposable {
       resumed,
       positions: () => this.#readers.positions(),
     }
+    using _watch = heartbeat.add(this)
     this.#fetch = new BlobFetch({ ingest, source, expectedSize, policy, observer })
     using _beat = heartbeat.add(this.#fetch)
     using _promise = this.#promiseLater()
@@ -255,11 +265,23 @@ export class Download implements AsyncDisposable {
     if (this.#isOver || this.#phase === 'verified') return
     // Its clients give up before such a source has begun. They come again, and are to find it further on.
     if (this.#request.promiseAfter !== undefined && !this.#isConfirmed) return
-    if (!worthFinishing(this.#context.policy, this.#filled, this.#size)) this.#abort('no readers left')
+    this.#giveUpIfUseless()
   }
 
-  #abort(reason: string): void {
-    this.#stop.abort(new RegistryError('UPSTREAM_UNAVAILABLE', { upstream: this.upstream, reason }))
+  #giveUpIfUseless(): void {
+    const useless = givesUp(this.#context.policy, {
+      filled: this.#filled,
+      size: this.#size,
+      readers: this.#readers.count,
+      isPlaceWanted: this.#context.queue.waiting > 0,
+      pace: this.#pace,
+    })
+    if (useless === 'unread') this.#abort('no readers left')
+    if (useless === 'too slow') this.#abort('too slow while other downloads wait', 'UPSTREAM_TIMEOUT')
+  }
+
+  #abort(reason: string, code: 'UPSTREAM_UNAVAILABLE' | 'UPSTREAM_TIMEOUT' = 'UPSTREAM_UNAVAILABLE'): void {
+    this.#stop.abort(new RegistryError(code, { upstream: this.upstream, reason }))
   }
 
   /** The file stays open for the readers that have not finished when the download is over. */

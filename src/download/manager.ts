@@ -73,7 +73,7 @@ export class DownloadManager implements AsyncDisposable {
     request: DownloadRequest,
     { signal, report }: ReadOptions = {},
   ): Promise<BlobReader | undefined> {
-    const place = await this.#contextOf(request.repository.upstream).queue.enter(signal)
+    const place = await this.#contextOf(request.repository.upstream).queue.enter(request.client, signal)
     const reader = await passThrough(request).catch((error: unknown) => {
       place[Symbol.dispose]()
       throw error

@@ -14,50 +14,109 @@ export interface QueueOptions {
 
 /** Limits how many downloads of an upstream run at once. */
 export interface Queue {
+  /** How many wait. */
+  readonly waiting: number
   /**
-   * Waits for a place, first come first served. Disposing the place gives it to the next one.
+   * Waits for a place. The next place goes to the client that holds the fewest, of those to the one whose
+   * turn is longest ago; a client's own requests are first come, first served. In a full queue, the newest
+   * request of the client with the most gives way to a client with fewer.
    *
+   * Disposing the place gives it to the next one.
+   *
+   * @param client whom the place counts for
    * @throws RegistryError TOOMANYREQUESTS when the queue is full or the wait too long; the signal's reason
    * when it aborts.
    */
-  enter(signal?: AbortSignal): Promise<Disposable>
+  enter(client: string | undefined, signal?: AbortSignal): Promise<Disposable>
 }
 
-export function queue({
-  upstream,
-  places,
-  queueLength,
-  queueTimeout,
-  changed = () => {},
-}: QueueOptions): Queue {
-  const waiting = new Set<() => void>()
-  let taken = 0
+interface Waiting {
+  proceed(): void
+  refuse(): void
+}
 
-  const take = (): Disposable => {
+/** One client's share of the queue; forgotten when it holds nothing and does not wait. */
+interface Client {
+  readonly waiting: Set<Waiting>
+  held: number
+  /** The number of its last turn. */
+  turn: number
+}
+
+export function queue(options: QueueOptions): Queue {
+  const { upstream, places, queueLength, queueTimeout, changed = () => {} } = options
+  const clients = new Map<string, Client>()
+  let taken = 0
+  let turns = 0
+  let waiting = 0
+
+  const clientOf = (name: string): Client => {
+    const known = clients.get(name)
+    if (known !== undefined) return known
+    const client = { waiting: new Set<Waiting>(), held: 0, turn: 0 }
+    clients.set(name, client)
+    return client
+  }
+  const forgetIdle = (name: string, { held, waiting }: Client): void => {
+    if (held === 0 && waiting.size === 0) clients.delete(name)
+  }
+
+  const take = (name: string): Disposable => {
+    const client = clientOf(name)
     taken += 1
+    turns += 1
+    client.held += 1
+    client.turn = turns
     let isHeld = true
     return {
       [Symbol.dispose]() {
         if (!isHeld) return
         isHeld = false
         taken -= 1
-        const [next] = waiting
-        next?.()
+        client.held -= 1
+        forgetIdle(name, client)
+        next()?.proceed()
       },
     }
   }
 
-  const wait = (signal: AbortSignal | undefined) =>
-    new Promise<Disposable>((resolve, reject) => {
+  const next = (): Waiting | undefined => {
+    let chosen: Client | undefined
+    for (const client of clients.values()) {
+      if (client.waiting.size > 0 && (chosen === undefined || comesBefore(client, chosen))) chosen = client
+    }
+    return chosen?.waiting.values().next().value
+  }
+
+  /** Makes room in a full queue for a request of `client`. @returns whether it could */
+  const makeRoomFor = (client: Client): boolean => {
+    let greediest = client
+    for (const one of clients.values()) if (one.waiting.size > greediest.waiting.size) greediest = one
+    if (greediest.waiting.size <= client.waiting.size + 1) return false
+    ;[...greediest.waiting].at(-1)?.refuse()
+    return true
+  }
+
+  const wait = (name: string, signal: AbortSignal | undefined): Promise<Disposable> =>
+    new Promise((resolve, reject) => {
+      const client = clientOf(name)
       const leave = () => {
-        waiting.delete(proceed)
-        changed(waiting.size)
+        client.waiting.delete(own)
+        forgetIdle(name, client)
+        waiting -= 1
+        changed(waiting)
         clearTimeout(timer)
         signal?.removeEventListener('abort', abort)
       }
-      const proceed = () => {
-        leave()
-        resolve(take())
+      const own = {
+        proceed() {
+          leave()
+          resolve(take(name))
+        },
+        refuse() {
+          leave()
+          reject(new RegistryError('TOOMANYREQUESTS', { upstream, queueLength }))
+        },
       }
       const abort = () => {
         leave()
@@ -67,17 +126,28 @@ export function queue({
         leave()
         reject(new RegistryError('TOOMANYREQUESTS', { upstream, waitedMilliseconds: queueTimeout }))
       }, queueTimeout)
-      waiting.add(proceed)
-      changed(waiting.size)
+      client.waiting.add(own)
+      waiting += 1
+      changed(waiting)
       signal?.addEventListener('abort', abort, { once: true })
     })
 
   return {
-    async enter(signal) {
+    get waiting() {
+      return waiting
+    },
+    async enter(name = '', signal) {
       signal?.throwIfAborted()
-      if (taken < places) return take()
-      if (waiting.size >= queueLength) throw new RegistryError('TOOMANYREQUESTS', { upstream, queueLength })
-      return wait(signal)
+      if (taken < places) return take(name)
+      const client = clients.get(name) ?? { waiting: new Set(), held: 0, turn: 0 }
+      if (waiting >= queueLength && !makeRoomFor(client)) {
+        throw new RegistryError('TOOMANYREQUESTS', { upstream, queueLength })
+      }
+      return wait(name, signal)
     },
   }
+}
+
+function comesBefore(one: Client, other: Client): boolean {
+  return one.held === other.held ? one.turn < other.turn : one.held < other.held
 }

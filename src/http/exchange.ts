@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Principal } from '../ports/authenticator.ts'
+import { addressGroup } from '../util/address-group.ts'
 import type { CacheStatus, ReadOptions } from '../ports/read-options.ts'
 import type { RequestKind } from '../ports/telemetry.ts'
 
@@ -102,6 +103,11 @@ class ExchangeReadOptions implements ReadOptions {
 
   get signal(): AbortSignal {
     return this.#exchange.signal
+  }
+
+  get client(): string {
+    const { principal, client } = this.#exchange
+    return principal?.identity ?? addressGroup(client)
   }
 
   get partly(): boolean {

@@ -23,6 +23,8 @@ export interface ReadOptions {
   /** Ends the caller's own wait, never work that others share. */
   readonly signal?: AbortSignal
   readonly report?: Report
+  /** Who asks. Clients take turns where they wait for the same thing. */
+  readonly client?: string
   /** Only a part of the opened blob will be read. */
   readonly partly?: boolean
 }

@@ -4,11 +4,13 @@ import { RegistryError } from '../../src/oci/errors.ts'
 import {
   afterFailure,
   backoff,
+  type DownloadState,
   type FailedAttempt,
   type FetchState,
+  givesUp,
   nextAction,
-  worthFinishing,
 } from '../../src/download/download-policy.ts'
+import { Pace } from '../../src/download/pace.ts'
 
 const MiB = 1024 * 1024
 const policy = {
@@ -19,8 +21,16 @@ const policy = {
   retryDelay: 400,
 }
 
-test('F43 a transfer that nobody follows is finished from a quarter on, or when little is missing', () => {
-  const table: [filled: number, size: number | undefined, expected: boolean][] = [
+const running: DownloadState = {
+  filled: 0,
+  size: 512 * MiB,
+  readers: 0,
+  isPlaceWanted: false,
+  pace: { seconds: 0, bytesPerSecond: 0 },
+}
+
+test('F43 a download without readers is finished from a quarter on, or when little is missing', () => {
+  const table: [filled: number, size: number | undefined, isFinished: boolean][] = [
     [0, undefined, false],
     [0, 10 * MiB, true],
     [0, 64 * MiB, false],
@@ -28,7 +38,47 @@ test('F43 a transfer that nobody follows is finished from a quarter on, or when 
     [100 * MiB, 512 * MiB, false],
     [128 * MiB, 512 * MiB, true],
   ]
-  for (const [filled, size, expected] of table) assert.equal(worthFinishing(policy, filled, size), expected)
+  for (const [filled, size, isFinished] of table) {
+    assert.equal(givesUp(policy, { ...running, filled, size }), isFinished ? undefined : 'unread')
+    assert.equal(givesUp(policy, { ...running, filled, size, readers: 1 }), undefined)
+  }
+})
+
+test('SEC-80: a download without readers is finished only when it will be soon', () => {
+  const state = { ...running, filled: 480 * MiB }
+  const table: [pace: DownloadState['pace'], expected: ReturnType<typeof givesUp>][] = [
+    [{ seconds: 5, bytesPerSecond: MiB }, undefined],
+    [{ seconds: 5, bytesPerSecond: 0.5 * MiB }, 'unread'],
+    [{ seconds: 4, bytesPerSecond: 0 }, undefined],
+    [{ seconds: 30, bytesPerSecond: 1 }, 'unread'],
+  ]
+  for (const [pace, expected] of table) assert.equal(givesUp(policy, { ...state, pace }), expected)
+})
+
+test('SEC-80 F34: a slow download goes on until others wait for its place', () => {
+  const state = { ...running, readers: 1 }
+  const slow = { seconds: 30, bytesPerSecond: 1023 }
+  const table: [change: Partial<DownloadState>, expected: ReturnType<typeof givesUp>][] = [
+    [{ pace: slow }, undefined],
+    [{ pace: slow, isPlaceWanted: true }, 'too slow'],
+    [{ pace: { ...slow, seconds: 29 }, isPlaceWanted: true }, undefined],
+    [{ pace: { ...slow, bytesPerSecond: 1024 }, isPlaceWanted: true }, undefined],
+  ]
+  for (const [change, expected] of table) assert.equal(givesUp(policy, { ...state, ...change }), expected)
+})
+
+test('a pace is that of the last half minute', () => {
+  const pace = new Pace()
+  const run = (seconds: number, perSecond: number) => {
+    for (let beat = 0; beat < 10 * seconds; beat += 1) pace.beat((bytes += perSecond / 10))
+  }
+  let bytes = 0
+  run(1, 100)
+  assert.deepEqual([pace.seconds, pace.bytesPerSecond], [0, 0])
+  run(10, 100)
+  assert.deepEqual([pace.seconds, Math.round(pace.bytesPerSecond)], [10, 100])
+  run(60, 5)
+  assert.deepEqual([pace.seconds, Math.round(pace.bytesPerSecond)], [30, 5])
 })
 
 test('a further connection is opened only for who waits long', () => {

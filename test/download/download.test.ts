@@ -453,6 +453,50 @@ suite('ranges of what is not there yet', () => {
   })
 })
 
+suite('SEC-80: places are shared', () => {
+  test('a byte now and then holds a place only until somebody waits for it', async (t) => {
+    await using upstream = await fakeUpstream()
+    const queues = () => ({ places: 1, queueLength: 10, queueTimeout: 60_000 })
+    await using proxy = await rig({ upstream, queues, timeouts: { idle: 60_000 } })
+    const [slow, other] = [blobOf(2 * MiB, 1), blobOf(1_000, 2)]
+    upstream.addBlob(slow.bytes)
+    upstream.addBlob(other.bytes)
+    upstream.on(new RegExp(slow.digest), { atByte: { k: MiB, then: 'stall' } })
+    t.mock.timers.enable({ apis: ['setInterval'] })
+    const repository = proxy.repository()
+    const held = assert.rejects(digestRead(repository, slow.digest), upstreamOutage)
+    await eventually(() => proxy.downloads.list()[0]?.filled === MiB)
+    for (let second = 0; second < 40; second += 1) t.mock.timers.tick(1_000)
+    assert.equal(proxy.downloads.list()[0]?.followers, 1)
+
+    const waiting = digestRead(repository, other.digest)
+    await eventually(() => proxy.downloads.list().length === 2)
+    t.mock.timers.tick(1_000)
+    assert.equal(await waiting, other.digest)
+    await held
+    t.mock.timers.reset()
+    assert.equal(await digestRead(repository, slow.digest), slow.digest)
+    assert.equal(upstream.find('GET', new RegExp(slow.digest))[1]?.headers['range'], `bytes=${MiB}-`)
+  })
+
+  test('a client that wants a hundred blobs does not keep another from its one', async () => {
+    await using upstream = await fakeUpstream()
+    const queues = () => ({ places: 2, queueLength: 256, queueTimeout: 60_000 })
+    await using proxy = await rig({ upstream, queues })
+    const blobs = Array.from({ length: 100 }, (_, number) => blobOf(1_000, number + 1))
+    const wanted = blobOf(2_000, 1_000)
+    for (const { bytes } of [...blobs, wanted]) upstream.addBlob(bytes)
+    const repository = proxy.repository()
+    let done = 0
+    const all = blobs.map(({ digest }) =>
+      digestRead(repository, digest, { client: 'greedy' }).then(() => (done += 1)),
+    )
+    await digestRead(repository, wanted.digest, { client: 'modest' })
+    assert.ok(done < 20, `${done} of another client's came first`)
+    await Promise.all(all)
+  })
+})
+
 suite('several connections', () => {
   test('a blob that would take long is fetched in segments, every byte once, and hashed in order', async () => {
     await using upstream = await fakeUpstream({ bytesPerSecond: 8 * MiB })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { suite, test } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { isRegistryError } from '../../src/oci/errors.ts'
 import { queue } from '../../src/download/queue.ts'
 
@@ -8,11 +9,11 @@ const tooMany = (error: unknown) => isRegistryError(error, 'TOOMANYREQUESTS')
 
 test('those who find no place wait for one, in order', async () => {
   const { enter } = queue(options)
-  const first = await enter()
-  await enter()
+  const first = await enter('a')
+  await enter('a')
   const order: string[] = []
-  const third = enter().then((place) => (order.push('third'), place))
-  const fourth = enter().then((place) => (order.push('fourth'), place))
+  const third = enter('a').then((place) => (order.push('third'), place))
+  const fourth = enter('a').then((place) => (order.push('fourth'), place))
   first[Symbol.dispose]()
   ;(await third)[Symbol.dispose]()
   await fourth
@@ -21,37 +22,76 @@ test('those who find no place wait for one, in order', async () => {
 
 test('F53 a full queue is refused at once', async () => {
   const { enter } = queue({ ...options, queueLength: 0 })
-  await enter()
-  await enter()
-  await assert.rejects(enter(), tooMany)
+  await enter('a')
+  await enter('a')
+  await assert.rejects(enter('a'), tooMany)
 })
 
 test('F53 who waits too long is refused, and leaves the queue', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const { enter } = queue({ ...options, queueLength: 1 })
-  const first = await enter()
-  await enter()
-  const refused = assert.rejects(enter(), tooMany)
+  const first = await enter('a')
+  await enter('a')
+  const refused = assert.rejects(enter('a'), tooMany)
   t.mock.timers.tick(1_000)
   await refused
-  const next = enter()
+  const next = enter('a')
   first[Symbol.dispose]()
   await next
 })
 
 test('who gives up waiting leaves the queue, and a place is given back only once', async () => {
   const { enter } = queue({ ...options, places: 1, queueLength: 1 })
-  const first = await enter()
+  const first = await enter('a')
   const impatient = new AbortController()
-  const left = assert.rejects(enter(impatient.signal), /gave up/)
+  const left = assert.rejects(enter('a', impatient.signal), /gave up/)
   impatient.abort(new Error('gave up'))
   await left
-  const waiting = enter()
+  const waiting = enter('a')
   first[Symbol.dispose]()
   first[Symbol.dispose]()
   await waiting
-  const blocked = enter()
+  const blocked = enter('a')
   assert.equal(await Promise.race([blocked.then(() => 'in'), Promise.resolve('out')]), 'out')
   ;(await waiting)[Symbol.dispose]()
   await blocked
+})
+
+suite('SEC-80: clients take turns', () => {
+  const enterAll = (enter: ReturnType<typeof queue>['enter'], client: string, count: number) =>
+    Array.from({ length: count }, () => enter(client).catch((error: unknown) => error))
+
+  test('who asks for a few blobs does not wait behind two hundred of another client', async () => {
+    for (const places of [1, 4]) {
+      const { enter } = queue({ ...options, places, queueLength: 256 })
+      const running = await Promise.all(Array.from({ length: places }, () => enter('greedy')))
+      const order: string[] = []
+      const download = async (client: string) => {
+        const place = await enter(client)
+        order.push(client)
+        await nextTurn()
+        place[Symbol.dispose]()
+      }
+      const greedy = Array.from({ length: 200 }, () => download('greedy'))
+      const others = ['modest', 'modest', 'other'].map(download)
+      for (const place of running) place[Symbol.dispose]()
+      await Promise.all([...greedy, ...others])
+      const since = order.slice(0, order.lastIndexOf('modest') + 1)
+      assert.ok(since.length <= 4 + places, `${places} places: ${since.join(', ')}`)
+      assert.equal(order.length, 203)
+    }
+  })
+
+  test('a queue that one client has filled has room for others', async () => {
+    const { enter } = queue({ ...options, places: 1, queueLength: 4 })
+    await enter('greedy')
+    const greedy = enterAll(enter, 'greedy', 5)
+    assert.ok(tooMany(await greedy[4]))
+    enterAll(enter, 'modest', 1)
+    assert.ok(tooMany(await greedy[3]))
+    enterAll(enter, 'modest', 1)
+    assert.ok(tooMany(await greedy[2]))
+    await assert.rejects(enter('modest'), tooMany)
+    await assert.rejects(enter('greedy'), tooMany)
+  })
 })
