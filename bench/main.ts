@@ -1,6 +1,6 @@
 /**
  * The figures of the design, side by side with the peers that are installed: `npm run bench`, or `npm run bench -- limited herd`
- * for some of them. Prints one table and writes it to bench/results/.
+ * for some of them. Prints one table and writes it to bench/results/. `npm run bench -- --quick` is the regression gate of CI.
  */
 import { cold } from './metrics/cold.ts'
 import { coldDirect } from './metrics/cold-direct.ts'
@@ -16,6 +16,7 @@ import { smallCold } from './metrics/small-cold.ts'
 import { tls } from './metrics/tls.ts'
 import { warm } from './metrics/warm.ts'
 import { warmSmall } from './metrics/warm-small.ts'
+import { quick } from './quick.ts'
 import { type Add, median, type Row, save, show, table } from './support/report.ts'
 
 const METRICS: Readonly<Record<string, (add: Add) => Promise<void>>> = {
@@ -36,6 +37,7 @@ const METRICS: Readonly<Record<string, (add: Add) => Promise<void>>> = {
 }
 
 const wanted = process.argv.slice(2)
+if (wanted[0] === '--quick') process.exit((await quick(wanted[1] === '--save')) ? 0 : 1)
 const unknown = wanted.filter((name) => !(name in METRICS))
 if (unknown.length > 0) {
   console.error(`unknown: ${unknown.join(', ')}; there are ${Object.keys(METRICS).join(', ')}`)

@@ -16,6 +16,7 @@ export async function download(order: Order, processes = 1): Promise<Downloads> 
     seconds: Math.max(...all.map(({ seconds }) => seconds)),
     firsts: all.flatMap(({ firsts }) => firsts),
     bytes: all.reduce((sum, { bytes }) => sum + bytes, 0),
+    received: all.flatMap(({ received }) => received),
     problems,
   }
 }

@@ -21,6 +21,8 @@ export interface Downloads {
   /** Milliseconds until the first byte, of each. */
   readonly firsts: readonly number[]
   readonly bytes: number
+  /** The bytes of each. */
+  readonly received: readonly number[]
   /** What was wrong with any answer. */
   readonly problems: readonly string[]
 }
@@ -49,7 +51,8 @@ const enough =
 await Promise.race([Promise.all(clients.map(({ ended }) => ended)), ...enough])
 clearInterval(timer)
 const seconds = (performance.now() - begun) / 1000
-const downloads: Downloads = { seconds, firsts, bytes, problems }
+const received = clients.map(({ count }) => count())
+const downloads: Downloads = { seconds, firsts, bytes, received, problems }
 process.stdout.write(`${JSON.stringify(downloads)}\n`, () => process.exit())
 
 function client() {
@@ -98,5 +101,6 @@ function client() {
     ended: ended.promise,
     ask: () => socket.write(`GET ${pathname} HTTP/1.1\r\nHost: ${hostname}:${port}\r\n\r\n`),
     resume: () => socket.resume(),
+    count: () => received,
   }
 }

@@ -27,6 +27,8 @@ export type Add = (
 ) => void
 
 export const OWN = 'entrepot'
+/** A bare `node:http` server. */
+export const BARE = 'node:http'
 
 /** What is asked of Entrepot is not asked of its peers. */
 export function ofOwn(system: string, wanted: Wanted | undefined): Wanted | undefined {

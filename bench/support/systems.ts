@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { freePort, missing, type Program, run, start } from '../../test/e2e/support/processes.ts'
 import { proxyProcess } from '../../test/e2e/support/proxy-process.ts'
-import { OWN } from './report.ts'
+import { BARE, OWN } from './report.ts'
 
 export interface BenchUpstream extends AsyncDisposable {
   readonly url: string
@@ -52,6 +52,7 @@ export interface TlsFiles {
   readonly key: string
 }
 
+/** In its default configuration: it logs each request, to a file as a service does. */
 export async function entrepotSystem(
   folder: string,
   upstream: string,
@@ -59,22 +60,46 @@ export async function entrepotSystem(
   tls?: TlsFiles,
 ): Promise<System> {
   const listen = { host: '127.0.0.1', port: 0, ...(tls && { tls }) }
-  const { authority, program } = await proxyProcess(folder, upstream, {
-    log: { access: false },
-    listen,
-    ...config,
-  })
+  await mkdir(folder, { recursive: true })
+  const logFile = join(folder, 'log')
+  const { authority, program } = await proxyProcess(folder, upstream, { listen, ...config }, { logFile })
   return system(OWN, urlOf(authority, tls), program)
 }
 
+/** The same without the log of requests, which says so in its name. */
+export async function entrepotWithoutLog(folder: string, upstream: string): Promise<System> {
+  return { ...(await entrepotSystem(folder, upstream, { log: { access: false } })), name: `${OWN}, log off` }
+}
+
 /** Debian's docker-registry as a proxy, and nginx with proxy_cache, where they are installed. */
-export async function peers(folder: string, upstream: string, tls?: TlsFiles): Promise<System[]> {
+export async function peers(
+  folder: string,
+  upstream: string,
+  tls?: TlsFiles,
+  nginxWorkers = 2,
+): Promise<System[]> {
   const made: System[] = []
   if (!missingHere('docker-registry')) {
     made.push(await dockerRegistry(join(folder, 'registry'), upstream, tls))
   }
-  if (!missingHere('nginx')) made.push(await nginx(join(folder, 'nginx'), upstream, tls))
+  if (!missingHere('nginx')) made.push(await nginx(join(folder, 'nginx'), upstream, nginxWorkers, tls))
   return made
+}
+
+/** The answers of `url` for these paths from memory, over `node:http`: no peer, but what Node can do here. */
+export async function bare(file: string, url: string, paths: readonly string[]): Promise<System> {
+  const script = fileURLToPath(new URL('bare.ts', import.meta.url))
+  const answers = await Promise.all(
+    paths.map(async (path) => {
+      const response = await fetch(url + path)
+      const body = Buffer.from(await response.arrayBuffer()).toString('base64')
+      return [path, { headers: Object.fromEntries(response.headers), body }]
+    }),
+  )
+  await writeFile(file, JSON.stringify(Object.fromEntries(answers)))
+  const program = start(process.execPath, [script, file])
+  const { port } = await program.line((line) => JSON.parse(line) as { port: number })
+  return system(BARE, urlOf(`127.0.0.1:${port}`), program)
 }
 
 /** One file over `node:http`: no peer, but what Node can do here. */
@@ -82,7 +107,7 @@ export async function plain(file: string): Promise<System> {
   const script = fileURLToPath(new URL('plain.ts', import.meta.url))
   const program = start(process.execPath, [script, file])
   const { port } = await program.line((line) => JSON.parse(line) as { port: number })
-  return system('plain node:http', urlOf(`127.0.0.1:${port}`), program)
+  return system(BARE, urlOf(`127.0.0.1:${port}`), program)
 }
 
 async function dockerRegistry(folder: string, upstream: string, tls?: TlsFiles): Promise<System> {
@@ -101,7 +126,7 @@ async function dockerRegistry(folder: string, upstream: string, tls?: TlsFiles):
   return listening('docker-registry', urlOf(`127.0.0.1:${port}`, tls), program)
 }
 
-async function nginx(folder: string, upstream: string, tls?: TlsFiles): Promise<System> {
+async function nginx(folder: string, upstream: string, workers: number, tls?: TlsFiles): Promise<System> {
   const port = await freePort()
   await mkdir(folder, { recursive: true })
   const config = join(folder, 'nginx.conf')
@@ -110,7 +135,7 @@ async function nginx(folder: string, upstream: string, tls?: TlsFiles): Promise<
     : port
   await writeFile(
     config,
-    `daemon off; user root; worker_processes 2; error_log stderr; pid ${folder}/pid;
+    `daemon off; user root; worker_processes ${workers}; error_log stderr; pid ${folder}/pid;
 events { worker_connections 4096; }
 http {
   access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000;

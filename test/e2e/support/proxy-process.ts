@@ -1,4 +1,5 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { stringify } from 'yaml'
@@ -21,6 +22,8 @@ export interface ProxyProcessOptions {
   /** A module that its process loads first. */
   readonly preload?: string
   readonly env?: NodeJS.ProcessEnv
+  /** Its log goes to this file, as a service's does. Without it, to a pipe. */
+  readonly logFile?: string
 }
 
 const ROOT = new URL('../../../', import.meta.url)
@@ -30,7 +33,7 @@ export async function proxyProcess(
   folder: string,
   upstreamUrl: string,
   config: object = {},
-  { smallDisk, preload, env }: ProxyProcessOptions = {},
+  { smallDisk, preload, env, logFile }: ProxyProcessOptions = {},
 ): Promise<ProxyProcess> {
   await mkdir(folder, { recursive: true })
   const file = join(folder, 'proxy.config.yaml')
@@ -49,18 +52,23 @@ export async function proxyProcess(
   const command = [process.execPath, ...loading, ...(await startArguments()), '--config', file]
   const mount = smallDisk && `mount -t tmpfs -o size=${smallDisk.size} tmpfs ${smallDisk.at} && exec "$@"`
   await using starting = new AsyncDisposableStack()
+  const inShell = (script: string) => start('sh', ['-c', script, 'sh', ...command], env)
   const program = starting.use(
     mount
       ? start('unshare', ['--mount', 'sh', '-c', mount, 'sh', ...command], env)
-      : start(command[0]!, command.slice(1), env),
+      : logFile !== undefined
+        ? inShell(`exec "$@" >'${logFile}'`)
+        : start(command[0]!, command.slice(1), env),
   )
-  const portOf = (listener: string) =>
-    program.line((line) => {
+  const portOf = (listener: string) => {
+    const portIn = (line: string) => {
       const entry = line.startsWith('{') ? (JSON.parse(line) as Record<string, unknown>) : {}
       return entry['msg'] === 'listening' && entry['listener'] === listener
         ? Number(entry['port'])
         : undefined
-    })
+    }
+    return logFile === undefined ? program.line(portIn) : lineIn(logFile, program, portIn)
+  }
   const authority = `127.0.0.1:${await portOf('registry')}`
   const admin = `127.0.0.1:${await portOf('admin')}`
   const running = starting.move()
@@ -78,6 +86,23 @@ export async function proxyProcess(
       return ((await answer.json()) as { transfers: { filled: number }[] }).transfers
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
+  }
+}
+
+async function lineIn<T>(
+  file: string,
+  { exited }: Program,
+  match: (line: string) => T | undefined,
+): Promise<T> {
+  let code: unknown
+  void exited.then((it) => (code = it))
+  for (;;) {
+    const text = await readFile(file, 'utf8').catch(() => '')
+    const found = text.split('\n').slice(0, -1).map(match)
+    const first = found.find((value) => value !== undefined)
+    if (first !== undefined) return first
+    if (code !== undefined) throw new Error(`ended with ${String(code)}\n${text}`)
+    await sleep(20)
   }
 }
 
