@@ -20,6 +20,10 @@ export interface AskOptions {
   readonly leaveAfter?: number
   /** Reads no faster than this. */
   readonly bytesPerSecond?: number
+  /** The address of this machine that the client has. */
+  readonly from?: string
+  /** Milliseconds after which the connection is dropped. */
+  readonly patience?: number
 }
 
 /** Milliseconds. Above the sum of all attempts and waits that the soak's configuration allows for its largest blob. */
@@ -27,20 +31,21 @@ const DEADLINE = 90_000
 
 /** One request on a connection of its own; whatever happens to it is an outcome. */
 export function ask(url: string, options: AskOptions = {}): Promise<Asked> {
-  const { method = 'GET', range, leaveAfter = Infinity, bytesPerSecond } = options
+  const { method = 'GET', range, leaveAfter = Infinity, bytesPerSecond, from, patience } = options
   return new Promise((resolve) => {
     const chunks: Buffer[] = []
     let status = 0
     let length = 0
     let isStale = false
     let total: number | undefined
-    const asked = request(url, { method, agent: false, headers: range === undefined ? {} : { range } })
+    const headers = range === undefined ? {} : { range }
+    const asked = request(url, { method, agent: false, headers, ...(from && { localAddress: from }) })
     const finish = (end: Asked['end']) => {
       clearTimeout(timer)
       asked.destroy()
       resolve({ status, body: Buffer.concat(chunks), total, end, isStale })
     }
-    const timer = setTimeout(finish, DEADLINE, 'hung')
+    const timer = setTimeout(finish, patience ?? DEADLINE, patience === undefined ? 'hung' : 'left')
     asked.on('error', () => finish('broken off'))
     asked.once('response', async (answer) => {
       status = answer.statusCode ?? 0

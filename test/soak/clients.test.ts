@@ -57,7 +57,7 @@ test('a stale answer is no recovery', async () => {
 })
 
 /**
- * Upstream may announce more than there is, as it does for a blob in gzip: the last bytes of that are withheld.
+ * Upstream may announce more than there is, as for a blob in gzip. The last bytes of that are withheld.
  * `wrong bytes at 2334582+746392 (broken off)` ended 32 KiB before the end of the gzip body, to the byte.
  */
 for (const [what, beyond] of Object.entries({ 'up to the withheld end': 0, 'of the withheld end': 1 })) {

@@ -1,15 +1,22 @@
 /**
- * A proxy in a process of its own, clients of every temper, an upstream that keeps going wrong, and a model that knows the true
- * bytes: `npm run soak -- --minutes 60 [--seed 7]`. Row F87 of reference/faults.md. Exits 1 when an answer was wrong or never
- * came, when a pull failed though all was well, or when the proxy kept something that it should have let go.
+ * A proxy in a process of its own, clients of every temper, an upstream that keeps going wrong, a disk that is full
+ * at times, a clock that is set, attackers, clients of healthy repositories beside them, and a model that knows the
+ * true bytes: `npm run soak -- --minutes 60 [--seed 7]`. Row F87 of reference/faults.md. Exits 1 when an answer was
+ * wrong or never came, when a pull failed though all was well with it, or when the proxy kept something that it
+ * should have let go.
  */
+import { mkdir, open } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { proxyProcess } from '../e2e/support/proxy-process.ts'
 import { fakeUpstream } from '../support/fake-upstream.ts'
 import { blobOf } from '../support/fixtures.ts'
 import { tempFolder } from '../support/temp-folder.ts'
+import { attackers } from './attackers.ts'
+import { bystander } from './bystanders.ts'
 import { clients, type Phase } from './clients.ts'
+import { machine as createMachine, mayMount } from './machine.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { wrongFilesIn } from './stored.ts'
 import { trouble } from './trouble.ts'
@@ -25,11 +32,16 @@ const CLIENTS = 5
 const TROUBLE = 25
 const RECOVERY = 65
 const CALM = 6
-/** Seconds in which memory and descriptors of what is over have to be given back. */
-const LETTING_GO = 15
+/** Seconds in which descriptors of what is over are given back: connections to upstream are kept for 30. */
+const LETTING_GO = 40
 /** Kept connections to upstream may be among them. */
 const SPARE_DESCRIPTORS = 8
 const HERD = 8
+/** Seconds between two things that happen to the machine, while there is trouble. */
+const BETWEEN = 6
+/** Memory and descriptors of the last minute are compared with this one: by then, all that is kept is there. */
+const SETTLED_MINUTE = 5
+const GROWTH = 1.1
 
 const random = seededRandom(seed)
 const violations: string[] = []
@@ -41,19 +53,31 @@ const violated = (what: string) => {
 await using folder = await tempFolder()
 await using upstream = await fakeUpstream()
 const world = createWorld(upstream, random)
-await using proxy = await proxyProcess(folder.path, upstream.url, {
-  storage: { root: './data', maxSize: '24MiB', minFree: 0 },
-  cache: { sweep: '*/10 * * * * *', ttl: '20s', negative: '1s', tags: [{ match: '.*', fresh: '1s' }] },
-  transfers: { segmentAbove: '1MiB', finishBelow: '256KiB', queueTimeout: '2s' },
-  log: { access: false },
-  upstreams: {
-    'docker.io': {
-      url: upstream.url,
-      maxTransfers: 8,
-      timeouts: { connect: '1s', headers: '2s', idle: '1s' },
+await using other = await fakeUpstream()
+const disk = (await mayMount()) ? `${folder.path}/disk` : undefined
+if (disk !== undefined) await mkdir(disk)
+await using proxy = await proxyProcess(
+  folder.path,
+  upstream.url,
+  {
+    storage: { root: disk === undefined ? './data' : './disk/data', maxSize: '24MiB', minFree: 0 },
+    cache: { sweep: '*/10 * * * * *', ttl: '20s', negative: '1s', tags: [{ match: '.*', fresh: '1s' }] },
+    transfers: { segmentAbove: '1MiB', finishBelow: '256KiB', queueTimeout: '2s' },
+    log: { access: false },
+    upstreams: {
+      'docker.io': {
+        url: upstream.url,
+        maxTransfers: 8,
+        timeouts: { connect: '1s', headers: '2s', idle: '1s' },
+      },
+      'ghcr.io': { url: other.url },
     },
   },
-})
+  {
+    preload: fileURLToPath(new URL('settable-clock.ts', import.meta.url)),
+    ...(disk && { smallDisk: { at: disk, size: '64m' } }),
+  },
+)
 let phase: Phase = 'recovery'
 let over = false
 const { pid, exited } = proxy.program
@@ -68,14 +92,46 @@ const crowd = clients({
   latestFaults: faults.latest,
   violated,
 })
+const machine = createMachine({ pid, disk, random })
+const attack = attackers({ url: proxy.url, upstream, random, violated })
+const bystandersOf = { url: proxy.url, violated }
+const bystanders = [
+  bystander({
+    ...bystandersOf,
+    repository: 'library/healthy',
+    upstream,
+    from: '127.0.0.2',
+    seed: 1e6,
+    isExcused: () => faults.isUnreachable(),
+  }),
+  bystander({
+    ...bystandersOf,
+    repository: 'ghcr.io/org/app',
+    upstream: other,
+    from: '127.0.0.3',
+    seed: 2e6,
+    isExcused: () => false,
+  }),
+]
 using vitals = await watch(pid)
 const end = performance.now() + minutes * 60_000
-await Promise.all([conduct(), ...Array.from({ length: CLIENTS }, () => crowd.runUntil(end))])
+attack.prepare()
+await Promise.all([
+  conduct(),
+  attack.runUntil(end),
+  ...bystanders.map((one) => one.runUntil(end)),
+  ...Array.from({ length: CLIENTS }, () => crowd.runUntil(end)),
+])
 const last = await settled()
-over = true
-proxy.program.kill('SIGTERM')
-if ((await exited) !== 0) violated(`the proxy ended with ${await exited}`)
-for (const what of await wrongFilesIn(`${folder.path}/data`)) violated(what)
+{
+  // The proxy's own disk goes with its process, unless somebody holds it.
+  await using held = await open(machine.disk ?? folder.path)
+  over = true
+  proxy.program.kill('SIGTERM')
+  if ((await exited) !== 0) violated(`the proxy ended with ${await exited}`)
+  for (const what of await wrongFilesIn(`/proc/self/fd/${held.fd}/data`)) violated(what)
+}
+judgeGrowth()
 report()
 
 /** Trouble, recovery and calm, in turn. */
@@ -83,17 +139,31 @@ async function conduct(): Promise<void> {
   while (performance.now() < end) {
     phase = 'trouble'
     const until = Math.min(end, performance.now() + TROUBLE * 1000)
-    while (performance.now() < until) {
-      await faults.make()
-      await sleep(50 + 400 * random.next())
-    }
+    await Promise.all([misbehave(until), disturb(until)])
     faults.end()
+    other.requests.length = 0
+    attack.prepare()
     phase = 'recovery'
     await recovery()
     phase = 'calm'
     await herd()
     await sleep(CALM * 1000)
   }
+}
+
+async function misbehave(until: number): Promise<void> {
+  while (performance.now() < until) {
+    await faults.make()
+    await sleep(50 + 400 * random.next())
+  }
+}
+
+async function disturb(until: number): Promise<void> {
+  while (performance.now() < until) {
+    await machine.make()
+    await sleep(2 * BETWEEN * 1000 * random.next())
+  }
+  await machine.end()
 }
 
 /** Without anybody doing anything about it, and before long, everything can be pulled again (I4). */
@@ -137,15 +207,33 @@ async function settled(): ReturnType<typeof vitalsOf> {
   }
 }
 
+/** What memory and descriptors are kept for has a bound, which is reached in minutes. */
+function judgeGrowth(): void {
+  const [settled, final] = [vitals.minutes[SETTLED_MINUTE - 1], vitals.minutes.at(-1)]
+  if (settled === undefined || final === undefined || vitals.minutes.length < 2 * SETTLED_MINUTE) return
+  for (const kind of ['memory', 'descriptors'] as const) {
+    if (final[kind] <= GROWTH * settled[kind]) continue
+    violated(`${kind}: ${settled[kind]} in minute ${SETTLED_MINUTE}, ${final[kind]} in the last`)
+  }
+}
+
 function report(): void {
   const { asked, complete, refused, brokenOff, left, inCalm } = crowd.counts
   const { first, highest } = vitals
-  const kinds = [...faults.counts].toSorted(([, a], [, b]) => b - a)
+  const kinds = [...faults.counts, ...machine.counts].toSorted(([, a], [, b]) => b - a)
   const total = kinds.reduce((sum, [, count]) => sum + count, 0)
   const out = [
     `soak: ${minutes} min, seed ${seed}, Node ${process.version}`,
     `pulls ${asked}: complete ${complete}, refused ${refused}, broken off ${brokenOff}, left by the client ${left}; in calm ${inCalm}`,
     `${total} faults came to pass: ${kinds.map(([kind, count]) => `${kind} ${count}`).join(', ')}`,
+    `attacks: ${[...attack.counts].map(([kind, count]) => `${kind} ${count}`).join(', ')}`,
+    ...bystanders.map(
+      ({ counts: { pulled, retried, excused, slowest } }) =>
+        `bystander: ${pulled} cold blobs pulled, ${retried} tried again, ${excused} excused, ${Math.round(slowest)} ms at most`,
+    ),
+    ...(disk === undefined ? ['no small disk can be mounted here: it was never full'] : []),
+    `MiB in each minute: ${vitals.minutes.map(({ memory }) => memory).join(' ')}`,
+    `descriptors in each minute: ${vitals.minutes.map(({ descriptors }) => descriptors).join(' ')}`,
     `memory: ${first.memory} MiB at the start, ${highest.memory} at most, ${last.memory} at the end`,
     `descriptors: ${first.descriptors} at the start, ${highest.descriptors} at most, ${last.descriptors} at the end`,
     `violations: ${violations.length}`,

@@ -41,11 +41,16 @@ const OUTAGES: Readonly<Record<string, MakeScript>> = {
   '503': () => ({ status: 503 }),
 }
 
+/** Milliseconds after which the proxy, which leaves upstream alone at first for 2 s and then 4, is back. */
+const NOTICED_WITHIN = 10_000
+
 export interface Trouble {
   /** How often each kind came to pass. */
   readonly counts: ReadonlyMap<string, number>
   /** The latest faults of a blob's body, for whoever has to find out what went wrong. */
   latest(digest: string): readonly string[]
+  /** Whether upstream cannot be reached, or could not until lately. */
+  isUnreachable(): boolean
   /** One fault of a random kind; most of them wait for the next request for their blob. */
   make(): Promise<void>
   /** From now on upstream does everything right. */
@@ -57,15 +62,19 @@ export function trouble(upstream: FakeUpstream, { blobs, tags, lie, move }: Worl
   const count = (kind: string) => counts.set(kind, (counts.get(kind) ?? 0) + 1)
   /** What was prepared for the next requests of each path since upstream last did everything right. */
   const prepared = new Map<string, string[]>()
+  /** Monotonic milliseconds. */
+  let reachableFrom = 0
   const made: { readonly kind: string; readonly digest: string }[] = []
 
   return {
     counts,
+    isUnreachable: () => performance.now() < reachableFrom,
     latest: (digest) => made.flatMap((one) => (one.digest === digest ? [one.kind] : [])).slice(-4),
     async make() {
       const chance = random.next()
       if (chance < 0.005) return restart()
       if (chance < 0.03) return outage(random.pick(Object.keys(OUTAGES)))
+      if (chance < 0.045) return silence()
       if (chance < 0.1) return void moveTag()
       const kind = random.pick(Object.keys(BODY_FAULTS))
       const blob = random.pick(blobs)
@@ -90,14 +99,21 @@ export function trouble(upstream: FakeUpstream, { blobs, tags, lie, move }: Worl
     const blob = random.pick(blobs)
     const script = OUTAGES[kind]!(blob, 0)
     prepare(kind, pathOf(blob), script)
-    upstream.on(/\/manifests\//, script)
+    upstream.on(/\/library\/app\/manifests\//, script)
   }
 
   async function restart(): Promise<void> {
     count('killed and restarted')
+    reachableFrom = Infinity
     await upstream.stop()
     await sleep(3_000 * random.next())
     await upstream.start()
+    reachableFrom = performance.now() + NOTICED_WITHIN
+  }
+
+  function silence(): void {
+    count('connections that went silent')
+    upstream.silence()
   }
 
   function moveTag(): void {

@@ -9,9 +9,12 @@ export interface Vitals {
 export interface Watch extends Disposable {
   readonly first: Vitals
   readonly highest: Vitals
+  /** The mean of each whole minute so far. */
+  readonly minutes: readonly Vitals[]
 }
 
 const EVERY = 1_000
+const MINUTE = 60
 
 /** proc(5). @throws when the process is gone. */
 export async function vitalsOf(pid: number): Promise<Vitals> {
@@ -24,20 +27,35 @@ export async function vitalsOf(pid: number): Promise<Vitals> {
 export async function watch(pid: number): Promise<Watch> {
   const first = await vitalsOf(pid)
   let highest = first
+  let minute: Vitals[] = []
+  const minutes: Vitals[] = []
   const look = async () => {
     const now = await vitalsOf(pid).catch(() => undefined)
     if (now === undefined) return clearInterval(timer)
-    highest = {
-      memory: Math.max(highest.memory, now.memory),
-      descriptors: Math.max(highest.descriptors, now.descriptors),
-    }
+    highest = combined([highest, now], (values) => Math.max(...values))
+    minute.push(now)
+    if (minute.length < MINUTE) return
+    minutes.push(combined(minute, mean))
+    minute = []
   }
   const timer = setInterval(look, EVERY)
   return {
     first,
+    minutes,
     get highest() {
       return highest
     },
     [Symbol.dispose]: () => clearInterval(timer),
   }
+}
+
+function combined(all: readonly Vitals[], combine: (values: readonly number[]) => number): Vitals {
+  return {
+    memory: combine(all.map(({ memory }) => memory)),
+    descriptors: combine(all.map(({ descriptors }) => descriptors)),
+  }
+}
+
+function mean(values: readonly number[]): number {
+  return Math.round(values.reduce((sum, value) => sum + value, 0) / values.length)
 }

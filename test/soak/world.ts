@@ -39,7 +39,7 @@ export interface World {
 
 const KiB = 1024
 const REPOSITORY = 'library/app'
-/** The proxy does not pass on the last bytes of anything that it has not verified, as long as upstream says it is. */
+/** Of the size that upstream tells, the proxy does not pass on the last bytes before it has verified all. */
 const WITHHELD = 32 * KiB
 /** Milliseconds after which a moved tag has to be noticed: its freshness in the soak's configuration, and as much again. */
 const NOTICED_WITHIN = 2_000

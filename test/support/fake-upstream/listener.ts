@@ -24,6 +24,8 @@ export class FakeListener implements AsyncDisposable {
   readonly requests: RecordedRequest[] = []
   readonly #scripts = new ScriptBook()
   readonly #sockets = new Set<Socket>()
+  /** Connections that stay open and say nothing more. */
+  readonly #silent = new WeakSet<Socket>()
   readonly #server: Server
   readonly #options: ListenerOptions
   readonly #answer: (request: RecordedRequest) => Answer
@@ -104,6 +106,14 @@ export class FakeListener implements AsyncDisposable {
     await closed
   }
 
+  /**
+   * From now on the connections that are open answer no further request, and nobody is told: as behind a
+   * firewall that has forgotten them. New ones work.
+   */
+  silence(): void {
+    for (const socket of this.#sockets) this.#silent.add(socket)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
   }
@@ -117,11 +127,13 @@ export class FakeListener implements AsyncDisposable {
       for await (const wire of requestsOf(socket)) {
         const path = wire.target.split('?', 1)[0]!
         const request: RecordedRequest = { ...wire, path, connection, sentBytes: 0 }
+        if (this.#silent.has(socket)) continue
         this.requests.push(request)
+        const script = this.#scripts.take(request.method, request.target) ?? {}
         const keepAlive = await send(socket, this.#answer(request), {
-          script: this.#scripts.take(request.method, request.target) ?? {},
+          script,
           head: request.method === 'HEAD',
-          bytesPerSecond: this.#options.bytesPerSecond,
+          bytesPerSecond: script.bytesPerSecond ?? this.#options.bytesPerSecond,
           signal: gone.signal,
           sent: (bytes) => (request.sentBytes += bytes),
         })

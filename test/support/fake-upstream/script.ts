@@ -18,6 +18,8 @@ export interface Script {
   readonly after?: Promise<unknown>
   /** Status line and headers trickle at this speed. */
   readonly headerBytesPerSecond?: number
+  /** The body trickles at this speed. */
+  readonly bytesPerSecond?: number
   /** After `k` bytes of the body: nothing more, RST, FIN, other bytes than the true ones, or a pause until a promise resolves. */
   readonly atByte?: {
     readonly k: number
