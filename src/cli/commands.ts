@@ -1,5 +1,6 @@
 import type { Config } from '../config/load-config.ts'
 import type { Command } from './command.ts'
+import { doctor } from './commands/doctor.ts'
 import { du } from './commands/du.ts'
 import { history } from './commands/history.ts'
 import { ls } from './commands/ls.ts'
@@ -36,5 +37,6 @@ export function commands({ start, now }: Surroundings): Commands {
     unpin: unpin(),
     verify: verify(now),
     setup: setup(now),
+    doctor: doctor(),
   }
 }
