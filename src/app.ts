@@ -134,6 +134,7 @@ export async function entrepot(
       storedUpstreams: await disk.upstreams(),
       operations: store,
       audit: observed.audit,
+      events: observed.events,
       insight: buildInsight(config, {
         observed,
         registry,

@@ -4,7 +4,7 @@ import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import type { AuditTrail } from '../ports/audit.ts'
-import type { Insight } from '../ports/insight.ts'
+import type { Insight, RunningTransfer } from '../ports/insight.ts'
 import type { TagChange, TagHistory } from '../ports/metadata.ts'
 import type { Operations } from '../ports/operations.ts'
 import { audited } from './audited.ts'
@@ -14,6 +14,8 @@ import type { AdminEnv } from './refuse.ts'
 import type { Readiness } from './health.ts'
 import type { Metrics } from './metrics/metrics.ts'
 import { insightRoutes } from './insight-routes.ts'
+import { dashboardRoutes } from './dashboard/dashboard-routes.ts'
+import { type EventSource, eventsRoutes } from './events-routes.ts'
 import { pinRoutes } from './pin-routes.ts'
 import { verifyRoutes } from './verify-routes.ts'
 
@@ -23,14 +25,13 @@ export interface AdminAppOptions {
   /** What an operator should know although it is ready. */
   readonly details?: () => readonly string[]
   /** Lists the running downloads, for `/api/v1/transfers`. */
-  readonly transfers: () => readonly object[]
+  readonly transfers: () => readonly RunningTransfer[]
   /** For `/api/v1/tags/<upstream>/<repository>/<tag>`. */
   readonly history: TagHistory['history']
   readonly operations: Operations
-  /** Left out: the API tells of the store only. */
-  readonly insight?: Insight
-  /** Left out: nothing is recorded. */
-  readonly audit?: AuditTrail
+  readonly insight?: Insight | undefined
+  readonly audit: AuditTrail
+  readonly events: EventSource
   readonly parsePattern: ParsePattern
   /** Receives every failure that the client did not cause. */
   readonly failed: (error: unknown) => void
@@ -41,10 +42,19 @@ const BODY_LIMIT = 16 * 1024
 
 /** The routes of the admin listener: health, metrics and the admin API. */
 export function adminApp(options: AdminAppOptions): RequestListener {
-  const { metrics, ready, details = () => [], transfers, history, operations, insight, audit } = options
+  const {
+    metrics,
+    ready,
+    details = () => [],
+    transfers,
+    history,
+    operations,
+    insight,
+    audit,
+    events,
+  } = options
   const { parsePattern, failed } = options
   const app = new Hono<AdminEnv>()
-  app.get('/', (c) => c.html(INDEX))
   app.get('/healthz', (c) => c.json({ status: 'ok' }))
   app.get('/readyz', async (c) => {
     const reasons = await ready()
@@ -60,14 +70,16 @@ export function adminApp(options: AdminAppOptions): RequestListener {
     throw new HTTPException(413, { message: `request body exceeds ${BODY_LIMIT} bytes` })
   }
   app.use('/api/v1/*', bodyLimit({ maxSize: BODY_LIMIT, onError: bodyTooLarge }))
-  if (audit) {
-    app.use('/api/v1/*', audited(audit))
-    app.get('/api/v1/audit', (c) => c.json({ audit: audit.list() }))
-  }
+  app.use('/api/v1/*', audited(audit))
+  app.get('/api/v1/audit', (c) => c.json({ audit: audit.list() }))
   app.route('/api/v1', catalogueRoutes(operations.catalogue, parsePattern))
   app.route('/api/v1', pinRoutes(operations.pins, parsePattern))
   app.route('/api/v1', verifyRoutes(operations.verify, failed))
-  if (insight) app.route('/api/v1', insightRoutes(insight))
+  if (insight) {
+    app.route('/api/v1', insightRoutes(insight))
+    app.route('/api/v1', eventsRoutes({ events, transfers }))
+    app.route('/', dashboardRoutes({ insight, catalogue: operations.catalogue, audit, parsePattern }))
+  }
   app.get('/api/v1/transfers', (c) => c.json({ transfers: transfers() }))
   app.get('/api/v1/tags/:upstream/:name{.+}/:tag', async (c) => {
     const { upstream, name, tag } = c.req.param()
@@ -88,17 +100,3 @@ export function adminApp(options: AdminAppOptions): RequestListener {
 function describeChange({ at, digest }: TagChange, i: number, changes: readonly TagChange[]) {
   return { at: new Date(at).toISOString(), from: changes[i + 1]?.digest ?? null, to: digest }
 }
-
-const INDEX = `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<title>Entrepot</title>
-<h1>Entrepot</h1>
-<ul>
-<li><a href="healthz">/healthz</a> liveness
-<li><a href="readyz">/readyz</a> readiness
-<li><a href="metrics">/metrics</a> Prometheus metrics
-<li><a href="api/v1/transfers">/api/v1/transfers</a> running downloads
-</ul>
-</html>
-`

@@ -16,7 +16,7 @@ import { reloadOnChange } from './reload-on-change.ts'
 
 export interface AdminListenerOptions extends Pick<
   AdminAppOptions,
-  'metrics' | 'transfers' | 'history' | 'operations' | 'details' | 'insight' | 'audit'
+  'metrics' | 'transfers' | 'history' | 'operations' | 'details' | 'insight' | 'audit' | 'events'
 > {
   readonly server: ListenerTelemetry
   /** Upstreams that patterns may name besides the configured ones. */
@@ -46,7 +46,7 @@ export async function openAdminListener(
     hosts: [host, ...hosts].map((name) => name.toLowerCase()),
     token: currentToken(config, opening, log),
     refused: (incoming) =>
-      options.audit?.record({
+      options.audit.record({
         action: 'login',
         ...clientOf(incoming),
         by: 'admin.token',

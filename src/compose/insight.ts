@@ -21,7 +21,7 @@ export function buildInsight(
   config: Pick<Config, 'access' | 'cache' | 'listen' | 'storage' | 'upstreams'>,
   { observed, usage, transfers, ...options }: InsightOptions,
 ): Insight {
-  const { upstreams, answers, store } = observed
+  const { upstreams, answers, store, traffic } = observed
   const { now } = options
   return {
     status: processStatus({
@@ -32,6 +32,7 @@ export function buildInsight(
       usage,
       limit: config.storage.maxSize,
       transfers,
+      traffic,
       now,
     }),
     savings: observed.savings.report,

@@ -9,6 +9,7 @@ import { recordedUpstream } from '../observe/recorded-upstream.ts'
 import { recurring } from '../observe/recurring.ts'
 import { type Savings, savings } from '../observe/savings.ts'
 import { type StoreWatch, storeWatch } from '../observe/store-watch.ts'
+import { type Traffic, traffic } from '../observe/traffic.ts'
 import { type UpstreamWatch, upstreamWatch } from '../observe/upstream-watch.ts'
 import { isRegistryError } from '../oci/errors.ts'
 import type { AuditTrail } from '../ports/audit.ts'
@@ -28,6 +29,7 @@ export interface Observation {
   readonly answers: Answers
   readonly audit: AuditTrail
   readonly savings: Savings
+  readonly traffic: Traffic
   /** `upstream`, whose answers are recorded. */
   record(upstream: Upstream): Upstream
   /** Logs the failure of a download. */
@@ -68,6 +70,7 @@ export function buildObservation(
     },
   }
   const saved = savings({ log: savingsLog, now })
+  const passed = traffic()
   const recorded = answers()
   const isTold = recurring(now)
 
@@ -83,10 +86,10 @@ export function buildObservation(
   return {
     telemetry: {
       ...counted,
-      requests: combined(counted.requests, saved.requests),
+      requests: combined(counted.requests, saved.requests, passed.requests),
       transfers: combined(counted.transfers, saved.transfers),
       server: combined(counted.server, logins),
-      upstreams: combined(counted.upstreams, watch.telemetry, saved.upstreams),
+      upstreams: combined(counted.upstreams, watch.telemetry, saved.upstreams, passed.upstreams),
       store: combined(counted.store, { failed: disk.telemetry.failed }),
       ingest: { failed: combined(counted.store, disk.telemetry).failed, stored: disk.telemetry.stored },
     },
@@ -97,6 +100,7 @@ export function buildObservation(
     answers: recorded,
     audit,
     savings: saved,
+    traffic: passed,
     record: (upstream) => recordedUpstream(upstream, recorded, now),
     transferFailed(transfer, error) {
       // The store has reported it, and its state has a line of its own.

@@ -3,6 +3,7 @@ import type { StoreUsage } from '../ports/metadata.ts'
 import type { Answer, Answers } from './answers.ts'
 import { causeOf } from './cause.ts'
 import type { StoreWatch } from './store-watch.ts'
+import type { Traffic } from './traffic.ts'
 import type { UpstreamView, UpstreamWatch } from './upstream-watch.ts'
 
 export interface StatusOptions {
@@ -14,13 +15,14 @@ export interface StatusOptions {
   /** Bytes of committed content that the configuration allows. */
   readonly limit: number
   readonly transfers: () => readonly RunningTransfer[]
+  readonly traffic: Pick<Traffic, 'report'>
   /** Epoch milliseconds. */
   readonly now: () => number
 }
 
 /** Collects the state of the process, of each upstream and of the store. */
 export function processStatus(options: StatusOptions): () => Promise<Status> {
-  const { version, upstreams, answers, store, usage, limit, transfers, now } = options
+  const { version, upstreams, answers, store, usage, limit, transfers, traffic, now } = options
   const startedAt = isoText(now())
   return async () => ({
     version,
@@ -28,6 +30,7 @@ export function processStatus(options: StatusOptions): () => Promise<Status> {
     upstreams: upstreams.views().map((view) => upstreamReport(view, answers.lastOf(view.name))),
     store: storeReport(await usage(), limit, store),
     transfers: transfers(),
+    traffic: traffic.report,
   })
 }
 

@@ -20,6 +20,18 @@ export interface Status {
   readonly upstreams: readonly UpstreamReport[]
   readonly store: StoreReport
   readonly transfers: readonly RunningTransfer[]
+  readonly traffic: TrafficReport
+}
+
+/** Since the process began. */
+export interface TrafficReport {
+  readonly requests: number
+  /** Requests that caused none upstream. */
+  readonly hits: number
+  readonly errors: number
+  readonly servedBytes: number
+  readonly upstreamRequests: number
+  readonly upstreamBytes: number
 }
 
 export interface UpstreamReport {

@@ -31,6 +31,8 @@ before(async () => {
     transfers: () => [],
     history: store.tags.history,
     operations: store,
+    audit: { record() {}, list: () => [] },
+    events: { since: () => [] },
     parsePattern: parseImagePattern,
     failed: (error) => assert.fail(error as Error),
   })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { ageText, countText, sizeText } from '../../src/cli/output/human.ts'
+import { ageText, countText, sizeText } from '../../src/util/human.ts'
 import { progress } from '../../src/cli/output/progress.ts'
 import { table } from '../../src/cli/output/table.ts'
 

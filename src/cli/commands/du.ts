@@ -2,7 +2,7 @@ import type { Size } from '../../ports/operations.ts'
 import { STORE_OPTIONS, withOperations } from '../client/with-operations.ts'
 import type { Command } from '../command.ts'
 import { EXIT } from '../exit-code.ts'
-import { sizeText } from '../output/human.ts'
+import { sizeText } from '../../util/human.ts'
 import { writeJson } from '../output/json.ts'
 import { table } from '../output/table.ts'
 

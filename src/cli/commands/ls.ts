@@ -4,7 +4,7 @@ import { imageText } from '../../oci/image-pattern.ts'
 import { STORE_OPTIONS, withOperations } from '../client/with-operations.ts'
 import { type Command, type Invocation, UsageError } from '../command.ts'
 import { EXIT } from '../exit-code.ts'
-import { ageText, sizeText } from '../output/human.ts'
+import { ageText, sizeText } from '../../util/human.ts'
 import { writeJson } from '../output/json.ts'
 import { table } from '../output/table.ts'
 

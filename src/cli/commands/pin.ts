@@ -2,7 +2,7 @@ import { pinToJson } from '../../admin/image-json.ts'
 import { type StoreAccess, STORE_OPTIONS, withOperations } from '../client/with-operations.ts'
 import type { Command, Invocation } from '../command.ts'
 import { EXIT, type ExitCode } from '../exit-code.ts'
-import { ageText, countText } from '../output/human.ts'
+import { ageText, countText } from '../../util/human.ts'
 import { writeJson } from '../output/json.ts'
 import { table } from '../output/table.ts'
 

@@ -3,7 +3,7 @@ import { STORE_OPTIONS } from '../client/with-operations.ts'
 import { withProcess } from '../client/with-process.ts'
 import type { Command } from '../command.ts'
 import { EXIT } from '../exit-code.ts'
-import { ageText, countText, sizeText } from '../output/human.ts'
+import { ageText, countText, sizeText } from '../../util/human.ts'
 import { writeJson } from '../output/json.ts'
 import { table } from '../output/table.ts'
 

@@ -1,6 +1,6 @@
 import type { VerificationStep } from '../../ports/operations.ts'
 import type { Output } from '../command.ts'
-import { ageText, sizeText } from './human.ts'
+import { ageText, sizeText } from '../../util/human.ts'
 
 export interface Progress {
   update(step: VerificationStep): void

@@ -1,0 +1,61 @@
+import { html } from 'hono/html'
+import type { Status, UpstreamReport } from '../../ports/insight.ts'
+import type { SavedReport } from '../../ports/savings.ts'
+import { ageText, countText, durationText, sizeText } from '../../util/human.ts'
+import { type Html, table } from './page.ts'
+import { transfersTable } from './transfers.ts'
+
+/** The state of everything on one page. `now`: epoch milliseconds. */
+export function overview(status: Status, saved: SavedReport, now: number): Html {
+  const { upstreams, store, traffic, transfers, version, startedAt } = status
+  const share = traffic.requests === 0 ? '-' : `${Math.round((traffic.hits / traffic.requests) * 100)} %`
+  const cards: readonly (readonly [string, string, string])[] = [
+    ['Answered without upstream', share, `${traffic.hits} of ${countText(traffic.requests, 'request')}`],
+    ['Requests upstream', String(traffic.upstreamRequests), `${sizeText(traffic.upstreamBytes)} received`],
+    ['Sent to clients', sizeText(traffic.servedBytes), `${traffic.errors} errors`],
+    ['Spared in 30 days', sizeText(saved.bytes), spared(saved)],
+    [
+      'Store',
+      sizeText(store.bytes),
+      `of ${sizeText(store.limitBytes)}, ${countText(store.objects, 'object')}`,
+    ],
+    ['Free on the disk', sizeText(store.freeBytes), `${sizeText(store.indexBytes)} index`],
+  ]
+  return html`<div data-live></div>
+    <ul class="cards">
+      ${cards.map(([name, value, more]) => html`<li><span>${name}</span><b>${value}</b><span class="dim">${more}</span></li>`)}
+    </ul>
+    ${store.trouble === null ? '' : html`<p class="verdict no">${store.trouble.said}: ${store.trouble.advice}</p>`}
+    <h2>Upstreams</h2>
+    ${upstreamTable(upstreams, now)}
+    <h2>Running downloads</h2>
+    ${transfersTable(transfers)}
+    <h2>What happened since this page was opened</h2>
+    <ul id="events"></ul>
+    <p class="dim">
+      Entrepot ${version}, up ${ageText(now - Date.parse(startedAt))}. As JSON:
+      <a href="api/v1/upstreams">state</a>, <a href="metrics">metrics</a>, <a href="readyz">readiness</a>.
+    </p>`
+}
+
+function spared({ requests, seconds }: SavedReport): string {
+  const time = seconds === null ? '' : `, ${durationText(seconds * 1000)}`
+  return `${countText(requests, 'request')}${time}`
+}
+
+const TONES = { up: 'good', limited: 'warn', out: 'bad', offline: 'dim' } as const
+
+function upstreamTable(upstreams: readonly UpstreamReport[], now: number): Html {
+  return table(
+    'Upstreams',
+    ['Name', 'State', 'Since', 'Limit left', 'Credentials', 'Said last'],
+    upstreams.map(({ name, state, since, rateLimit, credentials, said, advice }) => [
+      name,
+      html`<span class="${TONES[state]}">${state}</span>`,
+      ageText(now - Date.parse(since)),
+      rateLimit === null ? '-' : `${rateLimit.remaining} of ${rateLimit.limit ?? '?'}`,
+      html`<span class="${credentials === 'refused' ? 'bad' : ''}">${credentials}</span>`,
+      advice === null ? said : html`${said}<br /><span class="dim">${advice}</span>`,
+    ]),
+  )
+}

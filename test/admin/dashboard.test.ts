@@ -1,0 +1,117 @@
+/** The pages of the dashboard as they are sent, without a browser: `test/e2e/dashboard.e2e.ts` has one. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { request } from 'node:http'
+import { suite, test } from 'node:test'
+import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
+import { fakeUpstream } from '../support/fake-upstream.ts'
+import { blobOf, eventually, manifestOf } from '../support/fixtures.ts'
+import { type Proxy, startProxy } from '../support/proxy.ts'
+import { call, RawClient } from '../support/raw-client.ts'
+
+async function page(
+  { adminUrl }: Proxy,
+  path: string,
+): Promise<{ text: string; headers: Headers; status: number }> {
+  const response = await fetch(`${adminUrl}/${path}`)
+  return { text: await response.text(), headers: response.headers, status: response.status }
+}
+
+/** Reads server-sent events until `wanted` says so. */
+async function eventsUntil(proxy: Proxy, wanted: (text: string) => boolean): Promise<string> {
+  const asked = request(`${proxy.adminUrl}/api/v1/events`).end()
+  const [response] = await once(asked, 'response')
+  assert.equal(response.headers['content-type'], 'text/event-stream')
+  let text = ''
+  response.setEncoding('utf8')
+  for await (const chunk of response) {
+    text += chunk
+    if (wanted(text)) break
+  }
+  asked.destroy()
+  return text
+}
+
+suite('the dashboard', { concurrency: true }, () => {
+  test('says what the proxy holds, without a script', async () => {
+    await using upstream = await fakeUpstream()
+    const layer = blobOf(100_000)
+    upstream.addBlob(layer.bytes)
+    upstream.addManifest('org/app', '1', manifestOf([layer.bytes]), OCI_MANIFEST)
+    await using proxy = await startProxy({ upstream })
+    await call(proxy.port, 'GET', '/v2/org/app/manifests/1')
+    await call(proxy.port, 'GET', '/v2/org/nothing/manifests/1')
+    for (const [path, ...texts] of [
+      ['', 'docker.io', '<b>0 %</b>', '0 of 2 requests', 'None runs.'],
+      ['images', 'docker.io/org/app:1', 'image?image=docker.io%2Forg%2Fapp%3A1', '1 image'],
+      [
+        'images?pattern=ghcr.io/**&sort=size',
+        '0 images',
+        'value="ghcr.io/**"',
+        '<option value="size" selected>',
+      ],
+      ['image?image=org/app:1', 'docker.io/org/app:1', '2 of 2 parts missing', 'tag 1', 'everybody'],
+      ['transfers', 'None runs.'],
+      ['savings?by=day', 'all since'],
+      ['audit', 'Nothing was changed'],
+    ] as const) {
+      const { status, text, headers } = await page(proxy, path)
+      assert.equal(status, 200, path)
+      for (const expected of texts) assert.ok(text.includes(expected), `${path}: ${expected}`)
+      const policy = headers.get('content-security-policy')!
+      const [, nonce] = /script-src 'nonce-([^']+)'/.exec(policy)!
+      assert.match(policy, /^default-src 'none'; .*base-uri 'none'; frame-ancestors 'none'$/)
+      assert.ok(!policy.includes('unsafe'))
+      assert.equal(text.split(`nonce="${nonce}"`).length, 3)
+      assert.ok(!/ style=| on\w+=/.test(text), 'inline style or handler')
+    }
+    assert.equal((await page(proxy, 'image?image=a b')).status, 404)
+  })
+
+  test('names from elsewhere are text only', async () => {
+    await using upstream = await fakeUpstream()
+    await using proxy = await startProxy({ upstream })
+    const evil = '<script>alert(1)</script>"\'&'
+    for (const path of ['images?pattern=', 'image?image=', 'savings?by=', 'images?sort=']) {
+      const { text } = await page(proxy, path + encodeURIComponent(evil))
+      assert.ok(!text.includes('<script>alert'), path)
+      assert.ok(!text.includes(evil), path)
+    }
+    const { text } = await page(proxy, `images?pattern=${encodeURIComponent(evil)}`)
+    assert.ok(text.includes('value="&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;&amp;"'))
+    assert.ok(text.includes('must be an image pattern'))
+  })
+
+  test('events: running downloads as they grow, and changes of state', async () => {
+    await using upstream = await fakeUpstream({ bytesPerSecond: 1_000_000 })
+    const layer = blobOf(4_000_000)
+    upstream.addBlob(layer.bytes)
+    await using proxy = await startProxy({ upstream })
+    using client = await RawClient.connect(proxy.port)
+    client.request('GET', `/v2/org/app/blobs/${layer.digest}`)
+    const filled = (text: string) => [...text.matchAll(/"filled":(\d+)/g)].map(([, count]) => Number(count))
+    const text = await eventsUntil(proxy, (text) => filled(text).filter((count) => count > 0).length >= 2)
+    const counts = filled(text)
+    assert.ok(counts.at(-1)! > counts[0]!, counts.join())
+    const gone = eventsUntil(proxy, (text) => text.includes('event: upstream.down'))
+    await eventually(async () => (await fetch(`${proxy.adminUrl}/healthz`)).ok)
+    await upstream.stop()
+    for (let i = 0; i < 8; i++) await call(proxy.port, 'GET', `/v2/org/app${i}/manifests/1`)
+    assert.match(await gone, /data: \{"id":\d+,"at":\d+,"type":"upstream\.down","upstream":"docker\.io"/)
+  })
+
+  test('the listeners of events are counted, and end with the process', async () => {
+    await using upstream = await fakeUpstream()
+    const proxy = await startProxy({ upstream })
+    const { port } = new URL(proxy.adminUrl)
+    const clients = await Promise.all(Array.from({ length: 250 }, () => RawClient.connect(Number(port))))
+    for (const client of clients) client.request('GET', '/api/v1/events')
+    await eventually(async () => {
+      const response = await fetch(`${proxy.adminUrl}/api/v1/events`)
+      await response.body?.cancel()
+      return response.status === 503
+    }, 20_000)
+    await proxy[Symbol.asyncDispose]()
+    for (const client of clients) client[Symbol.dispose]()
+  })
+})
