@@ -78,7 +78,7 @@ export function adminApp(options: AdminAppOptions): RequestListener {
   if (insight) {
     app.route('/api/v1', insightRoutes(insight))
     app.route('/api/v1', eventsRoutes({ events, transfers }))
-    app.route('/', dashboardRoutes({ insight, catalogue: operations.catalogue, audit, parsePattern }))
+    app.route('/', dashboardRoutes({ insight, catalogue: operations.catalogue, audit, events, parsePattern }))
   }
   app.get('/api/v1/transfers', (c) => c.json({ transfers: transfers() }))
   app.get('/api/v1/tags/:upstream/:name{.+}/:tag', async (c) => {

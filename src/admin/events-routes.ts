@@ -4,9 +4,17 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { RunningTransfer } from '../ports/insight.ts'
 import type { AdminEnv } from './refuse.ts'
 
+/** A change of state, with fields by its type. */
+export interface HappenedEvent {
+  readonly id: number
+  /** Epoch milliseconds. */
+  readonly at: number
+  readonly type: string
+}
+
 export interface EventSource {
   /** What happened after this id, oldest first. */
-  since(id: number): readonly { readonly id: number; readonly type: string }[]
+  since(id: number): readonly HappenedEvent[]
 }
 
 export interface EventsRoutesOptions {

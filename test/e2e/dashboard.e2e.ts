@@ -1,9 +1,9 @@
 /** The dashboard in Chromium: what it shows, that it is live, who may purge, and that it is safe and accessible. */
 import assert from 'node:assert/strict'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
+import axe from 'axe-core'
 import { hashSync } from 'bcryptjs'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
@@ -26,13 +26,11 @@ let well: FakeUpstream
 let gone: FakeUpstream
 let proxy: Proxy
 let browser: Browser
-let axe: string
 /** What a page must never cause. */
 const violations: string[] = []
 
 before(async () => {
   folder = await tempFolder()
-  axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
   well = await fakeUpstream({ bytesPerSecond: 2_000_000 })
   gone = await fakeUpstream()
   const users = join(folder.path, 'users')
@@ -101,6 +99,7 @@ suite('the dashboard in Chromium', () => {
       await row('gone.example').innerText(),
       /out[\s\S]*refuses connections[\s\S]*check upstreams\.gone/,
     )
+    assert.match(await page.locator('#events').innerText(), /upstream\.down: gone\.example, out/)
     await page.context().close()
   })
 
@@ -196,7 +195,7 @@ suite('the dashboard in Chromium', () => {
       await mkdir(shots, { recursive: true })
       for (const [i, path] of PAGES.entries()) {
         const page = await open(path, options)
-        await page.evaluate(axe)
+        await page.evaluate(axe.source)
         const found = await page.evaluate(
           `axe.run().then(({ violations }) => violations.map(({ id, nodes }) => id + ' ' + nodes[0].html))`,
         )

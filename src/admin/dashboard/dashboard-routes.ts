@@ -6,6 +6,7 @@ import type { Insight } from '../../ports/insight.ts'
 import type { ImageCatalogue } from '../../ports/operations.ts'
 import type { SavingsBy } from '../../ports/savings.ts'
 import type { ParsePattern } from '../body.ts'
+import type { EventSource } from '../events-routes.ts'
 import { isImageOrder } from '../image-order.ts'
 import type { AdminEnv } from '../refuse.ts'
 import { imagePage } from './image.ts'
@@ -19,6 +20,7 @@ export interface DashboardOptions {
   readonly insight: Insight
   readonly catalogue: Pick<ImageCatalogue, 'images'>
   readonly audit: Pick<AuditTrail, 'list'>
+  readonly events: EventSource
   readonly parsePattern: ParsePattern
 }
 
@@ -27,11 +29,11 @@ const BY = new Set<string>(['upstream', 'repository', 'client', 'day'])
 
 /** Pages for people. They read without a script; writing goes through the admin API. */
 export function dashboardRoutes(options: DashboardOptions): Hono<AdminEnv> {
-  const { insight, catalogue, audit, parsePattern } = options
+  const { insight, catalogue, audit, events, parsePattern } = options
   return new Hono<AdminEnv>()
     .get('/', async (c) => {
       const [status, saved] = await Promise.all([insight.status(), insight.savings('upstream', DAYS)])
-      const content = overview(status, saved.total, Date.now())
+      const content = overview(status, saved.total, events.since(0).slice(-20), Date.now())
       return sendPage(c, { title: 'Overview', path: '.', content })
     })
     .get('/images', async (c) => {

@@ -2,11 +2,17 @@ import { html } from 'hono/html'
 import type { Status, UpstreamReport } from '../../ports/insight.ts'
 import type { SavedReport } from '../../ports/savings.ts'
 import { ageText, countText, durationText, sizeText } from '../../util/human.ts'
+import type { HappenedEvent } from '../events-routes.ts'
 import { type Html, table } from './page.ts'
 import { transfersTable } from './transfers.ts'
 
 /** The state of everything on one page. `now`: epoch milliseconds. */
-export function overview(status: Status, saved: SavedReport, now: number): Html {
+export function overview(
+  status: Status,
+  saved: SavedReport,
+  events: readonly HappenedEvent[],
+  now: number,
+): Html {
   const { upstreams, store, traffic, transfers, version, startedAt } = status
   const share = traffic.requests === 0 ? '-' : `${Math.round((traffic.hits / traffic.requests) * 100)} %`
   const cards: readonly (readonly [string, string, string])[] = [
@@ -30,12 +36,18 @@ export function overview(status: Status, saved: SavedReport, now: number): Html 
     ${upstreamTable(upstreams, now)}
     <h2>Running downloads</h2>
     ${transfersTable(transfers)}
-    <h2>What happened since this page was opened</h2>
-    <ul id="events"></ul>
+    <h2>What happened</h2>
+    <ul id="events">
+      ${events.toReversed().map((event) => html`<li>${eventText(event)}</li>`)}
+    </ul>
     <p class="dim">
       Entrepot ${version}, up ${ageText(now - Date.parse(startedAt))}. As JSON:
       <a href="api/v1/upstreams">state</a>, <a href="metrics">metrics</a>, <a href="readyz">readiness</a>.
     </p>`
+}
+
+function eventText({ id: _id, at, type, ...fields }: HappenedEvent): string {
+  return `${new Date(at).toISOString()} ${type}: ${Object.values(fields).join(', ')}`
 }
 
 function spared({ requests, seconds }: SavedReport): string {

@@ -47,7 +47,7 @@ function showEvent(event) {
   if (!list) return
   const item = document.createElement('li')
   const { id, at, type, ...fields } = event
-  item.textContent = new Date(at).toLocaleTimeString() + ' ' + type + ': ' + Object.values(fields).join(', ')
+  item.textContent = new Date(at).toISOString() + ' ' + type + ': ' + Object.values(fields).join(', ')
   list.prepend(item)
   while (list.children.length > 20) list.lastChild.remove()
 }
