@@ -17,7 +17,7 @@ const APP = '/v2/library/app'
 /** Of every answer. */
 const COMMON =
   'cache-status connection content-length content-security-policy content-type date ' +
-  'docker-distribution-api-version keep-alive x-content-type-options'
+  'docker-distribution-api-version keep-alive x-content-type-options x-request-id'
 const CONTENT = `${COMMON} docker-content-digest etag`
 const ANSWERS: Readonly<Record<string, string>> = {
   [`${APP}/manifests/latest`]: CONTENT,

@@ -42,7 +42,7 @@ async function ask(proxy: Proxy, [method, question, range]: (typeof QUESTIONS)[n
 
 /** All that can be told from an answer, but whether an upstream that is down was asked again for it: that depends on who asked before. */
 function shown({ status, headers, body }: RawResponse): unknown {
-  const { date: _date, 'content-length': length, ...rest } = headers
+  const { date: _date, 'x-request-id': _id, 'content-length': length, ...rest } = headers
   const isError = status >= 400 && body.length > 0
   return {
     status,

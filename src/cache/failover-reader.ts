@@ -37,6 +37,7 @@ export function failoverReader(
 
   return {
     descriptor: reader.descriptor,
+    ...(reader.file !== undefined && { file: reader.file }),
     get sharing() {
       return hasSwitched ? undefined : shared
     },

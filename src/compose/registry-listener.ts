@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config/load-config.ts'
+import { ClientRates } from '../http/client-rates.ts'
 import { AccessLog } from '../http/request-log.ts'
 import { registryRequestListener } from '../http/request-listener.ts'
 import { listen } from '../http/server/http-server.ts'
@@ -10,6 +11,7 @@ import type {
   RequestTelemetry,
   ResponseTelemetry,
 } from '../ports/telemetry.ts'
+import { cidrList } from '../util/cidr.ts'
 import type { LoopGuard } from '../util/loop-guard.ts'
 import { reloadTls, tlsFrom } from './listener-tls.ts'
 import { sinkOf } from './log/logger.ts'
@@ -29,7 +31,7 @@ export async function openRegistryListener(
   config: Pick<Config, 'listen' | 'access' | 'log'>,
   { registry, telemetry, server: counted, loops, log }: RegistryListenerOptions,
 ): Promise<Listening> {
-  const { host, port, tls, maxConnections, maxConnectionsPerAddress } = config.listen
+  const { host, port, tls, maxConnections, maxConnectionsPerAddress, ratePerClient, accel } = config.listen
   await using opening = new AsyncDisposableStack()
   const auth = opening.use(buildRegistryAuth(config, counted, log))
   const answer = registryRequestListener({
@@ -38,6 +40,8 @@ export async function openRegistryListener(
     telemetry,
     responses: counted,
     loops,
+    ...(ratePerClient !== undefined && { rates: new ClientRates(ratePerClient) }),
+    ...(accel && { accel: { ...accel, isProxy: cidrList(accel.proxies) } }),
     logger: log,
     accessLog: new AccessLog({
       sink: sinkOf(log),

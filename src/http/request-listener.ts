@@ -4,7 +4,9 @@ import type { Authenticator } from '../ports/authenticator.ts'
 import type { Registry } from '../ports/repository.ts'
 import type { RequestTelemetry, ResponseTelemetry } from '../ports/telemetry.ts'
 import type { LoopGuard } from '../util/loop-guard.ts'
+import type { Accel } from './accel.ts'
 import { BufferPool } from './buffer-pool.ts'
+import type { ClientRates } from './client-rates.ts'
 import { sendError } from './error-response.ts'
 import { Exchange } from './exchange.ts'
 import { dispatch } from './hono-adapter.ts'
@@ -30,6 +32,8 @@ export interface RegistryRequestListenerOptions {
   /** The address of the client behind trusted proxies. Omitted: that of the socket. */
   readonly clientAddress?: (incoming: IncomingMessage) => string
   readonly pool?: BufferPool
+  readonly accel?: Accel | undefined
+  readonly rates?: ClientRates | undefined
 }
 
 /**
@@ -44,10 +48,13 @@ export function registryRequestListener({
   logger,
   accessLog,
   clientAddress,
+  accel,
+  rates,
   pool = new BufferPool(),
 }: RegistryRequestListenerOptions): RequestListener {
+  const sending = { pieces: new Pieces(pool), accel, rates }
   const requestIdOf = requestIds()
-  const routes = registryRoutes({ registry, authenticator, pieces: new Pieces(pool), fail })
+  const routes = registryRoutes({ registry, authenticator, sending, fail })
 
   function fail(error: unknown, exchange: Exchange): void {
     if (exchange.isAborted) return

@@ -3,7 +3,6 @@ import { Hono } from 'hono'
 import { RegistryError } from '../oci/errors.ts'
 import { answerBlob } from './answers/blobs.ts'
 import type { Exchange } from './exchange.ts'
-import type { Pieces } from './pieces.ts'
 import { answerManifest } from './answers/manifests.ts'
 import { answerReferrers } from './answers/referrers.ts'
 import {
@@ -15,11 +14,12 @@ import {
   routeHandlers,
   type RouteHandlersOptions,
 } from './route-handlers.ts'
+import type { BlobSending } from './send-blob.ts'
 import { sendJson } from './send.ts'
 import { answerTags } from './answers/tags.ts'
 
 export interface RegistryRoutesOptions extends RouteHandlersOptions {
-  readonly pieces: Pieces
+  readonly sending: BlobSending
 }
 
 /**
@@ -28,13 +28,13 @@ export interface RegistryRoutesOptions extends RouteHandlersOptions {
  * A request matches one handler at most. Hono composes two handlers asynchronously, which would delay an
  * answer from memory, so there is no middleware. The listener dispatches HEAD as GET.
  */
-export function registryRoutes({ pieces, ...options }: RegistryRoutesOptions): Hono<RegistryEnv> {
+export function registryRoutes({ sending, ...options }: RegistryRoutesOptions): Hono<RegistryEnv> {
   const { forClients, pull, failed } = routeHandlers(options)
   return new Hono<RegistryEnv>({ getPath: undecodedPath })
     .get('/', forAll(alive))
     .on('GET', ['/v2', '/v2/'], forClients(ping))
     .get('/v2/:name{.+}/manifests/:reference', pull(byReference, answerManifest))
-    .get('/v2/:name{.+}/blobs/:digest', pull(byDigest('blob'), answerBlob(pieces)))
+    .get('/v2/:name{.+}/blobs/:digest', pull(byDigest('blob'), answerBlob(sending)))
     .get('/v2/:name{.+}/tags/list', pull(byRepository, answerTags))
     .get('/v2/:name{.+}/referrers/:digest', pull(byDigest('referrers'), answerReferrers))
     .on(WRITE_METHODS, '/v2/*', forAll(refuseWrite))

@@ -1,7 +1,19 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Interval } from '../util/interval-set.ts'
 import type { BlobReader } from '../ports/blob-store.ts'
 import type { Exchange } from './exchange.ts'
+import type { Accel } from './accel.ts'
+import type { ClientRates } from './client-rates.ts'
 import type { HeldPiece, Pieces } from './pieces.ts'
+
+/** How blobs are sent. */
+export interface BlobSending {
+  readonly pieces: Pieces
+  /** Without it, a client gets what it can take. */
+  readonly rates?: ClientRates | undefined
+  /** Without it, this process sends every byte. */
+  readonly accel?: Accel | undefined
+}
 
 /**
  * Sends the bytes of `part`. Reads the next piece while it writes the last one, unless many readers do: then it
@@ -19,7 +31,7 @@ export async function sendBlob(
   exchange: Exchange,
   reader: BlobReader,
   part: Interval,
-  pieces: Pieces,
+  { pieces, rates }: BlobSending,
   begin: () => void,
 ): Promise<void> {
   const { outgoing } = exchange
@@ -43,10 +55,11 @@ export async function sendBlob(
     while (piece !== undefined && bytes !== undefined) {
       position += bytes.length
       const isLast = position === part.end
-      const next = isLast || pieces.isCrowded ? undefined : pieceAt(position)
+      const next = isLast || rates !== undefined || pieces.isCrowded ? undefined : pieceAt(position)
       await written(exchange, bytes, isLast)
       held.delete(piece)
       piece.release(false)
+      if (rates !== undefined && !isLast) await pause(exchange, rates.charge(exchange.client, bytes.length))
       piece = isLast ? undefined : (next ?? pieceAt(position))
       bytes = await piece?.bytes
     }
@@ -54,6 +67,11 @@ export async function sendBlob(
   } finally {
     for (const piece of held) piece.release(true)
   }
+}
+
+/** Holds nothing meanwhile. @throws AbortError when the client leaves */
+async function pause(exchange: Exchange, milliseconds: number): Promise<void> {
+  if (milliseconds > 0) await sleep(milliseconds, undefined, { signal: exchange.signal })
 }
 
 /** Resolves when the kernel has all of `bytes`; for the last piece, when it has the whole answer. */

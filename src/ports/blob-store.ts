@@ -30,6 +30,11 @@ export interface BlobReader extends AsyncDisposable {
   reread?(buffer: Buffer, position: number): Promise<number>
   /** Given when the caller may take bytes from another reader instead. */
   readonly sharing?: BytesSharing | undefined
+  /**
+   * The file that holds the content, committed, relative to the store's root. Given when whoever may read the
+   * store's folder may send it instead: its bytes need no verifying.
+   */
+  readonly file?: string | undefined
 }
 
 /** Readers that return the same bytes at the same place, as they read one file that never changes. */

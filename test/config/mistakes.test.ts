@@ -66,7 +66,7 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
   ['listen: { host: "a b" }', ': listen.host is "a b", but must be an address or a host name'],
   [
     'listen: 5000',
-    ': listen is 5000, but must be a mapping of host, port, tls, maxConnections, maxConnectionsPerAddress',
+    ': listen is 5000, but must be a mapping of host, port, tls, maxConnections, maxConnectionsPerAddress, ratePerClient, accel',
   ],
   ['admin: true', ': admin is true, but must be false, or a mapping with host and port'],
   ['admin: { port: x }', ': admin.port is "x", but must be a whole number from 0 to 65535'],

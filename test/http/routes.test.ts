@@ -38,7 +38,10 @@ async function request(path: string, method: string): Promise<Outcome> {
     return empty.find(address)
   }
   const fail = (error: unknown) => (failure = error)
-  await dispatch(registryRoutes({ registry: { find }, pieces: new Pieces(new BufferPool()), fail }), exchange)
+  await dispatch(
+    registryRoutes({ registry: { find }, sending: { pieces: new Pieces(new BufferPool()) }, fail }),
+    exchange,
+  )
   return { exchange, addresses, failure }
 }
 
@@ -145,7 +148,7 @@ test('SEC-26: a write below /v2 is UNSUPPORTED whatever its path, and elsewhere 
 test('a route that waits for nothing has answered when dispatch returns, by GET and HEAD', () => {
   const registry = registryRoutes({
     registry: empty,
-    pieces: new Pieces(new BufferPool()),
+    sending: { pieces: new Pieces(new BufferPool()) },
     fail: assert.ifError,
   })
   for (const method of ['GET', 'HEAD']) {

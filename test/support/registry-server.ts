@@ -1,6 +1,7 @@
 /** Serves a registry on a real socket, and keeps what it logs and counts. */
 import { registryRequestListener } from '../../src/http/request-listener.ts'
 import type { BufferPool } from '../../src/http/buffer-pool.ts'
+import type { ClientRates } from '../../src/http/client-rates.ts'
 import { AccessLog, type LineSink } from '../../src/http/request-log.ts'
 import { listen, type HttpServerHandle, type ListenOptions } from '../../src/http/server/http-server.ts'
 import type { Authenticator } from '../../src/ports/authenticator.ts'
@@ -17,6 +18,7 @@ export interface RegistryServer extends HttpServerHandle, AsyncDisposable {
 export interface RegistryServerOptions extends Omit<ListenOptions, 'host' | 'port'> {
   readonly authenticator?: Authenticator
   readonly pool?: BufferPool
+  readonly rates?: ClientRates
 }
 
 /** Takes each line at once. */
@@ -31,7 +33,7 @@ function lineSink(add: (line: Record<string, unknown>) => void): LineSink {
 
 export async function serveRegistry(
   registry: Registry,
-  { authenticator, pool, ...options }: RegistryServerOptions = {},
+  { authenticator, pool, rates, ...options }: RegistryServerOptions = {},
 ): Promise<RegistryServer> {
   const lines: Record<string, unknown>[] = []
   const answered: RegistryServer['answered'] = []
@@ -43,6 +45,7 @@ export async function serveRegistry(
     logger: { error: (fields) => void unexpected.push(fields) },
     accessLog: new AccessLog({ mode: () => true, sink: lineSink((line) => lines.push(line)) }),
     ...(pool && { pool }),
+    rates,
   })
   const listening = await listen(listener, { host: '127.0.0.1', port: 0, ...options })
   return { ...listening, lines, answered, unexpected, [Symbol.asyncDispose]: () => listening.close(0) }

@@ -1,7 +1,7 @@
 /** The schema of `listen`, `admin` and `access`: the two listeners, and who may use them. */
 import { z } from 'zod'
 import { ADMIN_TOKEN, ADMIN_TOKEN_MUST } from '../admin-token.ts'
-import { fileName, integer, matching, network, off, oneOf, text, webAddress } from './scalars.ts'
+import { fileName, integer, matching, network, off, oneOf, rate, text, webAddress } from './scalars.ts'
 import { list, section } from './section.ts'
 
 const address = {
@@ -29,6 +29,17 @@ export const listenSchema = section({
   maxConnections: integer(1, 1_000_000).prefault(8192),
   /** The same per client address. Addresses in `access.trustedProxies` are exempt. */
   maxConnectionsPerAddress: integer(1, 1_000_000).prefault(2048),
+  /** Bytes per second that a client gets, by address (IPv6: by /64). Omitted: no limit. */
+  ratePerClient: rate().optional(),
+  /** A proxy in front that may read the store's folder sends committed blobs itself. */
+  accel: section({
+    /** The header that names the file to it. */
+    header: matching(/^[A-Za-z][A-Za-z0-9-]{0,63}$/, 'the name of a header').prefault('X-Accel-Redirect'),
+    /** Its location for the store's folder. */
+    prefix: matching(/^\/([\w.-]+\/)*$/, 'a path such as /entrepot-store/'),
+    /** Its addresses. */
+    proxies: list(network()),
+  }).optional(),
 })
 
 export const adminSchema = z.union(

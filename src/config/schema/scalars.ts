@@ -93,6 +93,15 @@ export function bytes({ least = '0B', most = '8000TiB' } = {}) {
   return bounded(size, 'a size such as 512KiB, 50GiB or 10GB, or a number of bytes', least, most)
 }
 
+/** Bytes per second. */
+export function rate() {
+  const perSecond: Quantity = {
+    parse: (written) => size.parse(written.replace(/\/s$/, '')),
+    format: (value) => `${size.format(value)}/s`,
+  }
+  return bounded(perSecond, 'bytes per second such as 50MB/s', '64KiB/s', '1TiB/s')
+}
+
 /** 0 to 1. */
 export function part() {
   return bounded(share, 'a percentage such as 25%, or a number', '0', '1')

@@ -10,15 +10,15 @@ import type { Interval } from '../../util/interval-set.ts'
 import { whenKnown } from '../../util/maybe.ts'
 import { etagOf, isNotModified, isRangeWanted } from '../headers/conditional.ts'
 import type { Exchange } from '../exchange.ts'
-import type { Pieces } from '../pieces.ts'
+import { accelHeader } from '../accel.ts'
 import { send, sendHead } from '../send.ts'
-import { sendBlob } from '../send-blob.ts'
+import { type BlobSending, sendBlob } from '../send-blob.ts'
 
 /**
  * GET and HEAD of a blob, end-2 of the distribution spec. A request that the descriptor answers never opens
  * the blob, so that it starts no download. A HEAD has no ranges (RFC 9110 section 14.2).
  */
-export function answerBlob(pieces: Pieces) {
+export function answerBlob(sending: BlobSending) {
   return (exchange: Exchange, { blobs }: Repository, digest: Digest): Promise<void> | undefined => {
     const isUnmodified = isNotModified(exchange.incoming.headers['if-none-match'], digest)
     if (exchange.isHead || isUnmodified) {
@@ -32,7 +32,7 @@ export function answerBlob(pieces: Pieces) {
     }
     return whenKnown(blobs.open(digest, exchange.readOptions()), (blob) => {
       if (blob === undefined) throw new RegistryError('BLOB_UNKNOWN')
-      return isInMemory(blob) ? sendContent(exchange, blob) : sendRead(exchange, blob, pieces)
+      return isInMemory(blob) ? sendContent(exchange, blob) : sendRead(exchange, blob, sending)
     })
   }
 }
@@ -43,7 +43,7 @@ function sendContent(exchange: Exchange, { descriptor: { digest, size }, bytes }
   else send(exchange, 206, partHeaders(digest, part, size), bytes.subarray(part.start, part.end))
 }
 
-async function sendRead(exchange: Exchange, reader: BlobReader, pieces: Pieces): Promise<void> {
+async function sendRead(exchange: Exchange, reader: BlobReader, sending: BlobSending): Promise<void> {
   // This function disposes of the reader, or the client does by leaving, which ends a read that waits for
   // bytes.
   let disposed: Promise<void> | undefined
@@ -54,12 +54,15 @@ async function sendRead(exchange: Exchange, reader: BlobReader, pieces: Pieces):
     if (exchange.isAborted) return
     const { digest, size } = reader.descriptor
     const part = wantedPart(exchange, digest, size)
-    if (part === 'whole') {
-      await sendBlob(exchange, reader, { start: 0, end: size }, pieces, () =>
+    const handedOver = accelHeader(sending.accel, exchange.incoming, reader.file)
+    if (handedOver !== undefined) {
+      handOver(exchange, handedOver, digest, part === 'whole' ? size : part.end - part.start)
+    } else if (part === 'whole') {
+      await sendBlob(exchange, reader, { start: 0, end: size }, sending, () =>
         sendHead(exchange, 200, headersOf(digest, size)),
       )
     } else {
-      await sendBlob(exchange, reader, part, pieces, () =>
+      await sendBlob(exchange, reader, part, sending, () =>
         sendHead(exchange, 206, partHeaders(digest, part, size)),
       )
     }
@@ -67,6 +70,14 @@ async function sendRead(exchange: Exchange, reader: BlobReader, pieces: Pieces):
     exchange.outgoing.off('close', leave)
     await dispose()
   }
+}
+
+/** The proxy evaluates the range, and adds the length, for the file that it sends. */
+function handOver(exchange: Exchange, header: OutgoingHttpHeaders, digest: Digest, length: number): void {
+  const { 'Content-Length': _, 'Accept-Ranges': __, ...headers } = headersOf(digest, length)
+  exchange.bytesSent = length
+  sendHead(exchange, 200, { ...headers, ...header })
+  exchange.outgoing.end()
 }
 
 /** @throws RegistryError RANGE_INVALID */

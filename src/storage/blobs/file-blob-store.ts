@@ -1,3 +1,4 @@
+import { relative } from 'node:path'
 import type { Descriptor } from '../../oci/descriptor.ts'
 import type { Digest } from '../../oci/digest.ts'
 import { isRegistryError } from '../../oci/errors.ts'
@@ -174,6 +175,7 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
     return {
       descriptor,
       sharing: { key, took() {} },
+      file: relative(paths.root, paths.blob(descriptor.digest)),
       async read(buffer, position) {
         try {
           return await run('read', () => file.read(buffer, position))

@@ -4,9 +4,7 @@ const ROOT = new URL('../../../', import.meta.url)
 
 /** The commands of the block after `<!-- e2e: name -->` in a document, each on one line. @throws Error when there is no such block */
 export async function documentedCommands(document: string, name: string): Promise<readonly string[]> {
-  const block = blockOf(await readFile(new URL(document, ROOT), 'utf8'), name)
-  if (block === undefined) throw new Error(`${document} has no block \`${name}\``)
-  return block
+  return (await documentedBlock(document, name))
     .replaceAll(/\\\n\s*/g, '')
     .split('\n')
     .filter(Boolean)
@@ -19,6 +17,13 @@ export async function readmeSnippet(name: string, authority: string): Promise<st
     throw new Error(`README.md has no snippet \`${name}\` that names localhost:5000`)
   }
   return block.replaceAll('localhost:5000', authority)
+}
+
+/** The block after `<!-- e2e: name -->` in a document, as printed. @throws Error when there is no such block */
+export async function documentedBlock(document: string, name: string): Promise<string> {
+  const block = blockOf(await readFile(new URL(document, ROOT), 'utf8'), name)
+  if (block === undefined) throw new Error(`${document} has no block \`${name}\``)
+  return block
 }
 
 function blockOf(text: string, name: string): string | undefined {
