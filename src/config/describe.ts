@@ -40,7 +40,7 @@ function adminEntryOf({ tls, token, tokenFile, ...rest }: Mutable<AdminConfig>) 
 
 function entryOf({ credentials, ca, ...upstream }: Mutable<UpstreamConfig>): UpstreamEntry {
   const { url, aliases, hosts, credentialHelper, dockerConfig, insecure, tokenRealms } = upstream
-  const { allowPrivate, allow, deny, timeouts, maxTransfers } = upstream
+  const { allowPrivate, allow, deny, timeouts, maxTransfers, rate } = upstream
   return {
     url,
     aliases,
@@ -58,6 +58,7 @@ function entryOf({ credentials, ca, ...upstream }: Mutable<UpstreamConfig>): Ups
     deny,
     timeouts,
     maxTransfers,
+    rate,
   }
 }
 

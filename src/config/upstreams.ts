@@ -15,6 +15,7 @@ type AsWritten =
   | 'deny'
   | 'timeouts'
   | 'maxTransfers'
+  | 'rate'
 
 export interface UpstreamConfig extends Pick<UpstreamEntry, AsWritten>, CredentialsConfig {
   /** The key in the file, in lower case. */
@@ -85,7 +86,7 @@ async function resolveUpstream(
   const known = PUBLIC_REGISTRIES.get(name)
   // The token realms of a public registry are not those of a mirror at another url.
   const knownRealms = entry.url === undefined ? known?.tokenRealms : undefined
-  const { aliases, hosts, allowPrivate, insecure, allow, deny, timeouts, maxTransfers } = entry
+  const { aliases, hosts, allowPrivate, insecure, allow, deny, timeouts, maxTransfers, rate } = entry
   if (insecure === true && entry.ca !== undefined) {
     issues.add(issues.value([...at, 'insecure'], 'cannot be combined with ca'))
   }
@@ -106,6 +107,7 @@ async function resolveUpstream(
     ...(deny !== undefined && { deny }),
     timeouts,
     maxTransfers,
+    ...(rate !== undefined && { rate }),
   }
 }
 

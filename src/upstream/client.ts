@@ -4,6 +4,7 @@ import type { Upstream } from '../ports/upstream.ts'
 import { anonymousElsewhere } from './auth/anonymous-elsewhere.ts'
 import { authorizer } from './auth/authorizer.ts'
 import { tokenSource } from './auth/token.ts'
+import { BodyRate } from './body/body-rate.ts'
 import { minorGc } from './body/minor-gc.ts'
 import type { CredentialSource } from './credentials/credentials.ts'
 import { HeadHabits } from './head-habits.ts'
@@ -55,6 +56,8 @@ export interface UpstreamClientOptions {
   readonly metadataRequests?: number
   /** The ports of our own listeners, to which no redirect leads. */
   readonly ownPorts?: () => Iterable<number>
+  /** Bytes per second of all blobs together. Omitted: no limit. */
+  readonly rate?: number
   readonly telemetry: UpstreamTelemetry
   /** Monotonic clock, in milliseconds. */
   readonly now?: () => number
@@ -182,6 +185,7 @@ export function upstreamClient(options: UpstreamClientOptions): Upstream & { clo
     heads: new HeadHabits(now),
   }
   const sorter = tagSorter()
+  const rate = options.rate === undefined ? undefined : new BodyRate(options.rate, now)
   const takesItsTime = options.timeouts?.blob !== undefined
   const promisesBlobsAfter = takesItsTime ? Math.min(headers, LATEST_PROMISE) : undefined
 
@@ -200,6 +204,7 @@ export function upstreamClient(options: UpstreamClientOptions): Upstream & { clo
         telemetry,
         budget,
         received,
+        rate,
         learnt,
         sorter,
         promisesBlobsAfter,

@@ -2,7 +2,7 @@ import { type Digest, digestOf } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
 import type { BlobBody } from '../ports/upstream.ts'
 import type { Interval } from '../util/interval-set.ts'
-import { blobBody, lengthOf, placeOf } from './body/blob-body.ts'
+import { blobBody, type BlobBodyOptions, lengthOf, placeOf } from './body/blob-body.ts'
 import { invalidAnswer, refusal } from './failures.ts'
 import type { HeadHabits } from './head-habits.ts'
 import { ABSENT, isEncoded, PASSING, type RepositoryRequests } from './repository-requests.ts'
@@ -15,7 +15,7 @@ import { discard, headerOf, type UpstreamResponse } from './requests.ts'
 export async function openBlob(
   requests: RepositoryRequests,
   digest: Digest,
-  options: { range?: Partial<Interval>; signal: AbortSignal; received: (bytes: number) => void },
+  options: BlobBodyOptions & { readonly range: Partial<Interval> | undefined },
 ): Promise<BlobBody | undefined> {
   const { upstream } = requests
   const response = await getBlob(requests, digest, rangeHeader(options.range), options.signal)
@@ -38,7 +38,7 @@ export async function openBlob(
       reason: 'empty answer',
     })
   }
-  return blobBody(upstream, response, place, options.received)
+  return blobBody(upstream, response, place, options)
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { BodyRate } from './body/body-rate.ts'
 import { OCTET_STREAM } from '../oci/media-types.ts'
 import type { UpstreamRepository } from '../ports/upstream.ts'
 import { openBlob, statBlob } from './fetch-blobs.ts'
@@ -18,6 +19,8 @@ export interface RepositoryOptions extends RepositoryRequestsOptions {
   readonly budget: Pick<RateBudget, 'isNearlyExhausted'>
   /** Told the size of every chunk of a blob. */
   readonly received: (bytes: number) => void
+  /** Of all blobs of this upstream together. */
+  readonly rate?: BodyRate | undefined
   /** Learnt by all repositories of this upstream. */
   readonly learnt: LearntHabits
   readonly sorter: TagSorter
@@ -33,7 +36,7 @@ export interface LearntHabits {
 
 /** One repository of one upstream, by the requests of distribution-spec v1.1.1. */
 export function upstreamRepository(options: RepositoryOptions): UpstreamRepository {
-  const { upstream, deadlines, budget, received, learnt, sorter } = options
+  const { upstream, deadlines, budget, received, rate, learnt, sorter } = options
   const { response: within, blob: withinBlob } = deadlines
   const { heads: habits } = learnt
   const requests = repositoryRequests(options)
@@ -55,7 +58,7 @@ export function upstreamRepository(options: RepositoryOptions): UpstreamReposito
       return size === undefined ? undefined : { mediaType: OCTET_STREAM, digest, size }
     },
     blob: (digest, range, signal) =>
-      withinBlob((signal) => openBlob(requests, digest, { range, signal, received }), signal),
+      withinBlob((signal) => openBlob(requests, digest, { range, signal, received, rate }), signal),
     tags: tagListing({
       upstream,
       size: learnt.pageSize,

@@ -14,6 +14,7 @@ import {
   origin,
   part,
   pattern,
+  rate,
   text,
   time,
   yesNoOr,
@@ -69,6 +70,8 @@ export const upstreamSchema = section({
   }).prefault({}),
   /** Blob downloads at once. Manifests and tags do not count. */
   maxTransfers: integer(1, 10_000).prefault(16),
+  /** Bytes per second of all its blobs together. Omitted: no limit. */
+  rate: rate().optional(),
 })
 
 export type UpstreamEntry = z.output<typeof upstreamSchema>

@@ -1,6 +1,7 @@
 import type { BlobBody } from '../../ports/upstream.ts'
 import { failure } from '../failures.ts'
 import { headerOf, type UpstreamResponse } from '../requests.ts'
+import { type BodyRate, PacedChunks } from './body-rate.ts'
 import { ChunkIterator } from './chunk-iterator.ts'
 import { parseContentRange } from './content-range.ts'
 
@@ -29,12 +30,20 @@ export function lengthOf(response: UpstreamResponse): number | undefined {
   return length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined
 }
 
-/** The body of a response whose headers were checked. `received` is told the size of every chunk. */
+export interface BlobBodyOptions {
+  readonly signal: AbortSignal
+  /** Told the size of every chunk. */
+  readonly received: (bytes: number) => void
+  /** Omitted: as fast as it comes. */
+  readonly rate?: BodyRate | undefined
+}
+
+/** The body of a response whose headers were checked. */
 export function blobBody(
   upstream: string,
   response: UpstreamResponse,
   place: Place,
-  received: (bytes: number) => void,
+  { signal, received, rate }: BlobBodyOptions,
 ): BlobBody {
   const etag = headerOf(response, 'etag')
   return {
@@ -43,7 +52,8 @@ export function blobBody(
     ranges: response.status === 206 || headerOf(response, 'accept-ranges') === 'bytes',
     [Symbol.asyncIterator]() {
       response.body.on('data', ({ length }: Buffer) => received(length))
-      return new ChunkIterator(response.body, (error) => failure(upstream, error))
+      const chunks = new ChunkIterator(response.body, (error) => failure(upstream, error))
+      return rate === undefined ? chunks : new PacedChunks(chunks, rate, signal)
     },
   }
 }
