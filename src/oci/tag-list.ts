@@ -27,14 +27,8 @@ export class TagList {
     const tags = new Set<string>()
     for (const value of values) if (typeof value === 'string' && isTag(value)) tags.add(value)
     // The grammar of tags has no character that JSON escapes.
-    return new TagList(
-      Buffer.from(
-        [...tags]
-          .toSorted()
-          .map((tag) => `"${tag}"`)
-          .join(','),
-      ),
-    )
+    const sorted = [...tags].toSorted()
+    return new TagList(Buffer.from(sorted.length === 0 ? '' : `"${sorted.join('","')}"`))
   }
 
   /** Merges lists by sorting all of their tags. */
@@ -45,6 +39,7 @@ export class TagList {
   /** Merges lists of which each begins after the end of the one before, without reading them; undefined for others. */
   static concat(lists: readonly TagList[]): TagList | undefined {
     const filled = lists.filter((list) => !list.isEmpty)
+    if (filled.length === 1) return filled[0]
     const isInOrder = filled.every((list, i) => i === 0 || filled[i - 1]!.last! < list.first!)
     if (!isInOrder) return undefined
     return new TagList(Buffer.concat(filled.flatMap(({ text }, i) => (i === 0 ? [text] : [SEPARATOR, text]))))

@@ -1,5 +1,6 @@
 /** How long lists live, and what they cost an upstream. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { suite, test } from 'node:test'
 import { digestOf } from '../../src/oci/digest.ts'
 import { OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.ts'
@@ -7,7 +8,7 @@ import { referrersTag } from '../../src/oci/referrers.ts'
 import { type FakeUpstream, fakeUpstream } from '../support/fake-upstream.ts'
 import { eventually, indexOf, manifestOf } from '../support/fixtures.ts'
 import { startProxy } from '../support/proxy.ts'
-import { call, type RawResponse } from '../support/raw-client.ts'
+import { call, RawClient, type RawResponse } from '../support/raw-client.ts'
 import { rig } from '../support/rig.ts'
 
 const APP = 'library/app'
@@ -107,6 +108,30 @@ test('SEC-71 one whole list serves every page of it', async () => {
   }
   assert.equal(upstream.count('GET', /tags/), 1)
   assert.equal(upstream.count('GET', /referrers/), 1)
+})
+
+test('SEC-71 a long list is in memory once, however many clients are slow to read it', async () => {
+  await using upstream = await fakeUpstream()
+  await using proxy = await startProxy({ upstream })
+  const tags = Array.from({ length: 80_000 }, (_, i) => `${i}`.padStart(6, '0').padEnd(100, 'x'))
+  upstream.on(/tags/, {
+    status: 200,
+    body: JSON.stringify({ name: APP, tags }),
+    headers: { 'Content-Type': 'application/json' },
+  })
+  const path = `/v2/${APP}/tags/list`
+  const { body } = await call(proxy.port, 'GET', path)
+  assert.deepEqual(JSON.parse(body.toString()), { name: APP, tags })
+  using clients = new DisposableStack()
+  const before = process.memoryUsage().arrayBuffers
+  for (let i = 0; i < 20; i++) {
+    const client = clients.use(await RawClient.connect(proxy.port))
+    client.request('GET', path)
+    await once(client.socket, 'data')
+    client.socket.pause()
+  }
+  const copies = (process.memoryUsage().arrayBuffers - before) / body.length
+  assert.ok(copies < 5, `${copies.toFixed(1)} times the list`)
 })
 
 test('SEC-71 a list that is too long passes through page by page, with where it goes on', async () => {

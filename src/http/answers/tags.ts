@@ -16,11 +16,11 @@ export async function answerTags(exchange: Exchange, { tags }: Repository, name:
   const answer = await tags.list(page.n === 0 ? { ...page, n: 1 } : page, exchange.readOptions())
   if (answer === undefined) throw new RegistryError('NAME_UNKNOWN')
   const isNothing = page.n === 0
-  const body = Buffer.concat([
+  const body = [
     Buffer.from(`{"name":${JSON.stringify(name)},"tags":[`),
     isNothing ? Buffer.alloc(0) : answer.tags,
     Buffer.from(']}'),
-  ])
+  ]
   const link = isNothing ? {} : linkTo(answer.next, exchange, name)
   send(exchange, 200, { 'Content-Type': 'application/json', ...link }, body)
 }

@@ -2,11 +2,11 @@
 import { parentPort } from 'node:worker_threads'
 import { TagList } from '../../oci/tag-list.ts'
 import { readPageText } from './page-text.ts'
-import type { SorterAnswer, SorterTask } from './sorter.ts'
+import { type SorterAnswer, type SorterTask, whole } from './sorter.ts'
 
 parentPort!.once('message', (task: SorterTask) => {
-  const answer = 'body' in task ? read(Buffer.from(task.body)) : merged(task.texts)
-  parentPort!.postMessage(answer)
+  const answer = 'body' in task ? read(bytesOf(task.body)) : merged(task.texts)
+  parentPort!.postMessage(answer, answer === undefined ? [] : whole(answer.text))
 })
 
 function read(body: Buffer): SorterAnswer {
@@ -15,5 +15,9 @@ function read(body: Buffer): SorterAnswer {
 }
 
 function merged(texts: readonly Uint8Array[]): SorterAnswer {
-  return { text: TagList.merge(texts.map((text) => new TagList(Buffer.from(text)))).text }
+  return { text: TagList.merge(texts.map((text) => new TagList(bytesOf(text)))).text }
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength)
 }

@@ -10,7 +10,7 @@ export type SorterAnswer = { readonly text: Uint8Array; readonly next?: string }
 
 /** Reads and sorts tag lists without holding the event loop. */
 export interface TagSorter {
-  /** @returns undefined when `body` is no tag list */
+  /** Takes `body`, which nobody may use any more. @returns undefined when it is no tag list */
   read(body: Buffer): Promise<PageText | undefined>
   merge(lists: readonly TagList[]): Promise<TagList>
 }
@@ -49,10 +49,16 @@ async function onThread(task: SorterTask): Promise<SorterAnswer> {
   })
   worker.unref()
   try {
-    worker.postMessage(task)
+    // The body is the worker's from here on. Lists may be in use, and are copied.
+    worker.postMessage(task, 'body' in task ? whole(task.body) : [])
     const [answer] = (await once(worker, 'message')) as [SorterAnswer]
     return answer
   } finally {
     void worker.terminate()
   }
+}
+
+/** The memory of `bytes`, to be handed over to another thread, unless it has a part of somebody else's. */
+export function whole({ buffer, byteLength }: Uint8Array): ArrayBuffer[] {
+  return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength ? [buffer] : []
 }

@@ -1,0 +1,143 @@
+import { createHash } from 'node:crypto'
+import { Agent, get } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { start } from '../../test/e2e/support/processes.ts'
+import { tempFolder } from '../../test/support/temp-folder.ts'
+import type { HostileContent } from '../support/hostile-upstream.ts'
+import { type Add, OWN } from '../support/report.ts'
+import { entrepotSystem } from '../support/systems.ts'
+
+const ATTACKS = process.env['ATTACKS']?.split(',') ?? ['SEC-70', 'SEC-71', 'SEC-72', 'SEC-73', 'SEC-80']
+/** Small enough for a descriptor of the attack to displace all of it, if it did. */
+const MAX_SIZE = '60MiB'
+/** Milliseconds between two pulls. */
+const WARM_EVERY = 5
+const COLD_EVERY = 250
+
+/**
+ * What one client's attacks cost another one, for a minute each or `SECONDS=10`, all of them or `ATTACKS=SEC-70`: its warm pulls (a manifest by tag and
+ * a blob of 64 KiB) beside those of a quiet time just before, and the cold pulls of a healthy repository of the
+ * same upstream.
+ */
+export async function hostile(add: Add): Promise<void> {
+  const seconds = Number(process.env['SECONDS'] ?? 60)
+  await using folder = await tempFolder()
+  await using upstream = start(process.execPath, [script('hostile-upstream.ts')])
+  const { port, warm } = await upstream.line((line) => JSON.parse(line) as HostileContent)
+  await using proxy = await entrepotSystem(`${folder.path}/entrepot`, `http://127.0.0.1:${port}`, {
+    storage: { root: './data', minFree: 0, maxSize: MAX_SIZE },
+  })
+  const client = new Agent({ keepAlive: true, maxSockets: 4 })
+  const pullWarm = async () => {
+    const answers = []
+    for (const path of warm) answers.push(await pull(client, proxy.url + path))
+    return answers
+  }
+  await pullWarm()
+  let next = 0
+  const pullCold = async () => {
+    const { bytes } = await pull(client, `${proxy.url}/v2/cold/app/manifests/n${(next += 1)}`)
+    const { layers } = JSON.parse(bytes.toString()) as { layers: { digest: string }[] }
+    await pull(client, `${proxy.url}/v2/cold/app/blobs/${layers[0]!.digest}`)
+  }
+  await measure(2, pullWarm, pullCold)
+
+  for (const attack of ATTACKS) {
+    const quiet = await measure(Math.max(3, seconds / 3), pullWarm, pullCold)
+    await using attacker = start(process.execPath, [
+      script('attacker.ts'),
+      proxy.url,
+      attack,
+      String(seconds),
+    ])
+    const attacked = await measure(seconds, pullWarm, pullCold)
+    const { requests } = await attacker.line((line) => JSON.parse(line) as { requests: number })
+    for (const problem of [...quiet.problems, ...attacked.problems].slice(0, 5))
+      console.error(`${attack}: ${problem}`)
+    const of = (what: string, value: number, unit: string, most?: number) =>
+      add(`${attack}: ${what}`, OWN, [value], unit, most === undefined ? undefined : { most })
+    of('requests of the attacker', requests, '')
+    of('warm pull beside it, p99', attacked.p99, 'ms')
+    of('warm pull, quiet, p99', quiet.p99, 'ms')
+    of('warm pull beside it, p99', attacked.p99 / quiet.p99, '× quiet', 1.5)
+    of('longest warm pull beside it', attacked.longest, 'ms')
+    of('warm pulls that were not hits', attacked.misses, '', 0)
+    of('cold pulls of a healthy repository', attacked.cold, '')
+    of('cold pulls that failed', attacked.failed, '', 0)
+    of('memory at most so far', await proxy.peak(), 'MiB', 350)
+  }
+  client.destroy()
+}
+
+interface Measured {
+  /** Milliseconds. */
+  readonly p99: number
+  readonly longest: number
+  /** Warm pulls that upstream was asked for. */
+  readonly misses: number
+  readonly cold: number
+  readonly failed: number
+  readonly problems: readonly string[]
+}
+
+async function measure(
+  seconds: number,
+  pullWarm: () => Promise<readonly Pulled[]>,
+  pullCold: () => Promise<void>,
+): Promise<Measured> {
+  const end = performance.now() + seconds * 1000
+  const times: number[] = []
+  const problems: string[] = []
+  const counts = { misses: 0, cold: 0, failed: 0 }
+  const warm = async () => {
+    for (; performance.now() < end; await sleep(WARM_EVERY)) {
+      const begun = performance.now()
+      const answers = await pullWarm()
+      times.push(performance.now() - begun)
+      if (answers.some(({ status }) => !status.startsWith('entrepot; hit'))) counts.misses += 1
+    }
+  }
+  const cold = async () => {
+    for (; performance.now() < end; await sleep(COLD_EVERY)) {
+      counts.cold += 1
+      await pullCold().catch((error: Error) => {
+        counts.failed += 1
+        problems.push(error.message)
+      })
+    }
+  }
+  await Promise.all([warm(), cold()])
+  times.sort((a, b) => a - b)
+  return { p99: times[Math.floor(0.99 * times.length)]!, longest: times.at(-1)!, ...counts, problems }
+}
+
+interface Pulled {
+  readonly bytes: Buffer
+  /** Cache-Status. */
+  readonly status: string
+}
+
+/** @throws when there is no answer, another one than 200, or a blob with other bytes. */
+function pull(agent: Agent, url: string): Promise<Pulled> {
+  return new Promise((resolve, reject) => {
+    const request = get(url, { agent }, (response) => {
+      const chunks: Buffer[] = []
+      response.on('data', (chunk: Buffer) => chunks.push(chunk))
+      response.once('error', reject).once('end', () => {
+        const bytes = Buffer.concat(chunks)
+        const wanted = /sha256:(\w+)$/.exec(url)?.[1]
+        const isRight = wanted === undefined || createHash('sha256').update(bytes).digest('hex') === wanted
+        if (response.statusCode === 200 && isRight) {
+          return resolve({ bytes, status: String(response.headers['cache-status']) })
+        }
+        reject(new Error(`${url}: ${response.statusCode} ${bytes.toString('utf8', 0, 300)}`))
+      })
+    })
+    request.once('error', reject)
+  })
+}
+
+function script(name: string): string {
+  return fileURLToPath(new URL(`../support/${name}`, import.meta.url))
+}
