@@ -7,6 +7,7 @@ import { coldDirect } from './metrics/cold-direct.ts'
 import { followers } from './metrics/followers.ts'
 import { growth } from './metrics/growth.ts'
 import { herd } from './metrics/herd.ts'
+import { hostile } from './metrics/hostile.ts'
 import { limited } from './metrics/limited.ts'
 import { million } from './metrics/million.ts'
 import { quota } from './metrics/quota.ts'
@@ -34,6 +35,7 @@ const METRICS: Readonly<Record<string, (add: Add) => Promise<void>>> = {
   growth,
   million,
   quota,
+  hostile,
 }
 
 const wanted = process.argv.slice(2)

@@ -39,7 +39,9 @@ const longList = JSON.stringify({
   tags: tagNames.flatMap((tag) => range(30).map((i) => `${tag}-${i}`)),
 })
 const referrers = JSON.stringify({
-  ...{ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] },
+  schemaVersion: 2,
+  mediaType: OCI_INDEX,
+  manifests: [],
   annotations: { padding: 'x'.repeat(3_900_000) },
 })
 
