@@ -123,7 +123,14 @@ export async function entrepot(
   let isDraining = false
   const { requests, server } = telemetry
   listener = starting.use(
-    await openRegistryListener(config, { registry, telemetry: requests, server, loops, log }),
+    await openRegistryListener(config, {
+      registry,
+      telemetry: requests,
+      server,
+      loops,
+      advise: observed.advise,
+      log,
+    }),
   )
   const admin = starting.use(
     await openAdminListener(config, {

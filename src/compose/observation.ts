@@ -5,6 +5,7 @@ import { type Answers, answers } from '../observe/answers.ts'
 import { auditTrail } from '../observe/audit-trail.ts'
 import { eventLines } from '../observe/event-lines.ts'
 import { type EventHub, eventHub } from '../observe/events.ts'
+import { pullAdvice } from '../observe/pull-advice.ts'
 import { recordedUpstream } from '../observe/recorded-upstream.ts'
 import { recurring } from '../observe/recurring.ts'
 import { type Savings, savings } from '../observe/savings.ts'
@@ -12,6 +13,7 @@ import { type StoreWatch, storeWatch } from '../observe/store-watch.ts'
 import { type Traffic, traffic } from '../observe/traffic.ts'
 import { type UpstreamWatch, upstreamWatch } from '../observe/upstream-watch.ts'
 import { isRegistryError } from '../oci/errors.ts'
+import type { Advise } from '../ports/advise.ts'
 import type { AuditTrail } from '../ports/audit.ts'
 import type { SavingsLog } from '../ports/savings.ts'
 import type { IngestTelemetry, LoginTelemetry } from '../ports/telemetry.ts'
@@ -30,6 +32,7 @@ export interface Observation {
   readonly audit: AuditTrail
   readonly savings: Savings
   readonly traffic: Traffic
+  readonly advise: Advise
   /** `upstream`, whose answers are recorded. */
   record(upstream: Upstream): Upstream
   /** Logs the failure of a download. */
@@ -101,6 +104,7 @@ export function buildObservation(
     audit,
     savings: saved,
     traffic: passed,
+    advise: pullAdvice({ upstreams: watch, now }),
     record: (upstream) => recordedUpstream(upstream, recorded, now),
     transferFailed(transfer, error) {
       // The store has reported it, and its state has a line of its own.

@@ -4,6 +4,7 @@ import { ClientRates } from '../http/client-rates.ts'
 import { AccessLog } from '../http/request-log.ts'
 import { registryRequestListener } from '../http/request-listener.ts'
 import { listen } from '../http/server/http-server.ts'
+import type { Advise } from '../ports/advise.ts'
 import type { Registry } from '../ports/repository.ts'
 import type {
   ListenerTelemetry,
@@ -23,13 +24,14 @@ export interface RegistryListenerOptions {
   readonly telemetry: RequestTelemetry
   readonly server: ListenerTelemetry & LoginTelemetry & ResponseTelemetry
   readonly loops: LoopGuard
+  readonly advise: Advise
   readonly log: Logger
 }
 
 /** Opens the listener for clients. @throws what `listen` throws */
 export async function openRegistryListener(
-  config: Pick<Config, 'listen' | 'access' | 'log'>,
-  { registry, telemetry, server: counted, loops, log }: RegistryListenerOptions,
+  config: Pick<Config, 'listen' | 'access' | 'log' | 'warnings'>,
+  { registry, telemetry, server: counted, loops, advise, log }: RegistryListenerOptions,
 ): Promise<Listening> {
   const { host, port, tls, maxConnections, maxConnectionsPerAddress, ratePerClient, accel } = config.listen
   await using opening = new AsyncDisposableStack()
@@ -42,6 +44,7 @@ export async function openRegistryListener(
     loops,
     ...(ratePerClient !== undefined && { rates: new ClientRates(ratePerClient) }),
     ...(accel && { accel: { ...accel, isProxy: cidrList(accel.proxies) } }),
+    ...(config.warnings && { advise }),
     logger: log,
     accessLog: new AccessLog({
       sink: sinkOf(log),

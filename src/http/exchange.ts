@@ -29,6 +29,8 @@ export class Exchange {
   reference?: string
   cacheStatus?: CacheStatus
   failure?: unknown
+  /** What the person who pulls should know. */
+  warning?: string
   /** Bytes of the body that the kernel has accepted. */
   bytesSent = 0
   #abort?: AbortController

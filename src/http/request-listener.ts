@@ -1,5 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { RegistryError } from '../oci/errors.ts'
+import type { Advise } from '../ports/advise.ts'
 import type { Authenticator } from '../ports/authenticator.ts'
 import type { Registry } from '../ports/repository.ts'
 import type { RequestTelemetry, ResponseTelemetry } from '../ports/telemetry.ts'
@@ -34,6 +35,8 @@ export interface RegistryRequestListenerOptions {
   readonly pool?: BufferPool
   readonly accel?: Accel | undefined
   readonly rates?: ClientRates | undefined
+  /** Without one, nobody is advised. */
+  readonly advise?: Advise | undefined
 }
 
 /**
@@ -50,11 +53,12 @@ export function registryRequestListener({
   clientAddress,
   accel,
   rates,
+  advise,
   pool = new BufferPool(),
 }: RegistryRequestListenerOptions): RequestListener {
   const sending = { pieces: new Pieces(pool), accel, rates }
   const requestIdOf = requestIds()
-  const routes = registryRoutes({ registry, authenticator, sending, fail })
+  const routes = registryRoutes({ registry, authenticator, sending, advise, fail })
 
   function fail(error: unknown, exchange: Exchange): void {
     if (exchange.isAborted) return

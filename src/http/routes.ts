@@ -1,6 +1,7 @@
 import { METHODS } from 'node:http'
 import { Hono } from 'hono'
 import { RegistryError } from '../oci/errors.ts'
+import type { Advise } from '../ports/advise.ts'
 import { answerBlob } from './answers/blobs.ts'
 import type { Exchange } from './exchange.ts'
 import { answerManifest } from './answers/manifests.ts'
@@ -20,6 +21,8 @@ import { answerTags } from './answers/tags.ts'
 
 export interface RegistryRoutesOptions extends RouteHandlersOptions {
   readonly sending: BlobSending
+  /** Without one, nobody is advised. */
+  readonly advise?: Advise | undefined
 }
 
 /**
@@ -28,12 +31,12 @@ export interface RegistryRoutesOptions extends RouteHandlersOptions {
  * A request matches one handler at most. Hono composes two handlers asynchronously, which would delay an
  * answer from memory, so there is no middleware. The listener dispatches HEAD as GET.
  */
-export function registryRoutes({ sending, ...options }: RegistryRoutesOptions): Hono<RegistryEnv> {
+export function registryRoutes({ sending, advise, ...options }: RegistryRoutesOptions): Hono<RegistryEnv> {
   const { forClients, pull, failed } = routeHandlers(options)
   return new Hono<RegistryEnv>({ getPath: undecodedPath })
     .get('/', forAll(alive))
     .on('GET', ['/v2', '/v2/'], forClients(ping))
-    .get('/v2/:name{.+}/manifests/:reference', pull(byReference, answerManifest))
+    .get('/v2/:name{.+}/manifests/:reference', pull(byReference, answerManifest(advise)))
     .get('/v2/:name{.+}/blobs/:digest', pull(byDigest('blob'), answerBlob(sending)))
     .get('/v2/:name{.+}/tags/list', pull(byRepository, answerTags))
     .get('/v2/:name{.+}/referrers/:digest', pull(byDigest('referrers'), answerReferrers))

@@ -4,11 +4,13 @@ import type { Exchange } from './exchange.ts'
 
 /** Writes the status and the headers of an answer, which are the same for GET and HEAD. */
 export function sendHead(
-  { outgoing, cacheStatus, failure, requestId }: Exchange,
+  { outgoing, cacheStatus, failure, requestId, warning }: Exchange,
   status: number,
   headers: OutgoingHttpHeaders,
 ): void {
   outgoing.strictContentLength = true
+  // RFC 7234 section 5.5.7: podman, skopeo and CRI-O print it.
+  if (warning !== undefined) outgoing.setHeader('Warning', `299 - "${warning}"`)
   outgoing.writeHead(status, {
     ...headers,
     // A browser runs nothing of what is served, and guesses no type.

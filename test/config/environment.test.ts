@@ -83,6 +83,7 @@ const VALUES: Readonly<Record<string, readonly [text: string, effect?: unknown]>
   'log.level': ['debug'],
   'log.access': ['errors'],
   'log.format': ['json'],
+  warnings: ['false', false],
   defaultUpstream: ['ghcr.io'],
   publicUpstreams: ['false', false],
   upstreams: ['{"r": {"url": "https://r.internal"}}', { r: { url: 'https://r.internal' } }],

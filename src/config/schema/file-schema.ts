@@ -165,6 +165,9 @@ export const fileSchema = section({
     format: oneOf('auto', 'json', 'pretty').prefault('auto'),
   }).prefault({}),
 
+  /** Tell the person who pulls, by a Warning header, what is stale, and when a rate limit is nearly used up. */
+  warnings: yesOrNo().prefault(true),
+
   /**
    * The upstream of requests that name none: a name or an alias. Omitted: the only one in `upstreams`, else
    * docker.io.

@@ -2,6 +2,7 @@ import type { Digest } from '../../oci/digest.ts'
 import type { Manifest } from '../../oci/descriptor.ts'
 import { RegistryError } from '../../oci/errors.ts'
 import type { Reference } from '../../oci/reference.ts'
+import type { Advise } from '../../ports/advise.ts'
 import type { CacheStatus } from '../../ports/read-options.ts'
 import type { Repository } from '../../ports/repository.ts'
 import { whenKnown } from '../../util/maybe.ts'
@@ -11,17 +12,19 @@ import { send, sendHead } from '../send.ts'
 
 /**
  * GET and HEAD of a manifest, end-3 of the distribution spec. Ignores `Range`: containerd 2.1.0 sends
- * `bytes=0-` for manifests too.
+ * `bytes=0-` for manifests too. `advise` says what the person who pulls should know.
  */
-export function answerManifest(
-  exchange: Exchange,
-  repository: Repository,
-  reference: Reference,
-): Promise<void> | undefined {
-  if ('digest' in reference) return answerDigest(exchange, repository, reference.digest)
-  return whenKnown(repository.tags.resolve(reference.tag, exchange.readOptions()), (digest) =>
-    answerDigest(exchange, repository, digest, exchange.cacheStatus),
-  )
+export function answerManifest(advise: Advise | undefined) {
+  return (exchange: Exchange, repository: Repository, reference: Reference): Promise<void> | undefined => {
+    if ('digest' in reference) return answerDigest(exchange, repository, reference.digest)
+    return whenKnown(repository.tags.resolve(reference.tag, exchange.readOptions()), (digest) => {
+      if (advise !== undefined && !exchange.isHead) {
+        const warning = advise(exchange.client, repository.name.upstream, exchange.cacheStatus)
+        if (warning !== undefined) exchange.warning = warning
+      }
+      return answerDigest(exchange, repository, digest, exchange.cacheStatus)
+    })
+  }
 }
 
 function answerDigest(
