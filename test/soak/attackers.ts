@@ -30,7 +30,7 @@ const TAGS = 2_000
 /** More than fits beside anything else in the soak's store. */
 const HUGE = 20 * MiB
 
-/** Clients and repositories that cost as much as they can (SEC-70 to 72). What they get does not matter. */
+/** Clients and repositories that cost as much as they can (SEC-70 to 72, SEC-80). What they get does not matter. */
 export function attackers({ url, upstream, random, violated }: AttackersOptions): Attackers {
   const counts = new Map<string, number>()
   const slow = blobOf(2 * MiB, 500_001)
@@ -61,12 +61,19 @@ export function attackers({ url, upstream, random, violated }: AttackersOptions)
     'a reader that hardly reads': () =>
       get(`hostile/slow/blobs/${slow.digest}`, { bytesPerSecond: 4 * KiB, patience: 10_000 }),
     'what always fails, and slowly': () => get(`hostile/broken/manifests/t${random.below(1e6)}`),
+    'a blob that trickles': async () => {
+      const { bytes, digest } = blobOf(200 * KiB, 600_000 + (turn += 1))
+      upstream.addBlob(bytes)
+      await get(`hostile/trickle/blobs/${digest}`, { patience: 5_000 })
+      upstream.content.blobs.delete(digest)
+    },
   }
 
   return {
     counts,
     prepare() {
       upstream.on(/^\/v2\/hostile\/broken\//, { status: 500, delayMs: 1_500, times: Infinity })
+      upstream.on(/^\/v2\/hostile\/trickle\/blobs\//, { bytesPerSecond: 2, times: Infinity })
     },
     async runUntil(end) {
       const run = async ([kind, attack]: [string, () => Promise<void>]) => {

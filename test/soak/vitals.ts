@@ -16,10 +16,12 @@ export interface Watch extends Disposable {
 const EVERY = 1_000
 const MINUTE = 60
 
-/** proc(5). @throws when the process is gone. */
+/** proc(5). @throws when the process is gone, or about to be. */
 export async function vitalsOf(pid: number): Promise<Vitals> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8')
-  const memory = Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024)
+  const [, kibibytes] = /VmRSS:\s+(\d+)/.exec(status) ?? []
+  if (kibibytes === undefined) throw new Error(`process ${pid} has no memory any more`)
+  const memory = Math.round(Number(kibibytes) / 1024)
   return { memory, descriptors: (await readdir(`/proc/${pid}/fd`)).length }
 }
 
