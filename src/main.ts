@@ -2,6 +2,7 @@
 // Only this file sets V8 flags. setFlagsFromString comes too late for the size of the semi-spaces, which V8
 // reads before any script runs. 50 clients on a cold 128 MiB blob: 177 to 182 MiB at the peak with the flags
 // above, 181 to 188 MiB with the same flags set at run time, 199 MiB without.
+import { closeSync, openSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { Logger } from 'pino'
@@ -9,6 +10,7 @@ import { type Entrepot, entrepot } from './app.ts'
 import { commands } from './cli/commands.ts'
 import { EXIT } from './cli/exit-code.ts'
 import { run } from './cli/run.ts'
+import { reloader } from './cli/service/reload.ts'
 import { watchNpm } from './cli/service/parent-watch.ts'
 import { followStopSignals } from './cli/service/stop-signals.ts'
 import { buildLogger } from './compose/log/logger.ts'
@@ -17,27 +19,45 @@ import type { Config } from './config/load-config.ts'
 /** Milliseconds after which a command that failed ends, whatever it left open. */
 const LAST_WORDS = 500
 
-async function start(config: Config): Promise<void> {
+async function start(config: Config, load: () => Promise<Config>): Promise<void> {
   const { log, flush } = buildLogger(config.log, process.stdout)
   process.on('exit', flush)
-  let running: Entrepot | undefined
   let isStopping = false
   const stop = (reason: object) => {
     // A start needs no undoing: the kernel releases the store, as it does after a crash.
     if (running === undefined) process.exit(EXIT.done)
     if (isStopping) return
     isStopping = true
-    log.info({ ...reason, ...config.shutdown }, 'stopping')
+    log.info(reason, 'stopping')
     void shutDown(running, log)
   }
+  let running: Entrepot | undefined
   followStopSignals(process, {
     now: () => performance.now(),
     stop: (signal) => stop({ signal }),
     exit: () => process.exit(EXIT.failed),
   })
-  running = await entrepot(config, log, process.env, minorCollector())
+  const started = entrepot(config, log, process.env, minorCollector())
+  const reload = reloader({ load, apply: async (next) => (await started).reload(next), log })
+  process.on('SIGHUP', () => {
+    if (hasTerminal && !isTerminalOpen()) stop({ signal: 'SIGHUP', reason: 'the terminal was closed' })
+    else if (!isStopping) void reload()
+  })
+  running = await started
   process.on('exit', running.abandon)
   watchNpm(process.env, process, (parent) => stop({ npm: parent, reason: 'npm has ended' }))
+}
+
+const hasTerminal = process.stdout.isTTY || process.stdin.isTTY
+
+/** A process that has lost its terminal has no `/dev/tty`. */
+function isTerminalOpen(): boolean {
+  try {
+    closeSync(openSync('/dev/tty', 'r'))
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Runs one collection of V8's young generation. */

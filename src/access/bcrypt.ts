@@ -22,7 +22,7 @@ export interface Bcrypt extends AsyncDisposable {
 /**
  * Runs bcrypt on a worker thread, one comparison at a time. By design a comparison costs 50 ms to seconds of
  * CPU: other requests must not wait for it, and clients that guess must not use more than one core. The
- * thread starts with the first comparison.
+ * thread starts with the first comparison. Disposing of it waits for those that run.
  */
 export function bcrypt(): Bcrypt {
   const waiting = new Map<number, PromiseWithResolvers<boolean>>()
@@ -56,6 +56,7 @@ export function bcrypt(): Bcrypt {
       return result.promise
     },
     async [Symbol.asyncDispose]() {
+      await Promise.allSettled([...waiting.values()].map(({ promise }) => promise))
       await worker?.terminate()
       fail(new Error('closed'))
     },

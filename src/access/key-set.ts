@@ -53,7 +53,7 @@ export function keySet({ url, failed }: KeySetOptions): KeySet {
       cooldownDuration: COOLDOWN,
       cacheMaxAge: MAX_AGE,
     }),
-    [Symbol.asyncDispose]: () => agent.destroy(),
+    [Symbol.asyncDispose]: () => agent.close(),
   }
 }
 

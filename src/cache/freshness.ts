@@ -11,6 +11,11 @@ export interface FreshnessPolicy {
   readonly rules: readonly FreshnessRule[]
   /** Milliseconds past its freshness that a tag may be served while upstream is unavailable. */
   readonly staleIfError: number
+  /**
+   * Since when an upstream is where it is now, in epoch milliseconds. What was confirmed before is not fresh.
+   * Omitted: always.
+   */
+  readonly since?: (upstream: string) => number
 }
 
 /**
@@ -37,6 +42,7 @@ export interface Freshness {
  * revalidated, and served only in an outage.
  */
 export function freshnessOf(
+  upstream: string,
   tag: string,
   entry: TagEntry,
   now: number,
@@ -46,7 +52,8 @@ export function freshnessOf(
   const rule = policy.rules.find(({ match }) => match.test(tag))?.fresh ?? 0
   const fresh = isNearlyExhausted ? rule * STRETCH : rule
   const age = now - entry.checkedAt
-  const left = age < 0 ? 0 : fresh - age
+  const isConfirmed = age >= 0 && entry.checkedAt >= (policy.since?.(upstream) ?? 0)
+  const left = isConfirmed ? fresh - age : Math.min(0, fresh - Math.max(age, 0))
   const state = left > 0 ? 'fresh' : -left <= policy.staleIfError ? 'stale' : 'expired'
   return { state, ttl: Math.ceil(left / 1000) }
 }

@@ -39,7 +39,14 @@ export function proxyTagService(
       resolve(tag, options) {
         return whenKnown(index.get(repository, tag), (entry) => {
           if (entry === undefined) return revalidate(tag, undefined, undefined, options)
-          const freshness = freshnessOf(tag, entry, now(), policy, upstream.isNearlyExhausted)
+          const freshness = freshnessOf(
+            repository.upstream,
+            tag,
+            entry,
+            now(),
+            policy,
+            upstream.isNearlyExhausted,
+          )
           if (freshness.state !== 'fresh') return revalidate(tag, entry, freshness, options)
           options?.report?.({ result: 'hit', ttl: freshness.ttl })
           return entry.digest

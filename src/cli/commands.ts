@@ -16,8 +16,10 @@ import { verify } from './commands/verify.ts'
 export type Commands = Readonly<Record<string, Command>>
 
 export interface Surroundings {
-  /** Starts the proxy; it runs on when the promise is fulfilled. */
-  start(config: Config): Promise<void>
+  /**
+   * Starts the proxy; it runs on when the promise is fulfilled. `load` reads the configuration again.
+   */
+  start(config: Config, load: () => Promise<Config>): Promise<void>
   /** Epoch milliseconds. */
   now(): number
 }

@@ -19,8 +19,8 @@ export interface AdminListenerOptions extends Pick<
   'metrics' | 'transfers' | 'history' | 'operations' | 'details' | 'insight' | 'audit' | 'events'
 > {
   readonly server: ListenerTelemetry
-  /** Upstreams that patterns may name besides the configured ones. */
-  readonly storedUpstreams: readonly string[]
+  /** The names that patterns may have: of upstreams that are configured now, or that something is stored of. */
+  readonly upstreams: () => readonly string[]
   readonly isDraining: () => boolean
   /** Writes something to the store and removes it. */
   readonly probeStore: () => Promise<void>
@@ -34,8 +34,8 @@ export interface AdminListenerOptions extends Pick<
  * @throws what `listen` throws
  */
 export async function openAdminListener(
-  { admin: config, upstreams }: Pick<Config, 'admin' | 'upstreams'>,
-  { server: counted, storedUpstreams, isDraining, probeStore, log, ...options }: AdminListenerOptions,
+  { admin: config }: Pick<Config, 'admin'>,
+  { server: counted, upstreams, isDraining, probeStore, log, ...options }: AdminListenerOptions,
 ): Promise<Listening | undefined> {
   if (config === false) return undefined
   const { host, port, tls, hosts, access } = config
@@ -57,7 +57,7 @@ export async function openAdminListener(
   const app = adminApp({
     ...options,
     ready: readiness({ isDraining, probeStore }),
-    parsePattern: (text) => parseImagePattern(text, [...Object.keys(upstreams), ...storedUpstreams]),
+    parsePattern: (text) => parseImagePattern(text, upstreams()),
     failed: (err) => log.error({ err }, 'a request to the admin API failed'),
   })
   const server = await listen(restricted(app), { host, port, ...(tls && { tls: tlsFrom(tls) }) })

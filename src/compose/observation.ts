@@ -11,7 +11,7 @@ import { recurring } from '../observe/recurring.ts'
 import { type Savings, savings } from '../observe/savings.ts'
 import { type StoreWatch, storeWatch } from '../observe/store-watch.ts'
 import { type Traffic, traffic } from '../observe/traffic.ts'
-import { type UpstreamWatch, upstreamWatch } from '../observe/upstream-watch.ts'
+import { type UpstreamWatch, upstreamWatch, type WatchedUpstream } from '../observe/upstream-watch.ts'
 import { isRegistryError } from '../oci/errors.ts'
 import type { Advise } from '../ports/advise.ts'
 import type { AuditTrail } from '../ports/audit.ts'
@@ -57,10 +57,7 @@ export function buildObservation(
   const events = eventHub(now)
   events.subscribe(eventLines(log))
   const watch = upstreamWatch({
-    upstreams: Object.values(upstreams).map(({ name, credentials, credentialHelper, dockerConfig }) => ({
-      name,
-      hasCredentials: (credentials ?? credentialHelper ?? dockerConfig) !== undefined,
-    })),
+    upstreams: watchedUpstreams(upstreams),
     emit: events.emit,
     now,
   })
@@ -114,4 +111,15 @@ export function buildObservation(
       if (!isRegistryError(error, 'STORAGE')) tell('error', 'the store failed', {}, error)
     },
   }
+}
+
+export function watchedUpstreams(
+  upstreams: Config['upstreams'],
+  isKept: (upstream: string) => boolean = () => false,
+): readonly WatchedUpstream[] {
+  return Object.values(upstreams).map(({ name, credentials, credentialHelper, dockerConfig }) => ({
+    name,
+    hasCredentials: (credentials ?? credentialHelper ?? dockerConfig) !== undefined,
+    isKept: isKept(name),
+  }))
 }

@@ -1,20 +1,26 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config/load-config.ts'
-import { parseImagePattern } from '../oci/image-pattern.ts'
+import { type ImagePattern, parseImagePattern } from '../oci/image-pattern.ts'
 import type { StoreTelemetry } from '../ports/telemetry.ts'
 import { type FilesystemStore, filesystemStore } from '../storage/filesystem-store.ts'
 
-/** Opens the configured store. @throws what `filesystemStore` throws */
+/**
+ * Opens the configured store.
+ *
+ * @param pinned read each time: it may change
+ * @throws what `filesystemStore` throws
+ */
 export function openStore(
-  { storage, cache, upstreams }: Config,
+  { storage, ...pinning }: Config,
   telemetry: StoreTelemetry,
   log: Pick<Logger, 'info' | 'warn'>,
   now: () => number = Date.now,
+  pinned: readonly ImagePattern[] = pinnedIn(pinning),
 ): Promise<FilesystemStore> {
   return filesystemStore({
     root: storage.root,
     verify: storage.verify,
-    pinned: cache.pin.map((text) => parseImagePattern(text, Object.keys(upstreams))!),
+    pinned,
     telemetry,
     now,
     ...(now !== Date.now && { wall: Date.now }),
@@ -25,4 +31,9 @@ export function openStore(
     rebuilding: () => log.info('rebuilding the index from stored blobs'),
     corrupt: (digest) => log.warn({ digest }, 'removed a damaged object'),
   })
+}
+
+/** The images that the configuration pins. */
+export function pinnedIn({ cache, upstreams }: Pick<Config, 'cache' | 'upstreams'>): readonly ImagePattern[] {
+  return cache.pin.map((text) => parseImagePattern(text, Object.keys(upstreams))!)
 }

@@ -1,5 +1,7 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import type { Config } from '../config/load-config.ts'
+import { BufferPool } from '../http/buffer-pool.ts'
 import { ClientRates } from '../http/client-rates.ts'
 import { AccessLog } from '../http/request-log.ts'
 import { registryRequestListener } from '../http/request-listener.ts'
@@ -28,42 +30,70 @@ export interface RegistryListenerOptions {
   readonly log: Logger
 }
 
+type ServingConfig = Pick<Config, 'access' | 'log' | 'warnings'>
+
+export interface RegistryListener extends Listening {
+  /** Serves further requests as this configuration says. */
+  configure(config: ServingConfig): void
+}
+
 /** Opens the listener for clients. @throws what `listen` throws */
 export async function openRegistryListener(
-  config: Pick<Config, 'listen' | 'access' | 'log' | 'warnings'>,
+  { listen: config, ...serving }: Pick<Config, 'listen'> & ServingConfig,
   { registry, telemetry, server: counted, loops, advise, log }: RegistryListenerOptions,
-): Promise<Listening> {
-  const { host, port, tls, maxConnections, maxConnectionsPerAddress, ratePerClient, accel } = config.listen
+): Promise<RegistryListener> {
+  const { host, port, tls, maxConnections, maxConnectionsPerAddress, ratePerClient, accel } = config
   await using opening = new AsyncDisposableStack()
-  const auth = opening.use(buildRegistryAuth(config, counted, log))
-  const answer = registryRequestListener({
-    registry,
-    ...(auth.authenticator && { authenticator: auth.authenticator }),
-    telemetry,
-    responses: counted,
-    loops,
-    ...(ratePerClient !== undefined && { rates: new ClientRates(ratePerClient) }),
-    ...(accel && { accel: { ...accel, isProxy: cidrList(accel.proxies) } }),
-    ...(config.warnings && { advise }),
-    logger: log,
-    accessLog: new AccessLog({
-      sink: sinkOf(log),
-      mode: () => log.isLevelEnabled('info') && config.log.access,
-    }),
-    ...(config.access.trustedProxies.length > 0 && { clientAddress: auth.clientAddress }),
-  })
-  const server = await listen(answer, {
+  const pool = new BufferPool()
+  const rates = ratePerClient === undefined ? undefined : new ClientRates(ratePerClient)
+  let mode = serving.log.access
+  const accessLog = new AccessLog({ sink: sinkOf(log), mode: () => log.isLevelEnabled('info') && mode })
+
+  function serve({ access, warnings }: ServingConfig) {
+    const auth = buildRegistryAuth({ access, listen: config }, counted, log)
+    const answer = registryRequestListener({
+      registry,
+      ...(auth.authenticator && { authenticator: auth.authenticator }),
+      telemetry,
+      responses: counted,
+      loops,
+      ...(rates && { rates }),
+      ...(accel && { accel: { ...accel, isProxy: cidrList(accel.proxies) } }),
+      ...(warnings && { advise }),
+      logger: log,
+      accessLog,
+      ...(access.trustedProxies.length > 0 && { clientAddress: auth.clientAddress }),
+      pool,
+    })
+    return { access, warnings, auth, answer }
+  }
+
+  let current = serve(serving)
+  opening.defer(() => current.auth[Symbol.asyncDispose]())
+  const server = await listen((incoming, outgoing) => current.answer(incoming, outgoing), {
     host,
     port,
     ...(tls && { tls: tlsFrom(tls) }),
     connections: {
       most: maxConnections,
       mostPerAddress: maxConnectionsPerAddress,
-      isExempt: auth.isTrustedProxy,
+      isExempt: (address) => current.auth.isTrustedProxy(address),
     },
   })
   if (tls) opening.use(reloadTls(server, tls, { listener: 'registry', telemetry: counted, log }))
-  const access = describeRegistryAuth(config)
+  const access = describeRegistryAuth({ ...serving, listen: config })
   log.info({ listener: 'registry', host, port: server.port, access }, 'listening')
-  return listening(server, opening.move())
+  return {
+    ...listening(server, opening.move()),
+    configure(next) {
+      mode = next.log.access
+      const { access, warnings } = next
+      if (isDeepStrictEqual(access, current.access) && warnings === current.warnings) return
+      const before = current
+      current = serve(next)
+      // Logins that are being checked end as they began.
+      void Promise.resolve(before.auth[Symbol.asyncDispose]())
+      log.info({ access: describeRegistryAuth({ access, listen: config }) }, 'access changed')
+    },
+  }
 }

@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import type { Config } from '../config/load-config.ts'
 import type { UpstreamTelemetry } from '../ports/telemetry.ts'
@@ -7,8 +9,14 @@ import { type OpenUpstream, openUpstream } from '../upstream/open-upstream.ts'
 import type { LoopGuard } from '../util/loop-guard.ts'
 
 export interface Upstreams extends AsyncDisposable {
-  readonly all: readonly OpenUpstream[]
+  /** Those that are configured now. */
   readonly byName: ReadonlyMap<string, OpenUpstream>
+  /**
+   * Opens what is new or has changed. What is replaced or gone is closed when nobody uses it any more.
+   *
+   * @param unused is fulfilled when no download of an upstream of this name runs that began before the call
+   */
+  configure(config: UpstreamsConfig, unused: (upstream: string) => Promise<unknown>): void
   /** Ends running credential helpers, which would outlive the process. */
   abandon(): void
 }
@@ -25,46 +33,95 @@ export interface UpstreamsOptions {
   readonly collectGarbage?: (() => void) | undefined
 }
 
+type UpstreamsConfig = Pick<Config, 'upstreams' | 'cache'>
+
+/** What one upstream is opened with. */
+interface Opened {
+  readonly entry: UpstreamsConfig['upstreams'][string]
+  readonly rememberDenials: number
+  readonly upstream: OpenUpstream
+}
+
+/** Milliseconds that a replaced upstream stays open for requests that were about to use it. */
+const LINGER = 60_000
+
 /** Opens each configured upstream. */
-export function buildUpstreams(
-  { upstreams, cache }: Pick<Config, 'upstreams' | 'cache'>,
-  options: UpstreamsOptions,
-): Upstreams {
+export function buildUpstreams(config: UpstreamsConfig, options: UpstreamsOptions): Upstreams {
   const { log, telemetry, loops, ownPorts, env, collectGarbage } = options
   const proxyFor = proxiesFrom(env)
   const system = systemTrust({
     env,
     failed: (err) => log.warn({ err }, 'reload failed, keeping the previous version'),
   })
-  const all = Object.values(upstreams).map(
-    ({ credentials: login, credentialHelper: helper, dockerConfig, ca, ...upstream }) =>
-      openUpstream({
-        ...upstream,
-        ...(login && { login }),
-        ...(helper !== undefined && { helper }),
-        ...(dockerConfig !== undefined && { dockerConfig }),
-        ...(ca && { ca: ca.text, caFile: ca.path }),
-        rememberDenials: cache.negative,
-        env,
-        systemTrust: system,
-        ownPorts,
-        proxyFor,
-        via: loops.via,
-        ...(collectGarbage && { collectGarbage }),
-        telemetry,
-        reloadFailed: (err) =>
-          log.warn({ upstream: upstream.name, err }, 'reload failed, keeping the previous version'),
-      }),
-  )
+  const closing = new AbortController()
+  const open = new Set<OpenUpstream>()
+  let current = new Map<string, Opened>()
+  let byName: Upstreams['byName'] = new Map()
+
+  function openOne(entry: Opened['entry'], rememberDenials: number): OpenUpstream {
+    const { credentials: login, credentialHelper: helper, dockerConfig, ca, ...upstream } = entry
+    const opened = openUpstream({
+      ...upstream,
+      ...(login && { login }),
+      ...(helper !== undefined && { helper }),
+      ...(dockerConfig !== undefined && { dockerConfig }),
+      ...(ca && { ca: ca.text, caFile: ca.path }),
+      rememberDenials,
+      env,
+      systemTrust: system,
+      ownPorts,
+      proxyFor,
+      via: loops.via,
+      ...(collectGarbage && { collectGarbage }),
+      telemetry,
+      reloadFailed: (err) =>
+        log.warn({ upstream: upstream.name, err }, 'reload failed, keeping the previous version'),
+    })
+    open.add(opened)
+    return opened
+  }
+
+  /** The same upstream as long as its configuration is the same. */
+  function take(entry: Opened['entry'], rememberDenials: number): Opened {
+    const known = current.get(entry.name)
+    if (known?.rememberDenials === rememberDenials && isDeepStrictEqual(known.entry, entry)) return known
+    return { entry, rememberDenials, upstream: openOne(entry, rememberDenials) }
+  }
+
+  async function retire(upstream: OpenUpstream, unused: Promise<unknown>): Promise<void> {
+    try {
+      await unused
+      await sleep(LINGER, undefined, { ref: false, signal: closing.signal })
+    } catch (error) {
+      // The process stops, and closes it with the others.
+      if (closing.signal.aborted) return
+      throw error
+    }
+    open.delete(upstream)
+    await upstream.close()
+  }
+
+  const configure: Upstreams['configure'] = ({ upstreams, cache }, unused) => {
+    const before = current
+    current = new Map(Object.values(upstreams).map((entry) => [entry.name, take(entry, cache.negative)]))
+    byName = new Map([...current].map(([name, { upstream }]) => [name, upstream]))
+    for (const [name, { upstream }] of before) {
+      if (current.get(name)?.upstream !== upstream) void retire(upstream, unused(name))
+    }
+  }
+  configure(config, async () => {})
 
   return {
-    all,
-    byName: new Map(all.map((upstream) => [upstream.name, upstream])),
+    get byName() {
+      return byName
+    },
+    configure,
     abandon() {
-      for (const upstream of all) upstream.abandon()
+      for (const upstream of open) upstream.abandon()
     },
     async [Symbol.asyncDispose]() {
-      await Promise.all(all.map((upstream) => upstream.close()))
+      closing.abort()
+      await Promise.all([...open].map((upstream) => upstream.close()))
     },
   }
 }

@@ -41,7 +41,7 @@ export async function resolveUpstreams(
   issues: Issues,
   load: LoadFile,
 ): Promise<Upstreams> {
-  if (Object.keys(entries).length === 0)
+  if (Object.keys(entries).length === 0 && !issues.has(['upstreams']))
     issues.add(issues.value(['upstreams'], 'must have at least one upstream'))
   refuseSharedNames(entries, issues)
   const upstreams: Upstreams = {}

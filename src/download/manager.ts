@@ -8,13 +8,13 @@ import type { DownloadRequest } from './download-request.ts'
 import { failureBackoff, type FailureBackoff } from './failure-backoff.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { passThrough } from './pass-through.ts'
-import { queue, type QueueOptions } from './queue.ts'
+import { queue, type QueueLimits } from './queue.ts'
 
 export interface DownloadManagerOptions {
   readonly store: BlobStore
   readonly policy: DownloadPolicy
-  /** How many downloads of an upstream may run at once, and wait. */
-  readonly queues: (upstream: string) => Omit<QueueOptions, 'upstream'>
+  /** How many downloads of an upstream may run at once, and wait. Asked each time. */
+  readonly queues: (upstream: string) => QueueLimits
   readonly telemetry: DownloadTelemetry
   /** A download, or a part of its clean-up, has failed. */
   readonly failed: (view: DownloadView, error: unknown) => void
@@ -87,6 +87,14 @@ export class DownloadManager implements AsyncDisposable {
     return [...this.#running.values()].map(({ download }) => download.view)
   }
 
+  /** Is fulfilled when the downloads of an upstream that run now have ended. */
+  async settled(upstream: string): Promise<void> {
+    const downloads = [...this.#running.values()].map(({ download }) => download)
+    await Promise.all(
+      downloads.filter((download) => download.upstream === upstream).map(({ ended }) => ended),
+    )
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const downloads = [...this.#running.values()].map(({ download }) => download)
     await Promise.all(downloads.map((download) => download[Symbol.asyncDispose]()))
@@ -150,7 +158,15 @@ export class DownloadManager implements AsyncDisposable {
       committing: this.#committing,
       queue: queue({
         upstream,
-        ...queues(upstream),
+        get places() {
+          return queues(upstream).places
+        },
+        get queueLength() {
+          return queues(upstream).queueLength
+        },
+        get queueTimeout() {
+          return queues(upstream).queueTimeout
+        },
         changed: (count) => telemetry.waiting(upstream, count),
       }),
       resumed: () => telemetry.resumed(upstream),

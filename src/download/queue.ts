@@ -1,13 +1,17 @@
 import { RegistryError } from '../oci/errors.ts'
 
-export interface QueueOptions {
-  readonly upstream: string
+/** They are read each time, for they may change. */
+export interface QueueLimits {
   /** How many downloads may run at once. */
   readonly places: number
   /** How many may wait for a place. */
   readonly queueLength: number
   /** Milliseconds that one may wait. */
   readonly queueTimeout: number
+}
+
+export interface QueueOptions extends QueueLimits {
+  readonly upstream: string
   /** Called with how many wait, each time that changes. */
   readonly changed?: (waiting: number) => void
 }
@@ -44,7 +48,7 @@ interface Client {
 }
 
 export function queue(options: QueueOptions): Queue {
-  const { upstream, places, queueLength, queueTimeout, changed = () => {} } = options
+  const { upstream, changed = () => {} } = options
   const clients = new Map<string, Client>()
   let taken = 0
   let turns = 0
@@ -75,7 +79,8 @@ export function queue(options: QueueOptions): Queue {
         taken -= 1
         client.held -= 1
         forgetIdle(name, client)
-        next()?.proceed()
+        // More than one, when there are more places than before.
+        for (let first = next(); first && taken < options.places; first = next()) first.proceed()
       },
     }
   }
@@ -115,13 +120,14 @@ export function queue(options: QueueOptions): Queue {
         },
         refuse() {
           leave()
-          reject(new RegistryError('TOOMANYREQUESTS', { upstream, queueLength }))
+          reject(new RegistryError('TOOMANYREQUESTS', { upstream, queueLength: options.queueLength }))
         },
       }
       const abort = () => {
         leave()
         reject(signal?.reason as Error)
       }
+      const { queueTimeout } = options
       const timer = setTimeout(() => {
         leave()
         reject(new RegistryError('TOOMANYREQUESTS', { upstream, waitedMilliseconds: queueTimeout }))
@@ -138,6 +144,7 @@ export function queue(options: QueueOptions): Queue {
     },
     async enter(name = '', signal) {
       signal?.throwIfAborted()
+      const { places, queueLength } = options
       if (taken < places) return take(name)
       const client = clients.get(name) ?? { waiting: new Set(), held: 0, turn: 0 }
       if (waiting >= queueLength && !makeRoomFor(client)) {

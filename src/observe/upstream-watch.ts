@@ -28,10 +28,19 @@ export interface UpstreamWatch {
   readonly telemetry: Pick<UpstreamTelemetry, 'answered' | 'circuit' | 'rateLimit' | 'credentials'>
   views(): readonly UpstreamView[]
   view(upstream: string): UpstreamView | undefined
+  /** Begins to watch these, forgets others, and keeps what is known of those that are kept. */
+  configure(upstreams: readonly WatchedUpstream[]): void
+}
+
+export interface WatchedUpstream {
+  readonly name: string
+  readonly hasCredentials: boolean
+  /** Whether it is the one that is watched already, and has not changed. */
+  readonly isKept?: boolean
 }
 
 export interface UpstreamWatchOptions {
-  readonly upstreams: readonly { readonly name: string; readonly hasCredentials: boolean }[]
+  readonly upstreams: readonly WatchedUpstream[]
   readonly emit: Emit
   /** Epoch milliseconds. */
   readonly now: () => number
@@ -42,13 +51,16 @@ const QUIET = 60_000
 
 /** Keeps the state of each upstream, and emits an event when it changes. */
 export function upstreamWatch({ upstreams, emit, now }: UpstreamWatchOptions): UpstreamWatch {
-  const started = now()
-  const views = new Map<string, UpstreamView>(
-    upstreams.map(({ name, hasCredentials }) => [
-      name,
-      { name, state: 'up', since: started, credentials: hasCredentials ? 'unused' : 'none' },
-    ]),
-  )
+  const views = new Map<string, UpstreamView>()
+  const configure: UpstreamWatch['configure'] = (watched) => {
+    const names = new Set(watched.map(({ name }) => name))
+    for (const name of views.keys()) if (!names.has(name)) views.delete(name)
+    for (const { name, hasCredentials, isKept } of watched) {
+      if (isKept === true && views.has(name)) continue
+      views.set(name, { name, state: 'up', since: now(), credentials: hasCredentials ? 'unused' : 'none' })
+    }
+  }
+  configure(upstreams)
   const told = new Map<string, number>()
 
   const isNews = (what: string): boolean => {
@@ -63,6 +75,7 @@ export function upstreamWatch({ upstreams, emit, now }: UpstreamWatchOptions): U
   }
 
   return {
+    configure,
     views: () => [...views.values()],
     view: (upstream) => views.get(upstream),
     telemetry: {

@@ -26,6 +26,7 @@ import { partials as openPartials, type SweepLimits } from './blobs/partials.ts'
 import { type Paths, paths as pathsOf } from './paths.ts'
 import { inSlices } from './index/in-slices.ts'
 import { storedUpstreams } from './operations/stored-upstreams.ts'
+import { recordUrls } from './operations/upstream-urls.ts'
 import { type Pins, pins } from './operations/pins.ts'
 import { rebuildContent } from './rebuild.ts'
 import { savingsIndex } from './index/savings-index.ts'
@@ -47,6 +48,8 @@ export interface FilesystemStore {
   readonly verify: Verify
   readonly inspect: Inspect
   readonly savings: SavingsLog
+  /** @see recordUrls @throws RegistryError STORAGE */
+  recordUrls(urls: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, number>>
   /** The upstreams of which something is stored. */
   upstreams(): Promise<readonly string[]>
   /** Removes unfinished downloads beyond these limits. */
@@ -194,6 +197,7 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
       verify: createVerify({ files, paths, query, totals: content.totals, discard: store.discard }),
       savings: savingsIndex({ query, changeAll }),
       inspect: createInspect({ files, paths, query }),
+      recordUrls: (urls) => recordUrls(index.access.transact, urls, now),
       upstreams: () => inSlices(query, storedUpstreams),
       sweepPartials: (limits) => run('sweep', () => partials.sweep(limits, now())),
       evictPartials: (bytes) => run('sweep', () => partials.evict(bytes)),

@@ -30,18 +30,18 @@ test('how long a tag is served without asking, and how long in an outage', () =>
     ['latest', -5 * MINUTE, 'stale', 0],
   ]
   for (const [tag, age, state, ttl] of table) {
-    const freshness = freshnessOf(tag, { digest, checkedAt: now - age }, now, policy)
+    const freshness = freshnessOf('docker.io', tag, { digest, checkedAt: now - age }, now, policy)
     assert.deepEqual({ ...freshness, ttl: freshness.ttl + 0 }, { state, ttl }, `${tag} checked ${age} ms ago`)
   }
 })
 
 test('a tag that no rule matches is always revalidated', () => {
   const none = { rules: [], staleIfError: HOUR }
-  assert.equal(freshnessOf('latest', { digest, checkedAt: now }, now, none).state, 'stale')
+  assert.equal(freshnessOf('docker.io', 'latest', { digest, checkedAt: now }, now, none).state, 'stale')
 })
 
 test('while upstream will soon answer no more, tags stay fresh ten times as long', () => {
   const entry = { digest, checkedAt: now - 5 * MINUTE }
-  assert.equal(freshnessOf('latest', entry, now, policy).state, 'stale')
-  assert.deepEqual(freshnessOf('latest', entry, now, policy, true), { state: 'fresh', ttl: 300 })
+  assert.equal(freshnessOf('docker.io', 'latest', entry, now, policy).state, 'stale')
+  assert.deepEqual(freshnessOf('docker.io', 'latest', entry, now, policy, true), { state: 'fresh', ttl: 300 })
 })

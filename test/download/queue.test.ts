@@ -95,3 +95,19 @@ suite('SEC-80: clients take turns', () => {
     await assert.rejects(enter('greedy'), tooMany)
   })
 })
+
+test('limits may change: lower ones hold for whoever comes next, higher ones when a place is free', async () => {
+  const limits = { ...options, places: 1, queueLength: 3 }
+  const { enter } = queue(limits)
+  const first = await enter('a')
+  const waiting = ['b', 'c', 'd'].map((client) => enter(client))
+  Object.assign(limits, { places: 3, queueLength: 0 })
+  first[Symbol.dispose]()
+  const places = await Promise.all(waiting)
+  await assert.rejects(enter('a'), tooMany)
+  limits.places = 1
+  places[0]![Symbol.dispose]()
+  await assert.rejects(enter('a'), tooMany)
+  for (const place of places) place[Symbol.dispose]()
+  await enter('a')
+})

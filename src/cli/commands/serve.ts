@@ -3,8 +3,10 @@ import type { Config } from '../../config/load-config.ts'
 import type { Command } from '../command.ts'
 import { EXIT } from '../exit-code.ts'
 
-/** `start` starts the proxy, which runs on when the promise is fulfilled. */
-export function serve(start: (config: Config) => Promise<void>): Command {
+/**
+ * `start` starts the proxy, which runs on when the promise is fulfilled; `load` reads the configuration again.
+ */
+export function serve(start: (config: Config, load: () => Promise<Config>) => Promise<void>): Command {
   return {
     synopsis: '[--check]',
     summary: 'runs the proxy; --check validates the configuration and prints it instead',
@@ -13,7 +15,7 @@ export function serve(start: (config: Config) => Promise<void>): Command {
     async run(invocation) {
       const config = await invocation.config()
       if (invocation.options['check']) invocation.stdout.write(describeConfig(config))
-      else await start(config)
+      else await start(config, () => invocation.config())
       return EXIT.done
     },
   }
