@@ -81,9 +81,11 @@ export class AccessLog implements LineSource {
     let lines = ''
     const records = this.#records
     for (let at = 0; at < this.#count; at++) {
-      lines += this.#lineOf(records[at]!)
-      // The rest is short, or replaced by the next request.
-      records[at]!.failure = undefined
+      const record = records[at]!
+      lines += this.#lineOf(record)
+      // What a client chooses may be long.
+      record.userAgent = record.range = record.failure = undefined
+      record.path = ''
     }
     this.#count = 0
     return lines
