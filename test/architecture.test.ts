@@ -21,6 +21,8 @@ const ROOMS: Readonly<Record<string, { rooms: readonly string[]; never?: RegExp 
   upstream: { rooms: ['oci', 'ports'], never: /^hono|^node:sqlite/ },
   // Watches the others through the seams: it imports none of them.
   observe: { rooms: ['oci', 'ports'], never: /^undici$|^hono|^node:(?:fs|http|net|sqlite)/ },
+  // Decides from the history of tags: what is served of them, then and now.
+  time: { rooms: ['oci', 'ports'], never: /^undici$|^hono|^node:(?:fs|http|net|sqlite)/ },
   access: { rooms: ['oci', 'ports'], never: /^hono|^node:sqlite/ },
   config: { rooms: ['oci'], never: /^undici$|^hono|^node:(?:http|sqlite)/ },
   // The configuration files of clients: reads, decides and writes, and knows nothing of the proxy.
@@ -43,6 +45,7 @@ const ROOMS: Readonly<Record<string, { rooms: readonly string[]; never?: RegExp 
       'eviction',
       'admin',
       'observe',
+      'time',
     ],
   },
 }

@@ -7,6 +7,7 @@ import type { AuditTrail } from '../ports/audit.ts'
 import type { Insight, RunningTransfer } from '../ports/insight.ts'
 import type { TagChange, TagHistory } from '../ports/metadata.ts'
 import type { Operations } from '../ports/operations.ts'
+import type { Trust } from '../ports/time.ts'
 import { audited } from './audited.ts'
 import type { ParsePattern } from './body.ts'
 import { catalogueRoutes } from './catalogue-routes.ts'
@@ -17,6 +18,7 @@ import { insightRoutes } from './insight-routes.ts'
 import { dashboardRoutes } from './dashboard/dashboard-routes.ts'
 import { type EventSource, eventsRoutes } from './events-routes.ts'
 import { pinRoutes } from './pin-routes.ts'
+import { timeRoutes } from './time-routes.ts'
 import { verifyRoutes } from './verify-routes.ts'
 
 export interface AdminAppOptions {
@@ -32,6 +34,8 @@ export interface AdminAppOptions {
   readonly insight?: Insight | undefined
   readonly audit: AuditTrail
   readonly events: EventSource
+  /** Left out: no digest is excepted from cool-downs. */
+  readonly trust?: Trust
   readonly parsePattern: ParsePattern
   /** Receives every failure that the client did not cause. */
   readonly failed: (error: unknown) => void
@@ -52,6 +56,7 @@ export function adminApp(options: AdminAppOptions): RequestListener {
     insight,
     audit,
     events,
+    trust,
   } = options
   const { parsePattern, failed } = options
   const app = new Hono<AdminEnv>()
@@ -75,6 +80,7 @@ export function adminApp(options: AdminAppOptions): RequestListener {
   app.route('/api/v1', catalogueRoutes(operations.catalogue, parsePattern))
   app.route('/api/v1', pinRoutes(operations.pins, parsePattern))
   app.route('/api/v1', verifyRoutes(operations.verify, failed))
+  if (trust) app.route('/api/v1', timeRoutes(trust))
   if (insight) {
     app.route('/api/v1', insightRoutes(insight))
     app.route('/api/v1', eventsRoutes({ events, transfers }))

@@ -8,6 +8,8 @@ const ACTIONS: Readonly<Record<string, AuditEntry['action']>> = {
   'PUT pins': 'pin',
   'DELETE pins': 'unpin',
   'POST verify': 'verify',
+  'POST trust': 'trust',
+  'DELETE trust': 'distrust',
 }
 
 /** Records every request that changes something, with how it ended. */

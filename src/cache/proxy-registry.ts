@@ -3,7 +3,7 @@ import { RegistryError } from '../oci/errors.ts'
 import type { LinkIndex, ReferenceIndex, TagIndex } from '../ports/metadata.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { BlobStore } from '../ports/blob-store.ts'
-import type { Registry, Repository } from '../ports/repository.ts'
+import type { Registry, Repository, TagService } from '../ports/repository.ts'
 import type { Upstream } from '../ports/upstream.ts'
 import { blobSizes } from './blob-sizes.ts'
 import { failOpenIndexes } from './fail-open-indexes.ts'
@@ -39,6 +39,8 @@ export interface ProxyRegistryOptions {
   /** Milliseconds that tag lists and referrers are served without asking upstream. */
   readonly lists: number
   readonly storeFailed: (error: unknown) => void
+  /** What clients see of the tags of a repository. Left out: what upstream says. */
+  readonly tagsSeen?: (repository: RepositoryName, tags: TagService) => TagService
   /** Epoch milliseconds. */
   readonly now: () => number
 }
@@ -46,6 +48,7 @@ export interface ProxyRegistryOptions {
 /** The cache as a registry: every repository of every upstream, through the cache. */
 export function proxyRegistry(options: ProxyRegistryOptions): Registry {
   const { route, upstreams, store, downloads, freshness, now } = options
+  const { tagsSeen = (_, tags) => tags } = options
   const absent = negativeCache(options.negative)
   const sizes = blobSizes()
   const { lists, negative } = options
@@ -94,7 +97,7 @@ export function proxyRegistry(options: ProxyRegistryOptions): Registry {
       name,
       manifests,
       blobs: blobsOf(name, upstream, permission),
-      tags: tagsOf(name, upstream, manifests),
+      tags: tagsSeen(name, tagsOf(name, upstream, manifests)),
       referrers: referrersOf(name, upstream),
     }
   }

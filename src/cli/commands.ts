@@ -9,6 +9,7 @@ import { purge } from './commands/purge.ts'
 import { savings } from './commands/savings.ts'
 import { setup } from './commands/setup.ts'
 import { serve } from './commands/serve.ts'
+import { trust } from './commands/trust.ts'
 import { why } from './commands/why.ts'
 import { status } from './commands/status.ts'
 import { verify } from './commands/verify.ts'
@@ -37,6 +38,7 @@ export function commands({ start, now }: Surroundings): Commands {
     purge: purge(),
     pin: pin(now),
     unpin: unpin(),
+    trust: trust(now),
     verify: verify(now),
     setup: setup(now),
     doctor: doctor(),

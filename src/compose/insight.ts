@@ -9,7 +9,7 @@ import type { Observation } from './observation.ts'
 
 export interface InsightOptions extends Pick<
   WhyOptions,
-  'registry' | 'tags' | 'inspect' | 'pins' | 'freshness' | 'now'
+  'registry' | 'tags' | 'inspect' | 'pins' | 'freshness' | 'heldOf' | 'now'
 > {
   readonly observed: Observation
   readonly usage: () => Promise<StoreUsage>

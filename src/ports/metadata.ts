@@ -72,7 +72,7 @@ export interface TagPeek {
 
 export interface TagHistory {
   /**
-   * At most the last hundred changes, newest first. The history outlives the tag's removal. It is forgotten
+   * The first sight of the tag, and at most the last 99 changes, newest first. The history outlives the tag's removal. It is forgotten
    * when nobody has asked for the tag for long.
    */
   history(repository: RepositoryName, tag: string): Promise<readonly TagChange[]>

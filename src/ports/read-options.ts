@@ -14,6 +14,8 @@ export interface CacheStatus {
   /** The status of upstream's answer, when there was one. */
   readonly forwardStatus?: number
   readonly stored?: boolean
+  /** A tag has a newer digest, which a cool-down holds back. */
+  readonly isHeld?: boolean
 }
 
 /** Receives how an answer came about, before the answer is given. The last call counts. */

@@ -12,6 +12,7 @@ import type {
 } from '../ports/metadata.ts'
 import type { BlobReader, BlobStore } from '../ports/blob-store.ts'
 import type { SavingsLog } from '../ports/savings.ts'
+import type { TrustedDigests } from '../ports/time.ts'
 import type { StoreTelemetry } from '../ports/telemetry.ts'
 import { createCatalogue } from './operations/image-catalogue.ts'
 import { fileBlobStore, type VerifyReads } from './blobs/file-blob-store.ts'
@@ -31,6 +32,7 @@ import { type Pins, pins } from './operations/pins.ts'
 import { rebuildContent } from './rebuild.ts'
 import { savingsIndex } from './index/savings-index.ts'
 import { sqliteIndex } from './index/sqlite-index.ts'
+import { trustedDigests } from './index/trusted-digests.ts'
 import { storageOperation, ignoreStorageError, ignoreNotFound } from './storage-operation.ts'
 import { createInspect } from './operations/inspect.ts'
 import { createVerify } from './operations/verify.ts'
@@ -50,6 +52,7 @@ export interface FilesystemStore {
   readonly savings: SavingsLog
   /** @see recordUrls @throws RegistryError STORAGE */
   recordUrls(urls: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, number>>
+  readonly trusted: TrustedDigests
   /** The upstreams of which something is stored. */
   upstreams(): Promise<readonly string[]>
   /** Removes unfinished downloads beyond these limits. */
@@ -196,6 +199,7 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
       pins: pinning,
       verify: createVerify({ files, paths, query, totals: content.totals, discard: store.discard }),
       savings: savingsIndex({ query, changeAll }),
+      trusted: trustedDigests(index.access),
       inspect: createInspect({ files, paths, query }),
       recordUrls: (urls) => recordUrls(index.access.transact, urls, now),
       upstreams: () => inSlices(query, storedUpstreams),

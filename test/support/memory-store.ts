@@ -157,7 +157,8 @@ export function memoryStore(now: () => number = Date.now): InspectableStore {
         const content = contents.get(digest)
         if (content !== undefined) content.vanished = false
         if (before[0]?.digest === digest) return
-        changes.set(key, [{ at: checkedAt, digest }, ...before].slice(0, TAG_CHANGES))
+        const all = [{ at: checkedAt, digest }, ...before]
+        changes.set(key, all.length > TAG_CHANGES ? all.toSpliced(TAG_CHANGES - 1, 1) : all)
       },
       async remove(repository, tag) {
         const entry = tags.get(keyOf(repository, tag))

@@ -39,7 +39,11 @@ function upstreamLines({ upstream }: Why, ago: (instant: string) => string): rea
 function tagLines({ tag }: Why, ago: (instant: string) => string): readonly string[] {
   if (tag === null) return []
   const freshness = tag.state === 'fresh' ? `fresh for ${tag.ttl} s` : tag.state
-  return [`${tag.digest}, checked ${ago(tag.checkedAt)}, ${freshness}`]
+  const line = `${tag.digest}, checked ${ago(tag.checkedAt)}, ${freshness}`
+  const { coolDown } = tag
+  return coolDown === null
+    ? [line]
+    : [line, `cool-down until ${coolDown.until}: ${coolDown.served} is served`]
 }
 
 function storedLines({ stored }: Why): readonly string[] {

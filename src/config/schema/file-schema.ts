@@ -129,6 +129,11 @@ export const fileSchema = section({
     ]),
     /** Images that are never evicted, `node:20*`. */
     pin: list(images()).prefault([]),
+    /**
+     * How long a new digest of a tag has to have been seen before it is served; until then the previous one is.
+     * The first match decides.
+     */
+    coolDown: list(section({ match: images(), for: time() })).prefault([]),
   }).prefault({}),
 
   transfers: section({

@@ -5,6 +5,7 @@ import type { ImageContent } from '../../ports/operations.ts'
 import type { RouteReport } from '../../ports/why.ts'
 import type { Answer } from '../answers.ts'
 import type { StoreTrouble } from '../store-watch.ts'
+import type { Held } from '../../ports/time.ts'
 import type { UpstreamView } from '../upstream-watch.ts'
 
 /** All that is known of one image. Instants are epoch milliseconds. */
@@ -33,4 +34,6 @@ export interface TagFacts {
   readonly state: 'fresh' | 'stale' | 'expired'
   readonly ttl: number
   readonly servedUntil: number
+  /** What a cool-down serves instead of the digest. */
+  readonly held?: Held | undefined
 }

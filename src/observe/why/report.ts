@@ -48,8 +48,15 @@ function evictionOf(
   return (ttlFrom === 'use' ? lastUsed : storedAt) + ttl
 }
 
-function tagReport({ digest, state, ttl, checkedAt, servedUntil }: TagFacts): TagReport {
-  return { digest, state, ttl, checkedAt: isoText(checkedAt), servedUntil: isoText(servedUntil) }
+function tagReport({ digest, state, ttl, checkedAt, servedUntil, held }: TagFacts): TagReport {
+  return {
+    digest,
+    state,
+    ttl,
+    checkedAt: isoText(checkedAt),
+    servedUntil: isoText(servedUntil),
+    coolDown: held ? { served: held.digest, until: isoText(held.until) } : null,
+  }
 }
 
 function answerReport(upstream: string, answer: Answer): AnswerReport {

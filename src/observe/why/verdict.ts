@@ -11,11 +11,22 @@ export function verdictOf(facts: Facts): Verdict {
   const trouble = troubleOf(facts.upstream, facts.answers, referenceOf(facts))
   const verdict = isServable(facts) ? ofStored(facts, trouble) : ofMissing(facts, trouble)
   const { storeTrouble } = facts
-  if (storeTrouble === undefined || verdict.works === 'no') return verdict
+  if (storeTrouble === undefined || verdict.works === 'no') return withCoolDown(verdict, facts)
   return {
     works: verdict.works,
     verdict: `${verdict.verdict}; but ${storeTrouble.said}, so nothing new is kept`,
     advice: storeTrouble.advice,
+  }
+}
+
+function withCoolDown(verdict: Verdict, { tag, route }: Facts): Verdict {
+  if (tag?.held === undefined) return verdict
+  const { upstream, repository } = route
+  return {
+    ...verdict,
+    verdict: `${verdict.verdict}; the tag has moved, and the previous digest is served until ${isoText(tag.held.until)} (cache.coolDown)`,
+    advice:
+      verdict.advice ?? `to serve the new one now: entrepot trust ${upstream}/${repository}@${tag.digest}`,
   }
 }
 

@@ -6,6 +6,7 @@ import type { RepositoryName } from '../../oci/reference.ts'
 import type { TagEntry, TagHistory, TagPeek } from '../../ports/metadata.ts'
 import type { Inspect, PinList } from '../../ports/operations.ts'
 import type { Registry } from '../../ports/repository.ts'
+import type { Held } from '../../ports/time.ts'
 import type { RouteReport, Why } from '../../ports/why.ts'
 import type { Answers } from '../answers.ts'
 import { upstreamReport } from '../status.ts'
@@ -31,6 +32,8 @@ export interface WhyOptions {
     tag: string,
     entry: TagEntry,
   ) => Pick<TagFacts, 'state' | 'ttl'>
+  /** What is served of a tag that points to this digest, where it is another one. */
+  readonly heldOf: (repository: RepositoryName, tag: string, digest: Digest) => Promise<Held | undefined>
   /** Milliseconds past its freshness that a tag is served in an outage. */
   readonly staleIfError: number
   /** Milliseconds without a use, or since the fetch, after which content is evicted. */
@@ -43,7 +46,7 @@ export interface WhyOptions {
 /** Explains a pull of an image without sending a request, and without counting as a use of it. */
 export function createWhy(options: WhyOptions): (image: string) => Promise<Why | undefined> {
   const { registry, upstreams, answers, store, tags, inspect, pins, configured, access } = options
-  const { freshness, staleIfError, now } = options
+  const { freshness, heldOf, staleIfError, now } = options
 
   return async function why(text) {
     const parsed = parseImageReference(text)
@@ -73,7 +76,7 @@ export function createWhy(options: WhyOptions): (image: string) => Promise<Why |
     suffix: string,
   ): Promise<Facts> {
     const tag = 'tag' in reference ? await tagFacts(repository, reference.tag) : undefined
-    const digest = 'digest' in reference ? reference.digest : tag?.digest
+    const digest = 'digest' in reference ? reference.digest : (tag?.held ?? tag)?.digest
     return {
       image: `${repository.upstream}/${repository.name}${suffix}`,
       repository,
@@ -95,7 +98,8 @@ export function createWhy(options: WhyOptions): (image: string) => Promise<Why |
     const entry = await tags.peek(repository, tag)
     if (entry === undefined) return undefined
     const { state, ttl } = freshness(repository, tag, entry)
-    return { ...entry, state, ttl, servedUntil: now() + ttl * 1000 + staleIfError }
+    const held = await heldOf(repository, tag, entry.digest)
+    return { ...entry, state, ttl, servedUntil: now() + ttl * 1000 + staleIfError, held }
   }
 
   async function pinOf(

@@ -89,6 +89,11 @@ const MIGRATIONS: readonly (string | ((db: DatabaseSync) => void))[] = [
      day INTEGER NOT NULL, upstream TEXT NOT NULL, bytes INTEGER NOT NULL, milliseconds INTEGER NOT NULL,
      PRIMARY KEY (day, upstream)
    ) STRICT, WITHOUT ROWID;`,
+  `-- Digests that no cool-down holds back.
+   CREATE TABLE trusted (
+     upstream TEXT NOT NULL, repository TEXT NOT NULL, digest TEXT NOT NULL, added_at INTEGER NOT NULL,
+     PRIMARY KEY (upstream, repository, digest)
+   ) STRICT, WITHOUT ROWID;`,
 ]
 
 /**

@@ -3,6 +3,7 @@ import { OCTET_STREAM } from '../../oci/media-types.ts'
 import { catalogueStatements } from '../operations/catalogue-sql.ts'
 import { savingsStatements } from './savings-sql.ts'
 import { TAG_CHANGES } from './tag-changes.ts'
+import { timeStatements } from './time-sql.ts'
 
 const CLAMPED_AT_ONCE = 50
 /** Rows read in one step. */
@@ -21,6 +22,7 @@ export function statements(db: DatabaseSync) {
   return {
     ...catalogueStatements(db),
     ...savingsStatements(db),
+    ...timeStatements(db),
 
     totals: db.prepare('SELECT objects, bytes FROM totals'),
     findContent: db.prepare('SELECT size, media_type AS mediaType FROM content WHERE digest = ?'),
@@ -128,9 +130,12 @@ export function statements(db: DatabaseSync) {
     addChange: db.prepare(
       'INSERT INTO tag_history (upstream, repository, tag, at, digest) VALUES (?, ?, ?, ?, ?)',
     ),
+    // The first sight stays: whoever moves a tag often must not make another digest the first one.
     trimHistory: db.prepare(
       `DELETE FROM tag_history WHERE id IN (SELECT id FROM tag_history
-         WHERE ${OF_REPOSITORY} AND tag = ? ORDER BY id DESC LIMIT -1 OFFSET ${TAG_CHANGES})`,
+         WHERE upstream = ?1 AND repository = ?2 AND tag = ?3
+         ORDER BY id DESC LIMIT -1 OFFSET ${TAG_CHANGES - 1})
+       AND id > (SELECT min(id) FROM tag_history WHERE upstream = ?1 AND repository = ?2 AND tag = ?3)`,
     ),
     removeOldHistory: db.prepare(
       `DELETE FROM tag_history WHERE id >= ?1 AND id < ?2 AND at < ?3 AND NOT EXISTS (SELECT 1 FROM tags

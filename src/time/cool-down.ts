@@ -1,0 +1,142 @@
+import { LRUCache } from 'lru-cache'
+import type { Digest } from '../oci/digest.ts'
+import { isRegistryError } from '../oci/errors.ts'
+import type { ImagePattern } from '../oci/image-pattern.ts'
+import type { RepositoryName } from '../oci/reference.ts'
+import type { TagHistory } from '../ports/metadata.ts'
+import type { TagService } from '../ports/repository.ts'
+import type { Held, TrustedDigests } from '../ports/time.ts'
+import { whenKnown } from '../util/maybe.ts'
+import { type Settled, settledDigest } from './settled.ts'
+
+export interface CoolDownRule {
+  readonly match: Pick<ImagePattern, 'matches' | 'matchesRepository'>
+  /** Milliseconds. */
+  readonly wait: number
+}
+
+export interface CoolDownOptions {
+  /** The first that matches an image decides. */
+  readonly rules: readonly CoolDownRule[]
+  readonly history: TagHistory['history']
+  readonly trusted: Pick<TrustedDigests, 'of'>
+  /** Epoch milliseconds. */
+  readonly now: () => number
+}
+
+export interface CoolDown {
+  /** The tags of a repository, with the new digests held back that a rule says to. */
+  guard(repository: RepositoryName, tags: TagService): TagService
+  /** What is served of a tag that points to `digest`; undefined = that digest. */
+  heldOf(repository: RepositoryName, tag: string, digest: Digest): Promise<Held | undefined>
+  /** To be called when another digest is trusted, or is not any more. */
+  forget(): void
+}
+
+/** What was decided about a tag while it pointed to `of`. */
+interface Decision extends Settled {
+  readonly of: Digest
+}
+
+/** Decisions in memory, of about 300 bytes each. */
+const MOST = 10_000
+
+/**
+ * Serves the previous digest of a tag until the new one has been seen for some time. The decision is made from
+ * the history of the tag, so it outlives a restart and needs no upstream. It is kept in memory until it may
+ * change. Repositories that no rule matches are not touched.
+ */
+export function coolDown({ rules, history, trusted, now }: CoolDownOptions): CoolDown {
+  const decisions = new LRUCache<string, Decision>({ max: MOST })
+  let generation = 0
+
+  return {
+    guard(repository, tags) {
+      const own = rulesOf(repository)
+      if (own.length === 0) return tags
+      const prefix = `${repository.upstream} ${repository.name} `
+      return {
+        list: (page, options) => tags.list(page, options),
+        resolve: (tag, options) =>
+          whenKnown(tags.resolve(tag, options), (digest) => {
+            if (digest === undefined) return undefined
+            return whenKnown(decide(own, prefix + tag, repository, tag, digest), (settled) => {
+              if (settled !== digest) options?.report?.({ result: 'hit', isHeld: true })
+              return settled
+            })
+          }),
+      }
+    },
+
+    async heldOf(repository, tag, digest) {
+      const wait = waitOf(rulesOf(repository), repository, tag, digest)
+      if (wait === 0) return undefined
+      const settled = await settle(repository, tag, digest, wait)
+      return settled.digest === digest ? undefined : settled
+    },
+
+    forget() {
+      generation += 1
+      decisions.clear()
+    },
+  }
+
+  function rulesOf(repository: RepositoryName): readonly CoolDownRule[] {
+    return rules.filter(({ match }) => match.matchesRepository(repository))
+  }
+
+  function decide(
+    own: readonly CoolDownRule[],
+    key: string,
+    repository: RepositoryName,
+    tag: string,
+    digest: Digest,
+  ): Digest | Promise<Digest> {
+    const known = decisions.get(key)
+    if (known?.of === digest && now() < known.until) return known.digest
+    const wait = waitOf(own, repository, tag, digest)
+    if (wait > 0) return settleAndKeep(key, repository, tag, digest, wait)
+    decisions.set(key, { of: digest, digest, until: Infinity })
+    return digest
+  }
+
+  async function settleAndKeep(
+    key: string,
+    repository: RepositoryName,
+    tag: string,
+    digest: Digest,
+    wait: number,
+  ): Promise<Digest> {
+    const startedIn = generation
+    try {
+      const settled = await settle(repository, tag, digest, wait)
+      if (generation === startedIn) decisions.set(key, { of: digest, ...settled })
+      return settled.digest
+    } catch (error) {
+      // The history cannot be read. What was served last is served again, if that is known.
+      if (!isRegistryError(error, 'STORAGE')) throw error
+      return decisions.get(key)?.digest ?? digest
+    }
+  }
+
+  async function settle(
+    repository: RepositoryName,
+    tag: string,
+    digest: Digest,
+    wait: number,
+  ): Promise<Settled> {
+    const changes = await history(repository, tag)
+    // A change that could not be written was seen now.
+    const all = changes[0]?.digest === digest ? changes : [{ at: now(), digest }, ...changes]
+    return settledDigest(all, { wait, trusted: await trusted.of(repository), now: now() })!
+  }
+}
+
+function waitOf(
+  rules: readonly CoolDownRule[],
+  repository: RepositoryName,
+  tag: string,
+  digest: Digest,
+): number {
+  return rules.find(({ match }) => match.matches({ repository, tag, digest }))?.wait ?? 0
+}
