@@ -6,7 +6,7 @@ import { fakeUpstream } from '../support/fake-upstream.ts'
 import { blobOf, eventually } from '../support/fixtures.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 import { blobUrl, download } from './support/download.ts'
-import { freePort, missing } from './support/processes.ts'
+import { freePort, insist, missing } from './support/processes.ts'
 import { proxyProcess } from './support/proxy-process.ts'
 
 const MiB = 1024 * 1024
@@ -59,8 +59,7 @@ suite('a process that is started, stopped and killed', { skip: missing() }, () =
       await eventually(() => upstream.bodyBytes(/blobs/) > MiB / 2)
       proxy.program.kill('SIGTERM')
       await proxy.program.line((line) => (line.includes('"stopping"') ? true : undefined))
-      proxy.program.kill('SIGTERM')
-      assert.equal(await proxy.program.exited, 1)
+      assert.equal(await insist(proxy.program, 'SIGTERM'), 1)
       await pulling
     }
     await using again = await proxyProcess(folder.path, upstream.url)

@@ -22,6 +22,20 @@ const RUN_WITHIN = 120_000
 /** setpriv(1): the kernel ends it with the process that started it, however that ends, so no test leaves a daemon behind. */
 const TIED = { command: 'setpriv', args: ['--pdeathsig', 'KILL', '--'] }
 
+/**
+ * Signals a program again and again until it has ended, as an impatient person does.
+ *
+ * @returns how it ended
+ */
+export async function insist(program: Program, signal: NodeJS.Signals): Promise<number | NodeJS.Signals> {
+  const timer = setInterval(() => program.kill(signal), 100)
+  try {
+    return await program.exited
+  } finally {
+    clearInterval(timer)
+  }
+}
+
 /** Starts a program in a process group of its own. Disposing it ends all of the group. */
 export function start(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Program {
   const child = spawn(TIED.command, [...TIED.args, command, ...args], {
