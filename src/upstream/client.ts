@@ -23,6 +23,7 @@ import { discard } from './requests.ts'
 import { type HostHealth, hostHealth } from './resilience/host-health.ts'
 import { rateBudget } from './resilience/rate-budget.ts'
 import { PageSize } from './tags/page-size.ts'
+import { ListRoom } from './tags/list-room.ts'
 import { tagSorter } from './tags/sorter.ts'
 import type { UpstreamState } from './resilience/upstream-state.ts'
 
@@ -185,6 +186,7 @@ export function upstreamClient(options: UpstreamClientOptions): Upstream & { clo
     heads: new HeadHabits(now),
   }
   const sorter = tagSorter()
+  const listRoom = new ListRoom(name)
   const rate = options.rate === undefined ? undefined : new BodyRate(options.rate, now)
   const takesItsTime = options.timeouts?.blob !== undefined
   const promisesBlobsAfter = takesItsTime ? Math.min(headers, LATEST_PROMISE) : undefined
@@ -207,6 +209,7 @@ export function upstreamClient(options: UpstreamClientOptions): Upstream & { clo
         rate,
         learnt,
         sorter,
+        listRoom,
         promisesBlobsAfter,
       }),
     async close() {

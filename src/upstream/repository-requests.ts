@@ -23,10 +23,10 @@ export interface RepositoryRequests {
   get(kind: RequestKind, path: string, extras: Extras): Promise<UpstreamResponse>
   head(kind: RequestKind, path: string, extras: Extras): Promise<UpstreamResponse>
   /**
-   * Reads the body of a 200. @throws RegistryError for other statuses, encoded content, and bodies over
-   * `limit` bytes
+   * Reads the body of a 200. `arrived` is told the size of every chunk, and may throw to end it. @throws
+   * RegistryError for other statuses, encoded content, and bodies over `limit` bytes
    */
-  read(response: UpstreamResponse, limit: number): Promise<Buffer>
+  read(response: UpstreamResponse, limit: number, arrived?: (bytes: number) => void): Promise<Buffer>
   /** The same for content whose hash is checked: a wrong label is no harm there. */
   readHashed(response: UpstreamResponse, limit: number): Promise<Buffer>
 }
@@ -44,10 +44,14 @@ export function repositoryRequests(options: RepositoryRequestsOptions): Reposito
     (kind: RequestKind, path: string, extras: Extras): Promise<UpstreamResponse> =>
       transport({ ...extras, method, kind, url: new URL(`${root}/${path}`, url), repository })
 
-  const readHashed = async (response: UpstreamResponse, limit: number): Promise<Buffer> => {
+  const readHashed = async (
+    response: UpstreamResponse,
+    limit: number,
+    arrived?: (bytes: number) => void,
+  ): Promise<Buffer> => {
     if (response.status !== 200) throw await refusal(upstream, response)
     try {
-      const body = await readBody(response, limit)
+      const body = await readBody(response, limit, arrived)
       if (body === undefined) throw invalidAnswer(upstream, `answer longer than ${limit} bytes`)
       telemetry.received(upstream, body.length)
       return body
@@ -61,9 +65,9 @@ export function repositoryRequests(options: RepositoryRequestsOptions): Reposito
     origin: url.origin,
     get: send('GET'),
     head: send('HEAD'),
-    async read(response, limit) {
+    async read(response, limit, arrived) {
       if (response.status === 200) refuseEncoded(upstream, response)
-      return readHashed(response, limit)
+      return readHashed(response, limit, arrived)
     },
     readHashed,
   }

@@ -10,6 +10,7 @@ import { type RepositoryRequestsOptions, repositoryRequests } from './repository
 import type { RateBudget } from './resilience/rate-budget.ts'
 import { fetchTagPage } from './tags/fetch-tag-page.ts'
 import type { PageSize } from './tags/page-size.ts'
+import type { ListRoom } from './tags/list-room.ts'
 import type { TagSorter } from './tags/sorter.ts'
 import { tagListing } from './tags/tag-listing.ts'
 
@@ -24,6 +25,7 @@ export interface RepositoryOptions extends RepositoryRequestsOptions {
   /** Learnt by all repositories of this upstream. */
   readonly learnt: LearntHabits
   readonly sorter: TagSorter
+  readonly listRoom: ListRoom
   readonly promisesBlobsAfter: number | undefined
 }
 
@@ -36,7 +38,7 @@ export interface LearntHabits {
 
 /** One repository of one upstream, by the requests of distribution-spec v1.1.1. */
 export function upstreamRepository(options: RepositoryOptions): UpstreamRepository {
-  const { upstream, deadlines, budget, received, rate, learnt, sorter } = options
+  const { upstream, deadlines, budget, received, rate, learnt, sorter, listRoom } = options
   const { response: within, blob: withinBlob } = deadlines
   const { heads: habits } = learnt
   const requests = repositoryRequests(options)
@@ -63,7 +65,7 @@ export function upstreamRepository(options: RepositoryOptions): UpstreamReposito
       upstream,
       size: learnt.pageSize,
       sorter,
-      ask: (query, signal) => within((signal) => fetchTagPage(requests, query, signal), signal),
+      ask: (query, signal) => within((signal) => fetchTagPage(requests, query, listRoom, signal), signal),
     }),
     referrers: (digest, signal) =>
       within(

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { isRegistryError } from '../../src/oci/errors.ts'
 import type { TagList } from '../../src/oci/tag-list.ts'
 import type { UpstreamRepository } from '../../src/ports/upstream.ts'
 import { type FakeUpstream, fakeUpstream } from '../support/fake-upstream.ts'
 import { json } from '../support/fake-upstream/registry.ts'
+import { eventually } from '../support/fixtures.ts'
 import { assertFails, connectTo } from './setup.ts'
 
 const LIST = '/v2/app/tags/list'
@@ -138,6 +140,28 @@ test('SEC-71 a list without end is given up as too long, within its bounds', asy
   }
   assert.equal(await client.repository().tags.whole(), 'too long')
   assert.equal(upstream.requests.length, 16)
+})
+
+test('SEC-71 more long lists at once than there is memory for are refused, and room is given back', async () => {
+  await using upstream = await fakeUpstream()
+  await using client = connectTo(upstream.url, { timeouts: { headers: 60_000 } })
+  const longTags = Array.from({ length: 80_000 }, (_, i) => `${i}`.padStart(6, '0').padEnd(100, 'x'))
+  const { body } = json({ name: 'app', tags: longTags })
+  const { promise: all, resolve: send } = Promise.withResolvers<void>()
+  const names = ['a', 'b', 'c', 'd', 'e', 'f']
+  const script = { status: 200, body, headers: { 'Content-Type': 'application/json' } }
+  // The end of each is held back until the others have come as far.
+  upstream.on(/tags/, { ...script, atByte: { k: body.length - 10, then: all }, times: names.length })
+  const asking = names.map((name) => client.repository(name).tags.whole())
+  const refused: unknown[] = []
+  for (const one of asking) one.catch((error: unknown) => refused.push(error))
+  await eventually(() => refused.length === 2, 20_000)
+  send()
+  const settled = await Promise.allSettled(asking)
+  assert.equal(settled.filter(({ status }) => status === 'fulfilled').length, 4)
+  assert.ok(refused.every((error) => isRegistryError(error, 'TOOMANYREQUESTS')))
+  upstream.on(/tags/, { ...script, times: names.length })
+  for (const name of names) assert.ok(await client.repository(name).tags.whole())
 })
 
 test('a page of a list that is too long is passed on, with where the upstream goes on', async () => {

@@ -15,9 +15,14 @@ export const LIMITS = {
 } as const
 
 /**
- * Returns undefined when the body is, or claims to be, longer than `limit` bytes, and closes its connection.
+ * Returns undefined when the body is, or claims to be, longer than `limit` bytes, and closes its connection; as it
+ * does when `arrived`, which is told the size of every chunk, throws.
  */
-export async function readBody(response: UpstreamResponse, limit: number): Promise<Buffer | undefined> {
+export async function readBody(
+  response: UpstreamResponse,
+  limit: number,
+  arrived?: (bytes: number) => void,
+): Promise<Buffer | undefined> {
   const { body } = response
   if (Number(headerOf(response, 'content-length') ?? 0) > limit) {
     body.destroy()
@@ -28,6 +33,7 @@ export async function readBody(response: UpstreamResponse, limit: number): Promi
   for await (const chunk of body as AsyncIterable<Buffer>) {
     size += chunk.length
     if (size > limit) return undefined
+    arrived?.(chunk.length)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks, size)

@@ -2,12 +2,14 @@ import { LIMITS } from '../body/limits.ts'
 import { refusal } from '../failures.ts'
 import { ABSENT, type RepositoryRequests } from '../repository-requests.ts'
 import { discard, headerOf } from '../requests.ts'
+import type { ListRoom } from './list-room.ts'
 import type { PageAnswer } from './tag-listing.ts'
 
 /** Fetches what `tags/list` answers to `query`. */
 export async function fetchTagPage(
   requests: RepositoryRequests,
   query: string,
+  room: ListRoom,
   signal: AbortSignal,
 ): Promise<PageAnswer | undefined> {
   const response = await requests.get('tags', `tags/list${query && `?${query}`}`, { signal })
@@ -16,5 +18,12 @@ export async function fetchTagPage(
   if (status >= 400 && status < 500) {
     return { refused: status, error: await refusal(requests.upstream, response) }
   }
-  return { body: await requests.read(response, LIMITS.tags), link: headerOf(response, 'link') }
+  const share = room.share()
+  try {
+    const body = await requests.read(response, LIMITS.tags, share.take)
+    return { body, link: headerOf(response, 'link'), share }
+  } catch (error) {
+    share[Symbol.dispose]()
+    throw error
+  }
 }

@@ -6,9 +6,9 @@ import { nextPage, withSize } from './next-page.ts'
 import { PageSize } from './page-size.ts'
 import type { TagSorter } from './sorter.ts'
 
-/** One answer to `tags/list`; `refused` when its status is of a kind that a smaller page may avoid. */
+/** One answer to `tags/list`, whose body has a share of memory; `refused` when its status is of a kind that a smaller page may avoid. */
 export type PageAnswer =
-  | { readonly body: Buffer; readonly link: string | undefined }
+  | { readonly body: Buffer; readonly link: string | undefined; readonly share: Disposable }
   | { readonly refused: number; readonly error: unknown }
 
 export interface TagListingOptions {
@@ -59,7 +59,8 @@ export function tagListing(options: TagListingOptions): UpstreamTags {
     }
   }
 
-  async function read({ body, link }: Extract<PageAnswer, { body: Buffer }>): Promise<UpstreamPage> {
+  async function read({ body, link, share }: Extract<PageAnswer, { body: Buffer }>): Promise<UpstreamPage> {
+    using _room = share
     const page = await sorter.read(body)
     if (page === undefined) throw invalidAnswer(upstream, 'no tag list')
     const next = nextPage(link, page.next)
