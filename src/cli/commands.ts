@@ -1,9 +1,11 @@
 import type { Config } from '../config/load-config.ts'
 import type { Command } from './command.ts'
+import { adopt } from './commands/adopt.ts'
 import { doctor } from './commands/doctor.ts'
 import { du } from './commands/du.ts'
 import { history } from './commands/history.ts'
 import { ls } from './commands/ls.ts'
+import { migrate } from './commands/migrate.ts'
 import { pin, unpin } from './commands/pin.ts'
 import { purge } from './commands/purge.ts'
 import { savings } from './commands/savings.ts'
@@ -42,5 +44,7 @@ export function commands({ start, now }: Surroundings): Commands {
     verify: verify(now),
     setup: setup(now),
     doctor: doctor(),
+    migrate: migrate(),
+    adopt: adopt(),
   }
 }

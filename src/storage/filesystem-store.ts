@@ -14,6 +14,7 @@ import type { BlobReader, BlobStore } from '../ports/blob-store.ts'
 import type { SavingsLog } from '../ports/savings.ts'
 import type { TrustedDigests } from '../ports/time.ts'
 import type { StoreTelemetry } from '../ports/telemetry.ts'
+import { type AdoptFile, createAdopt } from './adopt/adopt-file.ts'
 import { createCatalogue } from './operations/image-catalogue.ts'
 import { fileBlobStore, type VerifyReads } from './blobs/file-blob-store.ts'
 import { type Files, realFiles } from './files.ts'
@@ -48,6 +49,8 @@ export interface FilesystemStore {
   readonly catalogue: ImageCatalogue
   readonly pins: Pick<Pins, 'list' | 'add' | 'remove' | 'content'>
   readonly verify: Verify
+  /** Takes over a file that another program stored. */
+  readonly adopt: AdoptFile
   readonly inspect: Inspect
   readonly savings: SavingsLog
   /** @see recordUrls @throws RegistryError STORAGE */
@@ -197,6 +200,7 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
         flush: index.flush,
       }),
       pins: pinning,
+      adopt: createAdopt({ files, paths, content, blobs: store }),
       verify: createVerify({ files, paths, query, totals: content.totals, discard: store.discard }),
       savings: savingsIndex({ query, changeAll }),
       trusted: trustedDigests(index.access),

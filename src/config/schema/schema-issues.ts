@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import type { ConfigIssue, Issues, KeyPath } from '../issues.ts'
+import { counterpartOf } from '../registry2/counterparts.ts'
 import { unknownKey } from './section.ts'
 
 /**
@@ -15,7 +16,11 @@ export function schemaIssues({ issues: found }: z.ZodError, issues: Issues): rea
 function issuesOf(issue: z.core.$ZodIssue, at: KeyPath, issues: Issues): readonly ConfigIssue[] {
   const path = [...at, ...issue.path]
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => issues.key([...path, key], unknownKey(key, issue.message)))
+    return issue.keys.map((key) => {
+      const counterpart = counterpartOf([...path, key])
+      const what = counterpart === undefined ? unknownKey(key, issue.message) : ofRegistry2(counterpart)
+      return issues.key([...path, key], what)
+    })
   }
   if (issue.code === 'invalid_union') {
     // A branch that complains about something inside was the one that was meant.
@@ -23,6 +28,10 @@ function issuesOf(issue: z.core.$ZodIssue, at: KeyPath, issues: Issues): readonl
     if (inside.length > 0) return inside.flatMap((issue) => issuesOf(issue, path, issues))
   }
   return [issues.value(path, issue.message)]
+}
+
+function ofRegistry2(counterpart: string): string {
+  return `is a key of registry:2; it ${counterpart} (\`entrepot migrate registry2 FILE\` translates the file)`
 }
 
 function isUnknownKey({ code }: z.core.$ZodIssue): boolean {
