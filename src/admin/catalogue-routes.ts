@@ -1,10 +1,13 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
 import type { ImageCatalogue } from '../ports/operations.ts'
+import { IMAGE_ORDERS, isImageOrder } from '../ports/image-order.ts'
 import { bodyOf, type ParsePattern, patternOf } from './body.ts'
-import { IMAGE_ORDERS, inOrder, isImageOrder } from './image-order.ts'
+import { jsonPieces } from './json-pieces.ts'
 import { type AdminEnv, refuse } from './refuse.ts'
-import { imageToJson, purgedToJson } from './image-json.ts'
+import { imageToJson } from './image-json.ts'
+
+const JSON_TYPE = { 'Content-Type': 'application/json' }
 
 /** Lists and purges stored images: `GET images?pattern=&sort=&limit=`, `GET usage`, `POST purge {pattern, dryRun}`. */
 export function catalogueRoutes(catalogue: ImageCatalogue, parse: ParsePattern): Hono<AdminEnv> {
@@ -13,11 +16,11 @@ export function catalogueRoutes(catalogue: ImageCatalogue, parse: ParsePattern):
       const { pattern = '**', sort = 'use', limit = '0' } = c.req.query()
       if (!isImageOrder(sort)) refuse(400, `sort must be one of ${IMAGE_ORDERS.join(', ')}`)
       if (!/^\d{1,9}$/.test(limit)) refuse(400, 'limit must be a number of images')
-      const all = await catalogue.images(patternOf(pattern, parse))
-      const images = inOrder(all, sort, Number(limit) || undefined)
-      return c.json({ images: images.map(imageToJson) })
+      const order = { by: sort, limit: Number(limit) || undefined }
+      const images = await catalogue.images(patternOf(pattern, parse), order)
+      return c.body(jsonPieces({ images: images.values().map(imageToJson) }), 200, JSON_TYPE)
     })
-    .get('/usage', async (c) => c.json(await catalogue.usage()))
+    .get('/usage', async (c) => c.body(jsonPieces(await catalogue.usage()), 200, JSON_TYPE))
     .post('/purge', async (c) => {
       const { pattern, dryRun } = await bodyOf(c, {
         pattern: z.string(),
@@ -30,6 +33,13 @@ export function catalogueRoutes(catalogue: ImageCatalogue, parse: ParsePattern):
         'outcome',
         `removed images: ${purged.images.length}, objects: ${purged.objects}, bytes: ${purged.bytes}`,
       )
-      return c.json(purgedToJson(purged))
+      const { images, pinned, objects, bytes } = purged
+      const answer = {
+        images: images.values().map(imageToJson),
+        pinned: pinned.values().map(imageToJson),
+        objects,
+        bytes,
+      }
+      return c.body(jsonPieces(answer), 200, JSON_TYPE)
     })
 }

@@ -14,6 +14,8 @@ export interface ImagePattern {
   readonly text: string
   /** The pattern has no tag and no digest: it means whole repositories. */
   readonly isWhole: boolean
+  /** The only repository it matches, where it has no star in its name. */
+  readonly repository: RepositoryName | undefined
   matchesRepository(repository: RepositoryName): boolean
   matches(image: ImageName): boolean
 }
@@ -66,12 +68,18 @@ function patternOf(name: string, tag?: string, digest?: string): ImagePattern {
   return {
     text: `${name}${tag === undefined ? '' : `:${tag}`}${digest === undefined ? '' : `@${digest}`}`,
     isWhole: tag === undefined && digest === undefined,
+    repository: name.includes('*') ? undefined : repositoryOf(name),
     matchesRepository,
     matches: ({ repository, tag: actual, digest }) =>
       matchesRepository(repository) &&
       (tag === undefined || (actual !== undefined && isTag(actual))) &&
       isDigest(digest),
   }
+}
+
+function repositoryOf(name: string): RepositoryName {
+  const slash = name.indexOf('/')
+  return { upstream: name.slice(0, slash), name: name.slice(slash + 1) }
 }
 
 function fullName(name: string, upstreams: readonly string[]): string {

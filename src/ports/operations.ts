@@ -3,6 +3,7 @@
  * works on an open store, another through the admin API of the process that has it open. Sizes are bytes,
  * instants epoch milliseconds.
  */
+import type { ImageOrder } from './image-order.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { ImageName, ImagePattern } from '../oci/image-pattern.ts'
 
@@ -62,8 +63,11 @@ export interface Purged extends Size {
 }
 
 export interface ImageCatalogue {
-  /** The most recently used first. An image without a tag was pulled by digest, or its tag has moved. */
-  images(pattern: ImagePattern): Promise<readonly Image[]>
+  /** The first `limit` images, the most recently used first unless `by` says otherwise. An image without a tag was pulled by digest, or its tag has moved. */
+  images(
+    pattern: ImagePattern,
+    order?: { readonly by?: ImageOrder; readonly limit?: number | undefined },
+  ): Promise<readonly Image[]>
   usage(): Promise<DiskUsage>
   /**
    * Forgets the images and removes the content that no other image uses. A pattern without tag and digest

@@ -193,8 +193,9 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
       catalogue: createCatalogue({
         query,
         changeAll,
+        read: index.reader.read,
         inventory: store,
-        pins: pinning,
+        pinned,
         blobs: store,
         telemetry,
         flush: index.flush,

@@ -54,6 +54,16 @@ test('whatever there is and goes: others stay whole, nothing else stays, and eac
       for (const image of before) {
         const alone = await store.catalogue.purge(pattern(imageText(image)), { dryRun: true })
         if (alone.images.length === 1) assert.equal(image.unshared, alone.bytes, imageText(image))
+        // Images of one repository are found in another way.
+        const { upstream, name } = image.repository
+        const here = await store.catalogue.images(pattern(`${upstream}/${name}`))
+        assert.deepEqual(
+          here.map((one) => [imageText(one), one]).toSorted(),
+          before
+            .filter(({ repository }) => repository.upstream === upstream && repository.name === name)
+            .map((one) => [imageText(one), one])
+            .toSorted(),
+        )
       }
       const { bytes: total } = await store.inventory.usage()
       const { images, bytes } = await store.catalogue.purge(wanted, { dryRun: false })

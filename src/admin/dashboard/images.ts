@@ -2,7 +2,7 @@ import { html } from 'hono/html'
 import { imageText } from '../../oci/image-pattern.ts'
 import type { Image } from '../../ports/operations.ts'
 import { agoText, countText, sizeText } from '../../util/human.ts'
-import { IMAGE_ORDERS, type ImageOrder, inOrder } from '../image-order.ts'
+import { IMAGE_ORDERS, type ImageOrder, inOrder } from '../../ports/image-order.ts'
 import { type Html, imageLink, table } from './page.ts'
 
 export interface ImagesView {

@@ -11,8 +11,8 @@ export function remoteOperations(connection: Connection): Operations {
   const { json, lines, status } = adminClient(connection)
   return {
     catalogue: {
-      async images({ text }) {
-        const path = `images?pattern=${encodeURIComponent(text)}`
+      async images({ text }, { by = 'use', limit = 0 } = {}) {
+        const path = `images?pattern=${encodeURIComponent(text)}&sort=${by}&limit=${limit}`
         const { images } = await json<{ images: ImageJson[] }>('GET', path)
         return images.map(imageFromJson)
       },

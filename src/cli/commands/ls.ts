@@ -1,6 +1,6 @@
 import { imageToJson } from '../../admin/image-json.ts'
-import { IMAGE_ORDERS, type ImageOrder, inOrder, isImageOrder } from '../../admin/image-order.ts'
 import { imageText } from '../../oci/image-pattern.ts'
+import { IMAGE_ORDERS, type ImageOrder, isImageOrder } from '../../ports/image-order.ts'
 import { STORE_OPTIONS, withOperations } from '../client/with-operations.ts'
 import { type Command, type Invocation, UsageError } from '../command.ts'
 import { EXIT } from '../exit-code.ts'
@@ -17,7 +17,7 @@ export function ls(now: () => number): Command {
     options: { ...STORE_OPTIONS, sort: { type: 'string' }, limit: { type: 'string' } },
     run: withOperations(async ({ catalogue, patternOf }, { args, options, stdout }) => {
       const [by, limit] = [orderOf(options), limitOf(options)]
-      const images = inOrder(await catalogue.images(patternOf(args[0] ?? '**')), by, limit)
+      const images = await catalogue.images(patternOf(args[0] ?? '**'), { by, limit })
       if (options['json']) {
         writeJson(stdout, images.map(imageToJson))
         return EXIT.done

@@ -45,3 +45,11 @@ export function* eachRow<Row>(
     yield
   }
 }
+
+/** The result of such work without pauses, where nobody waits for the thread. */
+export function allOf<T>(steps: Steps<T>): T {
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+  }
+}

@@ -36,6 +36,8 @@ export interface IndexDatabase<S> {
   unlocked(): Promise<void>
   /** Lets the event loop turn between two slices. Now and then it waits until the WAL is written back. */
   rest(): Promise<void>
+  /** As SQLite takes it: other threads may open connections of their own, and have to close them first. */
+  readonly location: URL
   /** Bytes of the pages in use. The file does not shrink, but its free pages are used again. */
   readonly bytes: number
   /** Ends the thread that writes the WAL back: nothing is busy any more. */
@@ -104,6 +106,7 @@ export function indexDatabase<S>(
       if (slices % SLICES_PER_WRITE_BACK === 0) await writing.run()
       await nextTurn()
     },
+    location,
     get bytes() {
       const sizes = ['page_count', 'freelist_count', 'page_size'].map(pragma)
       return (sizes[0]! - sizes[1]!) * sizes[2]!

@@ -14,6 +14,7 @@ import { type ContentIndex, contentIndex } from './content-index.ts'
 import { clampInstants, shiftInstants } from './instants.ts'
 import { type IndexAccess, indexAccess } from './index-access.ts'
 import { type Change, type IndexDatabase, indexDatabase } from './index-database.ts'
+import { type IndexReader, indexReader } from './index-reader.ts'
 import { referenceIndex } from './reference-index.ts'
 import { LINKS, STEP, type Statements, statements } from './sql.ts'
 import { tagIndex } from './tag-index.ts'
@@ -26,6 +27,8 @@ export interface SqliteIndex {
   readonly tags: TagIndex & TagUses & TagHistory & TagPeek
   /** For operations that read and change the index as a whole. */
   readonly access: IndexAccess
+  /** For operations that read much of it. */
+  readonly reader: IndexReader
   /** Bytes of the pages in use. */
   readonly bytes: number
   /**
@@ -62,6 +65,10 @@ export function sqliteIndex(options: SqliteIndexOptions): SqliteIndex {
   const database: IndexDatabase<Statements> = indexDatabase(file, statements, emptied)
   const access = indexAccess(database, run)
   const { query } = access
+  const reader = indexReader(database.location, (error) =>
+    // A damaged index is replaced.
+    isBusy(error) ? run('index', async () => fail(error)) : query(() => fail(error)),
+  )
   /** Nothing expires by instants that are about to be moved. */
   let settled: Promise<void> = Promise.resolve()
   /** Lost uses only make eviction less fair, while eviction itself is what a full disk needs. */
@@ -101,6 +108,7 @@ export function sqliteIndex(options: SqliteIndexOptions): SqliteIndex {
     },
     references: referenceIndex(access),
     access,
+    reader,
     get bytes() {
       return database.bytes
     },
@@ -115,7 +123,7 @@ export function sqliteIndex(options: SqliteIndexOptions): SqliteIndex {
       await tagUses.flush()
     },
     async close() {
-      await database.endWriteBack()
+      await Promise.all([database.endWriteBack(), reader.close()])
       contentUses.close()
       tagUses.close()
       database.close()
@@ -148,4 +156,8 @@ function contentUse(): Change<Statements, Use<[Digest]>> {
     writtenTo.set(digest, children.at(-1)!.child)
     return 'more'
   }
+}
+
+function fail(error: unknown): never {
+  throw error
 }

@@ -33,7 +33,12 @@ export function writeBack(location: URL): WriteBack {
     current.ref()
     current.postMessage('write back')
     // A failed write-back leaves the WAL as it is. SQLite tries again by itself when the WAL has grown.
-    await Promise.race([once(current, 'message'), once(current, 'exit')]).catch(() => {})
+    const over = new AbortController()
+    const { signal } = over
+    await Promise.race([once(current, 'message', { signal }), once(current, 'exit', { signal })]).catch(
+      () => {},
+    )
+    over.abort()
     current.unref()
   }
 

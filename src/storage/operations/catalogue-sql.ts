@@ -1,27 +1,47 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { OCTET_STREAM } from '../../oci/media-types.ts'
 
+const TAGGED = `t.tag, t.digest, c.stored_at AS storedAt,
+  max(t.last_used, ifnull(c.last_used, 0)) AS lastUsed, ifnull(c.hits, 0) AS hits
+  FROM tags t LEFT JOIN content c ON c.digest = t.digest`
+const IS_TAGGED = `EXISTS (SELECT 1 FROM tags t WHERE t.digest = c.digest
+  AND t.upstream = l.upstream AND t.repository = l.repository)`
+const IS_PART = `EXISTS (SELECT 1 FROM refs r JOIN links p ON p.digest = r.parent
+  AND p.upstream = l.upstream AND p.repository = l.repository WHERE r.child = c.digest)`
+// A manifest that no tag points to, and that is no part of another one, is an image by itself.
+const MANIFEST = `c.digest, c.stored_at AS storedAt, c.last_used AS lastUsed, c.hits,
+  ${IS_TAGGED} AS isTagged, ${IS_PART} AS isPart`
+
 /** The statements of the catalogue and the pins. Pages are short: each of their rows may have to come from the disk. */
 export function catalogueStatements(db: DatabaseSync) {
   return {
     taggedImages: db.prepare(
-      `SELECT t.upstream, t.repository, t.tag, t.digest, c.stored_at AS storedAt,
-         max(t.last_used, ifnull(c.last_used, 0)) AS lastUsed, ifnull(c.hits, 0) AS hits
-       FROM tags t LEFT JOIN content c ON c.digest = t.digest
-       WHERE (t.upstream, t.repository, t.tag) > (?, ?, ?)
+      `SELECT t.upstream, t.repository, ${TAGGED} WHERE (t.upstream, t.repository, t.tag) > (?, ?, ?)
        ORDER BY t.upstream, t.repository, t.tag LIMIT 50`,
     ),
-    // A manifest that no tag points to, and that is no part of another one, is an image by itself.
+    taggedImagesIn: db.prepare(
+      `SELECT ${TAGGED} WHERE t.upstream = ? AND t.repository = ? AND t.tag > ? ORDER BY t.tag LIMIT 50`,
+    ),
     manifestLinks: db.prepare(
-      `SELECT c.digest, c.stored_at AS storedAt, c.last_used AS lastUsed, c.hits, l.upstream, l.repository,
-         EXISTS (SELECT 1 FROM tags t WHERE t.digest = c.digest
-           AND t.upstream = l.upstream AND t.repository = l.repository) AS isTagged,
-         EXISTS (SELECT 1 FROM refs r JOIN links p ON p.digest = r.parent
-           AND p.upstream = l.upstream AND p.repository = l.repository WHERE r.child = c.digest) AS isPart
-       FROM content c JOIN links l ON l.digest = c.digest
+      `SELECT l.upstream, l.repository, ${MANIFEST} FROM content c JOIN links l ON l.digest = c.digest
        WHERE c.media_type <> '${OCTET_STREAM}'
          AND c.digest >= ?1 AND (c.digest > ?1 OR (l.upstream, l.repository) > (?2, ?3))
        ORDER BY c.digest, l.upstream, l.repository LIMIT 50`,
+    ),
+    manifestLinksIn: db.prepare(
+      `SELECT ${MANIFEST} FROM links l CROSS JOIN content c ON c.digest = l.digest
+       WHERE l.upstream = ? AND l.repository = ? AND l.digest > ? AND c.media_type <> '${OCTET_STREAM}'
+       ORDER BY l.digest LIMIT 50`,
+    ),
+    /** Two rows at most: whether a manifest is an image, or more than one. */
+    imagesOf: db.prepare(
+      `SELECT 1 FROM tags WHERE digest = ?1
+       UNION ALL SELECT 1 FROM links l JOIN content c ON c.digest = l.digest
+         WHERE l.digest = ?1 AND c.media_type <> '${OCTET_STREAM}' AND NOT ${IS_TAGGED} AND NOT ${IS_PART}
+       LIMIT 2`,
+    ),
+    parentsAfter: db.prepare(
+      'SELECT parent FROM refs WHERE child = ? AND parent > ? ORDER BY parent LIMIT 100',
     ),
     children: db.prepare(
       `SELECT child, size, media_type <> '${OCTET_STREAM}' AS isManifest

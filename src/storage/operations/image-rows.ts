@@ -1,4 +1,5 @@
 import type { Digest } from '../../oci/digest.ts'
+import type { RepositoryName } from '../../oci/reference.ts'
 import type { Image } from '../../ports/operations.ts'
 import { eachRow, type Steps } from '../index/in-slices.ts'
 import type { Statements } from '../index/sql.ts'
@@ -33,6 +34,25 @@ export function* eachImage(sql: Statements, each: (image: ImageRow) => void): St
     (last) => sql.manifestLinks.all(...(last ? [last.digest, last.upstream, last.repository] : ['', '', ''])),
     ({ upstream, repository, isTagged, isPart, ...row }) => {
       if (!isTagged && !isPart) each({ ...row, repository: { upstream, name: repository } })
+    },
+  )
+}
+
+/** Calls `each` for every image of one repository. */
+export function* eachImageIn(
+  sql: Statements,
+  repository: RepositoryName,
+  each: (image: ImageRow) => void,
+): Steps<void> {
+  const { upstream, name } = repository
+  yield* eachRow<Omit<TaggedRow, 'upstream' | 'repository'>>(
+    (last) => sql.taggedImagesIn.all(upstream, name, last?.tag ?? ''),
+    ({ storedAt, ...row }) => each({ ...row, repository, storedAt: storedAt ?? undefined }),
+  )
+  yield* eachRow<Omit<ManifestLink, 'upstream' | 'repository'>>(
+    (last) => sql.manifestLinksIn.all(upstream, name, last?.digest ?? ''),
+    ({ isTagged, isPart, ...row }) => {
+      if (!isTagged && !isPart) each({ ...row, repository })
     },
   )
 }

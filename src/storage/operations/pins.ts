@@ -1,6 +1,6 @@
 import type { Pin, PinList } from '../../ports/operations.ts'
 import type { Digest } from '../../oci/digest.ts'
-import type { ImageName, ImagePattern } from '../../oci/image-pattern.ts'
+import type { ImagePattern } from '../../oci/image-pattern.ts'
 import { inSlices } from '../index/in-slices.ts'
 import { closureOf } from './content-walk.ts'
 import { eachImage } from './image-rows.ts'
@@ -8,8 +8,6 @@ import { pinnedBy } from './pinned-by.ts'
 import type { Query, Statements } from '../index/sql.ts'
 
 export interface Pins extends PinList {
-  /** Whether an image is pinned. */
-  predicate(): Promise<(image: ImageName) => boolean>
   /** The content of pinned images, at most a few seconds old. Newer content is not evicted first anyway. */
   content(): Promise<ReadonlySet<Digest>>
 }
@@ -51,7 +49,6 @@ export function pins({ query, configured, now }: PinsOptions): Pins {
       known = undefined
       return changes > 0
     },
-    predicate: () => query((sql) => pinnedBy(sql, configured)),
     async content() {
       const age = known === undefined ? Infinity : Math.abs(now() - known.at)
       if (known === undefined || age > known.keep) {

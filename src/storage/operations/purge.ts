@@ -1,68 +1,53 @@
 import type { Digest } from '../../oci/digest.ts'
-import type { ImagePattern } from '../../oci/image-pattern.ts'
-import type { RepositoryName } from '../../oci/reference.ts'
 import type { BlobStore } from '../../ports/blob-store.ts'
-import type { Size } from '../../ports/operations.ts'
+import type { Image, Purged } from '../../ports/operations.ts'
 import type { StoreTelemetry } from '../../ports/telemetry.ts'
-import { eachRow, inSlices, type Steps } from '../index/in-slices.ts'
 import type { IndexAccess } from '../index/index-access.ts'
-import type { Statements } from '../index/sql.ts'
-import { closureOf } from './content-walk.ts'
-import type { ImageRow } from './image-rows.ts'
+import type { PurgeStep } from './purge-plan.ts'
 
 export interface PurgeOptions extends Pick<IndexAccess, 'query' | 'changeAll'> {
   readonly blobs: Pick<BlobStore, 'delete'>
   readonly telemetry: Pick<StoreTelemetry, 'evicted'>
 }
 
-/** The links of a repository that are to be removed. */
-interface Unlinking {
-  readonly repository: RepositoryName
-  readonly digests: ReadonlySet<Digest>
-}
-
-interface Plan {
-  readonly unlinkings: readonly Unlinking[]
-  /** The content to remove, with its sizes. */
-  readonly content: ReadonlyMap<Digest, number>
-}
-
 /** Objects removed between two turns of the event loop at most. */
 const REMOVED_AT_ONCE = 32
 
-/** Removes `images`. With `dryRun`, only says what that frees. `all` are the images in the store. */
-export type Purge = (
-  pattern: ImagePattern,
-  images: readonly ImageRow[],
-  all: readonly ImageRow[],
-  dryRun: boolean,
-) => Promise<Size>
+/** Takes the steps of `purge-plan.ts`, page by page. With `dryRun`, only adds them up. */
+export type Purge = (pages: AsyncIterable<readonly PurgeStep[]>, dryRun: boolean) => Promise<Purged>
 
 /** Removes an object when no remaining image uses it and no remaining repository is linked to it. */
 export function createPurge({ query, changeAll, blobs, telemetry }: PurgeOptions): Purge {
-  return async (pattern, images, all, dryRun) => {
-    const doomed = new Set(images.map(keyOf))
-    const staying = all.filter((image) => !doomed.has(keyOf(image)))
-    const { unlinkings, content } = await inSlices(query, (sql) => plan(sql, pattern, images, staying))
-    if (!dryRun) {
-      await forget(images, unlinkings)
-      await remove([...content.keys()])
+  return async (pages, dryRun) => {
+    const images: Image[] = []
+    const pinned: Image[] = []
+    let objects = 0
+    let bytes = 0
+    for await (const page of pages) {
+      for (const step of page) {
+        if ('image' in step) images.push(step.image)
+        else if ('pinned' in step) pinned.push(step.pinned)
+        else if ('content' in step) {
+          objects += 1
+          bytes += step.size
+        }
+      }
+      if (!dryRun) await take(page)
     }
-    const bytes = [...content.values()].reduce((sum, size) => sum + size, 0)
-    return { objects: content.size, bytes }
+    return { images, pinned, objects, bytes }
   }
 
-  async function forget(images: readonly ImageRow[], unlinkings: readonly Unlinking[]): Promise<void> {
-    const tagged = images.filter(({ tag }) => tag !== undefined)
-    await changeAll(tagged, (sql, { repository: { upstream, name }, tag }) => {
-      sql.forgetTag.run(upstream, name, tag!)
+  async function take(steps: readonly PurgeStep[]): Promise<void> {
+    await changeAll(steps, (sql, step) => {
+      if ('image' in step) {
+        const { repository, tag } = step.image
+        if (tag !== undefined) sql.forgetTag.run(repository.upstream, repository.name, tag)
+      } else if ('repository' in step) {
+        const { repository, digest } = step
+        sql.removeLink.run(repository.upstream, repository.name, digest)
+      }
     })
-    for (const { repository, digests } of unlinkings) {
-      const { upstream, name } = repository
-      await changeAll([...digests], (sql, digest) => {
-        sql.removeLink.run(upstream, name, digest)
-      })
-    }
+    await remove(steps.flatMap((step) => ('content' in step ? [step.content] : [])))
   }
 
   async function remove(digests: readonly Digest[]): Promise<void> {
@@ -74,117 +59,4 @@ export function createPurge({ query, changeAll, blobs, telemetry }: PurgeOptions
       for (const _ of unlinked) telemetry.evicted('purge')
     }
   }
-}
-
-function* plan(
-  sql: Statements,
-  pattern: ImagePattern,
-  images: readonly ImageRow[],
-  staying: readonly ImageRow[],
-): Steps<Plan> {
-  const unlinkings = yield* planUnlinking(sql, pattern, images, staying)
-  const candidates = yield* closureOf(sql, digestsOf(images))
-  for (const { digests } of unlinkings) for (const digest of digests) candidates.add(digest)
-  yield
-  const used = yield* closureOf(sql, yield* usedRoots(sql, candidates, staying))
-  const content = yield* sizesOf(sql, candidates.difference(used), unlinkings)
-  return { unlinkings, content }
-}
-
-function* planUnlinking(
-  sql: Statements,
-  pattern: ImagePattern,
-  images: readonly ImageRow[],
-  staying: readonly ImageRow[],
-): Steps<readonly Unlinking[]> {
-  const stayingBy = Map.groupBy(staying, ({ repository }) => repositoryKey(repository))
-  const doomedBy = Map.groupBy(images, ({ repository }) => repositoryKey(repository))
-  const repositories = new Map(images.map(({ repository }) => [repositoryKey(repository), repository]))
-  if (pattern.isWhole) {
-    for (let last = { upstream: '', name: '' }; ;) {
-      const row = sql.nextRepository.get(last.upstream, last.name)
-      if (row === undefined) break
-      last = repositoryOf(row)
-      if (pattern.matchesRepository(last)) repositories.set(repositoryKey(last), last)
-      yield
-    }
-  }
-  const plan: Unlinking[] = []
-  for (const [key, repository] of repositories) {
-    const [others, own] = [stayingBy.get(key), doomedBy.get(key) ?? []]
-    const digests =
-      others === undefined
-        ? yield* linksIn(sql, repository)
-        : (yield* closureOf(sql, digestsOf(own))).difference(yield* closureOf(sql, digestsOf(others)))
-    plan.push({ repository, digests })
-    yield
-  }
-  return plan
-}
-
-/** The remaining images, and the candidates that another manifest refers to which is no candidate. */
-function* usedRoots(
-  sql: Statements,
-  candidates: ReadonlySet<Digest>,
-  staying: readonly ImageRow[],
-): Steps<Set<Digest>> {
-  const roots = digestsOf(staying)
-  for (let last = ''; ;) {
-    const row = sql.nextParent.get(last)
-    if (row === undefined) return roots
-    last = String(row['parent'])
-    if (!candidates.has(last as Digest)) roots.add(last as Digest)
-    yield
-  }
-}
-
-/** Of those whose every link is about to be removed. */
-function* sizesOf(
-  sql: Statements,
-  digests: Iterable<Digest>,
-  unlinkings: readonly Unlinking[],
-): Steps<ReadonlyMap<Digest, number>> {
-  const unlinked = new Map(unlinkings.map(({ repository, digests }) => [repositoryKey(repository), digests]))
-  const sizes = new Map<Digest, number>()
-  for (const digest of digests) {
-    let isLinked = false
-    yield* eachRow<Record<string, unknown>>(
-      (last) =>
-        isLinked
-          ? []
-          : sql.linksOf.all(digest, String(last?.['upstream'] ?? ''), String(last?.['repository'] ?? '')),
-      (row) => {
-        isLinked ||= unlinked.get(repositoryKey(repositoryOf(row)))?.has(digest) !== true
-      },
-    )
-    const size = isLinked ? undefined : sql.findContent.get(digest)?.['size']
-    if (size !== undefined) sizes.set(digest, Number(size))
-    yield
-  }
-  return sizes
-}
-
-function* linksIn(sql: Statements, { upstream, name }: RepositoryName): Steps<ReadonlySet<Digest>> {
-  const digests = new Set<Digest>()
-  yield* eachRow<{ readonly digest: Digest }>(
-    (last) => sql.linksIn.all(upstream, name, last?.digest ?? ''),
-    ({ digest }) => digests.add(digest),
-  )
-  return digests
-}
-
-function digestsOf(images: readonly ImageRow[]): Set<Digest> {
-  return new Set(images.map(({ digest }) => digest))
-}
-
-function repositoryOf({ upstream, repository }: Record<string, unknown>): RepositoryName {
-  return { upstream: String(upstream), name: String(repository) }
-}
-
-function keyOf({ repository, tag = '', digest }: ImageRow): string {
-  return `${repositoryKey(repository)} ${tag} ${digest}`
-}
-
-function repositoryKey({ upstream, name }: RepositoryName): string {
-  return `${upstream} ${name}`
 }

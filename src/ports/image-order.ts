@@ -1,4 +1,4 @@
-import type { Image } from '../ports/operations.ts'
+import type { Image } from './operations.ts'
 
 /** By what images are sorted: the largest, the youngest, the most recently used, the most often used first. */
 export const IMAGE_ORDERS = ['size', 'age', 'use', 'hits'] as const

@@ -1,0 +1,80 @@
+/** SEC-73: an operator who asks about everything holds nobody up. */
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { manyImages } from './many-images.ts'
+import { pattern } from './images.ts'
+import { type OpenStore, storeFolder } from './setup.ts'
+
+const IMAGES = 20_000
+/** Milliseconds of processor time that a turn of the event loop may take. It does not count what neighbours take. */
+const MOST = 25
+
+/** The most processor time, in milliseconds, that this thread took between two turns of its event loop. */
+async function longestTurnOf(task: () => Promise<unknown>): Promise<number> {
+  let longest = 0
+  let isOver = false
+  let last = process.threadCpuUsage()
+  const turn = (): void => {
+    const { user, system } = process.threadCpuUsage(last)
+    longest = Math.max(longest, (user + system) / 1000)
+    last = process.threadCpuUsage()
+    if (!isOver) setTimeout(turn, 1)
+  }
+  setTimeout(turn, 1)
+  await task()
+  isOver = true
+  return longest
+}
+
+suite('SEC-73: with 20,000 images in the store', () => {
+  const asked: Readonly<Record<string, (store: OpenStore) => Promise<unknown>>> = {
+    'all are listed': async ({ catalogue }) =>
+      assert.equal((await catalogue.images(pattern('**'), { by: 'size' })).length, IMAGES),
+    'the usage is added up': async ({ catalogue }) =>
+      assert.equal((await catalogue.usage()).upstreams[0]?.repositories.length, 1_000),
+    'a purge is planned': async ({ catalogue }) =>
+      assert.equal((await catalogue.purge(pattern('**'), { dryRun: true })).images.length, IMAGES),
+  }
+  for (const [what, ask] of Object.entries(asked)) {
+    test(`${what} while everybody else goes on`, async () => {
+      await using folder = await storeFolder()
+      await (await folder.open())[Symbol.asyncDispose]()
+      manyImages(folder.path, IMAGES)
+      await using store = await folder.open()
+      // The first use compiles the code, and starts the thread.
+      await store.catalogue.images(pattern('ghcr.io/org/app-1'))
+      const longest = await longestTurnOf(() => ask(store))
+      assert.ok(longest <= MOST, `a turn took ${longest} ms`)
+    })
+  }
+
+  test('those of one repository are found without reading all others', async () => {
+    await using folder = await storeFolder()
+    await (await folder.open())[Symbol.asyncDispose]()
+    manyImages(folder.path, IMAGES)
+    await using store = await folder.open()
+    const all = await timed(() => store.catalogue.images(pattern('**')))
+    const few = await timed(() => store.catalogue.images(pattern('ghcr.io/org/app-7')))
+    assert.deepEqual([all.images.length, few.images.length], [IMAGES, 20])
+    assert.ok(few.milliseconds * 5 < all.milliseconds, `${few.milliseconds} of ${all.milliseconds} ms`)
+    const one = few.images.find(({ tag }) => tag === 'v7')
+    assert.deepEqual(
+      one,
+      all.images.find(({ tag }) => tag === 'v7'),
+    )
+  })
+
+  test('a listing that the store is closed under ends with it', async () => {
+    await using folder = await storeFolder()
+    await (await folder.open())[Symbol.asyncDispose]()
+    manyImages(folder.path, 2_000)
+    const store = await folder.open()
+    const listing = store.catalogue.images(pattern('**'))
+    await Promise.all([assert.rejects(listing, { code: 'STORAGE' }), store[Symbol.asyncDispose]()])
+  })
+})
+
+async function timed<T>(ask: () => Promise<T>): Promise<{ images: T; milliseconds: number }> {
+  const start = performance.now()
+  return { images: await ask(), milliseconds: performance.now() - start }
+}
