@@ -114,7 +114,7 @@ test('metrics carry the names and labels of design.md section 1', async () => {
   upstreams.answered('docker.io', 'tag', 429, 0.2)
   upstreams.answered('docker.io', 'token', undefined, 0.2)
   upstreams.received('docker.io', 77)
-  upstreams.rateLimit('docker.io', 42, { isNearlyExhausted: false })
+  upstreams.rateLimit('docker.io', 42, { limit: 100, isNearlyExhausted: false })
   upstreams.credentials('docker.io', 'refused')
   upstreams.circuit('docker.io', 'out')
   upstreams.denied('docker.io')
@@ -143,6 +143,7 @@ test('metrics carry the names and labels of design.md section 1', async () => {
     'entrepot_upstream_denied_total{upstream="docker.io"} 1',
     'entrepot_upstream_seconds_count{upstream="docker.io",kind="tag"} 1',
     'entrepot_upstream_ratelimit_remaining{upstream="docker.io"} 42',
+    'entrepot_upstream_ratelimit_limit{upstream="docker.io"} 100',
     'entrepot_upstream_credentials_refused{upstream="docker.io"} 1',
     'entrepot_transfers{upstream="docker.io"} 2',
     'entrepot_transfer_resumes_total{upstream="docker.io"} 1',

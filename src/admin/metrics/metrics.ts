@@ -81,7 +81,11 @@ export function metrics(options: MetricsOptions): Metrics {
     server: serverMetrics(register, options),
     upstreams: upstreamMetrics(register),
     transfers: {
-      running: (upstream, count) => transfers.set({ upstream }, count),
+      running(upstream, count) {
+        transfers.set({ upstream }, count)
+        // Without a series, a query of the queue finds nothing until somebody waits.
+        queue.inc({ upstream }, 0)
+      },
       waiting: (upstream, count) => queue.set({ upstream }, count),
       resumed: (upstream) => resumes.inc({ upstream }),
     },

@@ -8,6 +8,10 @@ export interface StoreMetricsOptions {
   readonly limit: number
 }
 
+/** What is told most often; others appear with the first failure. */
+const OPERATIONS = ['reserve', 'ingest', 'write', 'commit', 'read', 'index'] as const
+const REASONS = ['ttl', 'quota', 'purge', 'corrupt'] as const
+
 export interface StoreMetrics extends StoreTelemetry {
   /** Measures the store for the next scrape. */
   measure(): Promise<void>
@@ -28,6 +32,9 @@ export function storeMetrics(register: Registry, { usage, limit }: StoreMetricsO
     labelNames: ['operation'],
     registers,
   })
+  // A counter that begins at 1 shows no increase.
+  for (const reason of REASONS) evictions.inc({ reason }, 0)
+  for (const operation of OPERATIONS) errors.inc({ operation }, 0)
   const gauge = (name: string, help: string) => new Gauge({ name, help, registers })
   const bytes = gauge('entrepot_store_bytes', 'Bytes of committed content.')
   const objects = gauge('entrepot_store_objects', 'Committed objects.')

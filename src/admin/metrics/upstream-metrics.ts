@@ -62,6 +62,12 @@ export function upstreamMetrics(register: Registry): UpstreamTelemetry {
     labelNames: ['upstream'],
     registers,
   })
+  const rateLimitOf = new Gauge({
+    name: 'entrepot_upstream_ratelimit_limit',
+    help: 'Of how many requests, where an upstream says so.',
+    labelNames: ['upstream'],
+    registers,
+  })
 
   return {
     answered(upstream, kind, status, took) {
@@ -70,7 +76,10 @@ export function upstreamMetrics(register: Registry): UpstreamTelemetry {
     },
     denied: (upstream) => denied.inc({ upstream }),
     received: (upstream, count) => bytes.inc({ upstream }, count),
-    rateLimit: (upstream, remaining) => rateLimit.set({ upstream }, remaining),
+    rateLimit(upstream, remaining, { limit }) {
+      rateLimit.set({ upstream }, remaining)
+      if (limit !== undefined) rateLimitOf.set({ upstream }, limit)
+    },
     credentials: (upstream, result) => refused.set({ upstream }, result === 'refused' ? 1 : 0),
     circuit(upstream, state) {
       denied.inc({ upstream }, 0)
