@@ -206,6 +206,13 @@ export async function entrepot(
         schedules = startSchedule()
         await old[Symbol.asyncDispose]()
       }
+      observed.audit.record({
+        action: 'reload',
+        by: 'this machine',
+        from: '-',
+        target: 'configuration',
+        result: needRestart.length === 0 ? 'done' : `restart needed for ${needRestart.join(', ')}`,
+      })
       return needRestart
     },
     async stop({ delay, grace } = config.shutdown) {

@@ -22,10 +22,10 @@ export function buildInsight(
   { observed, usage, transfers, ...options }: InsightOptions,
 ): Insight {
   const { upstreams, answers, store, traffic } = observed
-  const { now } = options
   return {
     status: processStatus({
       version: version(),
+      startedAt: observed.startedAt,
       upstreams,
       answers,
       store,
@@ -33,7 +33,6 @@ export function buildInsight(
       limit: config.storage.maxSize,
       transfers,
       traffic,
-      now,
     }),
     savings: observed.savings.report,
     why: createWhy({

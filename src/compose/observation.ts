@@ -32,6 +32,8 @@ export interface Observation {
   readonly audit: AuditTrail
   readonly savings: Savings
   readonly traffic: Traffic
+  /** When the process began, in epoch milliseconds. */
+  readonly startedAt: number
   readonly advise: Advise
   /** `upstream`, whose answers are recorded. */
   record(upstream: Upstream): Upstream
@@ -101,6 +103,7 @@ export function buildObservation(
     audit,
     savings: saved,
     traffic: passed,
+    startedAt: now(),
     advise: pullAdvice({ upstreams: watch, now }),
     record: (upstream) => recordedUpstream(upstream, recorded, now),
     transferFailed(transfer, error) {

@@ -8,6 +8,8 @@ import type { UpstreamView, UpstreamWatch } from './upstream-watch.ts'
 
 export interface StatusOptions {
   readonly version: string
+  /** Epoch milliseconds. */
+  readonly startedAt: number
   readonly upstreams: Pick<UpstreamWatch, 'views'>
   readonly answers: Pick<Answers, 'lastOf'>
   readonly store: Pick<StoreWatch, 'trouble'>
@@ -16,17 +18,14 @@ export interface StatusOptions {
   readonly limit: number
   readonly transfers: () => readonly RunningTransfer[]
   readonly traffic: Pick<Traffic, 'report'>
-  /** Epoch milliseconds. */
-  readonly now: () => number
 }
 
 /** Collects the state of the process, of each upstream and of the store. */
 export function processStatus(options: StatusOptions): () => Promise<Status> {
-  const { version, upstreams, answers, store, usage, limit, transfers, traffic, now } = options
-  const startedAt = isoText(now())
+  const { version, upstreams, answers, store, usage, limit, transfers, traffic, startedAt } = options
   return async () => ({
     version,
-    startedAt,
+    startedAt: isoText(startedAt),
     upstreams: upstreams.views().map((view) => upstreamReport(view, answers.lastOf(view.name))),
     store: storeReport(await usage(), limit, store),
     transfers: transfers(),

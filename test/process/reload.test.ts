@@ -44,6 +44,13 @@ suite('FR-46: SIGHUP reloads the configuration', () => {
     await client.received(100_000)
     await service.configure({ upstreams: { 'added.test': { url: added.url } } })
     await reload(service, RELOADED)
+    const { audit } = (await (await fetch(`${service.adminUrl}/api/v1/audit`)).json()) as {
+      readonly audit: readonly { readonly action: string; readonly result: string }[]
+    }
+    assert.deepEqual(
+      audit.map(({ action, result }) => [action, result]),
+      [['reload', 'done']],
+    )
     assert.equal((await call(service.port, 'GET', '/v2/added.test/app/manifests/latest')).status, 200)
     assert.equal((await call(service.port, 'GET', '/v2/app/manifests/latest')).status, 200, 'the default')
     assert.equal((await call(service.port, 'GET', '/v2/app/manifests/latest?ns=old.test')).status, 404)
