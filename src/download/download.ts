@@ -76,6 +76,8 @@ export class Download implements AsyncDisposable, Beating {
   #isOver = false
   /** The source has the blob. */
   #isConfirmed = false
+  /** The last reader left while bytes came. Those that leave before a slow source begins are expected back. */
+  #wasLeft = false
   /** Readers were told the size before the source confirmed anything. */
   #isPromised = false
 
@@ -265,6 +267,7 @@ export class Download implements AsyncDisposable, Beating {
     if (this.#isOver || this.#phase === 'verified') return
     // Its clients give up before such a source has begun. They come again, and are to find it further on.
     if (this.#request.promiseAfter !== undefined && !this.#isConfirmed) return
+    this.#wasLeft = true
     this.#giveUpIfUseless()
   }
 
@@ -272,7 +275,7 @@ export class Download implements AsyncDisposable, Beating {
     const useless = givesUp(this.#context.policy, {
       filled: this.#filled,
       size: this.#size,
-      readers: this.#readers.count,
+      readers: this.#wasLeft ? this.#readers.count : Infinity,
       isPlaceWanted: this.#context.queue.waiting > 0,
       pace: this.#pace,
     })

@@ -74,7 +74,10 @@ export class GroupCommit {
     while (this.#gathering.length > 0) {
       const group = this.#gathering
       this.#gathering = []
-      const failures = await this.#commitAll(group.map(({ task }) => task))
+      const tasks = group.map(({ task }) => task)
+      const failures = await this.#commitAll(tasks).catch(
+        (reason: unknown) => new Map(tasks.map((task) => [task, reason])),
+      )
       for (const { task, done } of group) {
         if (task.stage === 'committed') done.resolve()
         else done.reject(failures.get(task))
