@@ -7,7 +7,8 @@ import type { Upstreams } from './compose/upstreams.ts'
 import type { Config } from './config/load-config.ts'
 import type { Insight } from './ports/insight.ts'
 import type { Registry } from './ports/repository.ts'
-import type { Trust, TrustedDigests } from './ports/time.ts'
+import type { DriftReport, MovesSince, Trust, TrustedDigests } from './ports/time.ts'
+import { createDrift } from './time/drift.ts'
 import { createTrust } from './time/trust.ts'
 
 /** What answers from one snapshot of the configuration. */
@@ -15,6 +16,8 @@ export interface Serving {
   readonly registry: Registry
   readonly insight: Insight
   readonly trust: Trust
+  /** Of the last so many milliseconds. */
+  readonly drift: (period: number) => Promise<DriftReport>
 }
 
 export interface ServingOptions
@@ -23,13 +26,14 @@ export interface ServingOptions
     Pick<InsightOptions, 'observed' | 'tags' | 'inspect' | 'pins' | 'usage' | 'transfers'> {
   readonly upstreams: Pick<Upstreams, 'byName'>
   readonly trusted: TrustedDigests
+  readonly movesSince: MovesSince
   /** Since when each upstream is where it is now, in epoch milliseconds. */
   readonly servedSince: ReadonlyMap<string, number>
 }
 
 /** Builds it; the parts that it shares with other snapshots are given. */
 export function buildServing(config: Config, options: ServingOptions): Serving {
-  const { upstreams, trusted, servedSince, store, downloads, observed, now, ...rest } = options
+  const { upstreams, trusted, movesSince, servedSince, store, downloads, observed, now, ...rest } = options
   const { cache } = config
   const opened = [...upstreams.byName.values()]
   const freshness: FreshnessPolicy = {
@@ -68,5 +72,6 @@ export function buildServing(config: Config, options: ServingOptions): Serving {
     now,
   })
   const trust = createTrust({ registry, trusted, changed: cooling.forget, now })
-  return { registry, insight, trust }
+  const drift = createDrift({ movesSince, heldOf: cooling.heldOf, now })
+  return { registry, insight, trust, drift }
 }

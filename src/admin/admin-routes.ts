@@ -7,13 +7,14 @@ import type { AuditTrail } from '../ports/audit.ts'
 import type { Insight, RunningTransfer } from '../ports/insight.ts'
 import type { TagChange, TagHistory } from '../ports/metadata.ts'
 import type { Operations } from '../ports/operations.ts'
-import type { Trust } from '../ports/time.ts'
+import type { DriftReport, Trust } from '../ports/time.ts'
 import { audited } from './audited.ts'
 import type { ParsePattern } from './body.ts'
 import { catalogueRoutes } from './catalogue-routes.ts'
 import type { AdminEnv } from './refuse.ts'
 import type { Readiness } from './health.ts'
 import type { Metrics } from './metrics/metrics.ts'
+import { driftRoutes } from './drift-routes.ts'
 import { insightRoutes } from './insight-routes.ts'
 import { dashboardRoutes } from './dashboard/dashboard-routes.ts'
 import { type EventSource, eventsRoutes } from './events-routes.ts'
@@ -36,6 +37,8 @@ export interface AdminAppOptions {
   readonly events: EventSource
   /** Left out: no digest is excepted from cool-downs. */
   readonly trust?: Trust
+  /** Of the last so many milliseconds. Left out: the API does not tell. */
+  readonly drift?: (period: number) => Promise<DriftReport>
   readonly parsePattern: ParsePattern
   /** Receives every failure that the client did not cause. */
   readonly failed: (error: unknown) => void
@@ -57,6 +60,7 @@ export function adminApp(options: AdminAppOptions): RequestListener {
     audit,
     events,
     trust,
+    drift,
   } = options
   const { parsePattern, failed } = options
   const app = new Hono<AdminEnv>()
@@ -80,6 +84,7 @@ export function adminApp(options: AdminAppOptions): RequestListener {
   app.route('/api/v1', catalogueRoutes(operations.catalogue, parsePattern))
   app.route('/api/v1', pinRoutes(operations.pins, parsePattern))
   app.route('/api/v1', verifyRoutes(operations.verify, failed))
+  if (drift) app.route('/api/v1', driftRoutes(drift))
   if (trust) app.route('/api/v1', timeRoutes(trust))
   if (insight) {
     app.route('/api/v1', insightRoutes(insight))

@@ -2,6 +2,7 @@ import type { Config } from '../config/load-config.ts'
 import type { Command } from './command.ts'
 import { adopt } from './commands/adopt.ts'
 import { doctor } from './commands/doctor.ts'
+import { drift } from './commands/drift.ts'
 import { du } from './commands/du.ts'
 import { history } from './commands/history.ts'
 import { ls } from './commands/ls.ts'
@@ -34,6 +35,7 @@ export function commands({ start, now }: Surroundings): Commands {
     status: status(now),
     why: why(now),
     history: history(now),
+    drift: drift(now),
     savings: savings(),
     ls: ls(now),
     du: du(),

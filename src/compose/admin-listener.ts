@@ -16,7 +16,16 @@ import { reloadOnChange } from './reload-on-change.ts'
 
 export interface AdminListenerOptions extends Pick<
   AdminAppOptions,
-  'metrics' | 'transfers' | 'history' | 'operations' | 'details' | 'insight' | 'audit' | 'events' | 'trust'
+  | 'metrics'
+  | 'transfers'
+  | 'history'
+  | 'operations'
+  | 'details'
+  | 'insight'
+  | 'audit'
+  | 'events'
+  | 'trust'
+  | 'drift'
 > {
   readonly server: ListenerTelemetry
   /** The names that patterns may have: of upstreams that are configured now, or that something is stored of. */

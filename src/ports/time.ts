@@ -37,3 +37,37 @@ export interface Trust {
   /** undefined as of `add`, or it is not trusted */
   remove(image: string): Promise<{ readonly image: string } | undefined>
 }
+
+/** A tag was seen to point to another digest than before. */
+export interface TagMove {
+  readonly repository: RepositoryName
+  readonly tag: string
+  /** When it was seen. */
+  readonly at: number
+  readonly from: Digest
+  readonly to: Digest
+}
+
+/** At most `limit` moves since an instant, the newest first. Throws RegistryError STORAGE. */
+export type MovesSince = (instant: number, limit: number) => Promise<readonly TagMove[]>
+
+/** What `entrepot drift` tells. Instants are ISO 8601. */
+export interface DriftReport {
+  readonly since: string
+  /** The newest first. */
+  readonly moves: readonly MoveReport[]
+  /** There were more moves than are listed. */
+  readonly isCut: boolean
+}
+
+export interface MoveReport {
+  /** `docker.io/library/node:20` */
+  readonly image: string
+  readonly at: string
+  readonly from: string
+  readonly to: string
+  /** The tag is a version, a date or a commit, of which nobody expects that it moves. */
+  readonly looksImmutable: boolean
+  /** A cool-down serves another digest until then; null = none does. Of the last move of a tag only. */
+  readonly coolDown: { readonly served: string; readonly until: string } | null
+}

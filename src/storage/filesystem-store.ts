@@ -12,7 +12,7 @@ import type {
 } from '../ports/metadata.ts'
 import type { BlobReader, BlobStore } from '../ports/blob-store.ts'
 import type { SavingsLog } from '../ports/savings.ts'
-import type { TrustedDigests } from '../ports/time.ts'
+import type { MovesSince, TrustedDigests } from '../ports/time.ts'
 import type { StoreTelemetry } from '../ports/telemetry.ts'
 import { type AdoptFile, createAdopt } from './adopt/adopt-file.ts'
 import { createCatalogue } from './operations/image-catalogue.ts'
@@ -33,6 +33,7 @@ import { type Pins, pins } from './operations/pins.ts'
 import { rebuildContent } from './rebuild.ts'
 import { savingsIndex } from './index/savings-index.ts'
 import { sqliteIndex } from './index/sqlite-index.ts'
+import { movesSince } from './index/tag-moves.ts'
 import { trustedDigests } from './index/trusted-digests.ts'
 import { storageOperation, ignoreStorageError, ignoreNotFound } from './storage-operation.ts'
 import { createInspect } from './operations/inspect.ts'
@@ -56,6 +57,7 @@ export interface FilesystemStore {
   /** @see recordUrls @throws RegistryError STORAGE */
   recordUrls(urls: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, number>>
   readonly trusted: TrustedDigests
+  readonly movesSince: MovesSince
   /** The upstreams of which something is stored. */
   upstreams(): Promise<readonly string[]>
   /** Removes unfinished downloads beyond these limits. */
@@ -205,6 +207,7 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
       verify: createVerify({ files, paths, query, totals: content.totals, discard: store.discard }),
       savings: savingsIndex({ query, changeAll }),
       trusted: trustedDigests(index.access),
+      movesSince: movesSince(query),
       inspect: createInspect({ files, paths, query }),
       recordUrls: (urls) => recordUrls(index.access.transact, urls, now),
       upstreams: () => inSlices(query, storedUpstreams),

@@ -1,11 +1,17 @@
 import type { DatabaseSync } from 'node:sqlite'
 
-/** The statements about trusted digests. */
+/** The statements about trusted digests and the moves of tags. */
 export function timeStatements(db: DatabaseSync) {
   return {
     trusted: db.prepare(
       `SELECT upstream, repository, digest, added_at AS addedAt FROM trusted
        ORDER BY upstream, repository, digest`,
+    ),
+    changesBefore: db.prepare(
+      `SELECT id, upstream, repository, tag, at, digest, (SELECT digest FROM tag_history p
+           WHERE p.upstream = h.upstream AND p.repository = h.repository AND p.tag = h.tag AND p.id < h.id
+           ORDER BY p.id DESC LIMIT 1) AS before
+         FROM tag_history h WHERE id < ? ORDER BY id DESC LIMIT 50`,
     ),
     trustedIn: db.prepare('SELECT digest FROM trusted WHERE upstream = ? AND repository = ?'),
     countTrusted: db.prepare('SELECT count(*) AS count FROM trusted'),

@@ -1,0 +1,53 @@
+import type { DriftReport, MoveReport } from '../../ports/time.ts'
+import { agoText, countText } from '../../util/human.ts'
+import { STORE_OPTIONS } from '../client/with-operations.ts'
+import { withProcess } from '../client/with-process.ts'
+import type { Command } from '../command.ts'
+import { EXIT } from '../exit-code.ts'
+import { writeJson } from '../output/json.ts'
+import { table } from '../output/table.ts'
+
+/** `now`: epoch milliseconds. */
+export function drift(now: () => number): Command {
+  return {
+    synopsis: '[--since 7d] [--json]',
+    summary: 'lists the tags that moved, from what to what, and moves that a cool-down holds back',
+    takes: [0, 0],
+    options: { ...STORE_OPTIONS, since: { type: 'string' } },
+    run: withProcess(async ({ json }, { options, stdout }) => {
+      const { since = '7d' } = options
+      const found = await json<DriftReport>('GET', `drift?${new URLSearchParams({ since: String(since) })}`)
+      if (options['json']) {
+        writeJson(stdout, found)
+        return EXIT.done
+      }
+      const { moves, isCut } = found
+      if (moves.length === 0) {
+        stdout.write(`no tag was seen to move since ${found.since}\n`)
+        return EXIT.done
+      }
+      const rows = moves.map((move) => row(move, now()))
+      stdout.write(
+        table([['IMAGE', 'FROM', 'TO', 'SEEN', ''], ...rows], {
+          columns: stdout.columns,
+          left: [1, 2, 3, 4],
+        }),
+      )
+      if (isCut) stdout.write(`only the last ${countText(moves.length, 'move')} are listed\n`)
+      return EXIT.done
+    }),
+  }
+}
+
+function row({ image, at, from, to, looksImmutable, coolDown }: MoveReport, now: number): readonly string[] {
+  const notes = [
+    ...(looksImmutable ? ['looks immutable'] : []),
+    ...(coolDown === null ? [] : [`held until ${coolDown.until}`]),
+  ]
+  return [image, shortText(from), shortText(to), agoText(now - Date.parse(at)), notes.join(', ')]
+}
+
+/** As Docker shortens digests. */
+function shortText(digest: string): string {
+  return digest.replace(/^sha256:/, '').slice(0, 12)
+}
