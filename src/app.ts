@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { memoryCache } from './cache/memory.ts'
 import { openAdminListener } from './compose/admin-listener.ts'
 import { processClock } from './compose/clock.ts'
+import { describeProcess } from './compose/description.ts'
 import type { Listening } from './compose/listening.ts'
 import { openStore, pinnedIn } from './compose/open-store.ts'
 import { buildObservation, watchedUpstreams } from './compose/observation.ts'
@@ -23,6 +24,8 @@ export interface Entrepot {
   readonly registry: Pick<Listening, 'port' | 'url'>
   /** undefined when the configuration turns it off. */
   readonly admin: Pick<Listening, 'port' | 'url'> | undefined
+  /** What it runs with, for the log. */
+  describe(): Promise<object>
   /**
    * Goes over to another configuration. What runs is finished as it began.
    *
@@ -189,6 +192,7 @@ export async function entrepot(
   return {
     registry: listener,
     admin,
+    describe: async () => describeProcess(config, await store.inventory.usage()),
     async reload(next) {
       const before = { config, byName: upstreams.byName }
       const { config: merged, needRestart } = reloadedConfig(config, next)

@@ -8,6 +8,7 @@ import { runInNewContext } from 'node:vm'
 import type { Logger } from 'pino'
 import { type Entrepot, entrepot } from './app.ts'
 import { commands } from './cli/commands.ts'
+import type { ConfigFile } from './cli/commands/serve.ts'
 import { EXIT } from './cli/exit-code.ts'
 import { run } from './cli/run.ts'
 import { reloader } from './cli/service/reload.ts'
@@ -15,11 +16,12 @@ import { watchNpm } from './cli/service/parent-watch.ts'
 import { followStopSignals } from './cli/service/stop-signals.ts'
 import { buildLogger } from './compose/log/logger.ts'
 import type { Config } from './config/load-config.ts'
+import { version } from './util/version.ts'
 
 /** Milliseconds after which a command that failed ends, whatever it left open. */
 const LAST_WORDS = 500
 
-async function start(config: Config, load: () => Promise<Config>): Promise<void> {
+async function start(config: Config, { load, file }: ConfigFile): Promise<void> {
   const { log, flush } = buildLogger(config.log, process.stdout)
   process.on('exit', flush)
   let isStopping = false
@@ -44,6 +46,7 @@ async function start(config: Config, load: () => Promise<Config>): Promise<void>
     else if (!isStopping) void reload()
   })
   running = await started
+  log.info({ version: version(), file, ...(await running.describe()) }, 'started')
   process.on('exit', running.abandon)
   watchNpm(process.env, process, (parent) => stop({ npm: parent, reason: 'npm has ended' }))
 }

@@ -23,6 +23,8 @@ export interface Invocation {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Reads the configuration: a command that is given `--server` needs none. @throws ConfigError */
   config(): Promise<Config>
+  /** The path of the configuration file; undefined when there is none. */
+  readonly file: string | undefined
   readonly stdout: Output
   readonly stderr: Output
 }

@@ -11,7 +11,7 @@ import { pin, unpin } from './commands/pin.ts'
 import { purge } from './commands/purge.ts'
 import { savings } from './commands/savings.ts'
 import { setup } from './commands/setup.ts'
-import { serve } from './commands/serve.ts'
+import { type ConfigFile, serve } from './commands/serve.ts'
 import { trust } from './commands/trust.ts'
 import { why } from './commands/why.ts'
 import { status } from './commands/status.ts'
@@ -20,10 +20,8 @@ import { verify } from './commands/verify.ts'
 export type Commands = Readonly<Record<string, Command>>
 
 export interface Surroundings {
-  /**
-   * Starts the proxy; it runs on when the promise is fulfilled. `load` reads the configuration again.
-   */
-  start(config: Config, load: () => Promise<Config>): Promise<void>
+  /** Starts the proxy; it runs on when the promise is fulfilled. */
+  start(config: Config, from: ConfigFile): Promise<void>
   /** Epoch milliseconds. */
   now(): number
 }

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { ConfigError } from '../config/config-error.ts'
 import { loadConfig } from '../config/load-config.ts'
 import { version } from '../util/version.ts'
@@ -28,9 +30,10 @@ export async function run(commands: Commands, argv: readonly string[], streams: 
       return EXIT.done
     }
     const named = line.options['config']?.toString() ?? env['ENTREPOT_CONFIG']
-    const file = named ?? 'proxy.config.yaml'
-    const config = () => loadConfig({ file, env, required: named !== undefined })
-    return await line.command.run({ ...line, ...streams, config })
+    const name = named ?? 'proxy.config.yaml'
+    const config = () => loadConfig({ file: name, env, required: named !== undefined })
+    const file = existsSync(name) ? resolve(name) : undefined
+    return await line.command.run({ ...line, ...streams, config, file })
   } catch (error) {
     if (error instanceof ConfigError) {
       stderr.write(`${error.message}\n`)

@@ -41,7 +41,7 @@ export interface ServiceOptions {
   readonly env?: NodeJS.ProcessEnv
 }
 
-/** Starts it, and waits until its listeners are open. */
+/** Starts it, and waits until it says that it has. */
 export async function startService(options: ServiceOptions): Promise<Service> {
   const { folder, config = {}, way = WAYS.node, wrap = [], env = {} } = options
   const file = join(folder, 'proxy.config.yaml')
@@ -86,7 +86,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   try {
     await eventually(() => {
       if (isOver) throw new Error(`it ended: ${text}`)
-      return portOf('registry') > 0 && portOf('admin') > 0
+      return log().some(({ msg }) => msg === 'started')
     }, 30_000)
   } catch (error) {
     signal('SIGKILL', 'group')

@@ -3,10 +3,15 @@ import type { Config } from '../../config/load-config.ts'
 import type { Command } from '../command.ts'
 import { EXIT } from '../exit-code.ts'
 
-/**
- * `start` starts the proxy, which runs on when the promise is fulfilled; `load` reads the configuration again.
- */
-export function serve(start: (config: Config, load: () => Promise<Config>) => Promise<void>): Command {
+export interface ConfigFile {
+  /** Its path; undefined when there is none, and the defaults hold. */
+  readonly file: string | undefined
+  /** Reads the configuration again. @throws ConfigError */
+  load(): Promise<Config>
+}
+
+/** `start` starts the proxy, which runs on when the promise is fulfilled. */
+export function serve(start: (config: Config, from: ConfigFile) => Promise<void>): Command {
   return {
     synopsis: '[--check]',
     summary: 'runs the proxy; --check validates the configuration and prints it instead',
@@ -15,7 +20,7 @@ export function serve(start: (config: Config, load: () => Promise<Config>) => Pr
     async run(invocation) {
       const config = await invocation.config()
       if (invocation.options['check']) invocation.stdout.write(describeConfig(config))
-      else await start(config, () => invocation.config())
+      else await start(config, { file: invocation.file, load: () => invocation.config() })
       return EXIT.done
     },
   }
