@@ -9,9 +9,11 @@ export interface MachineOptions {
   /** Where the proxy has a disk of its own; undefined = the machine's. */
   readonly disk: string | undefined
   readonly random: Random
+  /** Changes the proxy's configuration while it runs. */
+  readonly reload: () => Promise<void>
 }
 
-/** What happens to the machine that the proxy runs on. */
+/** What happens to the machine that the proxy runs on, and what its operator does. */
 export interface Machine {
   /** How often each kind came to pass. */
   readonly counts: ReadonlyMap<string, number>
@@ -31,7 +33,7 @@ export async function mayMount(): Promise<boolean> {
   return (await run('unshare', command)).code === 0
 }
 
-export function machine({ pid, disk, random }: MachineOptions): Machine {
+export function machine({ pid, disk, random, reload }: MachineOptions): Machine {
   const counts = new Map<string, number>()
   const count = (kind: string) => counts.set(kind, (counts.get(kind) ?? 0) + 1)
   /** The mount is in the proxy's namespace only. */
@@ -42,7 +44,11 @@ export function machine({ pid, disk, random }: MachineOptions): Machine {
     counts,
     disk: seen,
     async make() {
-      if (seen !== undefined && random.next() < 0.5) {
+      const chance = random.next()
+      if (chance < 0.25) {
+        await reload()
+        count('configuration changed')
+      } else if (seen !== undefined && chance < 0.65) {
         await fillUp(join(seen, 'filler'))
         count('disk full')
         await sleep(2_000 + 4_000 * random.next())

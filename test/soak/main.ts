@@ -16,6 +16,7 @@ import { tempFolder } from '../support/temp-folder.ts'
 import { attackers } from './attackers.ts'
 import { bystander } from './bystanders.ts'
 import { clients, type Phase } from './clients.ts'
+import { configurationOf } from './configuration.ts'
 import { machine as createMachine, mayMount } from './machine.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { wrongFilesIn } from './stored.ts'
@@ -56,28 +57,12 @@ const world = createWorld(upstream, random)
 await using other = await fakeUpstream()
 const disk = (await mayMount()) ? `${folder.path}/disk` : undefined
 if (disk !== undefined) await mkdir(disk)
-await using proxy = await proxyProcess(
-  folder.path,
-  upstream.url,
-  {
-    storage: { root: disk === undefined ? './data' : './disk/data', maxSize: '24MiB', minFree: 0 },
-    cache: { sweep: '*/10 * * * * *', ttl: '20s', negative: '1s', tags: [{ match: '.*', fresh: '1s' }] },
-    transfers: { segmentAbove: '1MiB', finishBelow: '256KiB', queueTimeout: '2s' },
-    log: { access: false },
-    upstreams: {
-      'docker.io': {
-        url: upstream.url,
-        maxTransfers: 8,
-        timeouts: { connect: '1s', headers: '2s', idle: '1s' },
-      },
-      'ghcr.io': { url: other.url },
-    },
-  },
-  {
-    preload: fileURLToPath(new URL('settable-clock.ts', import.meta.url)),
-    ...(disk && { smallDisk: { at: disk, size: '64m' } }),
-  },
-)
+const places = { upstream: upstream.url, other: other.url, disk }
+let isOther = false
+await using proxy = await proxyProcess(folder.path, upstream.url, configurationOf({ ...places, isOther }), {
+  preload: fileURLToPath(new URL('settable-clock.ts', import.meta.url)),
+  ...(disk && { smallDisk: { at: disk, size: '64m' } }),
+})
 let phase: Phase = 'recovery'
 let over = false
 const { pid, exited } = proxy.program
@@ -92,7 +77,15 @@ const crowd = clients({
   latestFaults: faults.latest,
   violated,
 })
-const machine = createMachine({ pid, disk, random })
+const machine = createMachine({
+  pid,
+  disk,
+  random,
+  reload() {
+    isOther = !isOther
+    return proxy.reload(configurationOf({ ...places, isOther }))
+  },
+})
 const attack = attackers({ url: proxy.url, upstream, random, violated })
 const bystandersOf = { url: proxy.url, violated }
 const bystanders = [

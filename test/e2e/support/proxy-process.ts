@@ -12,6 +12,8 @@ export interface ProxyProcess extends AsyncDisposable {
   readonly adminUrl: string
   /** The most memory it has used so far, in MiB. */
   peakMemory(): Promise<number>
+  /** Writes the configuration again, with `config` in place of what it was started with, and has it read. */
+  reload(config: object): Promise<void>
   /** The downloads that are running. */
   transfers(): Promise<readonly { readonly filled: number }[]>
 }
@@ -37,7 +39,7 @@ export async function proxyProcess(
 ): Promise<ProxyProcess> {
   await mkdir(folder, { recursive: true })
   const file = join(folder, 'proxy.config.yaml')
-  const content = {
+  const contentOf = (config: object) => ({
     listen: { host: '127.0.0.1', port: 0 },
     admin: { host: '127.0.0.1', port: 0 },
     storage: { root: './data', minFree: 0 },
@@ -46,8 +48,8 @@ export async function proxyProcess(
     upstreams: { 'docker.io': { url: upstreamUrl }, 'ghcr.io': { url: upstreamUrl } },
     defaultUpstream: 'docker.io',
     ...config,
-  }
-  await writeFile(file, stringify(content))
+  })
+  await writeFile(file, stringify(contentOf(config)))
   const loading = preload === undefined ? [] : ['--import', preload]
   const command = [process.execPath, ...loading, ...(await startArguments()), '--config', file]
   const mount = smallDisk && `mount -t tmpfs -o size=${smallDisk.size} tmpfs ${smallDisk.at} && exec "$@"`
@@ -80,6 +82,10 @@ export async function proxyProcess(
     async peakMemory() {
       const status = await readFile(`/proc/${program.pid}/status`, 'utf8')
       return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) / 1024
+    },
+    async reload(config) {
+      await writeFile(file, stringify(contentOf(config)))
+      program.kill('SIGHUP')
     },
     async transfers() {
       const answer = await fetch(`http://${admin}/api/v1/transfers`)
