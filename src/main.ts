@@ -15,6 +15,7 @@ import { reloader } from './cli/service/reload.ts'
 import { watchNpm } from './cli/service/parent-watch.ts'
 import { followStopSignals } from './cli/service/stop-signals.ts'
 import { buildLogger } from './compose/log/logger.ts'
+import { exposedSecrets } from './config/exposed-secrets.ts'
 import type { Config } from './config/load-config.ts'
 import { version } from './util/version.ts'
 
@@ -39,6 +40,7 @@ async function start(config: Config, { load, file }: ConfigFile): Promise<void> 
     stop: (signal) => stop({ signal }),
     exit: () => process.exit(EXIT.failed),
   })
+  for (const line of await exposedSecrets(config)) log.warn(line)
   const started = entrepot(config, log, process.env, minorCollector())
   const reload = reloader({ load, apply: async (next) => (await started).reload(next), log })
   process.on('SIGHUP', () => {
