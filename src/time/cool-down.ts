@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache'
 import type { Digest } from '../oci/digest.ts'
 import { isRegistryError } from '../oci/errors.ts'
 import type { ImagePattern } from '../oci/image-pattern.ts'
@@ -36,10 +35,14 @@ export interface CoolDown {
 /** What was decided about a tag while it pointed to `of`. */
 interface Decision extends Settled {
   readonly of: Digest
+  readonly generation: number
 }
 
-/** Decisions in memory, of about 300 bytes each. */
-const MOST = 10_000
+/** By tag. A map of its own for each repository spares making a key for each request. */
+type Decisions = Map<string, Decision>
+
+/** Tags of one repository whose decision is kept in memory. After that many, they are decided anew. */
+const MOST = 16
 
 /**
  * Serves the previous digest of a tag until the new one has been seen for some time. The decision is made from
@@ -47,20 +50,20 @@ const MOST = 10_000
  * change. Repositories that no rule matches are not touched.
  */
 export function coolDown({ rules, history, trusted, now }: CoolDownOptions): CoolDown {
-  const decisions = new LRUCache<string, Decision>({ max: MOST })
+  /** Decisions of an earlier one do not hold. */
   let generation = 0
 
   return {
     guard(repository, tags) {
       const own = rulesOf(repository)
       if (own.length === 0) return tags
-      const prefix = `${repository.upstream} ${repository.name} `
+      const decisions: Decisions = new Map()
       return {
         list: (page, options) => tags.list(page, options),
         resolve: (tag, options) =>
           whenKnown(tags.resolve(tag, options), (digest) => {
             if (digest === undefined) return undefined
-            return whenKnown(decide(own, prefix + tag, repository, tag, digest), (settled) => {
+            return whenKnown(decide(own, decisions, repository, tag, digest), (settled) => {
               if (settled !== digest) options?.report?.({ result: 'hit', isHeld: true })
               return settled
             })
@@ -77,7 +80,6 @@ export function coolDown({ rules, history, trusted, now }: CoolDownOptions): Coo
 
     forget() {
       generation += 1
-      decisions.clear()
     },
   }
 
@@ -87,21 +89,23 @@ export function coolDown({ rules, history, trusted, now }: CoolDownOptions): Coo
 
   function decide(
     own: readonly CoolDownRule[],
-    key: string,
+    decisions: Decisions,
     repository: RepositoryName,
     tag: string,
     digest: Digest,
   ): Digest | Promise<Digest> {
-    const known = decisions.get(key)
-    if (known?.of === digest && now() < known.until) return known.digest
+    const known = decisions.get(tag)
+    if (known?.of === digest && known.generation === generation) {
+      if (known.until === Infinity || now() < known.until) return known.digest
+    }
     const wait = waitOf(own, repository, tag, digest)
-    if (wait > 0) return settleAndKeep(key, repository, tag, digest, wait)
-    decisions.set(key, { of: digest, digest, until: Infinity })
+    if (wait > 0) return settleAndKeep(decisions, repository, tag, digest, wait)
+    keep(decisions, tag, { of: digest, digest, until: Infinity, generation })
     return digest
   }
 
   async function settleAndKeep(
-    key: string,
+    decisions: Decisions,
     repository: RepositoryName,
     tag: string,
     digest: Digest,
@@ -110,12 +114,12 @@ export function coolDown({ rules, history, trusted, now }: CoolDownOptions): Coo
     const startedIn = generation
     try {
       const settled = await settle(repository, tag, digest, wait)
-      if (generation === startedIn) decisions.set(key, { of: digest, ...settled })
+      keep(decisions, tag, { of: digest, ...settled, generation: startedIn })
       return settled.digest
     } catch (error) {
       // The history cannot be read. What was served last is served again, if that is known.
       if (!isRegistryError(error, 'STORAGE')) throw error
-      return decisions.get(key)?.digest ?? digest
+      return decisions.get(tag)?.digest ?? digest
     }
   }
 
@@ -130,6 +134,11 @@ export function coolDown({ rules, history, trusted, now }: CoolDownOptions): Coo
     const all = changes[0]?.digest === digest ? changes : [{ at: now(), digest }, ...changes]
     return settledDigest(all, { wait, trusted: await trusted.of(repository), now: now() })!
   }
+}
+
+function keep(decisions: Decisions, tag: string, decision: Decision): void {
+  if (decisions.size >= MOST && !decisions.has(tag)) decisions.clear()
+  decisions.set(tag, decision)
 }
 
 function waitOf(
