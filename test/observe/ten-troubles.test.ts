@@ -43,7 +43,7 @@ const TROUBLES: readonly Trouble[] = [
   {
     name: 'a token service whose tokens are expired when they arrive',
     upstream: () => ({ auth: bearer }),
-    upstreamConfig: () => login,
+    upstreamConfig: () => ({ ...login, timeouts: { headers: '20s' } }),
     make(upstream) {
       const challenge = `Bearer realm="${upstream.url}/token",service="fake"`
       upstream.on(/manifests/, { status: 401, headers: { 'WWW-Authenticate': challenge }, times: Infinity })

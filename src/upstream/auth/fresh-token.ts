@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { jsonObject, parseJsonObject } from '../../util/json-object.ts'
+import { untilAborted } from '../../util/until-aborted.ts'
 
 /** Milliseconds. Clocks of realm and registry differ by as much, and so do replicas of a token store. */
 const SETTLING = 700
@@ -12,7 +13,8 @@ const SETTLING = 700
  */
 export async function settled(token: string, signal: AbortSignal | undefined): Promise<boolean> {
   if (grantsNothing(token)) return false
-  await delay(SETTLING, undefined, { ...(signal && { signal }) })
+  // Node's own abort of a timer would be an error of no kind that callers know.
+  await untilAborted(delay(SETTLING, undefined, { ref: false }), signal)
   return true
 }
 
