@@ -67,6 +67,7 @@ const VALUES: Readonly<Record<string, readonly [text: string, effect?: unknown]>
   'cache.lists': ['5s'],
   'cache.tags': ['[{ match: ^v, fresh: 3h }]', [{ match: '^v', fresh: '3h' }]],
   'cache.pin': ['["node:20*"]', ['node:20*']],
+  'cache.coolDown': ['[{ match: "node:20*", for: 3d }]', [{ match: 'node:20*', for: '3d' }]],
   transfers: ['{ connections: 3 }', { connections: 3 }],
   'transfers.connections': ['5', 5],
   'transfers.segmentAbove': ['3MiB'],

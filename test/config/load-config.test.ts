@@ -43,6 +43,7 @@ test('without a file the defaults hold', async (t) => {
         { match: new TagPattern('.*'), fresh: 60_000 },
       ],
       pin: [],
+      coolDown: [],
     },
     transfers: {
       connections: 4,
