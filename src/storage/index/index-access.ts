@@ -32,6 +32,7 @@ export function indexAccess(database: IndexDatabase<Statements>, run: StorageOpe
     transact: (task) => change(() => database.transact(task)),
     async changeAll(items, changeOne) {
       for (let done = 0; done < items.length;) {
+        await database.ready()
         const left = items.slice(done, done + MOST)
         done += await change(() => database.transactSome(left, changeOne))
         if (done < items.length) await rest()

@@ -34,7 +34,12 @@ export interface IndexDatabase<S> {
    * the file for the time of one fsync.
    */
   unlocked(): Promise<void>
-  /** Lets the event loop turn between two slices. Now and then it waits until the WAL is written back. */
+  /**
+   * Waits until the WAL is written back, when several slices have been written since. SQLite would do it by itself
+   * in the next slice, and hold the event loop for as long as the disk takes.
+   */
+  ready(): Promise<void>
+  /** Lets the event loop turn between two slices, and waits as `ready` does. */
   rest(): Promise<void>
   /** As SQLite takes it: other threads may open connections of their own, and have to close them first. */
   readonly location: URL
@@ -56,10 +61,10 @@ const WRITE_BACK_EVERY = 1_000
 /** and the changed rows that are worth it. */
 const WORTH_WRITING = 200
 /**
- * Pages of the WAL at which SQLite writes it back by itself, on this thread: a last resort, 16 MiB. It waits
+ * Pages of the WAL at which SQLite writes it back by itself, on this thread: a last resort, 32 MiB. It waits
  * for the disk.
  */
-const AUTOCHECKPOINT = 4_000
+const AUTOCHECKPOINT = 8_000
 
 /**
  * Opens the index. `emptied` is called each time the index starts empty.
@@ -88,6 +93,7 @@ export function indexDatabase<S>(
     transact,
     transactSome: (items, change) =>
       transact(() => {
+        slices += 1
         const end = performance.now() + SLICE
         let done = 0
         for (const item of items) {
@@ -101,9 +107,9 @@ export function indexDatabase<S>(
         return done
       }),
     unlocked: () => writing.run(),
+    ready,
     async rest() {
-      slices += 1
-      if (slices % SLICES_PER_WRITE_BACK === 0) await writing.run()
+      await ready()
       await nextTurn()
     },
     location,
@@ -116,6 +122,12 @@ export function indexDatabase<S>(
       await writing.close()
     },
     close: () => db.close(),
+  }
+
+  async function ready(): Promise<void> {
+    if (slices < SLICES_PER_WRITE_BACK) return
+    slices = 0
+    await writing.run()
   }
 
   function totalChanges(): number {
