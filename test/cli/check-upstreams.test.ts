@@ -1,0 +1,61 @@
+/** `entrepot serve --check --upstreams`: what is wrong with an upstream is said before a client finds it. */
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { suite, test } from 'node:test'
+import { stringify } from 'yaml'
+import { runEntrepot } from '../support/child.ts'
+import { fakeUpstream } from '../support/fake-upstream.ts'
+import { selfSignedCertificate } from '../support/fixtures.ts'
+import { tempFolder } from '../support/temp-folder.ts'
+
+async function check(upstreams: object) {
+  await using folder = await tempFolder()
+  const file = join(folder.path, 'proxy.config.yaml')
+  await writeFile(file, stringify({ publicUpstreams: false, defaultUpstream: 'guarded.test', upstreams }))
+  return await runEntrepot('serve', '--check', '--upstreams', '--config', file)
+}
+
+suite('serve --check --upstreams', () => {
+  test('upstreams that answer, anonymously and with credentials', async () => {
+    await using open = await fakeUpstream()
+    await using guarded = await fakeUpstream({
+      auth: { scheme: 'bearer', username: 'ci', password: 'right' },
+    })
+    const { code, stdout, stderr } = await check({
+      'open.test': { url: open.url },
+      'guarded.test': { url: guarded.url, username: 'ci', password: 'right' },
+    })
+    assert.deepEqual([code, stderr], [0, ''])
+    assert.equal(stdout, 'open.test answers\nguarded.test answers, and accepts the credentials\n')
+  })
+
+  test('credentials that are refused, a certificate that is not trusted, and an upstream that is not there', async () => {
+    await using guarded = await fakeUpstream({
+      auth: { scheme: 'basic', username: 'ci', password: 'right' },
+    })
+    await using bearer = await fakeUpstream({
+      auth: { scheme: 'bearer', username: 'ci', password: 'right' },
+    })
+    await using secure = await fakeUpstream({ tls: selfSignedCertificate() })
+    const { code, stdout } = await check({
+      'guarded.test': { url: guarded.url, username: 'ci', password: 'wrong-one' },
+      'bearer.test': { url: bearer.url, username: 'ci', password: 'wrong-one' },
+      'secure.test': { url: secure.url },
+      'gone.test': { url: 'http://127.0.0.1:9' },
+    })
+    assert.equal(code, 1)
+    const [refused, bearers, untrusted, gone] = stdout.split('\n')
+    assert.match(refused!, /^guarded\.test .*credentials.*; .*upstreams\.guarded\.test/)
+    assert.match(bearers!, /^bearer\.test .*credentials.*; .*upstreams\.bearer\.test/)
+    assert.match(untrusted!, /^secure\.test shows a certificate .*; .*upstreams\.secure\.test\.ca/)
+    assert.match(gone!, /^gone\.test refuses connections.*; check upstreams\.gone\.test\.url/)
+    assert.doesNotMatch(stdout, /wrong-one/)
+  })
+
+  test('--upstreams alone is a mistake', async () => {
+    const { code, stderr } = await runEntrepot('serve', '--upstreams')
+    assert.equal(code, 64)
+    assert.match(stderr, /--upstreams goes with --check/)
+  })
+})
