@@ -7,13 +7,44 @@ import { promisify } from 'node:util'
 import { evictor } from '../../src/eviction/evictor.ts'
 import { quotaStore } from '../../src/eviction/quota-store.ts'
 import { blobOf } from '../support/fixtures.ts'
+import { faultFiles } from '../support/fault-files.ts'
 import { nothingOpenBelow } from '../support/leaks.ts'
 import { tempFolder } from '../support/temp-folder.ts'
-import { contentOf, failsFor, fill, holdsOnly, openStore, put } from './setup.ts'
+import { contentOf, failsFor, fill, holdsOnly, openStore, put, storeFolder } from './setup.ts'
 
 const MiB = 1024 * 1024
 const run = promisify(execFile)
 const [first, second, third] = [blobOf(2 * MiB, 1), blobOf(2 * MiB, 2), blobOf(5 * MiB, 3)]
+
+for (const reason of ['EDQUOT', 'ENOSPC']) {
+  test(`FR-37: at ${reason} the longest unused makes room, and the write is tried once more`, async () => {
+    await using folder = await storeFolder()
+    const files = faultFiles()
+    await using store = await folder.open({ files })
+    await put(store, first)
+    const evicting = evictor({
+      ...store,
+      store: store.blobs,
+      policy: { ttl: Infinity, ttlFrom: 'use', maxSize: Infinity, minFree: 0 },
+      pinned: async () => new Set(),
+      partials: { sweep: async () => {}, evict: (bytes) => store.evictPartials(bytes) },
+      isNearlyExhausted: () => false,
+      isOut: () => false,
+      telemetry: { evicted: (why) => store.evicted.push(why) },
+      now: Date.now,
+    })
+    const blobs = quotaStore(store.blobs, evicting, {
+      failed: (operation) => store.failed.push(operation),
+      stored() {},
+    })
+    files.fail('write', reason, { times: 1 })
+    await put({ blobs }, second)
+    assert.deepEqual(store.evicted, ['quota'])
+    await holdsOnly(store, [second])
+    files.fail('write', reason, { times: 2 })
+    await assert.rejects(put({ blobs }, third), failsFor(reason))
+  })
+}
 
 suite('F60 F61 a disk of 8 MiB', () => {
   test('a download that does not fit fails, and goes on once something was deleted', async (context) => {
