@@ -14,7 +14,7 @@ import { dispatch } from './hono-adapter.ts'
 import { Pieces } from './pieces.ts'
 import { recordRequest } from './record-request.ts'
 import { requestIds } from './request-id.ts'
-import type { AccessLog, Logger } from './request-log.ts'
+import type { AccessLog, Logger } from './access-log.ts'
 import { registryRoutes } from './routes.ts'
 import { announcesBody, ignoreBody, validateRequest } from './validate-request.ts'
 

@@ -1,4 +1,3 @@
-import { METHODS } from 'node:http'
 import { Hono } from 'hono'
 import { RegistryError } from '../oci/errors.ts'
 import type { Advise } from '../ports/advise.ts'
@@ -6,6 +5,7 @@ import { answerBlob } from './answers/blobs.ts'
 import type { Exchange } from './exchange.ts'
 import { answerManifest } from './answers/manifests.ts'
 import { answerReferrers } from './answers/referrers.ts'
+import { refuseWrite, WRITE_METHODS } from './refuse-writes.ts'
 import {
   byDigest,
   byReference,
@@ -45,9 +45,6 @@ export function registryRoutes({ sending, advise, ...options }: RegistryRoutesOp
     .onError(failed)
 }
 
-/** Every other method is 405. Node itself closes the connection of a CONNECT, which has no path. */
-const WRITE_METHODS = METHODS.filter((method) => !['GET', 'HEAD', 'CONNECT'].includes(method))
-
 /**
  * The path as the client sent it. Hono decodes parameters, and a decoded `%2f` would become part of a name.
  * With every `%` escaped, its decoding yields the raw text again, which no name, tag or digest can match.
@@ -66,10 +63,6 @@ function ping(exchange: Exchange): undefined {
 /** Load balancers ask for `GET /`, without a login. */
 function alive(exchange: Exchange): undefined {
   sendJson(exchange, 200, {}, {})
-}
-
-function refuseWrite({ incoming: { method } }: Exchange): never {
-  throw new RegistryError('UNSUPPORTED', { method })
 }
 
 function refusePath({ path }: Exchange): never {

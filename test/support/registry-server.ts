@@ -2,7 +2,7 @@
 import { registryRequestListener } from '../../src/http/request-listener.ts'
 import type { BufferPool } from '../../src/http/buffer-pool.ts'
 import type { ClientRates } from '../../src/http/client-rates.ts'
-import { AccessLog, type LineSink } from '../../src/http/request-log.ts'
+import { AccessLog, type LineSink } from '../../src/http/access-log.ts'
 import { listen, type HttpServerHandle, type ListenOptions } from '../../src/http/server/http-server.ts'
 import type { Authenticator } from '../../src/ports/authenticator.ts'
 import type { Registry } from '../../src/ports/repository.ts'

@@ -1,4 +1,4 @@
-import type { LineSink, LineSource } from '../../http/request-log.ts'
+import type { LineSink, LineSource } from '../../http/access-log.ts'
 
 /** What a `LineWriter` writes to. */
 export interface LineOutput {

@@ -1,6 +1,6 @@
 import { type Logger, pino, stdTimeFunctions, symbols, transport } from 'pino'
 import type { Config } from '../../config/load-config.ts'
-import type { LineSink } from '../../http/request-log.ts'
+import type { LineSink } from '../../http/access-log.ts'
 import { LineWriter } from './line-writer.ts'
 import { descriptorOutput, streamOutput, type TextStream } from './outputs.ts'
 

@@ -1,6 +1,6 @@
 import { isRegistryError } from '../oci/errors.ts'
 import type { Exchange } from './exchange.ts'
-import { requestLines, type RequestRecord } from './request-line.ts'
+import { requestLines, type RequestRecord } from './access-log-line.ts'
 
 /** The part of pino that this room uses. */
 export interface Logger {
