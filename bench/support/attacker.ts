@@ -9,7 +9,8 @@ const [url = '', name = '', seconds = ''] = process.argv.slice(2)
 /** An address of this machine that the other client does not have. */
 const agent = new Agent({ keepAlive: true, localAddress: '127.0.0.66' })
 const end = performance.now() + Number(seconds) * 1000
-const ATTEMPT_LASTS = 10_000
+/** Milliseconds after which it drops a request. It waits for what trickles as long as it can. */
+const ATTEMPT_LASTS = name === 'SEC-80' ? Infinity : 10_000
 let requests = 0
 let turn = 0
 
