@@ -21,7 +21,8 @@ export interface Queue {
   /** How many wait. */
   readonly waiting: number
   /**
-   * Waits for a place. The next place goes to the client that holds the fewest, of those to the one whose
+   * Waits for a place. The last eighth of them is for clients that have none, so that one client whose
+   * downloads trickle does not keep the others waiting (SEC-80). The next place goes to the client that holds the fewest, of those to the one whose
    * turn is longest ago; a client's own requests are first come, first served. In a full queue, the newest
    * request of the client with the most gives way to a client with fewer.
    *
@@ -80,17 +81,23 @@ export function queue(options: QueueOptions): Queue {
         client.held -= 1
         forgetIdle(name, client)
         // More than one, when there are more places than before.
-        for (let first = next(); first && taken < options.places; first = next()) first.proceed()
+        for (let first = next(); first !== undefined; first = next()) first.proceed()
       },
     }
   }
 
+  const isFreeFor = (held: number): boolean => {
+    const reserved = held === 0 ? 0 : Math.floor(options.places / 8)
+    return taken < options.places - reserved
+  }
+
+  /** Who gets the next place, if there is one for anybody that waits. */
   const next = (): Waiting | undefined => {
     let chosen: Client | undefined
     for (const client of clients.values()) {
       if (client.waiting.size > 0 && (chosen === undefined || comesBefore(client, chosen))) chosen = client
     }
-    return chosen?.waiting.values().next().value
+    return chosen && isFreeFor(chosen.held) ? chosen.waiting.values().next().value : undefined
   }
 
   /** Makes room in a full queue for a request of `client`. @returns whether it could */
@@ -144,8 +151,8 @@ export function queue(options: QueueOptions): Queue {
     },
     async enter(name = '', signal) {
       signal?.throwIfAborted()
-      const { places, queueLength } = options
-      if (taken < places) return take(name)
+      const { queueLength } = options
+      if (isFreeFor(clients.get(name)?.held ?? 0)) return take(name)
       const client = clients.get(name) ?? { waiting: new Set(), held: 0, turn: 0 }
       if (waiting >= queueLength && !makeRoomFor(client)) {
         throw new RegistryError('TOOMANYREQUESTS', { upstream, queueLength })

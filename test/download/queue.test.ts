@@ -111,3 +111,12 @@ test('limits may change: lower ones hold for whoever comes next, higher ones whe
   for (const place of places) place[Symbol.dispose]()
   await enter('a')
 })
+
+test('SEC-80 the last eighth of the places is for clients that have none', async () => {
+  const { enter } = queue({ ...options, places: 8 })
+  for (let i = 0; i < 7; i++) await enter('greedy')
+  const eighth = enter('greedy')
+  ;(await enter('modest'))[Symbol.dispose]()
+  assert.equal(await Promise.race([eighth.then(() => 'in'), Promise.resolve('waits')]), 'waits')
+  eighth.catch(() => {})
+})
