@@ -87,7 +87,7 @@ suite('pins', () => {
       for (const [at, text] of Object.keys(stored).entries())
         index.prepare('INSERT INTO pins VALUES (?, ?)').run(text, at)
       index.exec(
-        'ALTER TABLE content DROP COLUMN refs; ALTER TABLE links DROP COLUMN media_type; DROP TABLE meta; DROP TABLE savings; DROP TABLE rates',
+        'ALTER TABLE content DROP COLUMN refs; ALTER TABLE links DROP COLUMN media_type; DROP TABLE meta; DROP TABLE savings; DROP TABLE rates; DROP TABLE trusted',
       )
       index.exec('PRAGMA user_version = 5')
     }
