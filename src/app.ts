@@ -1,21 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { memoryCache } from './cache/memory.ts'
 import { openAdminListener } from './compose/admin-listener.ts'
-import { processClock } from './compose/clock.ts'
 import { describeProcess } from './compose/description.ts'
 import type { Listening } from './compose/listening.ts'
-import { openStore, pinnedIn } from './compose/open-store.ts'
-import { buildObservation, watchedUpstreams } from './compose/observation.ts'
 import { openRegistryListener } from './compose/registry-listener.ts'
-import { storeLog } from './compose/store-log.ts'
+import { runningConfig } from './compose/running-config.ts'
 import { startSchedules } from './compose/schedules.ts'
-import { buildUpstreams } from './compose/upstreams.ts'
+import { storeLog } from './compose/store-log.ts'
 import type { Config } from './config/load-config.ts'
-import { reloadedConfig } from './config/reload.ts'
-import { DownloadManager } from './download/manager.ts'
-import { evictor } from './eviction/evictor.ts'
-import { quotaStore } from './eviction/quota-store.ts'
+import { buildParts } from './parts.ts'
 import { buildServing } from './serving.ts'
 import { latest } from './util/latest.ts'
 import { loopGuard } from './util/loop-guard.ts'
@@ -38,9 +31,6 @@ export interface Entrepot {
   abandon(): void
 }
 
-/** The upstream is gone from the configuration, and a download of it runs. */
-const LAST_TRANSFERS = 16
-
 /**
  * Builds the parts, hands them to each other, and listens. When one fails, those built before it are closed.
  *
@@ -53,129 +43,41 @@ export async function entrepot(
   env: NodeJS.ProcessEnv = {},
   collectGarbage?: () => void,
 ): Promise<Entrepot> {
-  // What a reload changes: the snapshot, and the parts of it that others hold.
-  let config = initial
-  const eviction = { ...config.cache, ...config.storage }
-  const policy = { ...config.transfers, retryDelay: 400 }
-  const pinned = [...pinnedIn(config)]
-
+  const config = runningConfig(initial)
   await using starting = new AsyncDisposableStack()
-  const now = processClock((step) => {
-    log.warn({ milliseconds: step }, 'the clock was set, and is followed')
-    void disk.clockStepped(step)
-  })
-  let listener: Listening | undefined
-  const observed = buildObservation(config, {
-    log,
-    now,
-    usage: () => store.inventory.usage(),
-    savingsLog: () => disk.savings,
-    connections: async () => (await listener?.connections()) ?? 0,
-  })
-  const { telemetry } = observed
-  const aboutStore = storeLog(log, config.storage.minFree)
-  const disk = await openStore(config, telemetry.store, log, now, pinned)
-  const store = memoryCache(disk)
-  starting.defer(() => store.close())
-  starting.use(observed.savings)
-  aboutStore.check(await store.inventory.usage())
-  const sweepPartials = () =>
-    store.sweepPartials({ olderThan: policy.keepPartialFor, maxBytes: policy.keepPartial })
-  await sweepPartials()
-
   const loops = loopGuard()
   const ownPorts = new Set<number>()
-  const upstreams = starting.use(
-    buildUpstreams(config, {
-      log,
-      telemetry: telemetry.upstreams,
-      env,
-      collectGarbage,
-      loops,
-      ownPorts: () => ownPorts,
-    }),
+  const connections = (): Promise<number> => registry.connections()
+  const parts = starting.use(
+    await buildParts(config, { log, env, collectGarbage, loops, ownPorts: () => ownPorts, connections }),
   )
-  const evicting = evictor({
-    store: store.blobs,
-    inventory: store.inventory,
-    tags: store.tags,
-    policy: eviction,
-    pinned: store.pins.content,
-    partials: { sweep: sweepPartials, evict: (bytes) => store.evictPartials(bytes) },
-    isNearlyExhausted: (name) => upstreams.byName.get(name)?.isNearlyExhausted ?? false,
-    isOut: (name) => upstreams.byName.get(name)?.status.state === 'out',
-    telemetry: telemetry.store,
-    now,
-  })
-  const blobs = quotaStore(store.blobs, evicting, telemetry.ingest)
-  const downloads = starting.use(
-    new DownloadManager({
-      store: blobs,
-      policy,
-      queues: (upstream) => ({
-        ...config.transfers,
-        places: config.upstreams[upstream]?.maxTransfers ?? LAST_TRANSFERS,
-      }),
-      telemetry: telemetry.transfers,
-      failed: observed.transferFailed,
-      now: () => performance.now(),
-    }),
-  )
-  /** A store that does not tell where an upstream was has to be believed. */
-  const servedSince = () =>
-    disk
-      .recordUrls(new Map(Object.values(config.upstreams).map(({ name, url }) => [name, url])))
-      .catch((error: unknown) => {
-        observed.storeFailed(error)
-        return new Map<string, number>()
-      })
-  const serve = async () =>
-    buildServing(config, {
-      upstreams,
-      servedSince: await servedSince(),
-      store: { ...store, blobs },
-      downloads,
-      observed,
-      tags: disk.tags,
-      trusted: disk.trusted,
-      movesSince: disk.movesSince,
-      inspect: disk.inspect,
-      pins: disk.pins,
-      usage: () => store.inventory.usage(),
-      transfers: () => downloads.list(),
-      now,
-    })
+  const { observed, disk, store } = parts
+  const aboutStore = storeLog(log, initial.storage.minFree)
+  aboutStore.check(await store.inventory.usage())
+
+  const serve = async () => buildServing(config.current, parts, await parts.servedSince())
   let serving = await serve()
-
-  const startSchedule = () => startSchedules(config, { log, evictor: evicting, verify: store.verify })
-  let schedules = startSchedule()
-  starting.defer(() => schedules[Symbol.asyncDispose]())
-
-  // Of upstreams that are configured, were, or that something is stored of.
-  const names = new Set([...Object.keys(config.upstreams), ...(await disk.upstreams())])
-  let isDraining = false
-  const { requests, server } = telemetry
-  const registryListener = starting.use(
-    await openRegistryListener(config, {
-      registry: latest(() => serving.registry),
-      telemetry: requests,
-      server,
-      loops,
-      advise: observed.advise,
-      log,
-    }),
+  const schedules = starting.use(
+    startSchedules(initial, { log, evictor: parts.evictor, verify: store.verify }),
   )
-  listener = registryListener
+
+  const { advise, audit, events, metrics } = observed
+  const { requests: telemetry, server } = observed.telemetry
+  const current = latest(() => serving.registry)
+  const registry = starting.use(
+    await openRegistryListener(initial, { registry: current, telemetry, server, loops, advise, log }),
+  )
+  let isDraining = false
   const admin = starting.use(
-    await openAdminListener(config, {
-      metrics: observed.metrics,
+    await openAdminListener(initial, {
+      metrics,
       server,
-      upstreams: () => [...names],
-      transfers: () => downloads.list(),
+      upstreams: () => [...parts.upstreamNames],
+      transfers: () => parts.downloads.list(),
       history: disk.tags.history,
       operations: store,
-      audit: observed.audit,
-      events: observed.events,
+      audit,
+      events,
       insight: latest(() => serving.insight),
       trust: latest(() => serving.trust),
       drift: (period) => serving.drift(period),
@@ -185,49 +87,30 @@ export async function entrepot(
       log,
     }),
   )
+  for (const open of [registry, admin]) if (open) ownPorts.add(open.port)
 
-  for (const open of [listener, admin]) if (open) ownPorts.add(open.port)
-
-  const parts = starting.move()
+  const resources = starting.move()
   return {
-    registry: listener,
+    registry,
     admin,
-    describe: async () => describeProcess(config, await store.inventory.usage()),
+    describe: async () => describeProcess(config.current, await store.inventory.usage()),
     async reload(next) {
-      const before = { config, byName: upstreams.byName }
-      const { config: merged, needRestart } = reloadedConfig(config, next)
-      config = merged
-      log.level = config.log.level
-      Object.assign(eviction, config.cache)
-      Object.assign(policy, config.transfers)
-      pinned.splice(0, pinned.length, ...pinnedIn(config))
-      upstreams.configure(config, (upstream) => downloads.settled(upstream))
-      const isKept = (name: string) => before.byName.get(name) === upstreams.byName.get(name)
-      observed.upstreams.configure(watchedUpstreams(config.upstreams, isKept))
-      for (const name of upstreams.byName.keys()) names.add(name)
+      const needRestart = config.change(next)
+      log.level = config.current.log.level
+      parts.configure()
       serving = await serve()
-      registryListener.configure(config)
-      if (before.config.cache.sweep !== config.cache.sweep) {
-        const old = schedules
-        schedules = startSchedule()
-        await old[Symbol.asyncDispose]()
-      }
-      observed.audit.record({
-        action: 'reload',
-        by: 'this machine',
-        from: '-',
-        target: 'configuration',
-        result: needRestart.length === 0 ? 'done' : `restart needed for ${needRestart.join(', ')}`,
-      })
+      registry.configure(config.current)
+      await schedules.configure(config.current)
+      observed.reloaded(needRestart)
       return needRestart
     },
-    async stop({ delay, grace } = config.shutdown) {
+    async stop({ delay, grace } = config.current.shutdown) {
       isDraining = true
       if (delay > 0) await sleep(delay)
       await schedules[Symbol.asyncDispose]()
-      await registryListener.close(grace)
-      await parts.disposeAsync()
+      await registry.close(grace)
+      await resources.disposeAsync()
     },
-    abandon: upstreams.abandon,
+    abandon: parts.upstreams.abandon,
   }
 }

@@ -1,13 +1,13 @@
 import { type FreshnessPolicy, freshnessOf } from './cache/freshness.ts'
-import { proxyRegistry, type ProxyRegistryOptions } from './cache/proxy-registry.ts'
+import { proxyRegistry } from './cache/proxy-registry.ts'
 import { router } from './cache/routing.ts'
 import { buildCoolDown } from './compose/cool-down.ts'
-import { buildInsight, type InsightOptions } from './compose/insight.ts'
-import type { Upstreams } from './compose/upstreams.ts'
+import { buildInsight } from './compose/insight.ts'
 import type { Config } from './config/load-config.ts'
 import type { Insight } from './ports/insight.ts'
 import type { Registry } from './ports/repository.ts'
-import type { DriftReport, MovesSince, Trust, TrustedDigests } from './ports/time.ts'
+import type { DriftReport, Trust } from './ports/time.ts'
+import type { Parts } from './parts.ts'
 import { createDrift } from './time/drift.ts'
 import { createTrust } from './time/trust.ts'
 
@@ -20,20 +20,17 @@ export interface Serving {
   readonly drift: (period: number) => Promise<DriftReport>
 }
 
-export interface ServingOptions
-  extends
-    Pick<ProxyRegistryOptions, 'store' | 'downloads' | 'now'>,
-    Pick<InsightOptions, 'observed' | 'tags' | 'inspect' | 'pins' | 'usage' | 'transfers'> {
-  readonly upstreams: Pick<Upstreams, 'byName'>
-  readonly trusted: TrustedDigests
-  readonly movesSince: MovesSince
-  /** Since when each upstream is where it is now, in epoch milliseconds. */
-  readonly servedSince: ReadonlyMap<string, number>
-}
-
-/** Builds it; the parts that it shares with other snapshots are given. */
-export function buildServing(config: Config, options: ServingOptions): Serving {
-  const { upstreams, trusted, movesSince, servedSince, store, downloads, observed, now, ...rest } = options
+/**
+ * Builds it from what it shares with other snapshots.
+ *
+ * @param servedSince since when each upstream is where it is now, in epoch milliseconds
+ */
+export function buildServing(
+  config: Config,
+  { upstreams, disk, store, blobs, downloads, observed, now }: Parts,
+  servedSince: ReadonlyMap<string, number>,
+): Serving {
+  const { tags, trusted, movesSince, inspect, pins } = disk
   const { cache } = config
   const opened = [...upstreams.byName.values()]
   const freshness: FreshnessPolicy = {
@@ -41,12 +38,12 @@ export function buildServing(config: Config, options: ServingOptions): Serving {
     staleIfError: cache.staleIfError,
     since: (upstream) => servedSince.get(upstream) ?? 0,
   }
-  const cooling = buildCoolDown(config, { history: rest.tags.history, trusted, now })
+  const cooling = buildCoolDown(config, { history: tags.history, trusted, now })
   const registry = proxyRegistry({
     route: router(Object.values(config.upstreams), config.defaultUpstream),
     upstreams: new Map(opened.map((upstream) => [upstream.name, observed.record(upstream)])),
     rules: (upstream) => config.upstreams[upstream]!,
-    store,
+    store: { ...store, blobs },
     downloads,
     freshness,
     negative: cache.negative,
@@ -56,8 +53,12 @@ export function buildServing(config: Config, options: ServingOptions): Serving {
     now,
   })
   const insight = buildInsight(config, {
-    ...rest,
     observed,
+    tags,
+    inspect,
+    pins,
+    usage: () => store.inventory.usage(),
+    transfers: () => downloads.list(),
     registry,
     heldOf: cooling.heldOf,
     freshness: ({ upstream }, tag, entry) =>

@@ -37,6 +37,8 @@ export interface Observation {
   readonly advise: Advise
   /** `upstream`, whose answers are recorded. */
   record(upstream: Upstream): Upstream
+  /** Records that the configuration was reloaded. `needRestart`: keys that hold after the next start. */
+  reloaded(needRestart: readonly string[]): void
   /** Logs the failure of a download. */
   transferFailed(transfer: object, error: unknown): void
   /** Logs a failure of the store that a client did not notice. */
@@ -106,6 +108,10 @@ export function buildObservation(
     startedAt: now(),
     advise: pullAdvice({ upstreams: watch, now }),
     record: (upstream) => recordedUpstream(upstream, recorded, now),
+    reloaded(needRestart) {
+      const result = needRestart.length === 0 ? 'done' : `restart needed for ${needRestart.join(', ')}`
+      audit.record({ action: 'reload', by: 'this machine', from: '-', target: 'configuration', result })
+    },
     transferFailed(transfer, error) {
       // The store has reported it, and its state has a line of its own.
       if (!isRegistryError(error, 'STORAGE')) tell('warn', 'a transfer failed', { transfer }, error)

@@ -11,13 +11,33 @@ export interface SchedulesOptions {
   readonly verify: Verify
 }
 
-/**
- * What runs by the clock: the sweep of the cache and, where `storage.scrub` is given, the scrub of the store.
- */
-export function startSchedules(
-  { storage: { scrub }, cache: { sweep } }: Pick<Config, 'storage' | 'cache'>,
+type ScheduleConfig = Pick<Config, 'storage' | 'cache'>
+
+/** What runs by the clock: the sweep of the cache and, where `storage.scrub` is given, the scrub of the store. */
+export interface Schedules extends AsyncDisposable {
+  /** Keeps to another configuration. Settles when what the previous one had begun is over. */
+  configure(config: ScheduleConfig): Promise<void>
+}
+
+export function startSchedules(initial: ScheduleConfig, options: SchedulesOptions): Schedules {
+  let { sweep } = initial.cache
+  let running = start(initial, options)
+  return {
+    async configure(config) {
+      if (config.cache.sweep === sweep) return
+      const before = running
+      sweep = config.cache.sweep
+      running = start(config, options)
+      await before.disposeAsync()
+    },
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  }
+}
+
+function start(
+  { storage: { scrub }, cache: { sweep } }: ScheduleConfig,
   { log, evictor, verify }: SchedulesOptions,
-): AsyncDisposable {
+): AsyncDisposableStack {
   const schedules = new AsyncDisposableStack()
   const failed = (err: unknown) => log.error({ err }, 'the store failed')
   schedules.adopt(ttlScheduler({ sweep, evictor, failed }), (scheduler) => scheduler.stop())

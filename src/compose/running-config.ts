@@ -1,0 +1,41 @@
+import type { Config } from '../config/load-config.ts'
+import { reloadedConfig } from '../config/reload.ts'
+import type { ImagePattern } from '../oci/image-pattern.ts'
+import { pinnedIn } from './open-store.ts'
+
+/** The configuration that holds now, and the parts of it that others keep: those change in place. */
+export interface RunningConfig {
+  /** A snapshot, which never changes. */
+  readonly current: Config
+  readonly eviction: Config['cache'] & Config['storage']
+  readonly transfers: Config['transfers'] & { readonly retryDelay: number }
+  readonly pinned: readonly ImagePattern[]
+  /** Goes over to `next`. @returns the keys that have changed and hold after the next start */
+  change(next: Config): readonly string[]
+}
+
+/** Milliseconds before the first retry of a download. */
+const RETRY_DELAY = 400
+
+export function runningConfig(initial: Config): RunningConfig {
+  let current = initial
+  const eviction = { ...initial.cache, ...initial.storage }
+  const transfers = { ...initial.transfers, retryDelay: RETRY_DELAY }
+  const pinned = [...pinnedIn(initial)]
+  return {
+    get current() {
+      return current
+    },
+    eviction,
+    transfers,
+    pinned,
+    change(next) {
+      const { config, needRestart } = reloadedConfig(current, next)
+      current = config
+      Object.assign(eviction, config.cache)
+      Object.assign(transfers, config.transfers)
+      pinned.splice(0, pinned.length, ...pinnedIn(config))
+      return needRestart
+    },
+  }
+}

@@ -1,0 +1,133 @@
+import type { Logger } from 'pino'
+import { memoryCache, type MemoryCached } from './cache/memory.ts'
+import { processClock } from './compose/clock.ts'
+import { buildObservation, type Observation, watchedUpstreams } from './compose/observation.ts'
+import { openStore } from './compose/open-store.ts'
+import type { RunningConfig } from './compose/running-config.ts'
+import { buildUpstreams, type Upstreams, type UpstreamsOptions } from './compose/upstreams.ts'
+import { DownloadManager } from './download/manager.ts'
+import { type Evictor, evictor } from './eviction/evictor.ts'
+import { quotaStore } from './eviction/quota-store.ts'
+import type { BlobStore } from './ports/blob-store.ts'
+import type { FilesystemStore } from './storage/filesystem-store.ts'
+
+/** What lives as long as the process, and is shared by all snapshots of the configuration. */
+export interface Parts extends AsyncDisposable {
+  /** Epoch milliseconds. */
+  readonly now: () => number
+  readonly observed: Observation
+  readonly disk: FilesystemStore
+  /** `disk`, with a part of it in memory. */
+  readonly store: MemoryCached<FilesystemStore>
+  /** The blobs of `store`, with room for what is written. */
+  readonly blobs: BlobStore
+  readonly upstreams: Upstreams
+  readonly evictor: Evictor
+  readonly downloads: DownloadManager
+  /** The names of upstreams that are configured, were, or that something is stored of. */
+  readonly upstreamNames: ReadonlySet<string>
+  /** Since when each configured upstream is where it is now, in epoch milliseconds. */
+  servedSince(): Promise<ReadonlyMap<string, number>>
+  /** Goes over to the configuration that holds now. Running downloads end as they began. */
+  configure(): void
+}
+
+export interface PartsOptions extends Omit<UpstreamsOptions, 'telemetry'> {
+  readonly log: Logger
+  /** The open connections of clients. */
+  readonly connections: () => Promise<number>
+}
+
+/** Places in the queue of an upstream that is gone from the configuration while a download of it runs. */
+const LAST_TRANSFERS = 16
+
+/** Builds them. When one fails, those built before it are closed. */
+export async function buildParts(
+  config: RunningConfig,
+  { connections, ...options }: PartsOptions,
+): Promise<Parts> {
+  const { log } = options
+  await using starting = new AsyncDisposableStack()
+  const now = processClock((step) => {
+    log.warn({ milliseconds: step }, 'the clock was set, and is followed')
+    void disk.clockStepped(step)
+  })
+  const observed = buildObservation(config.current, {
+    log,
+    now,
+    usage: () => store.inventory.usage(),
+    savingsLog: () => disk.savings,
+    connections,
+  })
+  const { telemetry } = observed
+  const disk = await openStore(config.current, telemetry.store, log, now, config.pinned)
+  const store = memoryCache(disk)
+  starting.defer(() => store.close())
+  starting.use(observed.savings)
+  const sweepPartials = () => {
+    const { keepPartialFor: olderThan, keepPartial: maxBytes } = config.transfers
+    return store.sweepPartials({ olderThan, maxBytes })
+  }
+  await sweepPartials()
+
+  const upstreams = starting.use(
+    buildUpstreams(config.current, { ...options, telemetry: telemetry.upstreams }),
+  )
+  const evicting = evictor({
+    store: store.blobs,
+    inventory: store.inventory,
+    tags: store.tags,
+    policy: config.eviction,
+    pinned: store.pins.content,
+    partials: { sweep: sweepPartials, evict: (bytes) => store.evictPartials(bytes) },
+    isNearlyExhausted: (name) => upstreams.byName.get(name)?.isNearlyExhausted ?? false,
+    isOut: (name) => upstreams.byName.get(name)?.status.state === 'out',
+    telemetry: telemetry.store,
+    now,
+  })
+  const blobs = quotaStore(store.blobs, evicting, telemetry.ingest)
+  const downloads = starting.use(
+    new DownloadManager({
+      store: blobs,
+      policy: config.transfers,
+      queues: (upstream) => ({
+        ...config.current.transfers,
+        places: config.current.upstreams[upstream]?.maxTransfers ?? LAST_TRANSFERS,
+      }),
+      telemetry: telemetry.transfers,
+      failed: observed.transferFailed,
+      now: () => performance.now(),
+    }),
+  )
+  const upstreamNames = new Set([...upstreams.byName.keys(), ...(await disk.upstreams())])
+  const resources = starting.move()
+  return {
+    now,
+    observed,
+    disk,
+    store,
+    blobs,
+    upstreams,
+    evictor: evicting,
+    downloads,
+    upstreamNames,
+    async servedSince() {
+      const urls = new Map(Object.values(config.current.upstreams).map(({ name, url }) => [name, url]))
+      try {
+        return await disk.recordUrls(urls)
+      } catch (error) {
+        // A store that does not tell where an upstream was has to be believed.
+        observed.storeFailed(error)
+        return new Map()
+      }
+    },
+    configure() {
+      const before = upstreams.byName
+      upstreams.configure(config.current, (upstream) => downloads.settled(upstream))
+      const isKept = (name: string) => before.get(name) === upstreams.byName.get(name)
+      observed.upstreams.configure(watchedUpstreams(config.current.upstreams, isKept))
+      for (const name of upstreams.byName.keys()) upstreamNames.add(name)
+    },
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  }
+}
