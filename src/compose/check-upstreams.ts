@@ -46,12 +46,10 @@ export async function checkUpstreams(
     } catch (error) {
       if (!isRegistryError(error)) throw error
       const { code, detail } = error
-      // Basic credentials are refused by the registry itself: no token service has been asked.
-      if (hasCredentials(name) && code === 'UPSTREAM_DENIED' && detail['status'] === 401) {
-        const advice = `correct username and password of upstreams.${name}`
-        return { name, isUsable: false, said: 'refuses the configured credentials (401)', advice }
-      }
-      if (code !== 'UPSTREAM_DENIED' || watch.view(name)?.credentials === 'refused') {
+      const isRefused = watch.view(name)?.credentials === 'refused'
+      if (code !== 'UPSTREAM_DENIED' || isRefused) {
+        // The registry itself, not a token service that has a name of its own.
+        if (isRefused && detail['at'] === undefined) return refusedByRegistry(name)
         const { cause, advice } = causeOf(name, code, detail)
         return { name, isUsable: false, said: cause, advice }
       }
@@ -59,12 +57,12 @@ export async function checkUpstreams(
     return { name, isUsable: true, said: accepted(name) }
   }
 
-  function hasCredentials(name: string): boolean {
-    return watch.view(name)?.credentials !== 'none'
-  }
-
-  /** A token service says so; of Basic credentials it is only known that they were not refused. */
   function accepted(name: string): string {
     return watch.view(name)?.credentials === 'accepted' ? 'answers, and accepts the credentials' : 'answers'
   }
+}
+
+function refusedByRegistry(name: string): UpstreamCheck {
+  const advice = `correct username and password of upstreams.${name}`
+  return { name, isUsable: false, said: 'refuses the configured credentials', advice }
 }

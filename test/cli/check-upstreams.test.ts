@@ -22,12 +22,21 @@ suite('serve --check --upstreams', () => {
     await using guarded = await fakeUpstream({
       auth: { scheme: 'bearer', username: 'ci', password: 'right' },
     })
+    await using basic = await fakeUpstream({
+      auth: { scheme: 'basic', username: 'ci', password: 'right' },
+    })
     const { code, stdout, stderr } = await check({
       'open.test': { url: open.url },
+      'basic.test': { url: basic.url, username: 'ci', password: 'right' },
       'guarded.test': { url: guarded.url, username: 'ci', password: 'right' },
     })
     assert.deepEqual([code, stderr], [0, ''])
-    assert.equal(stdout, 'open.test answers\nguarded.test answers, and accepts the credentials\n')
+    assert.deepEqual(stdout.split('\n'), [
+      'open.test answers',
+      'basic.test answers, and accepts the credentials',
+      'guarded.test answers, and accepts the credentials',
+      '',
+    ])
   })
 
   test('credentials that are refused, a certificate that is not trusted, and an upstream that is not there', async () => {
@@ -46,7 +55,7 @@ suite('serve --check --upstreams', () => {
     })
     assert.equal(code, 1)
     const [refused, bearers, untrusted, gone] = stdout.split('\n')
-    assert.match(refused!, /^guarded\.test .*credentials.*; .*upstreams\.guarded\.test/)
+    assert.match(refused!, /^guarded\.test refuses the configured credentials; .*upstreams\.guarded\.test/)
     assert.match(bearers!, /^bearer\.test .*credentials.*; .*upstreams\.bearer\.test/)
     assert.match(untrusted!, /^secure\.test shows a certificate .*; .*upstreams\.secure\.test\.ca/)
     assert.match(gone!, /^gone\.test refuses connections.*; check upstreams\.gone\.test\.url/)

@@ -9,6 +9,8 @@ export interface Connected extends AsyncDisposable {
   readonly repository: (name?: string) => UpstreamRepository
   /** What the client told about itself, as `answered blob 200` and the like. */
   readonly told: string[]
+  /** What it told last about its credentials: `accepted: host`. */
+  readonly credentials: () => string | undefined
   /** Bytes of bodies. */
   readonly received: () => number
 }
@@ -17,8 +19,9 @@ export interface Connected extends AsyncDisposable {
 export function connectTo(url: string, options: Partial<UpstreamClientOptions> = {}): Connected {
   const told: string[] = []
   let received = 0
+  let credentials: string | undefined
   const telemetry: UpstreamTelemetry = {
-    credentials() {},
+    credentials: (_, result, said) => void (credentials = `${result}: ${said}`),
     answered: (_, kind, status) => void told.push(`answered ${kind} ${status}`),
     received: (_, bytes) => void (received += bytes),
     rateLimit: (_, remaining) => void told.push(`remaining ${remaining}`),
@@ -29,6 +32,7 @@ export function connectTo(url: string, options: Partial<UpstreamClientOptions> =
   return {
     repository: (name = 'app') => client.repository(name),
     told,
+    credentials: () => credentials,
     received: () => received,
     [Symbol.asyncDispose]: () => client.close(),
   }

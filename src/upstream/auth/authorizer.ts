@@ -137,8 +137,10 @@ export function authorizer(options: AuthorizerOptions): Transport {
   /** The answer that the caller gets to a request with this authorization. */
   const final = (response: UpstreamResponse, used: Authorization | undefined): UpstreamResponse => {
     if (used?.credentials === undefined) return response
-    if (response.status === 401) told?.('refused', `${url.host} answers 401`)
-    else if (response.status < 400) told?.('accepted', url.host)
+    const { status } = response
+    if (status === 401) told?.('refused', `${url.host} answers 401`)
+    // Only who is let in learns that something does not exist.
+    else if (status < 400 || status === 404) told?.('accepted', url.host)
     return response
   }
 
