@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { memoryCache, type MemoryCached } from './cache/memory.ts'
+import { memoryCache, type MemoryCached } from './cache/memory/memory.ts'
 import { processClock } from './compose/clock.ts'
 import { buildObservation, type Observation, watchedUpstreams } from './compose/observation.ts'
 import { openStore } from './compose/open-store.ts'

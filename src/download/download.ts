@@ -1,46 +1,15 @@
-import type { Digest } from '../oci/digest.ts'
 import { isRegistryError, RegistryError } from '../oci/errors.ts'
 import { OCTET_STREAM } from '../oci/media-types.ts'
-import type { BlobIngest, BlobReader, BlobStore } from '../ports/blob-store.ts'
+import type { BlobIngest, BlobReader } from '../ports/blob-store.ts'
 import { throttle } from '../util/throttle.ts'
-import { BlobFetch } from './blob-fetch.ts'
-import { type DownloadPolicy, givesUp, WITHHELD } from './download-policy.ts'
+import { Announcement } from './announcement.ts'
+import { BlobFetch } from './fetch/blob-fetch.ts'
+import type { DownloadContext, DownloadView, Outcome } from './download-context.ts'
+import { givesUp, WITHHELD } from './download-policy.ts'
 import type { DownloadRequest } from './download-request.ts'
-import type { Beating, Heartbeat } from './heartbeat.ts'
+import type { Beating } from './heartbeat.ts'
 import { Pace } from './pace.ts'
-import type { Queue } from './queue.ts'
 import { Readers } from './readers.ts'
-
-/** A running download as an operator sees it. Sizes in bytes. */
-export interface DownloadView {
-  readonly upstream: string
-  readonly digest: Digest
-  readonly size: number | undefined
-  readonly filled: number
-  readonly bytesPerSecond: number
-  readonly followers: number
-  readonly connections: number
-  readonly attempts: number
-  /** Epoch milliseconds. */
-  readonly startedAt: number
-}
-
-/** `failed`: source or store failed, or the download was stopped. `mismatch`: upstream sent other content. */
-export type Outcome = 'committed' | 'missing' | 'failed' | 'mismatch'
-
-/** What all downloads of an upstream share. */
-export interface DownloadContext {
-  readonly store: Pick<BlobStore, 'ingest'>
-  readonly queue: Queue
-  readonly policy: DownloadPolicy
-  readonly heartbeat: Heartbeat
-  /** Downloads that were received, and are on their way to the disk. */
-  readonly committing: Set<object>
-  /** Another attempt begins after one that failed. */
-  readonly resumed: () => void
-  /** Something went wrong, whether or not a reader notices. */
-  readonly failed: (view: DownloadView, error: unknown) => void
-}
 
 /** A download keeps its place in the queue during its commit while so many others are being committed. */
 const MOST_COMMITTING = 512
@@ -65,8 +34,7 @@ export class Download implements AsyncDisposable, Beating {
   readonly #pace = new Pace()
   readonly #report = (error: unknown) => this.#context.failed(this.view, error)
   readonly #wakeReaders = throttle(WAKE_EVERY, WORTH_WAKING, () => this.#readers.wake())
-  /** The size, once readers may begin. */
-  readonly #opened = Promise.withResolvers<number | undefined>()
+  readonly #announcement = new Announcement()
   #size: number | undefined
   #ingest: BlobIngest | undefined
   #fetch: BlobFetch | undefined
@@ -78,8 +46,6 @@ export class Download implements AsyncDisposable, Beating {
   #isConfirmed = false
   /** The last reader left while bytes came. Those that leave before a slow source begins are expected back. */
   #wasLeft = false
-  /** Readers were told the size before the source confirmed anything. */
-  #isPromised = false
 
   constructor(request: DownloadRequest, context: DownloadContext) {
     this.#request = request
@@ -91,7 +57,6 @@ export class Download implements AsyncDisposable, Beating {
       read: (buffer, position) => this.#read(buffer, position),
       unread: () => this.#unread(),
     })
-    this.#opened.promise.catch(() => {})
     this.ended = this.#run()
   }
 
@@ -126,7 +91,7 @@ export class Download implements AsyncDisposable, Beating {
   async subscribe(signal?: AbortSignal): Promise<BlobReader | undefined> {
     using leaving = new DisposableStack()
     const subscription = leaving.use(this.#readers.subscribe())
-    const size = await subscription.until(this.#opened.promise, signal)
+    const size = await subscription.until(this.#announcement.size, signal)
     if (size === undefined) return undefined
     leaving.move()
     const descriptor = { mediaType: OCTET_STREAM, digest: this.#request.digest, size }
@@ -175,18 +140,18 @@ export class Download implements AsyncDisposable, Beating {
     this.#ingest = await this.#context.store.ingest(expected)
     const total = await this.#fetchInto(this.#ingest)
     if (total === undefined) {
-      if (this.#isPromised) {
+      if (this.#announcement.isPromised) {
         const reason = 'blob that was promised by its manifest does not exist'
         throw new RegistryError('UPSTREAM_UNAVAILABLE', { upstream: this.upstream, reason })
       }
-      this.#opened.resolve(undefined)
+      this.#announcement.tell(undefined)
       return undefined
     }
     this.#size = total
     await this.#ingest.verify(total)
     await verified()
     this.#phase = 'verified'
-    this.#opened.resolve(total)
+    this.#announcement.tell(total)
     this.#readers.wake()
     return this.#ingest
   }
@@ -206,13 +171,13 @@ export class Download implements AsyncDisposable, Beating {
 
   async #fetchInto(ingest: BlobIngest): Promise<number | undefined> {
     const { policy, heartbeat, resumed } = this.#context
-    const { source, expectedSize } = this.#request
+    const { source, expectedSize, promiseAfter } = this.#request
     const observer = {
       confirmed: (size: number | undefined) => {
         this.#isConfirmed = true
         this.#size = size
         // An empty body is a complete answer, so it waits until the hash is known to match.
-        if (size !== undefined && size > 0) this.#opened.resolve(size)
+        if (size !== undefined && size > 0) this.#announcement.tell(size)
       },
       // With the last bytes comes the verdict, which wakes them all.
       wrote: (bytes: number) => (ingest.filled.size === this.#size ? undefined : this.#wakeReaders(bytes)),
@@ -222,29 +187,15 @@ export class Download implements AsyncDisposable, Beating {
     using _watch = heartbeat.add(this)
     this.#fetch = new BlobFetch({ ingest, source, expectedSize, policy, observer })
     using _beat = heartbeat.add(this.#fetch)
-    using _promise = this.#promiseLater()
+    using _promise = this.#announcement.promise(expectedSize, promiseAfter, () => !this.#isConfirmed)
     return await this.#fetch.run(this.#stop.signal)
-  }
-
-  /** Promises the blob to its readers if the source is still at work on it by then. */
-  #promiseLater(): Disposable {
-    const { promiseAfter, expectedSize: size } = this.#request
-    const timers = new DisposableStack()
-    if (promiseAfter === undefined || size === undefined || size === 0) return timers
-    const promise = (): void => {
-      if (this.#isConfirmed) return
-      this.#isPromised = true
-      this.#opened.resolve(size)
-    }
-    timers.adopt(setTimeout(promise, promiseAfter), clearTimeout)
-    return timers
   }
 
   /** Tells the readers, and keeps the bytes for the next download unless they are wrong. */
   async #fail(reason: unknown): Promise<Outcome> {
     this.#phase = 'failed'
     this.#failure = { reason }
-    this.#opened.reject(reason)
+    this.#announcement.fail(reason)
     this.#readers.wake()
     if (isRegistryError(reason, 'UPSTREAM_INVALID')) return 'mismatch'
     if (!isRegistryError(reason, 'STORAGE')) await this.#ingest?.keep().catch(this.#report)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ConcurrencyProbe } from '../../src/download/concurrency-probe.ts'
+import { ConcurrencyProbe } from '../../src/download/fetch/concurrency-probe.ts'
 
 test('a connection that makes the whole faster leaves room for the next', () => {
   const probe = new ConcurrencyProbe(4)

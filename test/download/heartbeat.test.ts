@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { BEAT, Heartbeat } from '../../src/download/heartbeat.ts'
-import { RateMeter } from '../../src/download/rate-meter.ts'
+import { RateMeter } from '../../src/download/fetch/rate-meter.ts'
 
 test('one timer beats for all members, and stops with the last', (t) => {
   t.mock.timers.enable({ apis: ['setInterval'] })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Representation } from '../../src/download/representation.ts'
+import { Representation } from '../../src/download/fetch/representation.ts'
 import { isRegistryError } from '../../src/oci/errors.ts'
 import type { BlobBody } from '../../src/ports/upstream.ts'
 

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { BlobFetch } from '../../src/download/blob-fetch.ts'
+import { BlobFetch } from '../../src/download/fetch/blob-fetch.ts'
 import type { Source } from '../../src/download/download-request.ts'
-import { mayOpenAnother, segmentLength } from '../../src/download/request-budget.ts'
+import { mayOpenAnother, segmentLength } from '../../src/download/fetch/request-budget.ts'
 import { IntervalSet } from '../../src/util/interval-set.ts'
 
 const MiB = 1024 * 1024

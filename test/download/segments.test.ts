@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { IntervalSet } from '../../src/util/interval-set.ts'
-import { type Segment, SegmentAllocator } from '../../src/download/segments.ts'
+import { type Segment, SegmentAllocator } from '../../src/download/fetch/segments.ts'
 
 const MiB = 1024 * 1024
 const LENGTH = 8 * MiB

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { setImmediate as turn } from 'node:timers/promises'
 import { describe, test } from 'node:test'
-import { RecentBytes, WriteBuffer } from '../../src/download/write-buffer.ts'
+import { RecentBytes, WriteBuffer } from '../../src/download/fetch/write-buffer.ts'
 import { blobOf } from '../support/fixtures.ts'
 
 const KiB = 1024

@@ -16,7 +16,7 @@ import { OCTET_STREAM } from '../../src/oci/media-types.ts'
 import type { RepositoryName } from '../../src/oci/reference.ts'
 import type { BlobIngest, BlobReader, BlobStore, ExpectedContent } from '../../src/ports/blob-store.ts'
 import { RunningHash } from '../../src/storage/blobs/running-hash.ts'
-import { TAG_CHANGES } from '../../src/storage/index/tag-changes.ts'
+import { TAG_CHANGES } from '../../src/storage/index/tags/tag-changes.ts'
 
 export interface MemoryStore {
   readonly blobs: BlobStore<BlobReader>

@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { OCTET_STREAM } from '../../oci/media-types.ts'
 import { catalogueStatements } from '../operations/catalogue-sql.ts'
 import { savingsStatements } from './savings-sql.ts'
-import { TAG_CHANGES } from './tag-changes.ts'
+import { TAG_CHANGES } from './tags/tag-changes.ts'
 import { timeStatements } from './time-sql.ts'
 
 const CLAMPED_AT_ONCE = 50

@@ -17,7 +17,7 @@ import { type Change, type IndexDatabase, indexDatabase } from './index-database
 import { type IndexReader, indexReader } from './index-reader.ts'
 import { referenceIndex } from './reference-index.ts'
 import { LINKS, STEP, type Statements, statements } from './sql.ts'
-import { tagIndex } from './tag-index.ts'
+import { tagIndex } from './tags/tag-index.ts'
 import { type Use, usageLog } from './usage-log.ts'
 
 export interface SqliteIndex {

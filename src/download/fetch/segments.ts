@@ -1,4 +1,4 @@
-import type { Interval, IntervalSet } from '../util/interval-set.ts'
+import type { Interval, IntervalSet } from '../../util/interval-set.ts'
 
 /** A stretch of the blob that one connection fetches: it has written up to `position`, and stops at `end`. */
 export interface Segment {

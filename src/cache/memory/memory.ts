@@ -1,6 +1,6 @@
-import type { Digest } from '../oci/digest.ts'
-import type { ImagePattern } from '../oci/image-pattern.ts'
-import { type BlobIngest, type BlobStore, isInMemory, type OpenedBlob } from '../ports/blob-store.ts'
+import type { Digest } from '../../oci/digest.ts'
+import type { ImagePattern } from '../../oci/image-pattern.ts'
+import { type BlobIngest, type BlobStore, isInMemory, type OpenedBlob } from '../../ports/blob-store.ts'
 import type {
   ContentInventory,
   LinkIndex,
@@ -8,12 +8,12 @@ import type {
   TagEntry,
   TagIndex,
   TagUses,
-} from '../ports/metadata.ts'
-import type { ImageCatalogue } from '../ports/operations.ts'
-import type { ReadOptions } from '../ports/read-options.ts'
-import { contentKey, repositoryKey } from './keys.ts'
+} from '../../ports/metadata.ts'
+import type { ImageCatalogue } from '../../ports/operations.ts'
+import type { ReadOptions } from '../../ports/read-options.ts'
+import { contentKey, repositoryKey } from '../keys.ts'
 import { type Facts, NOTHING, sizeOfFacts, sizeOfTag, withMediaType, withRepository } from './memory-facts.ts'
-import { readContent } from './read-content.ts'
+import { readContent } from '../read-content.ts'
 import { ReadThrough } from './read-through.ts'
 
 export interface MemoryCacheOptions {

@@ -1,11 +1,11 @@
-import type { Digest } from '../../oci/digest.ts'
-import type { ImagePattern } from '../../oci/image-pattern.ts'
-import type { TagChange, TagEntry, TagHistory, TagIndex, TagPeek, TagUses } from '../../ports/metadata.ts'
-import { closureOf } from '../operations/content-walk.ts'
-import { pinnedBy } from '../operations/pinned-by.ts'
-import { eachRow, inSlices } from './in-slices.ts'
-import type { IndexAccess } from './index-access.ts'
-import type { UsageLog } from './usage-log.ts'
+import type { Digest } from '../../../oci/digest.ts'
+import type { ImagePattern } from '../../../oci/image-pattern.ts'
+import type { TagChange, TagEntry, TagHistory, TagIndex, TagPeek, TagUses } from '../../../ports/metadata.ts'
+import { closureOf } from '../../operations/content-walk.ts'
+import { pinnedBy } from '../../operations/pinned-by.ts'
+import { eachRow, inSlices } from '../in-slices.ts'
+import type { IndexAccess } from '../index-access.ts'
+import type { UsageLog } from '../usage-log.ts'
 
 export interface TagIndexOptions extends Pick<IndexAccess, 'query' | 'transact' | 'changeAll'> {
   readonly uses: Pick<UsageLog<[string, string, string]>, 'note' | 'flush'>

@@ -1,5 +1,5 @@
-import type { Content } from '../oci/descriptor.ts'
-import type { TagEntry } from '../ports/metadata.ts'
+import type { Content } from '../../oci/descriptor.ts'
+import type { TagEntry } from '../../ports/metadata.ts'
 
 /**
  * The known facts about one digest. They are replaced, never changed: the size of an entry is counted when it

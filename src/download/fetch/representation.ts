@@ -1,6 +1,6 @@
-import { RegistryError } from '../oci/errors.ts'
-import type { BlobBody } from '../ports/upstream.ts'
-import type { Interval } from '../util/interval-set.ts'
+import { RegistryError } from '../../oci/errors.ts'
+import type { BlobBody } from '../../ports/upstream.ts'
+import type { Interval } from '../../util/interval-set.ts'
 
 /** What a source has said about the blob so far. Every further answer has to agree with it. */
 export class Representation {

@@ -1,7 +1,7 @@
-import type { Digest } from '../../oci/digest.ts'
-import type { MovesSince, TagMove } from '../../ports/time.ts'
-import { inSlices } from './in-slices.ts'
-import type { Query } from './sql.ts'
+import type { Digest } from '../../../oci/digest.ts'
+import type { MovesSince, TagMove } from '../../../ports/time.ts'
+import { inSlices } from '../in-slices.ts'
+import type { Query } from '../sql.ts'
 
 /**
  * Reads the history backwards. It is in the order of time but for steps of the clock, so the end is a whole

@@ -1,35 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { BlobIngest } from '../ports/blob-store.ts'
+import type { BlobIngest } from '../../ports/blob-store.ts'
 import { ConcurrencyProbe } from './concurrency-probe.ts'
 import { Connection } from './connection.ts'
-import { afterFailure, type DownloadPolicy, nextAction, PROGRESS, takesLong } from './download-policy.ts'
-import type { Source } from './download-request.ts'
-import { BEAT, type Beating } from './heartbeat.ts'
+import { afterFailure, type DownloadPolicy, nextAction, PROGRESS, takesLong } from '../download-policy.ts'
+import type { Source } from '../download-request.ts'
+import type { FetchObserver, FetchOptions } from './fetch-options.ts'
+import { BEAT, type Beating } from '../heartbeat.ts'
 import { mayOpenAnother, type RequestCount, segmentLength } from './request-budget.ts'
 import { RateMeter } from './rate-meter.ts'
 import { RecentBytes } from './write-buffer.ts'
 import { Representation } from './representation.ts'
 import { type Segment, SegmentAllocator } from './segments.ts'
-
-/** Learns how a fetch goes on. */
-export interface FetchObserver {
-  /** The source has the blob; `size` is undefined when it did not tell. Called at most once. */
-  confirmed(size: number | undefined): void
-  /** `bytes` more can be read. */
-  wrote(bytes: number): void
-  /** Another attempt begins after one that failed. */
-  resumed(): void
-  /** The positions that readers wait for, the longest wait first. */
-  positions(): Iterable<number>
-}
-
-export interface FetchOptions {
-  readonly ingest: BlobIngest
-  readonly source: Source
-  readonly expectedSize: number | undefined
-  readonly policy: DownloadPolicy
-  readonly observer: FetchObserver
-}
 
 /** Why a connection was opened: for a reader that waits far ahead, or to be done sooner. */
 type Purpose = 'reader' | 'speed'

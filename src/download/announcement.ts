@@ -1,0 +1,47 @@
+/**
+ * Tells the readers of a download its size, with which they begin. A slow source may tell it too late for
+ * them, so that it can be promised before the source has confirmed anything.
+ */
+export class Announcement {
+  readonly #told = Promise.withResolvers<number | undefined>()
+  #isPromised = false
+
+  constructor() {
+    this.#told.promise.catch(() => {})
+  }
+
+  /** What was told first: the size in bytes, undefined for a blob that the source does not have, or the failure. */
+  get size(): Promise<number | undefined> {
+    return this.#told.promise
+  }
+
+  get isPromised(): boolean {
+    return this.#isPromised
+  }
+
+  tell(size: number | undefined): void {
+    this.#told.resolve(size)
+  }
+
+  fail(reason: unknown): void {
+    this.#told.reject(reason)
+  }
+
+  /**
+   * Tells `size` `after` so many milliseconds if that is still needed. Does nothing without either of them, or for
+   * an empty blob.
+   *
+   * @returns disposing of it withdraws the promise
+   */
+  promise(size: number | undefined, after: number | undefined, isNeeded: () => boolean): Disposable {
+    const timers = new DisposableStack()
+    if (after === undefined || size === undefined || size === 0) return timers
+    const promise = (): void => {
+      if (!isNeeded()) return
+      this.#isPromised = true
+      this.tell(size)
+    }
+    timers.adopt(setTimeout(promise, after), clearTimeout)
+    return timers
+  }
+}
