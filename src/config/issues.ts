@@ -1,5 +1,5 @@
 import { ConfigError, MASK } from './config-error.ts'
-import type { ConfigSource } from './source.ts'
+import type { ConfigSource } from './sources/source.ts'
 
 /** From the top of the file: `['cache', 'tags', 0, 'match']`. */
 export type KeyPath = readonly PropertyKey[]

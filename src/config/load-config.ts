@@ -10,8 +10,8 @@ import {
   resolveListen,
 } from './listeners.ts'
 import { ConfigError } from './config-error.ts'
-import { type Environment, expand } from './environment.ts'
-import { refuseUnknownVariables, settingsIn } from './environment-settings.ts'
+import { type Environment, expand } from './sources/environment.ts'
+import { refuseUnknownVariables, settingsIn } from './sources/environment-settings.ts'
 import { fileLoader, reasonOf } from './files.ts'
 import { isWithin, type Issues, issuesIn, type KeyPath } from './issues.ts'
 import { mergeUpstreams } from './merge-upstreams.ts'
@@ -20,8 +20,8 @@ import type { TagPattern } from './schema/tag-pattern.ts'
 import { schemaIssues } from './schema/schema-issues.ts'
 import { fileSchema } from './schema/file-schema.ts'
 import { resolveDefault, resolveUpstreams, type Upstreams } from './upstreams.ts'
-import { withSettings } from './layered-source.ts'
-import { parseYaml } from './yaml.ts'
+import { withSettings } from './sources/layered-source.ts'
+import { parseYaml } from './sources/yaml.ts'
 
 const KEYS = schemaKeys(fileSchema)
 

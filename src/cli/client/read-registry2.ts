@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { parseYaml } from '../../config/yaml.ts'
+import { parseYaml } from '../../config/sources/yaml.ts'
 
 /** The configuration of a registry:2 as a tree. @throws ConfigError @throws Error when it cannot be read */
 export async function readRegistry2(file: string): Promise<Readonly<Record<string, unknown>>> {

@@ -3,7 +3,7 @@ import { OCTET_STREAM } from '../../oci/media-types.ts'
 import { catalogueStatements } from '../operations/catalogue-sql.ts'
 import { savingsStatements } from './savings-sql.ts'
 import { TAG_CHANGES } from './tags/tag-changes.ts'
-import { timeStatements } from './time-sql.ts'
+import { timeStatements } from './tags/time-sql.ts'
 
 const CLAMPED_AT_ONCE = 50
 /** Rows read in one step. */

@@ -1,8 +1,8 @@
-import { ConfigIssue, type Issues } from './issues.ts'
+import { ConfigIssue, type Issues } from '../issues.ts'
 import type { Environment } from './environment.ts'
 import type { Setting } from './layered-source.ts'
-import { nearest } from './nearest.ts'
-import type { SchemaKey } from './schema/schema-keys.ts'
+import { nearest } from '../nearest.ts'
+import type { SchemaKey } from '../schema/schema-keys.ts'
 import { parseYaml } from './yaml.ts'
 
 const PREFIX = 'ENTREPOT_'

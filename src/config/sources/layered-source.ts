@@ -1,4 +1,4 @@
-import { isWithin, type KeyPath } from './issues.ts'
+import { isWithin, type KeyPath } from '../issues.ts'
 import type { ConfigSource } from './source.ts'
 
 /** A key that a variable of the environment sets. */

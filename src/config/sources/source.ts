@@ -1,5 +1,5 @@
 import { type Document, isAlias, isMap, isScalar, isSeq, type LineCounter, type Node } from 'yaml'
-import type { KeyPath } from './issues.ts'
+import type { KeyPath } from '../issues.ts'
 
 /** Where a configuration comes from. */
 export interface ConfigSource {

@@ -1,4 +1,4 @@
-import type { Issues, KeyPath } from './issues.ts'
+import type { Issues, KeyPath } from '../issues.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 

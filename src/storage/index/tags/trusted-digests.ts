@@ -1,6 +1,6 @@
-import type { Digest } from '../../oci/digest.ts'
-import type { TrustedDigests } from '../../ports/time.ts'
-import type { IndexAccess } from './index-access.ts'
+import type { Digest } from '../../../oci/digest.ts'
+import type { TrustedDigests } from '../../../ports/time.ts'
+import type { IndexAccess } from '../index-access.ts'
 
 /** How many are kept. */
 const MOST = 1_000

@@ -1,5 +1,5 @@
 import { type Document, LineCounter, parseDocument, visit } from 'yaml'
-import { ConfigError, MASK } from './config-error.ts'
+import { ConfigError, MASK } from '../config-error.ts'
 import { type ConfigSource, yamlSource } from './source.ts'
 
 /** @throws ConfigError for the first error in the text: `proxy.config.yaml:3:5: …` */
