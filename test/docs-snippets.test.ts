@@ -1,4 +1,7 @@
-/** What the pages tell people to type is understood: the commands are ours, the files are of their formats. */
+/**
+ * What the pages tell people to type is understood: the commands are ours, the files are of their formats, and the
+ * configuration has the keys that it shows.
+ */
 import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { suite, test } from 'node:test'
@@ -6,6 +9,7 @@ import { parse as parseToml } from 'smol-toml'
 import { parse as parseYaml } from 'yaml'
 import { parseCommandLine } from '../src/cli/command-line.ts'
 import { commands } from '../src/cli/commands.ts'
+import { fileSchema } from '../src/config/schema/file-schema.ts'
 
 const ROOT = new URL('..', import.meta.url)
 const PAGES = ['README.md', ...globSync('docs/*.md', { cwd: ROOT })]
@@ -46,7 +50,9 @@ suite('the snippets of the pages', () => {
   for (const page of PAGES) {
     test(page, () => {
       for (const block of blocksOf(page)) {
-        PARSERS[block.language]?.(block.text)
+        const parsed = PARSERS[block.language]?.(block.text)
+        if (block.text.startsWith('# proxy.config.yaml\n'))
+          assert.deepEqual(fileSchema.safeParse(parsed).error?.issues ?? [], [], block.text)
         for (const command of entrepotIn(block))
           assert.doesNotThrow(() => parseCommandLine(COMMANDS, wordsOf(command).slice(1)), command)
       }
@@ -57,6 +63,10 @@ suite('the snippets of the pages', () => {
     const [command] = entrepotIn({ language: 'sh', text: 'entrepot stepu docker > file\n' })
     assert.deepEqual(wordsOf(command!), ['entrepot', 'stepu', 'docker'])
     assert.throws(() => parseCommandLine(COMMANDS, wordsOf(command!).slice(1)), /unknown command stepu/)
+  })
+
+  test('a key that does not exist would be found', () => {
+    assert.equal(fileSchema.safeParse({ storage: { maxSise: '1GiB' } }).success, false)
   })
 
   test('there are such commands in the pages', () => {

@@ -113,7 +113,7 @@ suite('the image', { skip: missing(...programs) }, () => {
       .split(' ')
     await succeed('skopeo', ['--insecure-policy', copy!, '--dest-tls-verify=false', ...words])
     const headers = { Accept: 'application/vnd.oci.image.index.v1+json' }
-    const tagged = await fetch(`${registry.url}/v2/infra/entrepot/manifests/0.1.0`, { headers })
+    const tagged = await fetch(`${registry.url}/v2/infra/entrepot/manifests/0.2.0`, { headers })
     assert.equal(tagged.headers.get('Docker-Content-Digest'), built.digest)
     const { manifests } = (await tagged.json()) as { manifests: { platform: { architecture: string } }[] }
     assert.deepEqual(
