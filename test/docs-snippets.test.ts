@@ -9,7 +9,8 @@ import { parse as parseToml } from 'smol-toml'
 import { parse as parseYaml } from 'yaml'
 import { parseCommandLine } from '../src/cli/command-line.ts'
 import { commands } from '../src/cli/commands.ts'
-import { fileSchema } from '../src/config/schema/file-schema.ts'
+import { fileSchema, upstreamSchema } from '../src/config/schema/file-schema.ts'
+import { schemaKeys } from '../src/config/schema/schema-keys.ts'
 
 const ROOT = new URL('..', import.meta.url)
 const PAGES = ['README.md', ...globSync('docs/*.md', { cwd: ROOT })]
@@ -26,8 +27,7 @@ interface Block {
 }
 
 function blocksOf(page: string): readonly Block[] {
-  const text = readFileSync(new URL(page, ROOT), 'utf8')
-  return [...text.matchAll(/^```(\w+)\n([^]*?)^```/gm)].map(([, language, text]) => ({
+  return [...read(page).matchAll(/^```(\w+)\n([^]*?)^```/gm)].map(([, language, text]) => ({
     language: language!,
     text: text!,
   }))
@@ -46,6 +46,21 @@ function entrepotIn({ language, text }: Block): readonly string[] {
 const wordsOf = (command: string): readonly string[] =>
   [...command.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare!)
 
+const KEYS = new Set([
+  ...schemaKeys(fileSchema).map(({ path }) => path.join('.')),
+  ...schemaKeys(upstreamSchema).map(({ path }) => `upstreams.*.${path.join('.')}`),
+])
+const SECTIONS = new RegExp(`^(?:${Object.keys(fileSchema.shape).join('|')})(?:\\.[*\\w]+)+$`)
+
+/** The keys of the configuration that the text of a page names, `upstreams.NAME.ca` as `upstreams.*.ca`. */
+function keysNamedIn(text: string): readonly string[] {
+  return [...text.replaceAll(/^```[^]*?^```/gm, '').matchAll(/`([^`\n]+)`/g)]
+    .map(([, code]) => code!.replace(/^upstreams\.[A-Z]+\./, 'upstreams.*.'))
+    .filter((code) => SECTIONS.test(code))
+}
+
+const read = (file: string): string => readFileSync(new URL(file, ROOT), 'utf8')
+
 suite('the snippets of the pages', () => {
   for (const page of PAGES) {
     test(page, () => {
@@ -56,6 +71,7 @@ suite('the snippets of the pages', () => {
         for (const command of entrepotIn(block))
           assert.doesNotThrow(() => parseCommandLine(COMMANDS, wordsOf(command).slice(1)), command)
       }
+      for (const key of keysNamedIn(read(page))) assert.ok(KEYS.has(key), `${key} is no key`)
     })
   }
 
@@ -67,6 +83,22 @@ suite('the snippets of the pages', () => {
 
   test('a key that does not exist would be found', () => {
     assert.equal(fileSchema.safeParse({ storage: { maxSise: '1GiB' } }).success, false)
+  })
+
+  test('docs/troubleshooting.md has every message that clients are told', () => {
+    const [, table = ''] = /const MESSAGES = \{([^]*?)^\}/m.exec(read('src/oci/errors.ts')) ?? []
+    const messages = [...table.matchAll(/'(.+)'/g)].map(([, message]) => message!)
+    assert.ok(messages.length >= 20, String(messages.length))
+    const page = read('docs/troubleshooting.md')
+    for (const message of messages) assert.ok(page.includes(`\`${message}\``), message)
+  })
+
+  test('the pages name keys, and one that does not exist would be found', () => {
+    assert.ok(PAGES.flatMap((page) => keysNamedIn(read(page))).length >= 50)
+    assert.deepEqual(
+      keysNamedIn('`cache.tll` and `upstreams.NAME.cA`').filter((key) => KEYS.has(key)),
+      [],
+    )
   })
 
   test('there are such commands in the pages', () => {
