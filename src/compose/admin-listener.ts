@@ -28,7 +28,7 @@ export interface AdminListenerOptions extends Pick<
   | 'drift'
 > {
   readonly server: ListenerTelemetry
-  /** The names that patterns may have: of upstreams that are configured now, or that something is stored of. */
+  /** The names that patterns may have: of upstreams that are or were configured, or have stored content. */
   readonly upstreams: () => readonly string[]
   readonly isDraining: () => boolean
   /** Writes something to the store and removes it. */

@@ -20,7 +20,10 @@ export interface UpstreamCheck {
 /** That it does not exist is an answer. */
 const [REPOSITORY, TAG] = ['library/entrepot-check', 'latest']
 
-/** Asks each upstream once, all at the same time: whether it answers, over TLS that is trusted, and takes the credentials. */
+/**
+ * Asks each upstream once, all at the same time: whether it answers, over TLS that is trusted, and takes the
+ * credentials.
+ */
 export async function checkUpstreams(
   config: Pick<Config, 'upstreams' | 'cache'>,
   env: NodeJS.ProcessEnv,

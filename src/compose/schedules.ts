@@ -13,7 +13,9 @@ export interface SchedulesOptions {
 
 type ScheduleConfig = Pick<Config, 'storage' | 'cache'>
 
-/** What runs by the clock: the sweep of the cache and, where `storage.scrub` is given, the scrub of the store. */
+/**
+ * What runs by the clock: the sweep of the cache and, where `storage.scrub` is given, the scrub of the store.
+ */
 export interface Schedules extends AsyncDisposable {
   /** Keeps to another configuration. Settles when what the previous one had begun is over. */
   configure(config: ScheduleConfig): Promise<void>

@@ -44,7 +44,7 @@ export class Download implements AsyncDisposable, Beating {
   #isOver = false
   /** The source has the blob. */
   #isConfirmed = false
-  /** The last reader left while bytes came. Those that leave before a slow source begins are expected back. */
+  /** The last reader left while bytes came. One that leaves before a slow source begins is expected back. */
   #wasLeft = false
 
   constructor(request: DownloadRequest, context: DownloadContext) {

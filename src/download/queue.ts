@@ -22,9 +22,9 @@ export interface Queue {
   readonly waiting: number
   /**
    * Waits for a place. The last eighth of them is for clients that have none, so that one client whose
-   * downloads trickle does not keep the others waiting (SEC-80). The next place goes to the client that holds the fewest, of those to the one whose
-   * turn is longest ago; a client's own requests are first come, first served. In a full queue, the newest
-   * request of the client with the most gives way to a client with fewer.
+   * downloads trickle does not keep the others waiting (SEC-80). The next place goes to the client that holds
+   * the fewest, of those to the one whose turn is longest ago; a client's own requests are first come, first
+   * served. In a full queue, the newest request of the client with the most gives way to a client with fewer.
    *
    * Disposing the place gives it to the next one.
    *
