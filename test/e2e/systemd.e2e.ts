@@ -21,7 +21,7 @@ async function rootWith(folder: string, change: (unit: string) => string = (unit
     recursive: true,
     verbatimSymlinks: true,
   })
-  for (const name of ['entrepot', 'docker']) {
+  for (const name of ['entrepot', 'docker', 'kill']) {
     const command = join(folder, 'usr', 'local', 'bin', name)
     await writeFile(command, '#!/bin/sh\n')
     await chmod(command, 0o755)
