@@ -17,12 +17,14 @@ export interface UpstreamCheck {
   readonly advice?: string
 }
 
+type Problem = Pick<UpstreamCheck, 'said' | 'advice'>
+
 /** That it does not exist is an answer. */
 const [REPOSITORY, TAG] = ['library/entrepot-check', 'latest']
 
 /**
- * Asks each upstream once, all at the same time: whether it answers, over TLS that is trusted, and takes the
- * credentials.
+ * Asks each upstream once with each of its credentials, all upstreams at the same time: whether it answers,
+ * over TLS that is trusted, and takes the credentials.
  */
 export async function checkUpstreams(
   config: Pick<Config, 'upstreams' | 'cache'>,
@@ -44,28 +46,37 @@ export async function checkUpstreams(
 
   async function checkOne(upstream: Upstream): Promise<UpstreamCheck> {
     const { name } = upstream
+    for (const pattern of [undefined, ...patternsOf(name)]) {
+      const problem = await problemOf(upstream, pattern)
+      if (problem !== undefined) return { name, isUsable: false, ...problem }
+    }
+    return { name, isUsable: true, said: accepted(name) }
+  }
+
+  /** Asks with the credentials of `pattern`; of the upstream itself without. */
+  async function problemOf(upstream: Upstream, pattern: string | undefined): Promise<Problem | undefined> {
+    const { name } = upstream
     try {
-      await upstream.repository(REPOSITORY).resolve(TAG)
+      await upstream.repository(pattern?.replaceAll(/\*+/g, 'entrepot-check') ?? REPOSITORY).resolve(TAG)
+      return undefined
     } catch (error) {
       if (!isRegistryError(error)) throw error
       const { code, detail } = error
-      const isRefused = watch.view(name)?.credentials === 'refused'
-      if (code !== 'UPSTREAM_DENIED' || isRefused) {
-        // The registry itself, not a token service that has a name of its own.
-        if (isRefused && detail['at'] === undefined) return refusedByRegistry(name)
-        const { cause, advice } = causeOf(name, code, detail)
-        return { name, isUsable: false, said: cause, advice }
-      }
+      const { cause, advice } = causeOf(name, code, detail)
+      if (code !== 'UPSTREAM_DENIED') return { said: cause, advice }
+      if (watch.view(name)?.credentials !== 'refused') return undefined
+      const said = detail['at'] === undefined ? 'refuses the configured credentials' : cause
+      return pattern === undefined
+        ? { said, advice: `correct username and password of upstreams.${name}` }
+        : { said, advice: `correct those of ${pattern} in upstreams.${name}.credentials` }
     }
-    return { name, isUsable: true, said: accepted(name) }
+  }
+
+  function patternsOf(name: string): readonly string[] {
+    return config.upstreams[name]?.credentials?.map(({ match }) => match) ?? []
   }
 
   function accepted(name: string): string {
     return watch.view(name)?.credentials === 'accepted' ? 'answers, and accepts the credentials' : 'answers'
   }
-}
-
-function refusedByRegistry(name: string): UpstreamCheck {
-  const advice = `correct username and password of upstreams.${name}`
-  return { name, isUsable: false, said: 'refuses the configured credentials', advice }
 }

@@ -126,9 +126,9 @@ export function watchedUpstreams(
   upstreams: Config['upstreams'],
   isKept: (upstream: string) => boolean = () => false,
 ): readonly WatchedUpstream[] {
-  return Object.values(upstreams).map(({ name, credentials, credentialHelper, dockerConfig }) => ({
+  return Object.values(upstreams).map(({ name, login, credentials, credentialHelper, dockerConfig }) => ({
     name,
-    hasCredentials: (credentials ?? credentialHelper ?? dockerConfig) !== undefined,
+    hasCredentials: (login ?? credentialHelper ?? dockerConfig ?? credentials?.[0]) !== undefined,
     isKept: isKept(name),
   }))
 }

@@ -59,12 +59,13 @@ export function buildUpstreams(config: UpstreamsConfig, options: UpstreamsOption
   let byName: Upstreams['byName'] = new Map()
 
   function openOne(entry: Opened['entry'], rememberDenials: number): OpenUpstream {
-    const { credentials: login, credentialHelper: helper, dockerConfig, ca, ...upstream } = entry
+    const { login, credentials, credentialHelper: helper, dockerConfig, ca, ...upstream } = entry
     const opened = openUpstream({
       ...upstream,
       ...(login && { login }),
       ...(helper !== undefined && { helper }),
       ...(dockerConfig !== undefined && { dockerConfig }),
+      ...(credentials && { repositoryLogins: credentials }),
       ...(ca && { ca: ca.text, caFile: ca.path }),
       rememberDenials,
       env,

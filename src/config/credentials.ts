@@ -10,12 +10,22 @@ interface Login {
   readonly passwordFile?: string
 }
 
-/** The source of an upstream's credentials; at most one is given. */
+interface RepositoryLogin extends Login {
+  /** A pattern of repositories. */
+  readonly match: string
+}
+
+/**
+ * The sources of an upstream's credentials. Of `login`, `credentialHelper` and `dockerConfig` at most one is
+ * given.
+ */
 export interface CredentialsConfig {
-  readonly credentials?: Login
+  readonly login?: Login
   readonly credentialHelper?: string
   /** Absolute. */
   readonly dockerConfig?: string
+  /** Those of single repositories: the first that matches wins over the others. */
+  readonly credentials?: readonly RepositoryLogin[]
 }
 
 const SOURCES = ['dockerConfig', 'credentialHelper', 'username'] as const
@@ -31,23 +41,43 @@ export async function resolveCredentials(
   issues: Issues,
   load: LoadFile,
 ): Promise<CredentialsConfig> {
+  const credentials = await resolveRepositoryLogins(at, entry, issues, load)
   const [source, other] = SOURCES.filter((key) => entry[key] !== undefined)
   if (source !== undefined && other !== undefined) {
     throw issues.value([...at, source], `cannot be combined with ${other}`)
   }
-  const credentials = await resolveLogin(at, entry, issues, load)
+  const login = await resolveLogin(at, entry, issues, load)
   const { credentialHelper, dockerConfig: name } = entry
   const dockerConfig = name === undefined ? undefined : await dockerConfigPath(at, name, issues, load)
   return {
+    ...(login && { login }),
     ...(credentials && { credentials }),
     ...(credentialHelper !== undefined && { credentialHelper }),
     ...(dockerConfig !== undefined && { dockerConfig }),
   }
 }
 
+async function resolveRepositoryLogins(
+  at: KeyPath,
+  { credentials }: UpstreamEntry,
+  issues: Issues,
+  load: LoadFile,
+): Promise<readonly RepositoryLogin[] | undefined> {
+  if (credentials === undefined) return undefined
+  const logins: RepositoryLogin[] = []
+  for (const [i, entry] of credentials.entries()) {
+    const key = [...at, 'credentials', i]
+    const first = credentials.findIndex(({ match }) => match === entry.match)
+    if (first < i) issues.add(issues.value([...key, 'match'], `credentials[${first}] has that match already`))
+    const login = await issues.collect(() => resolveLogin(key, entry, issues, load))
+    if (login !== undefined) logins.push({ match: entry.match, ...login })
+  }
+  return logins
+}
+
 async function resolveLogin(
   at: KeyPath,
-  { username, password, passwordFile }: UpstreamEntry,
+  { username, password, passwordFile }: Pick<UpstreamEntry, 'username' | 'password' | 'passwordFile'>,
   issues: Issues,
   load: LoadFile,
 ): Promise<Login | undefined> {

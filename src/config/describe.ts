@@ -38,18 +38,17 @@ function adminEntryOf({ tls, token, tokenFile, ...rest }: Mutable<AdminConfig>) 
   }
 }
 
-function entryOf({ credentials, ca, ...upstream }: Mutable<UpstreamConfig>): UpstreamEntry {
+function entryOf({ login, credentials, ca, ...upstream }: Mutable<UpstreamConfig>): UpstreamEntry {
   const { url, aliases, hosts, credentialHelper, dockerConfig, insecure, tokenRealms } = upstream
   const { allowPrivate, allow, deny, timeouts, maxTransfers, rate } = upstream
   return {
     url,
     aliases,
     hosts,
-    username: credentials?.username,
-    password: credentials !== undefined && credentials.passwordFile === undefined ? MASK : undefined,
-    passwordFile: credentials?.passwordFile,
+    ...(login && loginEntryOf(login)),
     credentialHelper,
     dockerConfig,
+    credentials: credentials?.map(({ match, ...login }) => ({ match, ...loginEntryOf(login) })),
     ca: ca?.path,
     insecure,
     tokenRealms,
@@ -60,6 +59,10 @@ function entryOf({ credentials, ca, ...upstream }: Mutable<UpstreamConfig>): Ups
     maxTransfers,
     rate,
   }
+}
+
+function loginEntryOf({ username, passwordFile }: NonNullable<Mutable<UpstreamConfig>['login']>) {
+  return { username, password: passwordFile === undefined ? MASK : undefined, passwordFile }
 }
 
 /** zod does not modify what it encodes, but its types do not say so. */

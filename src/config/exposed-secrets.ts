@@ -28,14 +28,14 @@ async function exposure(path: string): Promise<string | undefined> {
 }
 
 function secretFiles({ listen, admin, access, upstreams }: Config): readonly string[] {
+  const all = Object.values(upstreams)
   return [
     listen.tls?.key.path,
     admin === false ? undefined : admin.tls?.key.path,
     admin === false ? undefined : admin.tokenFile?.path,
     access.htpasswd?.path,
-    ...Object.values(upstreams).flatMap(({ credentials, dockerConfig }) => [
-      credentials?.passwordFile,
-      dockerConfig,
-    ]),
+    ...all.map(({ login }) => login?.passwordFile),
+    ...all.flatMap(({ credentials = [] }) => credentials.map(({ passwordFile }) => passwordFile)),
+    ...all.map(({ dockerConfig }) => dockerConfig),
   ].filter((path) => path !== undefined)
 }

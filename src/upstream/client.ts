@@ -6,7 +6,9 @@ import { authorizer } from './auth/authorizer.ts'
 import { tokenSource } from './auth/token.ts'
 import { BodyRate } from './body/body-rate.ts'
 import { minorGc } from './body/minor-gc.ts'
+import { credentialVerdicts } from './credentials/credential-verdicts.ts'
 import type { CredentialSource } from './credentials/credentials.ts'
+import type { PatternFor } from './credentials/repository-credentials.ts'
 import { HeadHabits } from './head-habits.ts'
 import { Connections } from './net/connections.ts'
 import { dialer, dialledAs } from './net/dialer.ts'
@@ -34,6 +36,8 @@ export interface UpstreamClientOptions {
   readonly url: string
   /** Anonymous without. */
   readonly credentials?: CredentialSource
+  /** Tells which of several credentials a repository is read with. Omitted: all with the same. */
+  readonly patternFor?: PatternFor
   /** Further origins that may issue tokens, such as `https://auth.docker.io`. */
   readonly tokenRealms?: readonly string[]
   /** PEM certificates of authorities to trust besides the system's. */
@@ -107,7 +111,7 @@ const anonymous = async (): Promise<undefined> => undefined
 export function upstreamClient(options: UpstreamClientOptions): Upstream & { close(): Promise<void> } {
   const { name, telemetry, tokenRealms = [], metadataRequests = 64, lookup } = options
   const { ca, caFile, insecure, proxyFor, now = () => performance.now(), reloadFailed = () => {} } = options
-  const { systemTrust = nodeTrust() } = options
+  const { systemTrust = nodeTrust(), patternFor = () => undefined } = options
   const { connect = 5_000, headers = 10_000, blob = headers, idle = 30_000 } = options.timeouts ?? {}
   const credentials = options.credentials ?? anonymous
   const url = new URL(options.url)
@@ -158,13 +162,13 @@ export function upstreamClient(options: UpstreamClientOptions): Upstream & { clo
     slowBlobs: blob > headers,
     via: options.via,
   })
-  const told = (result: 'accepted' | 'refused', said: string): void =>
-    telemetry.credentials(name, result, said)
+  const told = credentialVerdicts(patternFor, (verdict, said) => telemetry.credentials(name, verdict, said))
   const tokens = tokenSource({
     upstream: name,
     transport: plain,
     withTimeout: deadlines.response,
     credentials,
+    patternFor,
     told,
   })
   const own = authorizer({ upstream: name, url, tokenRealms, credentials, tokens, transport: plain, told })

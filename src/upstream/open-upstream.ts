@@ -2,6 +2,7 @@ import type { UpstreamTelemetry } from '../ports/telemetry.ts'
 import type { Upstream, UpstreamStatus } from '../ports/upstream.ts'
 import { upstreamClient, type UpstreamClientOptions } from './client.ts'
 import { credentialSource, type CredentialSourceOptions } from './credentials/credential-source.ts'
+import { patternFor } from './credentials/repository-credentials.ts'
 import { withRememberedDenials } from './resilience/remembered-denials.ts'
 import { upstreamState } from './resilience/upstream-state.ts'
 import { withCircuitBreaker } from './resilience/with-circuit-breaker.ts'
@@ -19,8 +20,8 @@ export interface OpenUpstream extends Upstream {
 
 export interface OpenUpstreamOptions
   extends
-    Omit<UpstreamClientOptions, 'credentials' | 'state'>,
-    Pick<CredentialSourceOptions, 'login' | 'helper' | 'dockerConfig'> {
+    Omit<UpstreamClientOptions, 'credentials' | 'patternFor' | 'state'>,
+    Pick<CredentialSourceOptions, 'login' | 'helper' | 'dockerConfig' | 'repositoryLogins'> {
   readonly telemetry: UpstreamTelemetry
   /** Milliseconds that the denial of a repository is remembered. Omitted: it is not. */
   readonly rememberDenials?: number
@@ -43,6 +44,7 @@ export function openUpstream(options: OpenUpstreamOptions): OpenUpstream {
     login,
     helper,
     dockerConfig,
+    repositoryLogins = [],
     reloadFailed,
     rememberDenials = 0,
     ...rest
@@ -55,11 +57,21 @@ export function openUpstream(options: OpenUpstreamOptions): OpenUpstream {
     ...(login && { login }),
     ...(helper !== undefined && { helper }),
     ...(dockerConfig !== undefined && { dockerConfig }),
+    repositoryLogins,
     env,
     signal: stopping.signal,
     failed: reloadFailed,
   })
-  const client = upstreamClient({ ...rest, name, url, telemetry, credentials, state, reloadFailed })
+  const client = upstreamClient({
+    ...rest,
+    name,
+    url,
+    telemetry,
+    credentials,
+    patternFor: patternFor(repositoryLogins.map(({ match }) => match)),
+    state,
+    reloadFailed,
+  })
   const guarded = withRememberedDenials(withCircuitBreaker(client, { state, telemetry }), {
     duration: rememberDenials,
     credentials,

@@ -7,6 +7,8 @@ import { stringify } from 'yaml'
 import { runEntrepot } from '../support/child.ts'
 import { fakeUpstream } from '../support/fake-upstream.ts'
 import { selfSignedCertificate } from '../support/fixtures.ts'
+import { fakeRegistry } from '../support/registries/fake-registry.ts'
+import { organisationTokens } from '../support/registries/organisations.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 
 async function check(upstreams: object) {
@@ -60,6 +62,23 @@ suite('serve --check --upstreams', () => {
     assert.match(untrusted!, /^secure\.test shows a certificate .*; .*upstreams\.secure\.test\.ca/)
     assert.match(gone!, /^gone\.test refuses connections.*; check upstreams\.gone\.test\.url/)
     assert.doesNotMatch(stdout, /wrong-one/)
+  })
+
+  test('each of the credentials of an upstream is shown to it', async () => {
+    const logins = { 'org-a': 'a:token-of-a', 'org-b': 'b:token-of-b' }
+    await using github = await fakeRegistry({ name: 'github', layers: [organisationTokens({ logins })] })
+    const a = { match: 'org-a/**', username: 'a', password: 'token-of-a' }
+    const b = { match: 'org-b/*-image', username: 'b', password: 'token-of-b' }
+    const { stdout } = await check({
+      'guarded.test': { url: github.url, credentials: [a, b] },
+      'wrong.test': { url: github.url, credentials: [a, { ...b, password: 'wrong-one' }] },
+    })
+    const [right, wrong] = stdout.split('\n')
+    assert.equal(right, 'guarded.test answers, and accepts the credentials')
+    assert.match(
+      wrong!,
+      /^wrong\.test .* refuses the configured credentials .*; correct those of org-b\/\*-image in upstreams\.wrong\.test\.credentials$/,
+    )
   })
 
   test('--upstreams alone is a mistake', async () => {

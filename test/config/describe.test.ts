@@ -35,7 +35,7 @@ log: { level: silent, access: false }
 defaultUpstream: b
 upstreams:
   a: { username: ci, password: '\${PASSWORD}', aliases: [a.example, a.internal:5000], hosts: [a.local] }
-  b: { username: ci, passwordFile: token, ca: a.crt, allowPrivate: true, timeouts: { idle: 1h } }
+  b: { username: ci, passwordFile: token, credentials: [{ match: org-a/**, username: a, password: '\${PASSWORD}' }, { match: 'org-b/*', username: b, passwordFile: token }], ca: a.crt, allowPrivate: true, timeouts: { idle: 1h } }
   c: { url: http://10.0.0.1:5000, credentialHelper: ecr-login, tokenRealms: [http://auth.internal], maxTransfers: 1, rate: 50MB/s }
   d: { dockerConfig: config.json, insecure: true, allow: [library/*, org/**], deny: [] }
 `
@@ -47,7 +47,8 @@ upstreams:
   const text = describeConfig(config)
   assert.doesNotMatch(text, /hunter2|s3cret|PRIVATE KEY/)
   assert.match(text, /^ {4}password: "?\*{8}"?$/m)
-  assert.deepEqual(await load(t, text.replace(/\*{8}/, '${PASSWORD}'), { env }), config)
+  assert.match(text, /^ {6}- match: org-a\/\*\*\n {8}username: a\n {8}password: "?\*{8}"?$/m)
+  assert.deepEqual(await load(t, text.replaceAll(/\*{8}/g, '${PASSWORD}'), { env }), config)
 })
 
 test('any numbers come back', async (t) => {

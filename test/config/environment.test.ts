@@ -87,7 +87,15 @@ const VALUES: Readonly<Record<string, readonly [text: string, effect?: unknown]>
   warnings: ['false', false],
   defaultUpstream: ['ghcr.io'],
   publicUpstreams: ['false', false],
-  upstreams: ['{"r": {"url": "https://r.internal"}}', { r: { url: 'https://r.internal' } }],
+  upstreams: [
+    '{"r": {"url": "https://r.internal", "credentials": [{"match": "a/**", "username": "u", "password": "p"}]}}',
+    {
+      r: {
+        url: 'https://r.internal',
+        credentials: [{ match: 'a/**', username: 'u', password: '********' }],
+      },
+    },
+  ],
 }
 
 /** What a key needs beside it. */

@@ -14,16 +14,25 @@ upstreams:
   b: { username: u, passwordFile: b }
   c: { username: u, passwordFile: c }
   d: { username: u, passwordFile: d }
+  f: { credentials: [{ match: org/*, username: u, passwordFile: f }] }
 `
   const token = 'a-token-of-the-operator'
-  const files = { 'proxy.config.yaml': yaml, token, a: 'a', b: 'b', c: 'c', e: 'e' }
+  const files = { 'proxy.config.yaml': yaml, token, a: 'a', b: 'b', c: 'c', e: 'e', f: 'f' }
   const folder = await folderOf(t, files)
   await symlink('e', join(folder, 'd'))
-  for (const [name, mode] of Object.entries({ token: 0o666, a: 0o644, b: 0o600, c: 0o444, e: 0o644 }))
+  for (const [name, mode] of Object.entries({
+    token: 0o666,
+    a: 0o644,
+    b: 0o600,
+    c: 0o444,
+    e: 0o644,
+    f: 0o604,
+  }))
     await chmod(join(folder, name), mode)
   const config = await loadConfig({ file: join(folder, 'proxy.config.yaml'), env: {}, required: true })
   assert.deepEqual(await exposedSecrets(config), [
     `${join(folder, 'token')} may be changed by every user (mode 666): chmod 600`,
     `${join(folder, 'a')} may be read by every user (mode 644): chmod 600`,
+    `${join(folder, 'f')} may be read by every user (mode 604): chmod 600`,
   ])
 })

@@ -127,7 +127,7 @@ upstreams:
     url: 'https://example.internal:5443',
     aliases: ['mirror.internal'],
     hosts: ['example.cache.local'],
-    credentials: { username: 'ci', password: 's3cret' },
+    login: { username: 'ci', password: 's3cret' },
     tokenRealms: ['https://auth.internal'],
     allowPrivate: false,
     timeouts: { connect: 500, headers: 10_000, idle: 30_000 },
@@ -146,7 +146,7 @@ upstreams:
   const { 'quay.io': _, ...others } = PUBLIC
   assert.deepEqual(urlsOf(config), { ...others, '[::1]:5000': 'http://[::1]:5000' })
   assert.deepEqual(config.upstreams['docker.io']?.tokenRealms, ['https://auth.docker.io'])
-  assert.equal(config.upstreams['docker.io']?.credentials?.username, 'ci')
+  assert.equal(config.upstreams['docker.io']?.login?.username, 'ci')
 })
 
 test('publicUpstreams: false leaves the upstreams that are given', async (t) => {
@@ -184,9 +184,32 @@ test('the default upstream is the one that is named, else the only one given, el
 
 test('a password may be in a file beside the configuration', async (t) => {
   const yaml = 'upstreams: { ghcr.io: { username: ci, passwordFile: token } }'
-  const { credentials } = (await load(t, yaml, { files: { token: '  s3cret\n' } })).upstreams['ghcr.io']!
-  assert.equal(credentials?.password, 's3cret')
-  assert.match(credentials.passwordFile!, /^\/.*\/token$/)
+  const { login } = (await load(t, yaml, { files: { token: '  s3cret\n' } })).upstreams['ghcr.io']!
+  assert.equal(login?.password, 's3cret')
+  assert.match(login.passwordFile!, /^\/.*\/token$/)
+})
+
+test('credentials by repository stand beside the login of the upstream, or a helper', async (t) => {
+  const yaml = `
+upstreams:
+  ghcr.io:
+    credentialHelper: h
+    credentials:
+      - { match: org-a/**, username: a, passwordFile: token }
+      - { match: org-b/app, username: b, password: '\${B}' }
+`
+  const files = { token: ' of-a\n' }
+  const config = await load(t, yaml, { files, env: { B: 'of-b' } })
+  const { credentials = [], credentialHelper } = config.upstreams['ghcr.io']!
+  assert.equal(credentialHelper, 'h')
+  assert.deepEqual(
+    credentials.map(({ match, username, password }) => [match, username, password]),
+    [
+      ['org-a/**', 'a', 'of-a'],
+      ['org-b/app', 'b', 'of-b'],
+    ],
+  )
+  assert.match(credentials[0]!.passwordFile!, /^\/.*\/token$/)
 })
 
 test('a certificate and its key are read', async (t) => {
@@ -234,7 +257,7 @@ upstreams: { r: { url: 'https://\${NAME}.internal', username: u, password: '$\${
   assert.equal(transfers.finishFrom, 0.5)
   assert.deepEqual(log, { access: false, level: 'warn', format: 'auto' })
   assert.deepEqual(
-    [upstreams['r']?.url, upstreams['r']?.credentials?.password],
+    [upstreams['r']?.url, upstreams['r']?.login?.password],
     ['https://cache.internal', '${NAME}$'],
   )
 })
@@ -242,7 +265,7 @@ upstreams: { r: { url: 'https://\${NAME}.internal', username: u, password: '$\${
 test('what a variable holds is not looked into again', async (t) => {
   const yaml = 'upstreams: { r: { username: u, password: "${A}" } }'
   const { upstreams } = await load(t, yaml, { env: { A: '${B}', B: 'no' } })
-  assert.equal(upstreams['r']?.credentials?.password, '${B}')
+  assert.equal(upstreams['r']?.login?.password, '${B}')
 })
 
 test('sizes may be numbers of bytes, shares numbers up to 1', async (t) => {

@@ -185,6 +185,28 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
     ': upstreams.r.dockerConfig is "absent", but must be a readable file: no such file',
   ],
   [
+    r('credentials: [{ match: org/*, username: u, password: s3cret, passwordFile: token }]'),
+    ': upstreams.r.credentials[0].passwordFile is "token", but cannot be combined with password',
+  ],
+  [
+    r('credentials: [{ match: org/*, username: u }]'),
+    ': upstreams.r.credentials[0].password or passwordFile is required with username',
+  ],
+  [
+    r('credentials: [{ match: org/*, password: s3cret }]'),
+    `: upstreams.r.credentials[0].username is missing, but ${TEXT}`,
+  ],
+  [
+    r('credentials: [{ username: u, password: s3cret }]'),
+    `: upstreams.r.credentials[0].match is missing, but must be the name of a repository, or a pattern such as library/* or org/**`,
+  ],
+  [
+    r(
+      'credentials: [{ match: org/*, username: u, password: s3cret }, { match: org/*, username: v, password: t }]',
+    ),
+    ': upstreams.r.credentials[1].match is "org/*", but credentials[0] has that match already',
+  ],
+  [
     r('username: u, passwordFile: absent'),
     ': upstreams.r.passwordFile is "absent", but must be a readable file: no such file',
   ],
@@ -271,6 +293,8 @@ const SECRETS: readonly string[] = [
   r('password: "hunter2${ABSENT}"'),
   r('password: "hunter2${"'),
   r('password: hunter2'),
+  r('credentials: [{ match: a, password: hunter2 }]'),
+  r('credentials: [{ match: a, username: u, password: [hunter2] }]'),
   r('username: u, password: hunter2, passwordFile: token'),
   r('url: https://ci:hunter2@r'),
   r('url: https://ci:hunt/hunter2@r'),

@@ -108,7 +108,7 @@ suite('migrate registry2', () => {
     await writeFile(ours, stdout)
     const env = { REGISTRY_PROXY_PASSWORD: 'hidden' }
     const loaded = await loadConfig({ file: ours, env, required: true })
-    assert.equal(loaded.upstreams['docker.io']!.credentials!.password, 'hidden')
+    assert.equal(loaded.upstreams['docker.io']!.login!.password, 'hidden')
     assert.equal(loaded.cache.ttl, 14 * 86_400_000)
     assert.deepEqual(Object.keys(parse(stdout)).toSorted(), [
       ...['cache', 'defaultUpstream', 'listen', 'log', 'storage', 'upstreams'],

@@ -9,6 +9,8 @@ import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import { fakeUpstream } from '../support/fake-upstream.ts'
 import { blobOf, eventually, manifestOf } from '../support/fixtures.ts'
 import { call, RawClient } from '../support/raw-client.ts'
+import { fakeRegistry } from '../support/registries/fake-registry.ts'
+import { organisationLogins } from '../support/registries/organisations.ts'
 import { type Service, startService } from '../support/service.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 
@@ -64,6 +66,33 @@ suite('FR-46: SIGHUP reloads the configuration', () => {
     )
     service.signal('SIGTERM')
     assert.equal((await service.exited).code, 0)
+  })
+
+  test('credentials by repository change, and the status tells whether they are accepted', async () => {
+    const logins = { 'org-a': 'a:new' }
+    await using folder = await tempFolder()
+    await using registry = await fakeRegistry({ name: 'github', layers: [organisationLogins({ logins })] })
+    registry.content.addManifest('org-a/app', 'v1', image('private'), OCI_MANIFEST)
+    const config = (password: string) => ({
+      upstreams: {
+        'github.test': { url: registry.url, credentials: [{ match: 'org-a/**', username: 'a', password }] },
+      },
+    })
+    await using service = await startService({ folder: folder.path, config: config('old') })
+    const pull = async () =>
+      (await call(service.port, 'GET', '/v2/github.test/org-a/app/manifests/v1')).status
+    const status = async () => {
+      const { upstreams } = (await (await fetch(`${service.adminUrl}/api/v1/upstreams`)).json()) as {
+        readonly upstreams: readonly { readonly credentials: string }[]
+      }
+      return upstreams.map(({ credentials }) => credentials)
+    }
+    assert.deepEqual(await status(), ['unused'])
+    assert.deepEqual([await pull(), await status()], [404, ['refused']])
+    await service.configure(config('new'))
+    await reload(service, RELOADED)
+    assert.deepEqual(await status(), ['unused'])
+    assert.deepEqual([await pull(), await status()], [200, ['accepted']])
   })
 
   test('access, freshness, log and pins change; what cannot change is named in a warning', async () => {

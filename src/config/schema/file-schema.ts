@@ -44,6 +44,18 @@ export const upstreamSchema = section({
   ).optional(),
   /** A Docker `config.json` that has the credentials, or names the helper that has them. */
   dockerConfig: fileName().optional(),
+  /**
+   * Logins of single repositories, as patterns of `util/glob.ts`. The first match decides; without one, the
+   * login above, or the helper, or the Docker config.
+   */
+  credentials: list(
+    section({
+      match: repositories(),
+      username: text(),
+      password: text().optional(),
+      passwordFile: fileName().optional(),
+    }),
+  ).optional(),
   /** A PEM file of authorities to trust, besides the system's. */
   ca: fileName().optional(),
   /** Do not verify its certificate and those of its `tokenRealms`. Hosts it redirects to are verified. */

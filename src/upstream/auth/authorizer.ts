@@ -6,6 +6,7 @@ import {
   type CredentialSource,
   isLogin,
 } from '../credentials/credentials.ts'
+import type { JudgeCredentials } from '../credentials/credential-verdicts.ts'
 import { invalidAnswer } from '../failures.ts'
 import {
   discard,
@@ -28,7 +29,7 @@ export interface AuthorizerOptions {
   readonly tokens: TokenSource
   readonly transport: Transport
   /** Told whether the registry accepts a login that is shown to it. */
-  readonly told?: (result: 'accepted' | 'refused', said: string) => void
+  readonly told?: JudgeCredentials
 }
 
 /** The scheme this upstream asked for last. */
@@ -135,12 +136,16 @@ export function authorizer(options: AuthorizerOptions): Transport {
   }
 
   /** The answer that the caller gets to a request with this authorization. */
-  const final = (response: UpstreamResponse, used: Authorization | undefined): UpstreamResponse => {
+  const final = (
+    response: UpstreamResponse,
+    used: Authorization | undefined,
+    { repository }: UpstreamRequest,
+  ): UpstreamResponse => {
     if (used?.credentials === undefined) return response
     const { status } = response
-    if (status === 401) told?.('refused', `${url.host} answers 401`)
+    if (status === 401) told?.('refused', `${url.host} answers 401`, repository)
     // Only who is let in learns that something does not exist.
-    else if (status < 400 || status === 404) told?.('accepted', url.host)
+    else if (status < 400 || status === 404) told?.('accepted', url.host, repository)
     return response
   }
 
@@ -152,15 +157,16 @@ export function authorizer(options: AuthorizerOptions): Transport {
     })
     const response = await transport(authorized(request, used))
     if (response.status !== 401 && !(response.status === 403 && used !== undefined))
-      return final(response, used)
+      return final(response, used, request)
     const next = await orDiscard(response, reauthorization(response, request, used))
-    if (next === undefined) return final(response, used)
+    if (next === undefined) return final(response, used, request)
     discard(response)
     const answer = await transport(authorized(request, next))
-    if (answer.status !== 401 || next.newToken === undefined) return final(answer, next)
-    if (!(await orDiscard(answer, settled(next.newToken, request.signal)))) return final(answer, next)
+    if (answer.status !== 401 || next.newToken === undefined) return final(answer, next, request)
+    if (!(await orDiscard(answer, settled(next.newToken, request.signal))))
+      return final(answer, next, request)
     discard(answer)
-    return final(await transport(authorized(request, next)), next)
+    return final(await transport(authorized(request, next)), next, request)
   }
 }
 

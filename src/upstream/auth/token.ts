@@ -9,6 +9,8 @@ import {
   type CredentialSource,
   isLogin,
 } from '../credentials/credentials.ts'
+import type { JudgeCredentials } from '../credentials/credential-verdicts.ts'
+import type { PatternFor } from '../credentials/repository-credentials.ts'
 import { RegistryError } from '../../oci/errors.ts'
 import { failure, invalidAnswer, refusal } from '../failures.ts'
 import type { WithTimeout } from '../net/with-timeout.ts'
@@ -46,8 +48,10 @@ export interface TokenSourceOptions {
   /** The deadline of a token request, which all waiting callers share. */
   readonly withTimeout: WithTimeout
   readonly credentials: CredentialSource
+  /** Tokens got with the credentials of a pattern are for its repositories alone. Omitted: there is none. */
+  readonly patternFor?: PatternFor
   /** Told whether the realm accepts the credentials that are shown to it. */
-  readonly told?: (result: 'accepted' | 'refused', said: string) => void
+  readonly told?: JudgeCredentials
   /** Monotonic clock, in milliseconds. */
   readonly now?: () => number
 }
@@ -73,6 +77,7 @@ const MAX_CACHE = 8 * 1024 * 1024
  */
 export function tokenSource(options: TokenSourceOptions): TokenSource {
   const { upstream, transport, withTimeout, credentials, told, now = () => performance.now() } = options
+  const { patternFor = () => undefined } = options
   const tokens = new LRUCache<string, Token>({
     maxSize: MAX_CACHE,
     sizeCalculation: ({ text }, key) => text.length + key.length + 200,
@@ -88,9 +93,9 @@ export function tokenSource(options: TokenSourceOptions): TokenSource {
     return (await flights.run(key, fetchAndKeep, signal)).value
   }
 
-  const tell = ({ status }: UpstreamResponse, { host }: URL): void => {
-    if (status === 200) told?.('accepted', host)
-    else if (status === 401) told?.('refused', `${host} answers 401`)
+  const tell = ({ status }: UpstreamResponse, { realm: { host }, repository }: TokenRequest): void => {
+    if (status === 200) told?.('accepted', host, repository)
+    else if (status === 401) told?.('refused', `${host} answers 401`, repository)
   }
 
   /** If the realm refuses the credentials and there are newer ones, these are shown once. */
@@ -99,7 +104,7 @@ export function tokenSource(options: TokenSourceOptions): TokenSource {
     if (isAnonymous) return transport({ ...realmRequest(token, undefined), signal })
     const login = await untilAborted(credentials({ repository }), signal)
     const response = await transport({ ...realmRequest(token, login), signal })
-    if (login !== undefined && response.status !== 401) tell(response, token.realm)
+    if (login !== undefined && response.status !== 401) tell(response, token)
     if (response.status !== 401 || login === undefined) return response
     const newest = credentials({ repository, refused: login })
     const newer = await untilAborted(newest, signal).catch((error: unknown) => {
@@ -107,12 +112,12 @@ export function tokenSource(options: TokenSourceOptions): TokenSource {
       throw error
     })
     if (newer === login) {
-      tell(response, token.realm)
+      tell(response, token)
       return response
     }
     discard(response)
     const second = await transport({ ...realmRequest(token, newer), signal })
-    tell(second, token.realm)
+    tell(second, token)
     return second
   }
 
@@ -141,7 +146,8 @@ export function tokenSource(options: TokenSourceOptions): TokenSource {
 
   return {
     async get(request, { refused, signal } = {}) {
-      const key = `${request.isAnonymous ? 'anonymous ' : ''}${tokenUrl(request).href}`
+      const login = request.isAnonymous ? 'anonymous' : (patternFor(request.repository) ?? '')
+      const key = `${login} ${tokenUrl(request).href}`
       const token = tokens.get(key)
       if (token === undefined || token.text === refused || now() >= token.expiresAt) {
         return { text: (await renew(key, request, signal)).text, isNew: true }

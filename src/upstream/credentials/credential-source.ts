@@ -5,6 +5,18 @@ import type { Credentials, CredentialSource } from './credentials.ts'
 import { type DockerConfigEntry, parseDockerConfig, serverName } from './docker-config.ts'
 import { helperEnvironment } from './helper-environment.ts'
 import { reloadingFile } from './reloading-file.ts'
+import { patternFor } from './repository-credentials.ts'
+
+interface ConfiguredLogin {
+  readonly username: string
+  readonly password: string
+  readonly passwordFile?: string
+}
+
+export interface RepositoryLogin extends ConfiguredLogin {
+  /** A pattern of `util/glob.ts`. The first that matches decides. */
+  readonly match: string
+}
 
 export interface CredentialSourceOptions {
   /** Named in errors. */
@@ -12,10 +24,12 @@ export interface CredentialSourceOptions {
   /** Of the registry. Helpers and Docker's config.json know it by its host. */
   readonly url: string
   /** At most one of these three is set. The password is read again when `passwordFile` changes. */
-  readonly login?: { readonly username: string; readonly password: string; readonly passwordFile?: string }
+  readonly login?: ConfiguredLogin
   readonly helper?: string
   /** Path of a config.json. */
   readonly dockerConfig?: string
+  /** Replace the one of those three for the repositories that a pattern matches. Patterns are unique. */
+  readonly repositoryLogins?: readonly RepositoryLogin[]
   /** The environment of this process; helpers get a part of it. */
   readonly env: NodeJS.ProcessEnv
   /** Ends running helpers. */
@@ -28,10 +42,16 @@ export interface CredentialSourceOptions {
 
 /** The configured source of an upstream's credentials. It reads and runs nothing before its first call. */
 export function credentialSource(options: CredentialSourceOptions): CredentialSource {
-  const { upstream } = options
-  const find = sourceOf(options)
-  return ({ refused }) =>
-    find(refused).catch((error: unknown) => {
+  const { upstream, repositoryLogins = [] } = options
+  const own = sourceOf(options)
+  const byPattern = new Map(repositoryLogins.map((login) => [login.match, fromLogin(options, login)]))
+  const patternOf = patternFor([...byPattern.keys()])
+  const sourceFor = (repository: string | undefined): Find => {
+    const pattern = patternOf(repository)
+    return pattern === undefined ? own : byPattern.get(pattern)!
+  }
+  return ({ repository, refused }) =>
+    sourceFor(repository)(refused).catch((error: unknown) => {
       throw withoutCredentials(upstream, error)
     })
 }
@@ -42,8 +62,12 @@ function sourceOf(options: CredentialSourceOptions): Find {
   const { login, helper, dockerConfig } = options
   if (dockerConfig !== undefined) return fromDockerConfig(options, dockerConfig)
   if (helper !== undefined) return required(fromHelper(options, helper), options)
-  if (login?.passwordFile !== undefined) return fromPasswordFile(options, login.username, login.passwordFile)
-  return async () => login
+  return login === undefined ? async () => undefined : fromLogin(options, login)
+}
+
+function fromLogin(options: CredentialSourceOptions, login: ConfiguredLogin): Find {
+  const { username, passwordFile } = login
+  return passwordFile === undefined ? async () => login : fromPasswordFile(options, username, passwordFile)
 }
 
 function fromPasswordFile({ failed }: CredentialSourceOptions, username: string, path: string): Find {
