@@ -48,7 +48,7 @@ const LINGER = 60_000
 /** Opens each configured upstream. */
 export function buildUpstreams(config: UpstreamsConfig, options: UpstreamsOptions): Upstreams {
   const { log, telemetry, loops, ownPorts, env, collectGarbage } = options
-  const proxyFor = proxiesFrom(env)
+  const environmentProxies = proxiesFrom(env)
   const system = systemTrust({
     env,
     failed: (err) => log.warn({ err }, 'reload failed, keeping the previous version'),
@@ -59,7 +59,7 @@ export function buildUpstreams(config: UpstreamsConfig, options: UpstreamsOption
   let byName: Upstreams['byName'] = new Map()
 
   function openOne(entry: Opened['entry'], rememberDenials: number): OpenUpstream {
-    const { login, credentials, credentialHelper: helper, dockerConfig, ca, ...upstream } = entry
+    const { login, credentials, credentialHelper: helper, dockerConfig, ca, proxy, ...upstream } = entry
     const opened = openUpstream({
       ...upstream,
       ...(login && { login }),
@@ -71,7 +71,7 @@ export function buildUpstreams(config: UpstreamsConfig, options: UpstreamsOption
       env,
       systemTrust: system,
       ownPorts,
-      proxyFor,
+      proxyFor: proxy === undefined ? environmentProxies : proxiesFrom(env, proxy),
       via: loops.via,
       ...(collectGarbage && { collectGarbage }),
       telemetry,

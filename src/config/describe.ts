@@ -40,7 +40,7 @@ function adminEntryOf({ tls, token, tokenFile, ...rest }: Mutable<AdminConfig>) 
 
 function entryOf({ login, credentials, ca, ...upstream }: Mutable<UpstreamConfig>): UpstreamEntry {
   const { url, aliases, hosts, credentialHelper, dockerConfig, insecure, tokenRealms } = upstream
-  const { allowPrivate, allow, deny, timeouts, maxTransfers, rate } = upstream
+  const { allowPrivate, allow, deny, timeouts, maxTransfers, rate, proxy } = upstream
   return {
     url,
     aliases,
@@ -58,11 +58,19 @@ function entryOf({ login, credentials, ca, ...upstream }: Mutable<UpstreamConfig
     timeouts,
     maxTransfers,
     rate,
+    proxy: proxy && masked(proxy),
   }
 }
 
 function loginEntryOf({ username, passwordFile }: NonNullable<Mutable<UpstreamConfig>['login']>) {
   return { username, password: passwordFile === undefined ? MASK : undefined, passwordFile }
+}
+
+/** A user without a password may be a token. */
+function masked(proxy: string): string {
+  const { protocol, username, password, host } = new URL(proxy)
+  if (username === '' && password === '') return proxy
+  return `${protocol}//${password === '' ? MASK : `${username}:${MASK}`}@${host}`
 }
 
 /** zod does not modify what it encodes, but its types do not say so. */

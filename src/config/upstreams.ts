@@ -16,6 +16,7 @@ type AsWritten =
   | 'timeouts'
   | 'maxTransfers'
   | 'rate'
+  | 'proxy'
 
 export interface UpstreamConfig extends Pick<UpstreamEntry, AsWritten>, CredentialsConfig {
   /** The key in the file, in lower case. */
@@ -86,7 +87,7 @@ async function resolveUpstream(
   const known = PUBLIC_REGISTRIES.get(name)
   // The token realms of a public registry are not those of a mirror at another url.
   const knownRealms = entry.url === undefined ? known?.tokenRealms : undefined
-  const { aliases, hosts, allowPrivate, insecure, allow, deny, timeouts, maxTransfers, rate } = entry
+  const { aliases, hosts, allowPrivate, insecure, allow, deny, timeouts, maxTransfers, rate, proxy } = entry
   if (insecure === true && entry.ca !== undefined) {
     issues.add(issues.value([...at, 'insecure'], 'cannot be combined with ca'))
   }
@@ -108,6 +109,7 @@ async function resolveUpstream(
     timeouts,
     maxTransfers,
     ...(rate !== undefined && { rate }),
+    ...(proxy !== undefined && { proxy }),
   }
 }
 

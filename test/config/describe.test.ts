@@ -36,7 +36,7 @@ defaultUpstream: b
 upstreams:
   a: { username: ci, password: '\${PASSWORD}', aliases: [a.example, a.internal:5000], hosts: [a.local] }
   b: { username: ci, passwordFile: token, credentials: [{ match: org-a/**, username: a, password: '\${PASSWORD}' }, { match: 'org-b/*', username: b, passwordFile: token }], ca: a.crt, allowPrivate: true, timeouts: { idle: 1h } }
-  c: { url: http://10.0.0.1:5000, credentialHelper: ecr-login, tokenRealms: [http://auth.internal], maxTransfers: 1, rate: 50MB/s }
+  c: { url: http://10.0.0.1:5000, credentialHelper: ecr-login, tokenRealms: [http://auth.internal], maxTransfers: 1, rate: 50MB/s, proxy: 'http://u:\${PASSWORD}@proxy.internal:3128' }
   d: { dockerConfig: config.json, insecure: true, allow: [library/*, org/**], deny: [] }
 `
   const env = { PASSWORD: 'hunter2' }
@@ -49,6 +49,18 @@ upstreams:
   assert.match(text, /^ {4}password: "?\*{8}"?$/m)
   assert.match(text, /^ {6}- match: org-a\/\*\*\n {8}username: a\n {8}password: "?\*{8}"?$/m)
   assert.deepEqual(await load(t, text.replaceAll(/\*{8}/g, '${PASSWORD}'), { env }), config)
+})
+
+test('the login of a proxy is masked, whichever part of it is the secret', async (t) => {
+  for (const [login, shown] of [
+    ['u:hunter2@', 'u:********@'],
+    [':hunter2@', ':********@'],
+    ['hunter2@', '********@'],
+    ['', ''],
+  ]) {
+    const text = describeConfig(await load(t, `upstreams: { r: { proxy: 'http://${login}p:3128' } }`))
+    assert.equal(/^ {4}proxy: "?(.*?)"?$/m.exec(text)?.[1], `http://${shown}p:3128/`)
+  }
 })
 
 test('any numbers come back', async (t) => {

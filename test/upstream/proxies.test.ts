@@ -58,6 +58,15 @@ test('NO_PROXY has names with their subdomains, addresses, subnets, ports and al
   }
 })
 
+test('the proxy of an upstream takes the place of those of the environment, and NO_PROXY holds', () => {
+  const env = { HTTPS_PROXY: 'http://secure.corp', HTTP_PROXY: 'http://plain.corp', NO_PROXY: '.internal' }
+  const own = (url: string) => proxiesFrom(env, 'http://own.corp:3128')(new URL(url))?.href
+  assert.equal(own('https://ghcr.io'), 'http://own.corp:3128/')
+  assert.equal(own('http://ghcr.io'), 'http://own.corp:3128/')
+  assert.equal(own('https://registry.internal'), undefined)
+  assert.equal(own('http://127.0.0.1:5000'), undefined)
+})
+
 test('SEC-60 a proxy that cannot be is refused at the start, without what the variable holds', () => {
   for (const value of [
     'socks5://u:hunter2@p:1080',

@@ -14,6 +14,7 @@ import {
   origin,
   part,
   pattern,
+  proxy,
   rate,
   text,
   time,
@@ -84,6 +85,8 @@ export const upstreamSchema = section({
   maxTransfers: integer(1, 10_000).prefault(16),
   /** Bytes per second of all its blobs together. Omitted: no limit. */
   rate: rate().optional(),
+  /** The proxy on the way to it, instead of those of HTTPS_PROXY and HTTP_PROXY; NO_PROXY holds. */
+  proxy: proxy().optional(),
 })
 
 export type UpstreamEntry = z.output<typeof upstreamSchema>

@@ -160,6 +160,28 @@ export function network() {
   })
 }
 
+/** The URL of a proxy, which may have a login. */
+export function proxy() {
+  return scalar({
+    must: 'must be an http or https URL without path or query, such as http://proxy.internal:3128',
+    parse(written) {
+      const url = /^https?:\/\/[^/]/i.test(String(written)) ? URL.parse(String(written)) : null
+      if (url === null || url.pathname !== '/' || url.search !== '' || url.hash !== '') return undefined
+      return isDecodable(url.username + url.password) ? url.href : undefined
+    },
+  })
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch (error) {
+    if (error instanceof URIError) return false
+    throw error
+  }
+}
+
 /** An https URL; http is allowed on the loopback. */
 export function webAddress() {
   return scalar({

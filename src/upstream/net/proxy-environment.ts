@@ -15,15 +15,16 @@ export type ProxyFor = (target: Target) => URL | undefined
 /**
  * Reads `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, in lower or upper case, as curl and Go do. NO_PROXY lists
  * names, which include their subdomains, addresses, subnets and `*`, each with or without a port. Connections
- * to this machine never use a proxy.
+ * to this machine never use a proxy. `own`, the URL of a proxy, takes the place of the first two.
  *
  * @throws Error that names the variable but not its value
  */
-export function proxiesFrom(env: Readonly<Record<string, string | undefined>>): ProxyFor {
+export function proxiesFrom(env: Readonly<Record<string, string | undefined>>, own?: string): ProxyFor {
   const valueOf = (name: string): string => env[name.toLowerCase()] || env[name] || ''
+  const only = own === undefined ? undefined : new URL(own)
   const proxies = {
-    'https:': proxyUrl('HTTPS_PROXY', valueOf('HTTPS_PROXY')),
-    'http:': proxyUrl('HTTP_PROXY', valueOf('HTTP_PROXY')),
+    'https:': only ?? proxyUrl('HTTPS_PROXY', valueOf('HTTPS_PROXY')),
+    'http:': only ?? proxyUrl('HTTP_PROXY', valueOf('HTTP_PROXY')),
   }
   const isExcepted = exceptions(`localhost 127.0.0.0/8 ::1 ${valueOf('NO_PROXY')}`)
   return (target) => {
