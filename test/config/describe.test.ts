@@ -59,7 +59,7 @@ test('the login of a proxy is masked, whichever part of it is the secret', async
     ['', ''],
   ]) {
     const text = describeConfig(await load(t, `upstreams: { r: { proxy: 'http://${login}p:3128' } }`))
-    assert.equal(/^ {4}proxy: "?(.*?)"?$/m.exec(text)?.[1], `http://${shown}p:3128/`)
+    assert.equal(/^ {4}proxy: "?(.*?)"?$/m.exec(text)?.[1], `http://${shown}p:3128`)
   }
 })
 

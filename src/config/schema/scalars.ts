@@ -167,7 +167,7 @@ export function proxy() {
     parse(written) {
       const url = /^https?:\/\/[^/]/i.test(String(written)) ? URL.parse(String(written)) : null
       if (url === null || url.pathname !== '/' || url.search !== '' || url.hash !== '') return undefined
-      return isDecodable(url.username + url.password) ? url.href : undefined
+      return isDecodable(url.username + url.password) ? url.href.replace(/\/$/, '') : undefined
     },
   })
 }
