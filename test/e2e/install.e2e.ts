@@ -123,7 +123,8 @@ suite('docs/install.md', { skip: missing('npm', 'git') }, () => {
     const args = ['template', ...words.filter((word) => word !== '--create-namespace')]
     const yaml = await succeed('sh', ['-c', 'cd "$0" && exec "$@"', ROOT, program, ...args])
     const text = JSON.stringify(kubernetesDocuments(yaml))
-    assert.match(text, /"image":"registry\.example\.com\/infra\/entrepot:0\.1\.0"/)
+    const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { version: string }
+    assert.ok(text.includes(`"image":"registry.example.com/infra/entrepot:${version}"`))
     assert.match(text, /"nodePort":30500/)
   })
 })
