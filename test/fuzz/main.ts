@@ -31,9 +31,12 @@ const LANES = 48
 const SPARE_DESCRIPTORS = 32
 /** Node looks up addresses too, prom-client looks at its process, and the store at which start of the machine this is. */
 const HARMLESS = new Set(
-  ['looked up "127.0.0.1"', 'opened "/proc/self/limits"', 'opened "/proc/sys/kernel/random/boot_id"'].map(
-    (what) => `witness: ${what}`,
-  ),
+  [
+    'looked up "127.0.0.1"',
+    'opened "/proc/self/limits"',
+    'opened "/proc/sys/kernel/random/boot_id"',
+    'opened "/proc/uptime"',
+  ].map((what) => `witness: ${what}`),
 )
 const LAST = 'GET /v2/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'
 
