@@ -23,8 +23,8 @@ interface Lane {
 }
 
 /**
- * Clients that have logged in before have a lane of their own, which goes first: whoever guesses, from however
- * many addresses, fills the other one.
+ * Clients that have logged in before have a lane of their own, which goes first: whoever guesses, from
+ * however many addresses, fills the other one.
  */
 export function loginQueue(): LoginQueue {
   const [known, unknown] = [lane(), lane()]

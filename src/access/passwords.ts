@@ -11,7 +11,8 @@ export interface PasswordsOptions {
 }
 
 /**
- * Reports whether `password` is the password of `user`, a client at `address`. One of more than 72 bytes is not.
+ * Reports whether `password` is the password of `user`, a client at `address`. One of more than 72 bytes is
+ * not.
  *
  * @throws RegistryError TOOMANYREQUESTS
  */

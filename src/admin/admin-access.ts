@@ -16,10 +16,11 @@ export interface AdminAccessOptions {
 }
 
 /**
- * Guards the admin listener. This machine and the configured networks may read. Whoever has the token may write;
- * where none is configured, this machine may. A browser on an admitted machine is refused when the page of another
- * site directs it: by a name that was made to resolve to this machine (DNS rebinding), or by a cross-site request.
- * Health and metrics tell no secrets, and probes and Prometheus ask by whatever name: they have any.
+ * Guards the admin listener. This machine and the configured networks may read. Whoever has the token may
+ * write; where none is configured, this machine may. A browser on an admitted machine is refused when the
+ * page of another site directs it: by a name that was made to resolve to this machine (DNS rebinding), or by
+ * a cross-site request. Health and metrics tell no secrets, and probes and Prometheus ask by whatever name:
+ * they have any.
  */
 export function adminAccess(options: AdminAccessOptions): (listener: RequestListener) => RequestListener {
   return (listener) => (incoming, outgoing) => {

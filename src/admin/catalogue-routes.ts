@@ -9,7 +9,10 @@ import { imageToJson } from './image-json.ts'
 
 const JSON_TYPE = { 'Content-Type': 'application/json' }
 
-/** Lists and purges stored images: `GET images?pattern=&sort=&limit=`, `GET usage`, `POST purge {pattern, dryRun}`. */
+/**
+ * Lists and purges stored images: `GET images?pattern=&sort=&limit=`, `GET usage`, `POST purge {pattern,
+ * dryRun}`.
+ */
 export function catalogueRoutes(catalogue: ImageCatalogue, parse: ParsePattern): Hono<AdminEnv> {
   return new Hono<AdminEnv>()
     .get('/images', async (c) => {

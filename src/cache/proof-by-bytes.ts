@@ -6,14 +6,17 @@ import type { Interval } from '../util/interval-set.ts'
 /** Opens a range of a blob upstream; undefined = it does not exist there. */
 export type RangeSource = (range: Interval) => Promise<BlobBody | undefined>
 
-/** Ranges, and bytes of each. Who has a share of the blob only gets through with that share to the power of the ranges. */
+/**
+ * Ranges, and bytes of each. Who has a share of the blob only gets through with that share to the power of
+ * the ranges.
+ */
 const SAMPLES = 8
 const SAMPLE = 4 * 1024
 
 /**
- * Whether upstream has the bytes of a stored blob: random ranges of what it would send are compared with it. Only who has the
- * bytes can send them, so this proves as much as a download, which it spares: after the index was lost nobody knows any more
- * which upstream sent what.
+ * Whether upstream has the bytes of a stored blob: random ranges of what it would send are compared with it.
+ * Only who has the bytes can send them, so this proves as much as a download, which it spares: after the
+ * index was lost nobody knows any more which upstream sent what.
  *
  * @returns undefined when upstream does not know the blob; false when it sends something else, or no ranges
  */

@@ -85,7 +85,9 @@ export function proxyBlobStore(
       return download(digest, options)
     }
 
-    /** The stored blob, once upstream has shown that it has its bytes; undefined when it is to be downloaded. */
+    /**
+     * The stored blob, once upstream has shown that it has its bytes; undefined when it is to be downloaded.
+     */
     async function provedByBytes(digest: Digest, options?: ReadOptions): Promise<OpenedBlob | undefined> {
       const key = blobKey(repository, digest)
       const prove = async (): Promise<boolean> => {

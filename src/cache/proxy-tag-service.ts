@@ -100,7 +100,8 @@ export function proxyTagService(
     }
 
     /**
-     * The digest, once its manifest is stored: an outage between two requests must not leave the tag pointing at nothing.
+     * The digest, once its manifest is stored: an outage between two requests must not leave the tag pointing
+     * at nothing.
      *
      * @returns undefined when upstream does not have the manifest, whatever it said of the tag
      */

@@ -19,8 +19,9 @@ export interface ReadPermission {
    */
   isProvable(digest: Digest): Promise<boolean>
   /**
-   * Whether nobody knows any more where a stored blob came from, because the index was lost. Upstream may then prove by bytes
-   * that it has it. Where others are known to have brought it in, that would tell upstream what they have.
+   * Whether nobody knows any more where a stored blob came from, because the index was lost. Upstream may
+   * then prove by bytes that it has it. Where others are known to have brought it in, that would tell
+   * upstream what they have.
    */
   isOfUnknownOrigin(digest: Digest): Promise<boolean>
   /**

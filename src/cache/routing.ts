@@ -18,9 +18,10 @@ const DOCKER_HUB_ALIASES = ['index.docker.io', 'registry-1.docker.io']
  * Selects the upstream of a request by `ns`, else the Host header, else the first path segment, else the
  * default. The address selects among `destinations` only: no part of it is ever resolved or dialled.
  *
- * A first segment that names the upstream of `ns` or Host is folded: containerd's `override_path`, a BuildKit mirror with a path
- * and a k3s rewrite send both. Without `ns`, a name in Docker Hub that begins with another registry is refused: its names have
- * no dots there, and a rule about `library/app` must not be passed by as `docker.io/library/app`.
+ * A first segment that names the upstream of `ns` or Host is folded: containerd's `override_path`, a BuildKit
+ * mirror with a path and a k3s rewrite send both. Without `ns`, a name in Docker Hub that begins with another
+ * registry is refused: its names have no dots there, and a rule about `library/app` must not be passed by as
+ * `docker.io/library/app`.
  *
  * @returns a function that returns undefined for an `ns`, or a registry in the name, that is not configured
  */
@@ -50,7 +51,9 @@ export function router(destinations: readonly Destination[], defaultUpstream: st
   }
 }
 
-/** The registry that a name begins with, as Docker reads image names: a first segment with a dot or a port. */
+/**
+ * The registry that a name begins with, as Docker reads image names: a first segment with a dot or a port.
+ */
 function registryIn(name: string): string | undefined {
   const { first } = split(name)
   return first !== undefined && /[.:]/.test(first) ? first : undefined

@@ -29,8 +29,8 @@ export interface ClientFile {
   /** Absolute, from the root of the machine. */
   readonly path: string
   /**
-   * The content that the file is to have, given what it has now (undefined: there is no file). What is there stays, but
-   * for what this sets; so the result given again is unchanged.
+   * The content that the file is to have, given what it has now (undefined: there is no file). What is there
+   * stays, but for what this sets; so the result given again is unchanged.
    *
    * @throws Error that says what to do by hand
    */

@@ -4,7 +4,10 @@ export interface ClientVersion {
   readonly minor: number
 }
 
-/** Finds the first version in a text: what `dockerd --version` prints, or `2.1`. @returns undefined without one */
+/**
+ * Finds the first version in a text: what `dockerd --version` prints, or `2.1`. @returns undefined without
+ * one
+ */
 export function parseClientVersion(text: string): ClientVersion | undefined {
   const [, major, minor] = /(?<![\w.])v?(\d+)\.(\d+)/.exec(text) ?? []
   return minor === undefined ? undefined : { major: Number(major), minor: Number(minor) }

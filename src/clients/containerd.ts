@@ -20,8 +20,8 @@ export const REGISTRY_TABLES: Readonly<Record<number, readonly string[]>> = {
 }
 
 /**
- * containerd reads a hosts.toml for each registry, and `_default` for all others, from the folder that `config_path` names.
- * It is one folder: with two of them, `_default` is not found (containerd#12636).
+ * containerd reads a hosts.toml for each registry, and `_default` for all others, from the folder that
+ * `config_path` names. It is one folder: with two of them, `_default` is not found (containerd#12636).
  */
 export function containerdSetup(cache: CacheForClients, version: ClientVersion | undefined): ClientSetup {
   const options = {

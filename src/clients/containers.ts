@@ -1,6 +1,8 @@
 import { authorityFile, type CacheForClients, type ClientSetup, ownFile } from './client-setup.ts'
 
-/** Read after registries.conf, whose entries of the same prefix it replaces (containers-registries.conf.d(5)). */
+/**
+ * Read after registries.conf, whose entries of the same prefix it replaces (containers-registries.conf.d(5)).
+ */
 export const REGISTRIES_CONF = '/etc/containers/registries.conf.d/50-entrepot.conf'
 
 /** podman, buildah and skopeo. They read the file each time. */

@@ -8,8 +8,8 @@ export const DAEMON_JSON = '/etc/docker/daemon.json'
 export const DOCKER_CERTS_D = '/etc/docker/certs.d'
 
 /**
- * Docker mirrors Docker Hub by `registry-mirrors`. From version 29 on, where images are kept by containerd, it also reads a
- * hosts.toml for every registry (moby daemon/hosts.go); an older one ignores these files.
+ * Docker mirrors Docker Hub by `registry-mirrors`. From version 29 on, where images are kept by containerd,
+ * it also reads a hosts.toml for every registry (moby daemon/hosts.go); an older one ignores these files.
  */
 export function dockerSetup(cache: CacheForClients, version: ClientVersion | undefined): ClientSetup {
   const readsHosts = version === undefined || isAtLeast(version, [29, 0])

@@ -1,13 +1,18 @@
 import { type CacheForClients, type ClientFile, type MirroredRegistry, ownFile } from './client-setup.ts'
 
 export interface HostsTomlOptions {
-  /** The cache is asked for referrers too: only containerd 2.2 and later know the word, and others refuse the file. */
+  /**
+   * The cache is asked for referrers too: only containerd 2.2 and later know the word, and others refuse the
+   * file.
+   */
   readonly withReferrers: boolean
   /** The path of the file with the authority of the cache. */
   readonly authority?: string
 }
 
-/** A hosts.toml: `server` is asked when the cache does not answer. Left out, it is the registry of that name. */
+/**
+ * A hosts.toml: `server` is asked when the cache does not answer. Left out, it is the registry of that name.
+ */
 export function hostsToml(url: URL, server: string | undefined, options: HostsTomlOptions): string {
   const { withReferrers, authority } = options
   const capabilities = withReferrers ? '["pull", "resolve", "referrers"]' : '["pull", "resolve"]'

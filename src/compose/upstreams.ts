@@ -27,7 +27,9 @@ export interface UpstreamsOptions {
   readonly loops: LoopGuard
   /** The ports of our own listeners. */
   readonly ownPorts: () => Iterable<number>
-  /** Of this process. It names proxies and the system's CA bundle, and credential helpers get a part of it. */
+  /**
+   * Of this process. It names proxies and the system's CA bundle, and credential helpers get a part of it.
+   */
   readonly env: NodeJS.ProcessEnv
   /** Runs a minor garbage collection. */
   readonly collectGarbage?: (() => void) | undefined

@@ -6,8 +6,8 @@ const BLOCK =
 const BEGIN = /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----/g
 
 /**
- * Checks a file of authorities before it is used. OpenSSL takes an empty one for none, and Node.js then trusts the
- * authorities of the system; of a truncated one it would take the part it understands.
+ * Checks a file of authorities before it is used. OpenSSL takes an empty one for none, and Node.js then
+ * trusts the authorities of the system; of a truncated one it would take the part it understands.
  *
  * @throws Error when it is not a file of whole certificates, at least one
  */

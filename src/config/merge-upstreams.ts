@@ -4,8 +4,8 @@ import { PUBLIC_REGISTRIES } from './schema/public-registries.ts'
 import { parseHost } from './schema/scalars.ts'
 
 /**
- * The upstreams that are given, beside the built-in ones that are neither given nor removed by `false`. The keys
- * are as they are written.
+ * The upstreams that are given, beside the built-in ones that are neither given nor removed by `false`. The
+ * keys are as they are written.
  */
 export function mergeUpstreams(
   given: UpstreamEntries,

@@ -54,8 +54,8 @@ export async function resolveUpstreams(
 }
 
 /**
- * The upstream of requests that name none. `wanted` is a name or an alias; left out, it is the only upstream that
- * is given, else docker.io.
+ * The upstream of requests that name none. `wanted` is a name or an alias; left out, it is the only upstream
+ * that is given, else docker.io.
  *
  * @throws ConfigIssue
  */

@@ -11,8 +11,8 @@ export class Announcement {
   }
 
   /**
-   * What was told first: the size in bytes, or undefined for a blob that the source does not have. Rejects with
-   * the failure.
+   * What was told first: the size in bytes, or undefined for a blob that the source does not have. Rejects
+   * with the failure.
    */
   get size(): Promise<number | undefined> {
     return this.#told.promise
@@ -31,8 +31,8 @@ export class Announcement {
   }
 
   /**
-   * Tells `size` `after` so many milliseconds if that is still needed. Does nothing without either of them, or
-   * for an empty blob.
+   * Tells `size` `after` so many milliseconds if that is still needed. Does nothing without either of them,
+   * or for an empty blob.
    *
    * @returns disposing of it withdraws the promise
    */

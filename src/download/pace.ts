@@ -4,7 +4,9 @@ import { BEAT } from './heartbeat.ts'
 export const PACE_WINDOW = 30
 const BEATS = 1_000 / BEAT
 
-/** How fast a download was in the last half minute: slow enough to tell a slow source from one that falters. */
+/**
+ * How fast a download was in the last half minute: slow enough to tell a slow source from one that falters.
+ */
 export class Pace {
   /** Bytes at each second of the window, the oldest first. */
   readonly #marks: number[] = []

@@ -34,8 +34,8 @@ const LONGEST = 300
 
 /**
  * Makes the lines that pino would write for these fields at level `info`, with the message `request`. Written
- * out by hand, because pino takes several times as long. What has passed a validation that admits no character
- * that JSON escapes is not checked again: upstream, repository, reference and request id.
+ * out by hand, because pino takes several times as long. What has passed a validation that admits no
+ * character that JSON escapes is not checked again: upstream, repository, reference and request id.
  */
 export function requestLines(): (record: RequestRecord) => string {
   const isoTime = isoTimes()
@@ -71,7 +71,9 @@ function quoted(text: string): string {
   return PLAIN.test(short) ? `"${short}"` : JSON.stringify(short)
 }
 
-/** As `Date.prototype.toISOString`, which takes ten times as long as to change the milliseconds of the last. */
+/**
+ * As `Date.prototype.toISOString`, which takes ten times as long as to change the milliseconds of the last.
+ */
 function isoTimes(): (time: number) => string {
   let second = Number.NaN
   let text = ''

@@ -29,9 +29,9 @@ export interface AccessLogOptions {
 }
 
 /**
- * Logs one line for each request that has ended. Only plain fields of it are kept at first. The lines are made
- * in batches after the answers have left: made at once, each line would delay the answers that are ready in
- * the same turn of the event loop, and spoil their being written together.
+ * Logs one line for each request that has ended. Only plain fields of it are kept at first. The lines are
+ * made in batches after the answers have left: made at once, each line would delay the answers that are ready
+ * in the same turn of the event loop, and spoil their being written together.
  */
 export class AccessLog implements LineSource {
   readonly #sink: LineSink

@@ -5,8 +5,8 @@ const SIZES = [16, 32, 64, 128, 256, 512].map((kibibytes) => kibibytes * 1024)
 const CROWD = 32
 
 /**
- * Lends buffers for bytes on their way from a store to a socket. One buffer takes at most a 64th of the budget
- * that is left, and no more than its share among those lent. So 64 readers get the largest buffers, a
+ * Lends buffers for bytes on their way from a store to a socket. One buffer takes at most a 64th of the
+ * budget that is left, and no more than its share among those lent. So 64 readers get the largest buffers, a
  * thousand get 64 KiB each, and however many stall, they hold little more than the budget, in whatever order
  * they came.
  *

@@ -79,7 +79,10 @@ export function registryRequestListener({
     return exchange
   }
 
-  /** Requests that other proxies passed on carry their `Via` to upstream, and end here when they have been here before. */
+  /**
+   * Requests that other proxies passed on carry their `Via` to upstream, and end here when they have been
+   * here before.
+   */
   function start(exchange: Exchange): void {
     const { via } = exchange.incoming.headers
     if (via === undefined || loops === undefined) run(exchange)

@@ -16,13 +16,14 @@ export interface BlobSending {
 }
 
 /**
- * Sends the bytes of `part`. Reads the next piece while it writes the last one, unless many readers do: then it
- * waits until the socket has room. A buffer is reused only after the kernel has taken all of it, so the socket
- * sets the pace.
+ * Sends the bytes of `part`. Reads the next piece while it writes the last one, unless many readers do: then
+ * it waits until the socket has room. A buffer is reused only after the kernel has taken all of it, so the
+ * socket sets the pace.
  *
- * Calls `begin` to write the headers once the first piece is there, or at once for a blob that is promised. A failure before
- * that can still be answered. After a later failure the caller must destroy the connection: the client would believe a clean
- * end, and would take the next answer on the connection for the rest of a short body.
+ * Calls `begin` to write the headers once the first piece is there, or at once for a blob that is promised. A
+ * failure before that can still be answered. After a later failure the caller must destroy the connection:
+ * the client would believe a clean end, and would take the next answer on the connection for the rest of a
+ * short body.
  *
  * @throws the error of a read
  * @throws RegistryError STORAGE when the blob ends before `part` does.

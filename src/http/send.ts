@@ -26,8 +26,8 @@ export function sendHead(
 const IN_ONE_WRITE = 12 * 1024
 
 /**
- * Answers with a body that is in memory, in one piece or several. A long body is not copied: however many clients
- * are slow to read it, it is in memory once.
+ * Answers with a body that is in memory, in one piece or several. A long body is not copied: however many
+ * clients are slow to read it, it is in memory once.
  */
 export function send(
   exchange: Exchange,

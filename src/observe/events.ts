@@ -1,7 +1,10 @@
 /** What happened, for people and their tools: the log, the dashboard and webhooks. Never one per request. */
 
 export interface EventFields {
-  /** It gets no requests: `out` because it cannot be reached or answers nobody, `limited` because it limits us. */
+  /**
+   * It gets no requests: `out` because it cannot be reached or answers nobody, `limited` because it limits
+   * us.
+   */
   'upstream.down': { readonly upstream: string; readonly state: 'limited' | 'out'; readonly said: string }
   /** It gets requests again, after so many seconds. */
   'upstream.up': { readonly upstream: string; readonly seconds: number }

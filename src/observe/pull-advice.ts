@@ -10,7 +10,10 @@ export interface PullAdviceOptions {
 
 const LONGEST = 200
 
-/** Tells a client once a minute that an answer is stale, or that the rate limit of its upstream is nearly used up. */
+/**
+ * Tells a client once a minute that an answer is stale, or that the rate limit of its upstream is nearly used
+ * up.
+ */
 export function pullAdvice({ upstreams, now }: PullAdviceOptions): Advise {
   const isTold = recurring(now)
 

@@ -22,8 +22,14 @@ export interface Manifest {
 }
 
 export interface ManifestReferences {
-  /** With how long they are: config, layers, and the blobs of an artifact (image-spec v1.1 manifest.md, v1.1.0-rc2 artifact.md). */
+  /**
+   * With how long they are: config, layers, and the blobs of an artifact (image-spec v1.1 manifest.md,
+   * v1.1.0-rc2 artifact.md).
+   */
   readonly blobs: readonly Pick<Descriptor, 'digest' | 'size'>[]
-  /** All that an image needs: those, the manifests of an index, the layers of a schema 1 manifest. Not its `subject`. */
+  /**
+   * All that an image needs: those, the manifests of an index, the layers of a schema 1 manifest. Not its
+   * `subject`.
+   */
   readonly digests: readonly Digest[]
 }

@@ -3,7 +3,10 @@ import { RegistryError } from './errors.ts'
 
 declare const brand: unique symbol
 
-/** `sha256:<64 hex>` or `sha512:<128 hex>`, lower case. Only `parseDigest` and `digestOf` make one, so holding a Digest means it was checked. */
+/**
+ * `sha256:<64 hex>` or `sha512:<128 hex>`, lower case. Only `parseDigest` and `digestOf` make one, so holding
+ * a Digest means it was checked.
+ */
 export type Digest = string & { readonly [brand]: true }
 
 export type Algorithm = 'sha256' | 'sha512'
@@ -15,7 +18,10 @@ export function isDigest(text: string): text is Digest {
   return DIGEST.test(text)
 }
 
-/** @throws RegistryError DIGEST_INVALID: malformed, or an algorithm other than the two the image spec registers. */
+/**
+ * @throws RegistryError DIGEST_INVALID: malformed, or an algorithm other than the two the image spec
+ * registers.
+ */
 export function parseDigest(text: string): Digest {
   if (!isDigest(text)) throw new RegistryError('DIGEST_INVALID', { digest: text.slice(0, 200) })
   return text

@@ -8,7 +8,9 @@ export interface Part {
 }
 
 export interface ManifestParts {
-  /** Of an index: its manifests. `platform`: `linux/arm64/v8`, or `attestation` for what describes another. */
+  /**
+   * Of an index: its manifests. `platform`: `linux/arm64/v8`, or `attestation` for what describes another.
+   */
   readonly manifests: readonly { readonly digest: Digest; readonly platform: string | undefined }[]
   /** Config and layers, in this order. */
   readonly content: readonly Part[]

@@ -6,7 +6,10 @@ export const DOCKER_SCHEMA1_SIGNED = 'application/vnd.docker.distribution.manife
 export const DOCKER_SCHEMA1 = 'application/vnd.docker.distribution.manifest.v1+json'
 export const OCTET_STREAM = 'application/octet-stream'
 
-/** What we accept from upstreams: every manifest type there is, and whatever else an artifact may be stored under. */
+/**
+ * What we accept from upstreams: every manifest type there is, and whatever else an artifact may be stored
+ * under.
+ */
 export const MANIFEST_ACCEPT = [
   OCI_INDEX,
   OCI_MANIFEST,
@@ -17,7 +20,10 @@ export const MANIFEST_ACCEPT = [
   '*/*',
 ].join(', ')
 
-/** Type and subtype without parameters, lower case; undefined when it is no media type (RFC 9110 section 8.3.1). */
+/**
+ * Type and subtype without parameters, lower case; undefined when it is no media type (RFC 9110 section
+ * 8.3.1).
+ */
 export function essenceOf(header: string | undefined): string | undefined {
   const essence = header?.split(';', 1)[0]?.trim().toLowerCase()
   return essence !== undefined && /^[a-z0-9!#$&^_.+-]+\/[a-z0-9!#$&^_.+-]+$/.test(essence)

@@ -1,7 +1,10 @@
 import { type Digest, isDigest } from './digest.ts'
 import { RegistryError } from './errors.ts'
 
-/** A repository of one upstream, as that upstream names it: `{ upstream: 'docker.io', name: 'library/alpine' }`. */
+/**
+ * A repository of one upstream, as that upstream names it: `{ upstream: 'docker.io', name: 'library/alpine'
+ * }`.
+ */
 export interface RepositoryName {
   readonly upstream: string
   readonly name: string
@@ -10,7 +13,8 @@ export interface RepositoryName {
 /** What follows `manifests/` in a path: a tag or a digest. */
 export type Reference = { readonly tag: string } | { readonly digest: Digest }
 
-// distribution-spec v1.1.1 spec.md "Pulling manifests"; 255 is the limit it advises for host and name together.
+// distribution-spec v1.1.1 spec.md "Pulling manifests"; 255 is the limit it advises for host and name
+// together.
 const NAME = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/
 const NAME_LIMIT = 255
 const TAG = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/

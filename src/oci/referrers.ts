@@ -20,7 +20,10 @@ export function referrerList(referrers: readonly Referrer[]): ReferrerList {
   return { referrers, bytes: referrers.reduce((sum, { text }) => sum + text.length, 0) }
 }
 
-/** The referrers in an image index, an answer of the API or a fallback tag's. @returns undefined when it is no index */
+/**
+ * The referrers in an image index, an answer of the API or a fallback tag's. @returns undefined when it is no
+ * index
+ */
 export function referrersIn(body: Buffer): readonly Referrer[] | undefined {
   // A list of them has as many as its bytes allow.
   if (excessIn(body, { ...MANIFEST_LIMITS, references: Infinity }) !== undefined) return undefined
@@ -36,7 +39,10 @@ export function referrersIndex({ referrers }: ReferrerList, artifactType?: strin
   return Buffer.from(`{"schemaVersion":2,"mediaType":"${OCI_INDEX}","manifests":[${manifests}]}`)
 }
 
-/** The tag under which clients list referrers where a registry has no API: distribution-spec v1.1.1 "Referrers Tag Schema". */
+/**
+ * The tag under which clients list referrers where a registry has no API: distribution-spec v1.1.1 "Referrers
+ * Tag Schema".
+ */
 export function referrersTag(digest: string): string {
   const [algorithm = '', encoded = ''] = digest.split(':')
   return `${algorithm.slice(0, 32)}-${encoded.slice(0, 64)}`.replaceAll(/[^a-zA-Z0-9._-]/g, '-')

@@ -4,15 +4,19 @@ const COMMA = 0x2c
 const QUOTE = 0x22
 const SEPARATOR = Buffer.of(COMMA)
 
-/** One page of a list: the text between the brackets of a JSON array, and the last of its tags where more follow. */
+/**
+ * One page of a list: the text between the brackets of a JSON array, and the last of its tags where more
+ * follow.
+ */
 export interface TagListPage {
   readonly text: Buffer
   readonly next?: string
 }
 
 /**
- * Tags in lexical order, each once, kept as the text between the brackets of a JSON array. A million tags are one buffer of
- * some megabytes instead of a million strings, are counted in bytes, and reach a client without being read again.
+ * Tags in lexical order, each once, kept as the text between the brackets of a JSON array. A million tags are
+ * one buffer of some megabytes instead of a million strings, are counted in bytes, and reach a client without
+ * being read again.
  */
 export class TagList {
   readonly text: Buffer
@@ -36,7 +40,10 @@ export class TagList {
     return TagList.concat(lists) ?? TagList.of(lists.flatMap((list) => list.tags))
   }
 
-  /** Merges lists of which each begins after the end of the one before, without reading them; undefined for others. */
+  /**
+   * Merges lists of which each begins after the end of the one before, without reading them; undefined for
+   * others.
+   */
   static concat(lists: readonly TagList[]): TagList | undefined {
     const filled = lists.filter((list) => !list.isEmpty)
     if (filled.length === 1) return filled[0]

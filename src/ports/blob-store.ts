@@ -12,7 +12,9 @@ import type { ReadOptions } from './read-options.ts'
 /** Positional, so that one loop reads a committed file, a running download and an upstream pass-through. */
 export interface BlobReader extends AsyncDisposable {
   readonly descriptor: Descriptor
-  /** The bytes may be minutes away, and whether they come at all is not known. Headers do not wait for them. */
+  /**
+   * The bytes may be minutes away, and whether they come at all is not known. Headers do not wait for them.
+   */
   readonly isPromised?: boolean
   /**
    * Fills `buffer` with the available bytes from `position` on. It waits until at least one byte is

@@ -1,6 +1,8 @@
 import type { Image } from './operations.ts'
 
-/** By what images are sorted: the largest, the youngest, the most recently used, the most often used first. */
+/**
+ * By what images are sorted: the largest, the youngest, the most recently used, the most often used first.
+ */
 export const IMAGE_ORDERS = ['size', 'age', 'use', 'hits'] as const
 export type ImageOrder = (typeof IMAGE_ORDERS)[number]
 

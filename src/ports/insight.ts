@@ -1,6 +1,6 @@
 /**
- * What a running proxy knows of itself and of other registries. The types are those of the admin API: instants
- * are ISO 8601, sizes bytes, and `null` stands for what is not known or does not apply.
+ * What a running proxy knows of itself and of other registries. The types are those of the admin API:
+ * instants are ISO 8601, sizes bytes, and `null` stands for what is not known or does not apply.
  */
 
 import type { SavingsBy, SavingsReport } from './savings.ts'
@@ -36,7 +36,9 @@ export interface TrafficReport {
 
 export interface UpstreamReport {
   readonly name: string
-  /** `limited`: it limits us. `out`: it cannot be reached, or answers nobody. `offline`: it is never asked. */
+  /**
+   * `limited`: it limits us. `out`: it cannot be reached, or answers nobody. `offline`: it is never asked.
+   */
   readonly state: 'up' | 'limited' | 'out' | 'offline'
   readonly since: string
   /** What it said last, or why it is not up: one clause that follows its name. */

@@ -18,7 +18,9 @@ export interface LinkIndex {
   isLinked(digest: Digest): Promise<boolean>
   /** `mediaType`: what its upstream says the content is. The first that is said stays. */
   add(repository: RepositoryName, digest: Digest, mediaType?: string): Promise<void>
-  /** What the repository's upstream says the content is; undefined when it has not said it to this repository. */
+  /**
+   * What the repository's upstream says the content is; undefined when it has not said it to this repository.
+   */
   mediaType(repository: RepositoryName, digest: Digest): Maybe<string>
 }
 
@@ -72,8 +74,8 @@ export interface TagPeek {
 
 export interface TagHistory {
   /**
-   * The first sight of the tag, and at most the last 99 changes, newest first. The history outlives the tag's removal. It is forgotten
-   * when nobody has asked for the tag for long.
+   * The first sight of the tag, and at most the last 99 changes, newest first. The history outlives the tag's
+   * removal. It is forgotten when nobody has asked for the tag for long.
    */
   history(repository: RepositoryName, tag: string): Promise<readonly TagChange[]>
 }

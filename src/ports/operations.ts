@@ -63,7 +63,10 @@ export interface Purged extends Size {
 }
 
 export interface ImageCatalogue {
-  /** The first `limit` images, the most recently used first unless `by` says otherwise. An image without a tag was pulled by digest, or its tag has moved. */
+  /**
+   * The first `limit` images, the most recently used first unless `by` says otherwise. An image without a tag
+   * was pulled by digest, or its tag has moved.
+   */
   images(
     pattern: ImagePattern,
     order?: { readonly by?: ImageOrder; readonly limit?: number | undefined },

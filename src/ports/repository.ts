@@ -7,8 +7,8 @@ import type { BlobProvider } from './blob-store.ts'
 import type { ReadOptions } from './read-options.ts'
 
 /*
- * Most requests are for the same few things, which are in memory. Waiting for a promise would be most of the cost
- * of answering them: hence `Maybe`.
+ * Most requests are for the same few things, which are in memory. Waiting for a promise would be most of the
+ * cost of answering them: hence `Maybe`.
  */
 
 export interface ManifestProvider {

@@ -51,8 +51,8 @@ export interface UpstreamRepository {
   /** The upstream's rate limit is nearly used up. Callers keep the rest for content that is not cached. */
   readonly isNearlyExhausted: boolean
   /**
-   * Milliseconds after which readers of a blob are promised it, if its manifest told its size, while the upstream still works on
-   * it. Undefined: never, because it was not configured to take its time.
+   * Milliseconds after which readers of a blob are promised it, if its manifest told its size, while the
+   * upstream still works on it. Undefined: never, because it was not configured to take its time.
    */
   readonly promisesBlobsAfter: number | undefined
   /** One HEAD. One GET where HEAD is refused, says no digest, denies the tag, or was seen to be wrong. */

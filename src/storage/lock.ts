@@ -8,7 +8,10 @@ import { codeOf, isBusy, isCorrupt } from './storage-operation.ts'
 export interface Lock {
   /** The last holder was killed, or left work unfinished: its last change may be half done. */
   readonly wasAbandoned: boolean
-  /** The session of the index when the last holder closed it. Another one now: an older index was restored (FR-42). */
+  /**
+   * The session of the index when the last holder closed it. Another one now: an older index was restored
+   * (FR-42).
+   */
   readonly lastSession: string | undefined
   /** With `unfinished`, the next holder finds the lock abandoned. */
   release(options: { readonly unfinished: boolean; readonly session?: string }): void

@@ -45,9 +45,9 @@ type Decisions = Map<string, Decision>
 const MOST = 16
 
 /**
- * Serves the previous digest of a tag until the new one has been seen for some time. The decision is made from
- * the history of the tag, so it outlives a restart and needs no upstream. It is kept in memory until it may
- * change. Repositories that no rule matches are not touched.
+ * Serves the previous digest of a tag until the new one has been seen for some time. The decision is made
+ * from the history of the tag, so it outlives a restart and needs no upstream. It is kept in memory until it
+ * may change. Repositories that no rule matches are not touched.
  */
 export function coolDown({ rules, history, trusted, now }: CoolDownOptions): CoolDown {
   /** Decisions of an earlier one do not hold. */

@@ -1,8 +1,8 @@
 import { isIPv6 } from 'node:net'
 
 /**
- * What stands for one client when attempts are counted: an IPv4 address, or the /64 of an IPv6 address, of which a
- * single machine has every address. An IPv4 address written as IPv6 is the IPv4 address.
+ * What stands for one client when attempts are counted: an IPv4 address, or the /64 of an IPv6 address, of
+ * which a single machine has every address. An IPv4 address written as IPv6 is the IPv4 address.
  */
 export function addressGroup(address: string): string {
   const plain = address.replace(/%.*$/, '')

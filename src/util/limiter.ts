@@ -1,4 +1,6 @@
-/** Runs at most `most` tasks at a time, in the order of the calls. The caller gets the result or the error. */
+/**
+ * Runs at most `most` tasks at a time, in the order of the calls. The caller gets the result or the error.
+ */
 export type Limiter = <T>(task: () => Promise<T>) => Promise<T>
 
 export function limiter(most: number): Limiter {

@@ -17,8 +17,8 @@ export const CACHE_OPTIONS = {
 } as const
 
 /**
- * The cache that clients are to use: where `--registry` says, else where the configuration listens. Its registries are those of
- * the server that `--server` names, else of the configuration.
+ * The cache that clients are to use: where `--registry` says, else where the configuration listens. Its
+ * registries are those of the server that `--server` names, else of the configuration.
  *
  * @throws UsageError @throws ConfigError @throws Error when the server does not answer
  */

@@ -4,8 +4,8 @@ import { type Invocation, UsageError } from '../command.ts'
 import type { Connection } from './admin-client.ts'
 
 /**
- * The server that `--server` and `--token` or the environment name, with the authorities of `--ca`; undefined when
- * none is named.
+ * The server that `--server` and `--token` or the environment name, with the authorities of `--ca`; undefined
+ * when none is named.
  *
  * @throws UsageError
  */

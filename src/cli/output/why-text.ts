@@ -1,7 +1,10 @@
 import type { PlatformReport, Why } from '../../ports/why.ts'
 import { ageText, countText, sizeText } from '../../util/human.ts'
 
-/** What `entrepot why` writes: the verdict, what to do, and then the facts. `ago`: when an instant was, from now. */
+/**
+ * What `entrepot why` writes: the verdict, what to do, and then the facts. `ago`: when an instant was, from
+ * now.
+ */
 export function whyText(why: Why, ago: (instant: string) => string, now: number): string {
   const { image, verdict, advice, access, deniedBy } = why
   const facts: readonly (readonly [string, readonly string[]])[] = [

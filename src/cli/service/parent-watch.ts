@@ -4,9 +4,9 @@ type Environment = Readonly<Record<string, string | undefined>>
 const EVERY = 500
 
 /**
- * Calls `gone` when npm, which started this process by `npm start` or `npx entrepot`, has ended without passing
- * its signal on: it was killed, or the shell in between was. Other parents may leave, as a script does that
- * starts a service in the background.
+ * Calls `gone` when npm, which started this process by `npm start` or `npx entrepot`, has ended without
+ * passing its signal on: it was killed, or the shell in between was. Other parents may leave, as a script
+ * does that starts a service in the background.
  */
 export function watchNpm(
   env: Environment,

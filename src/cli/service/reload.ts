@@ -17,8 +17,8 @@ interface Log {
 }
 
 /**
- * Makes the function that reloads the configuration. Calls do not overlap: one that comes while another runs is
- * made when that has ended, once. A mistake leaves everything as it was.
+ * Makes the function that reloads the configuration. Calls do not overlap: one that comes while another runs
+ * is made when that has ended, once. A mistake leaves everything as it was.
  */
 export function reloader({ load, apply, log }: ReloadOptions): () => Promise<void> {
   let running: Promise<void> | undefined

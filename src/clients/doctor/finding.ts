@@ -18,7 +18,9 @@ export interface MirrorUse {
   readonly registry: string
   /** `http://cache.internal:5000`, without a path. */
   readonly url: string
-  /** What the client puts up with: a certificate that it does not verify, TLS where it may speak plain HTTP. */
+  /**
+   * What the client puts up with: a certificate that it does not verify, TLS where it may speak plain HTTP.
+   */
   readonly tolerates: readonly ('untrusted' | 'tls')[]
   /** The path of a file with the authorities of this mirror. */
   readonly authority?: string

@@ -13,7 +13,10 @@ const SANDBOX_IMAGES = [
   ['plugins', 'io.containerd.cri.v1.images', 'pinned_images', 'sandbox'],
 ]
 
-/** @returns undefined when there is no containerd, or none that pulls: Docker's package turns its CRI plugin off */
+/**
+ * @returns undefined when there is no containerd, or none that pulls: Docker's package turns its CRI plugin
+ * off
+ */
 export async function inspectContainerd(machine: Machine): Promise<Inspection | undefined> {
   const text = await machine.read(CONTAINERD_TOML)
   if (text === undefined && !(await machine.hasProgram('containerd'))) return undefined

@@ -11,7 +11,9 @@ interface Registry {
   readonly mirror?: readonly { readonly location?: string; readonly insecure?: boolean }[]
 }
 
-/** podman, buildah, skopeo and CRI-O, which read the same files. @returns undefined when there is none of them */
+/**
+ * podman, buildah, skopeo and CRI-O, which read the same files. @returns undefined when there is none of them
+ */
 export async function inspectContainers(machine: Machine): Promise<Inspection | undefined> {
   const isCrio = await machine.hasProgram('crio')
   if (!isCrio && !(await machine.hasProgram('podman'))) return undefined

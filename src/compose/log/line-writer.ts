@@ -25,8 +25,8 @@ const LAST_WAIT = 500
 const BUFFER = 64 * 1024
 
 /**
- * Writes lines in batches, one write at a time. A reader that is too slow, or has stopped, delays nobody: what
- * waits for it is bounded, and lines beyond that are dropped and counted.
+ * Writes lines in batches, one write at a time. A reader that is too slow, or has stopped, delays nobody:
+ * what waits for it is bounded, and lines beyond that are dropped and counted.
  *
  * Lines become bytes at once. As strings they would outlive a collection of V8's young generation, which
  * copies what it keeps: that costs more than the lines themselves.

@@ -1,6 +1,6 @@
 /**
- * Keys of distribution's `registry:2` and `registry:3` (docs/configuration) that this program does not have: what stands for each
- * here, as a clause that follows the key.
+ * Keys of distribution's `registry:2` and `registry:3` (docs/configuration) that this program does not have:
+ * what stands for each here, as a clause that follows the key.
  */
 const COUNTERPARTS: Readonly<Record<string, string>> = {
   version: 'is not needed',

@@ -50,15 +50,18 @@ export const adminSchema = z.union(
       port: address.port.prefault(5001),
       tls: section(certificate).optional(),
       /**
-       * Names of this listener, besides addresses and localhost. Requests for other names are refused, except for
-       * health and metrics: a page of an attacker may have sent them (DNS rebinding).
+       * Names of this listener, besides addresses and localhost. Requests for other names are refused, except
+       * for health and metrics: a page of an attacker may have sent them (DNS rebinding).
        */
       hosts: list(matching(/^[a-z\d]([a-z\d.-]*[a-z\d])?$/i, 'a host name without a port')).prefault([]),
       access: section({
         /** Networks that may read; the machine itself always may. Omitted: all. */
         networks: list(network()).optional(),
       }).prefault({}),
-      /** Where it is given, writing takes this token, as `Authorization: Bearer`; otherwise only this machine may. */
+      /**
+       * Where it is given, writing takes this token, as `Authorization: Bearer`; otherwise only this machine
+       * may.
+       */
       token: matching(ADMIN_TOKEN, ADMIN_TOKEN_MUST).optional(),
       /** A file that holds the token; surrounding white space is ignored. A changed file is read again. */
       tokenFile: fileName().optional(),

@@ -145,8 +145,8 @@ export const fileSchema = section({
     /** Images that are never evicted, `node:20*`. */
     pin: list(images()).prefault([]),
     /**
-     * How long a new digest of a tag has to have been seen before it is served; until then the previous one is.
-     * The first match decides.
+     * How long a new digest of a tag has to have been seen before it is served; until then the previous one
+     * is. The first match decides.
      */
     coolDown: list(section({ match: images(), for: time() })).prefault([]),
   }).prefault({}),
@@ -185,7 +185,9 @@ export const fileSchema = section({
     format: oneOf('auto', 'json', 'pretty').prefault('auto'),
   }).prefault({}),
 
-  /** Tell the person who pulls, by a Warning header, what is stale, and when a rate limit is nearly used up. */
+  /**
+   * Tell the person who pulls, by a Warning header, what is stale, and when a rate limit is nearly used up.
+   */
   warnings: yesOrNo().prefault(true),
 
   /**

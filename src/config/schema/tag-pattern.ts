@@ -1,8 +1,8 @@
 import { RE2JS, RE2JSSyntaxException } from 're2js'
 
 /**
- * A regular expression in the syntax of RE2: that of JavaScript without look-around and back-references. It is
- * matched in time proportional to the text, so that no pattern holds up others.
+ * A regular expression in the syntax of RE2: that of JavaScript without look-around and back-references. It
+ * is matched in time proportional to the text, so that no pattern holds up others.
  */
 export class TagPattern {
   readonly source: string

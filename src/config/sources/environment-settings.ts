@@ -11,7 +11,8 @@ const PREFIX = 'ENTREPOT_'
 const OWN = new Set(['ENTREPOT_CONFIG', 'ENTREPOT_SERVER', 'ENTREPOT_TOKEN'])
 
 /**
- * The settings in the environment, sections before the keys in them. A variable that is empty counts as not set.
+ * The settings in the environment, sections before the keys in them. A variable that is empty counts as not
+ * set.
  *
  * @throws ConfigError for a value that is not YAML
  */

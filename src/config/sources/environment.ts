@@ -4,8 +4,8 @@ export type Environment = Readonly<Record<string, string | undefined>>
 
 /**
  * A copy of `tree` with `${NAME}` replaced in every string that is a value; `$${` stands for a literal `${`.
- * A variable that is not set is an issue, and stays as it is. A value that itself comes from the environment is
- * literal.
+ * A variable that is not set is an issue, and stays as it is. A value that itself comes from the environment
+ * is literal.
  */
 export function expand(
   tree: unknown,

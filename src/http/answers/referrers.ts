@@ -6,8 +6,9 @@ import type { Exchange } from '../exchange.ts'
 import { send } from '../send.ts'
 
 /**
- * GET and HEAD of the referrers of a digest, end-12 of the distribution spec. Filtered here, whatever upstream can do, and 200
- * whenever upstream answers: clients that are told 404 look for the fallback tag, which was looked for already.
+ * GET and HEAD of the referrers of a digest, end-12 of the distribution spec. Filtered here, whatever
+ * upstream can do, and 200 whenever upstream answers: clients that are told 404 look for the fallback tag,
+ * which was looked for already.
  */
 export async function answerReferrers(
   exchange: Exchange,

@@ -38,8 +38,8 @@ export interface HttpServerHandle {
   /** How many connections are open. */
   connections(): Promise<number>
   /**
-   * Encrypts new connections with `tls`. When the authorities of client certificates change, connections end: idle
-   * ones at once, others after their running answer.
+   * Encrypts new connections with `tls`. When the authorities of client certificates change, connections end:
+   * idle ones at once, others after their running answer.
    *
    * @throws the error of OpenSSL, and then keeps the previous certificate
    */

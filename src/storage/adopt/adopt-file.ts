@@ -59,7 +59,10 @@ export function createAdopt({ files, paths, content, blobs }: AdoptingOptions): 
     return { how: (await copied(path, digest, size, mediaType)) ? 'copied' : 'damaged', size }
   }
 
-  /** The name is durable before the index knows it, as with every commit. @returns false when it has to be copied */
+  /**
+   * The name is durable before the index knows it, as with every commit. @returns false when it has to be
+   * copied
+   */
   async function linked(path: string, digest: Digest): Promise<boolean> {
     const folder = paths.folderOf(digest)
     await files.makeFolder(folder)

@@ -19,7 +19,9 @@ export interface AdoptingStore {
 export interface AdoptedRepository {
   readonly name: string
   readonly tags: number
-  /** How many objects of each outcome. An object of several repositories is `present` in all but the first. */
+  /**
+   * How many objects of each outcome. An object of several repositories is `present` in all but the first.
+   */
   readonly objects: Readonly<Record<Adopted['how'], number>>
   /** Of what is stored now. */
   readonly bytes: number
@@ -30,8 +32,8 @@ export interface AdoptedRepository {
 const LONGEST_MANIFEST = 4 * 1024 * 1024
 
 /**
- * Takes over every repository as one of `upstream`: content, who may read it, and tags with the instant at which they were
- * written. It may be stopped and run again: what is there already is not read again.
+ * Takes over every repository as one of `upstream`: content, who may read it, and tags with the instant at
+ * which they were written. It may be stopped and run again: what is there already is not read again.
  */
 export async function* adoptRegistry2(
   layout: Registry2Layout,

@@ -35,8 +35,8 @@ export interface IndexDatabase<S> {
    */
   unlocked(): Promise<void>
   /**
-   * Waits until the WAL is written back, when several slices have been written since. SQLite would do it by itself
-   * in the next slice, and hold the event loop for as long as the disk takes.
+   * Waits until the WAL is written back, when several slices have been written since. SQLite would do it by
+   * itself in the next slice, and hold the event loop for as long as the disk takes.
    */
   ready(): Promise<void>
   /** Lets the event loop turn between two slices, and waits as `ready` does. */

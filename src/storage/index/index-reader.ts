@@ -9,8 +9,8 @@ import type { Row, Task, TaskName, Arguments } from '../operations/reader-tasks.
  */
 export interface IndexReader {
   /**
-   * Runs a task of `reader-tasks.ts`. Its rows come in pages, each when it is asked for; leaving the loop ends
-   * the task.
+   * Runs a task of `reader-tasks.ts`. Its rows come in pages, each when it is asked for; leaving the loop
+   * ends the task.
    *
    * @throws RegistryError STORAGE, also when the reader is closed
    */

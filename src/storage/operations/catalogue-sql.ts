@@ -12,7 +12,10 @@ const IS_PART = `EXISTS (SELECT 1 FROM refs r JOIN links p ON p.digest = r.paren
 const MANIFEST = `c.digest, c.stored_at AS storedAt, c.last_used AS lastUsed, c.hits,
   ${IS_TAGGED} AS isTagged, ${IS_PART} AS isPart`
 
-/** The statements of the catalogue and the pins. Pages are short: each of their rows may have to come from the disk. */
+/**
+ * The statements of the catalogue and the pins. Pages are short: each of their rows may have to come from the
+ * disk.
+ */
 export function catalogueStatements(db: DatabaseSync) {
   return {
     taggedImages: db.prepare(

@@ -5,8 +5,8 @@ import { walkDown } from './content-walk.ts'
 import type { ImageSize } from './image-sizes.ts'
 
 /**
- * The size of one image, as `imageSizes` finds it for many: from what refers to its content, instead of a walk
- * over all images.
+ * The size of one image, as `imageSizes` finds it for many: from what refers to its content, instead of a
+ * walk over all images.
  */
 export function* sizeOf(sql: Statements, image: Digest): Steps<ImageSize> {
   const own = sql.findContent.get(image) as { readonly size: number } | undefined

@@ -15,8 +15,8 @@ export const LIMITS = {
 } as const
 
 /**
- * Returns undefined when the body is, or claims to be, longer than `limit` bytes, and closes its connection; as it
- * does when `arrived`, which is told the size of every chunk, throws.
+ * Returns undefined when the body is, or claims to be, longer than `limit` bytes, and closes its connection;
+ * as it does when `arrived`, which is told the size of every chunk, throws.
  */
 export async function readBody(
   response: UpstreamResponse,

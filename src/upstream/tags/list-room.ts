@@ -6,8 +6,8 @@ const ALWAYS = 128 * 1024
 const ROOM = 32 * 1024 * 1024
 
 /**
- * The memory for tag lists that are being read or wait to be sorted. Without a bound, one client that asks for the
- * long lists of many repositories at once would fill the memory (SEC-71).
+ * The memory for tag lists that are being read or wait to be sorted. Without a bound, one client that asks
+ * for the long lists of many repositories at once would fill the memory (SEC-71).
  */
 export class ListRoom {
   readonly #upstream: string

@@ -6,7 +6,10 @@ import { nextPage, withSize } from './next-page.ts'
 import { PageSize } from './page-size.ts'
 import type { TagSorter } from './sorter.ts'
 
-/** One answer to `tags/list`, whose body has a share of memory; `refused` when its status is of a kind that a smaller page may avoid. */
+/**
+ * One answer to `tags/list`, whose body has a share of memory; `refused` when its status is of a kind that a
+ * smaller page may avoid.
+ */
 export type PageAnswer =
   | { readonly body: Buffer; readonly link: string | undefined; readonly share: Disposable }
   | { readonly refused: number; readonly error: unknown }
