@@ -23,6 +23,8 @@ const ROOMS: Readonly<Record<string, { rooms: readonly string[]; never?: RegExp 
   observe: { rooms: ['oci', 'ports'], never: /^(?!lru-cache$)/ },
   // Decides from the history of tags: what is served of them, then and now.
   time: { rooms: ['oci', 'ports'], never: /./ },
+  // An image as a whole: walks, fetches, copies what a manifest refers to, through the seams.
+  images: { rooms: ['oci', 'ports'], never: /./ },
   access: { rooms: ['oci', 'ports'], never: /^hono|^node:sqlite/ },
   config: { rooms: ['oci'], never: /^undici$|^hono|^node:(?:http|sqlite)/ },
   // The configuration files of clients: reads, decides and writes, and knows nothing of the proxy.

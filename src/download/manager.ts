@@ -1,3 +1,4 @@
+import type { Digest } from '../oci/digest.ts'
 import { isRegistryError, RegistryError } from '../oci/errors.ts'
 import type { BlobReader, BlobStore, OpenedBlob } from '../ports/blob-store.ts'
 import type { ReadOptions } from '../ports/read-options.ts'
@@ -86,6 +87,11 @@ export class DownloadManager implements AsyncDisposable {
 
   list(): readonly DownloadView[] {
     return [...this.#running.values()].map(({ download }) => download.view)
+  }
+
+  /** Is fulfilled when the download of this blob that runs now has ended: it is stored, or is not going to be. */
+  async ended(upstream: string, digest: Digest): Promise<void> {
+    await this.#running.get(`${upstream} ${digest}`)?.download.ended
   }
 
   /** Is fulfilled when the downloads of an upstream that run now have ended. */
