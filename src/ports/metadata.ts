@@ -34,17 +34,20 @@ export interface ReferenceIndex {
 
 export interface TagEntry {
   readonly digest: Digest
-  /** When upstream last confirmed it. */
+  /** When upstream last confirmed it, or said that the tag is gone. */
   readonly checkedAt: number
+  /** When upstream first said that the tag does not exist any more; undefined = it exists. */
+  readonly goneAt?: number | undefined
 }
 
 export interface TagIndex {
   /** Counts as a use of the tag. */
   get(repository: RepositoryName, tag: string): Maybe<TagEntry>
+  /** An entry that is gone counts as a deletion, like `remove`, but the tag is kept. */
   set(repository: RepositoryName, tag: string, entry: TagEntry): Promise<void>
   /**
    * Upstream says that the tag does not exist. Its content may not be available again, and is evicted last
-   * until a tag points to it.
+   * until a tag points to it. The past of the tag records when.
    */
   remove(repository: RepositoryName, tag: string): Promise<void>
   /**
@@ -78,6 +81,27 @@ export interface TagHistory {
    * removal. It is forgotten when nobody has asked for the tag for long.
    */
   history(repository: RepositoryName, tag: string): Promise<readonly TagChange[]>
+}
+
+/** A tag was seen to point to one digest, from one instant up to another. */
+export interface TagStretch {
+  readonly from: number
+  /** Not included. undefined = it still does, as far as is known. */
+  readonly until?: number | undefined
+  readonly digest: Digest
+  /**
+   * What came at `until`, when it was not the next stretch: upstream had deleted the tag, or the changes that
+   * followed are forgotten. Nothing is known of the tag from `until` to the next stretch.
+   */
+  readonly end?: 'deleted' | 'forgotten' | undefined
+}
+
+export interface TagPast {
+  /**
+   * The history of a tag with its deletions, the newest first: `TagHistory` without a guess. The changes that
+   * followed the first sight are forgotten first, so the oldest stretch may be `forgotten`.
+   */
+  past(repository: RepositoryName, tag: string): Promise<readonly TagStretch[]>
 }
 
 export interface StoredContent {

@@ -7,6 +7,7 @@ import type {
   ReferenceIndex,
   TagHistory,
   TagIndex,
+  TagPast,
   TagPeek,
   TagUses,
 } from '../ports/metadata.ts'
@@ -46,7 +47,7 @@ export interface FilesystemStore {
   discard(digest: Digest): Promise<void>
   readonly links: LinkIndex
   readonly references: ReferenceIndex
-  readonly tags: TagIndex & TagUses & TagHistory & TagPeek
+  readonly tags: TagIndex & TagUses & TagHistory & TagPast & TagPeek
   readonly catalogue: ImageCatalogue
   readonly pins: Pick<Pins, 'list' | 'add' | 'remove' | 'content'>
   readonly verify: Verify

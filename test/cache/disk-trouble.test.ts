@@ -180,6 +180,7 @@ suite('trouble with the disk', () => {
       mediaType: fail,
       removeUnusedSince: fail,
       history: fail,
+      past: fail,
       of: fail,
       record: fail,
     }

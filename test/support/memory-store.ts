@@ -5,9 +5,9 @@ import type {
   LinkIndex,
   ReferenceIndex,
   StoredContent,
-  TagChange,
   TagEntry,
   TagHistory,
+  TagPast,
   TagIndex,
   TagUses,
 } from '../../src/ports/metadata.ts'
@@ -17,13 +17,14 @@ import type { RepositoryName } from '../../src/oci/reference.ts'
 import type { BlobIngest, BlobReader, BlobStore, ExpectedContent } from '../../src/ports/blob-store.ts'
 import { RunningHash } from '../../src/storage/blobs/running-hash.ts'
 import { TAG_CHANGES } from '../../src/storage/index/tags/tag-changes.ts'
+import { changesIn, type HistoryRow, stretchesIn } from '../../src/storage/index/tags/tag-past.ts'
 
 export interface MemoryStore {
   readonly blobs: BlobStore<BlobReader>
   readonly inventory: ContentInventory
   readonly links: LinkIndex
   readonly references: ReferenceIndex
-  readonly tags: TagIndex & TagUses & TagHistory
+  readonly tags: TagIndex & TagUses & TagHistory & TagPast
 }
 
 interface InspectableStore extends MemoryStore {
@@ -54,7 +55,8 @@ export function memoryStore(now: () => number = Date.now): InspectableStore {
   const links = new Map<Digest, Map<string, string | undefined>>()
   const references = new Map<Digest, readonly Digest[]>()
   const tags = new Map<string, TagEntry & { lastUsed: number }>()
-  const changes = new Map<string, readonly TagChange[]>()
+  /** The newest first. */
+  const changes = new Map<string, readonly HistoryRow[]>()
 
   const used = (digest: Digest): Content | undefined => {
     const content = contents.get(digest)
@@ -144,27 +146,31 @@ export function memoryStore(now: () => number = Date.now): InspectableStore {
         const entry = tags.get(keyOf(repository, tag))
         if (entry === undefined) return undefined
         entry.lastUsed = now()
-        return { digest: entry.digest, checkedAt: entry.checkedAt }
+        const { lastUsed: _, ...found } = entry
+        return found
       },
       use(repository, tag) {
         const entry = tags.get(keyOf(repository, tag))
         if (entry !== undefined) entry.lastUsed = now()
       },
-      async set(repository, tag, { digest, checkedAt }) {
+      async set(repository, tag, entry) {
+        const { digest, checkedAt, goneAt } = entry
         const key = keyOf(repository, tag)
         const before = changes.get(key) ?? []
-        tags.set(key, { digest, checkedAt, lastUsed: now() })
+        tags.set(key, { ...entry, lastUsed: now() })
         const content = contents.get(digest)
-        if (content !== undefined) content.vanished = false
-        if (before[0]?.digest === digest) return
-        const all = [{ at: checkedAt, digest }, ...before]
-        changes.set(key, all.length > TAG_CHANGES ? all.toSpliced(TAG_CHANGES - 1, 1) : all)
+        if (content !== undefined) content.vanished = goneAt !== undefined
+        if (goneAt !== undefined) return end(key, goneAt)
+        if (before[0]?.digest === digest && before[0].endedAt === null) return
+        const all = [{ at: checkedAt, digest, endedAt: null }, ...before]
+        changes.set(key, all.length > TAG_CHANGES ? withoutSecond(all) : all)
       },
       async remove(repository, tag) {
         const entry = tags.get(keyOf(repository, tag))
         const content = entry && contents.get(entry.digest)
         if (content !== undefined) content.vanished = true
         tags.delete(keyOf(repository, tag))
+        end(keyOf(repository, tag), now())
       },
       async removeUnusedSince(instant) {
         const old = [...tags].filter(([, { lastUsed }]) => lastUsed < instant)
@@ -176,8 +182,14 @@ export function memoryStore(now: () => number = Date.now): InspectableStore {
         }
         return old.length
       },
-      history: async (repository, tag) => changes.get(keyOf(repository, tag)) ?? [],
+      history: async (repository, tag) => changesIn(changes.get(keyOf(repository, tag)) ?? []),
+      past: async (repository, tag) => stretchesIn(changes.get(keyOf(repository, tag)) ?? []),
     },
+  }
+
+  function end(key: string, at: number): void {
+    const [last, ...before] = changes.get(key) ?? []
+    if (last?.endedAt === null) changes.set(key, [{ ...last, endedAt: at }, ...before])
   }
 
   function pick(
@@ -257,4 +269,11 @@ function partKey({ digest, origin = '' }: ExpectedContent): string {
 
 function keyOf({ upstream, name }: RepositoryName, tag = ''): string {
   return `${upstream} ${name} ${tag}`
+}
+
+/** What followed the first sight is forgotten first. */
+function withoutSecond(rows: readonly HistoryRow[]): readonly HistoryRow[] {
+  const first = rows.at(-1)!
+  const second = rows.at(-2)!
+  return [...rows.slice(0, -2), { ...first, endedAt: first.endedAt ?? second.at }]
 }

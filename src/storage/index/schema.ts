@@ -94,6 +94,13 @@ const MIGRATIONS: readonly (string | ((db: DatabaseSync) => void))[] = [
      upstream TEXT NOT NULL, repository TEXT NOT NULL, digest TEXT NOT NULL, added_at INTEGER NOT NULL,
      PRIMARY KEY (upstream, repository, digest)
    ) STRICT, WITHOUT ROWID;`,
+  `-- When a tag ceased to point to the digest, where the next row does not tell: upstream had deleted the tag, or
+   -- the rows that followed are gone. They may be where there are as many rows as are kept.
+   ALTER TABLE tag_history ADD COLUMN ended_at INTEGER;
+   UPDATE tag_history SET ended_at = at WHERE id IN
+     (SELECT min(id) FROM tag_history GROUP BY upstream, repository, tag HAVING count(*) >= 100);
+   -- When upstream said that a tag does not exist, which is kept all the same.
+   ALTER TABLE tags ADD COLUMN gone_at INTEGER;`,
 ]
 
 /**

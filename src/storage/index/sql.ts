@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { OCTET_STREAM } from '../../oci/media-types.ts'
 import { catalogueStatements } from '../operations/catalogue-sql.ts'
 import { savingsStatements } from './savings-sql.ts'
-import { TAG_CHANGES } from './tags/tag-changes.ts'
+import { historyStatements } from './tags/history-sql.ts'
 import { timeStatements } from './tags/time-sql.ts'
 
 const CLAMPED_AT_ONCE = 50
@@ -22,6 +22,7 @@ export function statements(db: DatabaseSync) {
   return {
     ...catalogueStatements(db),
     ...savingsStatements(db),
+    ...historyStatements(db),
     ...timeStatements(db),
 
     totals: db.prepare('SELECT objects, bytes FROM totals'),
@@ -107,11 +108,11 @@ export function statements(db: DatabaseSync) {
     ),
 
     findTag: db.prepare(
-      `SELECT digest, checked_at AS checkedAt FROM tags WHERE ${OF_REPOSITORY} AND tag = ?`,
+      `SELECT digest, checked_at AS checkedAt, gone_at AS goneAt FROM tags WHERE ${OF_REPOSITORY} AND tag = ?`,
     ),
     setTag: db.prepare(
-      `INSERT OR REPLACE INTO tags (upstream, repository, tag, digest, checked_at, last_used)
-       VALUES (?, ?, ?, ?, ?, ?)`,
+      `INSERT OR REPLACE INTO tags (upstream, repository, tag, digest, checked_at, last_used, gone_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
     ),
     oldTags: db.prepare(
       `SELECT upstream, repository, tag, digest, last_used AS lastUsed FROM tags WHERE last_used < ?1
@@ -120,29 +121,6 @@ export function statements(db: DatabaseSync) {
     ),
     useTag: db.prepare(`UPDATE tags SET last_used = ? WHERE ${OF_REPOSITORY} AND tag = ?`),
     removeTag: db.prepare(`DELETE FROM tags WHERE ${OF_REPOSITORY} AND tag = ?`),
-
-    history: db.prepare(
-      `SELECT at, digest FROM tag_history WHERE ${OF_REPOSITORY} AND tag = ? ORDER BY id DESC LIMIT ${TAG_CHANGES}`,
-    ),
-    lastChange: db.prepare(
-      `SELECT digest FROM tag_history WHERE ${OF_REPOSITORY} AND tag = ? ORDER BY id DESC LIMIT 1`,
-    ),
-    addChange: db.prepare(
-      'INSERT INTO tag_history (upstream, repository, tag, at, digest) VALUES (?, ?, ?, ?, ?)',
-    ),
-    // The first sight stays: whoever moves a tag often must not make another digest the first one.
-    trimHistory: db.prepare(
-      `DELETE FROM tag_history WHERE id IN (SELECT id FROM tag_history
-         WHERE upstream = ?1 AND repository = ?2 AND tag = ?3
-         ORDER BY id DESC LIMIT -1 OFFSET ${TAG_CHANGES - 1})
-       AND id > (SELECT min(id) FROM tag_history WHERE upstream = ?1 AND repository = ?2 AND tag = ?3)`,
-    ),
-    removeOldHistory: db.prepare(
-      `DELETE FROM tag_history WHERE id >= ?1 AND id < ?2 AND at < ?3 AND NOT EXISTS (SELECT 1 FROM tags
-         WHERE tags.upstream = tag_history.upstream AND tags.repository = tag_history.repository
-           AND tags.tag = tag_history.tag)`,
-    ),
-    nextChange: db.prepare('SELECT id FROM tag_history WHERE id >= ? ORDER BY id LIMIT 1'),
 
     getMeta: db.prepare('SELECT value FROM meta WHERE key = ?'),
     setMeta: db.prepare('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)'),

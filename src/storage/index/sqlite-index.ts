@@ -5,6 +5,7 @@ import type {
   ReferenceIndex,
   TagHistory,
   TagIndex,
+  TagPast,
   TagPeek,
   TagUses,
 } from '../../ports/metadata.ts'
@@ -24,7 +25,7 @@ export interface SqliteIndex {
   readonly content: ContentIndex
   readonly links: LinkIndex
   readonly references: ReferenceIndex
-  readonly tags: TagIndex & TagUses & TagHistory & TagPeek
+  readonly tags: TagIndex & TagUses & TagHistory & TagPast & TagPeek
   /** For operations that read and change the index as a whole. */
   readonly access: IndexAccess
   /** For operations that read much of it. */

@@ -101,6 +101,54 @@ export function namesSuite(name: string, open: OpenStore): void {
       )
     })
 
+    test('the past of a tag tells when upstream had deleted it, which is no change', async () => {
+      let now = 0
+      await using store = await open(() => now)
+      const [one, two] = [blobOf(1).digest, blobOf(2).digest]
+      const set = (checkedAt: number, digest = one) => store.tags.set(a, 'latest', { digest, checkedAt })
+      await store.tags.remove(a, 'latest')
+      assert.deepEqual(await store.tags.past(a, 'latest'), [])
+      await set(1)
+      now = 5
+      await store.tags.remove(a, 'latest')
+      now = 6
+      await store.tags.remove(a, 'latest')
+      await set(7)
+      await set(8)
+      await set(9, two)
+      await store.tags.set(a, 'latest', { digest: two, checkedAt: 11, goneAt: 11 })
+      await store.tags.set(a, 'latest', { digest: two, checkedAt: 12, goneAt: 11 })
+      assert.deepEqual(await store.tags.get(a, 'latest'), { digest: two, checkedAt: 12, goneAt: 11 })
+      assert.deepEqual(await store.tags.past(a, 'latest'), [
+        { from: 9, until: 11, digest: two, end: 'deleted' },
+        { from: 7, until: 9, digest: one },
+        { from: 1, until: 5, digest: one, end: 'deleted' },
+      ])
+      assert.deepEqual(await store.tags.history(a, 'latest'), [
+        { at: 9, digest: two },
+        { at: 1, digest: one },
+      ])
+      await set(13, two)
+      assert.deepEqual(await store.tags.get(a, 'latest'), { digest: two, checkedAt: 13 })
+      const [last] = await store.tags.past(a, 'latest')
+      assert.deepEqual({ ...last }, { from: 13, until: undefined, digest: two })
+    })
+
+    test('of the past of a tag nothing is known between its first sight and the changes that are kept', async () => {
+      await using store = await opened()
+      const digest = (at: number) => blobOf(4, at).digest
+      for (let at = 0; at < 100; at++)
+        await store.tags.set(a, 'nightly', { digest: digest(at), checkedAt: at })
+      const whole = await store.tags.past(a, 'nightly')
+      assert.equal(whole.length, 100)
+      assert.ok(whole.every(({ end }) => end === undefined))
+      for (let at = 100; at < 150; at++)
+        await store.tags.set(a, 'nightly', { digest: digest(at), checkedAt: at })
+      const past = await store.tags.past(a, 'nightly')
+      assert.deepEqual(past.at(-1), { from: 0, until: 1, digest: digest(0), end: 'forgotten' })
+      assert.deepEqual(past.at(-2), { from: 51, until: 52, digest: digest(51) })
+    })
+
     test('the history of tags that are gone is forgotten in time', async () => {
       let now = 1_000
       await using store = await open(() => now)

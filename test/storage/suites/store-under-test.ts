@@ -1,4 +1,10 @@
-import type { ContentInventory, LinkIndex, TagHistory, TagIndex } from '../../../src/ports/metadata.ts'
+import type {
+  ContentInventory,
+  LinkIndex,
+  TagHistory,
+  TagIndex,
+  TagPast,
+} from '../../../src/ports/metadata.ts'
 import type { BlobIngest, BlobReader, BlobStore } from '../../../src/ports/blob-store.ts'
 import type { Blob } from '../../support/fixtures.ts'
 
@@ -6,7 +12,7 @@ export interface StoreUnderTest extends AsyncDisposable {
   readonly blobs: BlobStore<BlobReader>
   readonly inventory: ContentInventory
   readonly links: LinkIndex
-  readonly tags: TagIndex & TagHistory
+  readonly tags: TagIndex & TagHistory & TagPast
 }
 
 /** Opens an empty store whose clock is `now`. */

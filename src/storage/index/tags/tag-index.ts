@@ -1,11 +1,13 @@
 import type { Digest } from '../../../oci/digest.ts'
 import type { ImagePattern } from '../../../oci/image-pattern.ts'
-import type { TagChange, TagEntry, TagHistory, TagIndex, TagPeek, TagUses } from '../../../ports/metadata.ts'
+import type { TagEntry, TagHistory, TagIndex, TagPast, TagPeek, TagUses } from '../../../ports/metadata.ts'
 import { closureOf } from '../../operations/content-walk.ts'
 import { pinnedBy } from '../../operations/pinned-by.ts'
 import { eachRow, inSlices } from '../in-slices.ts'
 import type { IndexAccess } from '../index-access.ts'
+import type { Statements } from '../sql.ts'
 import type { UsageLog } from '../usage-log.ts'
+import { changesIn, type HistoryRow, stretchesIn } from './tag-past.ts'
 
 export interface TagIndexOptions extends Pick<IndexAccess, 'query' | 'transact' | 'changeAll'> {
   readonly uses: Pick<UsageLog<[string, string, string]>, 'note' | 'flush'>
@@ -28,37 +30,39 @@ interface TagRow {
 /** Rows of the history that are looked at in one step. */
 const HISTORY_STEP = 200
 
-export function tagIndex(options: TagIndexOptions): TagIndex & TagUses & TagHistory & TagPeek {
+export function tagIndex(options: TagIndexOptions): TagIndex & TagUses & TagHistory & TagPast & TagPeek {
   const { query, transact, changeAll, uses, settled, pinned, now } = options
   return {
     get: ({ upstream, name }, tag) =>
       query((sql) => {
-        const entry = sql.findTag.get(upstream, name, tag) as TagEntry | undefined
+        const entry = find(sql, upstream, name, tag)
         if (entry !== undefined) uses.note([upstream, name, tag])
-        return entry && { digest: entry.digest, checkedAt: entry.checkedAt }
+        return entry
       }),
-    peek: ({ upstream, name }, tag) =>
-      query((sql) => {
-        const entry = sql.findTag.get(upstream, name, tag) as TagEntry | undefined
-        return entry && { digest: entry.digest, checkedAt: entry.checkedAt }
-      }),
+    peek: ({ upstream, name }, tag) => query((sql) => find(sql, upstream, name, tag)),
     use: ({ upstream, name }, tag) => uses.note([upstream, name, tag]),
-    async set({ upstream, name }, tag, { digest, checkedAt }) {
-      const hasVanished = await transact((sql) => {
-        sql.setTag.run(upstream, name, tag, digest, checkedAt, now())
-        const last = sql.lastChange.get(upstream, name, tag) as { digest: Digest } | undefined
-        if (last?.digest !== digest) {
+    async set({ upstream, name }, tag, { digest, checkedAt, goneAt = null }) {
+      const vanished = goneAt === null ? 0 : 1
+      const isMarked = await transact((sql) => {
+        sql.setTag.run(upstream, name, tag, digest, checkedAt, now(), goneAt)
+        const last = sql.lastChange.get(upstream, name, tag) as Omit<HistoryRow, 'at'> | undefined
+        if (goneAt !== null) sql.endChange.run(upstream, name, tag, goneAt)
+        else if (last?.digest !== digest || last.endedAt !== null) {
           sql.addChange.run(upstream, name, tag, checkedAt, digest)
+          sql.endFirst.run(upstream, name, tag)
           sql.trimHistory.run(upstream, name, tag)
         }
-        return Number(sql.setVanished.run(digest, 0).changes) > 0
+        return Number(sql.setVanished.run(digest, vanished).changes) === 0
       })
-      if (hasVanished) await markVanished(digest, 0)
+      if (!isMarked) await markVanished(digest, vanished)
     },
     async remove({ upstream, name }, tag) {
-      const entry = await query((sql) => sql.findTag.get(upstream, name, tag) as TagEntry | undefined)
+      const entry = await query((sql) => find(sql, upstream, name, tag))
       if (entry !== undefined) await markVanished(entry.digest, 1)
-      await query((sql) => void sql.removeTag.run(upstream, name, tag))
+      await transact((sql) => {
+        sql.endChange.run(upstream, name, tag, now())
+        sql.removeTag.run(upstream, name, tag)
+      })
     },
     async removeUnusedSince(instant, keep = () => false) {
       await settled()
@@ -94,12 +98,9 @@ export function tagIndex(options: TagIndexOptions): TagIndex & TagUses & TagHist
       return old.length
     },
     history: ({ upstream, name }, tag) =>
-      query((sql) =>
-        (sql.history.all(upstream, name, tag) as unknown as TagChange[]).map(({ at, digest }) => ({
-          at,
-          digest,
-        })),
-      ),
+      query((sql) => changesIn(sql.history.all(upstream, name, tag) as unknown as HistoryRow[])),
+    past: ({ upstream, name }, tag) =>
+      query((sql) => stretchesIn(sql.history.all(upstream, name, tag) as unknown as HistoryRow[])),
   }
 
   /** Marks the content of a tag: its manifest and everything below it. */
@@ -109,4 +110,13 @@ export function tagIndex(options: TagIndexOptions): TagIndex & TagUses & TagHist
       sql.setVanished.run(each, vanished)
     })
   }
+}
+
+function find(sql: Statements, upstream: string, name: string, tag: string): TagEntry | undefined {
+  const row = sql.findTag.get(upstream, name, tag) as
+    | { readonly digest: Digest; readonly checkedAt: number; readonly goneAt: number | null }
+    | undefined
+  if (row === undefined) return undefined
+  const { digest, checkedAt, goneAt } = row
+  return goneAt === null ? { digest, checkedAt } : { digest, checkedAt, goneAt }
 }

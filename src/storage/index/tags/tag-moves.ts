@@ -16,7 +16,7 @@ export function movesSince(query: Query): MovesSince {
         const recent = page.filter(({ at }) => at >= instant)
         if (recent.length === 0) break
         for (const { upstream, repository, tag, at, before, digest } of recent) {
-          if (before === null) continue
+          if (before === null || before === digest) continue
           moves.push({ repository: { upstream, name: repository }, tag, at, from: before, to: digest })
         }
         id = page.at(-1)!.id
@@ -33,6 +33,6 @@ interface Row {
   readonly tag: string
   readonly at: number
   readonly digest: Digest
-  /** null = it is the first sight of the tag. */
+  /** null = it is the first sight of the tag. The same digest: upstream had deleted the tag for a while. */
   readonly before: Digest | null
 }
