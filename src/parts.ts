@@ -56,11 +56,13 @@ export async function buildParts(
     log,
     now,
     usage: () => store.inventory.usage(),
+    usageByUpstream: () => store.ofUpstreams.usageByUpstream(),
+    shares: () => config.shares,
     savingsLog: () => disk.savings,
     connections,
   })
   const { telemetry } = observed
-  const disk = await openStore(config.current, telemetry.store, log, now, config.pinned)
+  const disk = await openStore(config.current, telemetry.store, log, now, config.pinned, () => config.shares)
   const store = memoryCache(disk)
   starting.defer(() => store.close())
   starting.use(observed.savings)
@@ -78,6 +80,7 @@ export async function buildParts(
     inventory: store.inventory,
     tags: store.tags,
     policy: config.eviction,
+    shares: { limits: () => config.shares, inventory: store.ofUpstreams },
     pinned: store.pins.content,
     partials: { sweep: sweepPartials, evict: (bytes) => store.evictPartials(bytes) },
     isNearlyExhausted: (name) => upstreams.byName.get(name)?.isNearlyExhausted ?? false,

@@ -58,6 +58,7 @@ export function buildServing(
     inspect,
     pins,
     usage: () => store.inventory.usage(),
+    usageByUpstream: () => store.ofUpstreams.usageByUpstream(),
     transfers: () => downloads.list(),
     registry,
     heldOf: cooling.heldOf,

@@ -121,7 +121,7 @@ export function proxyManifestStore(
       if (!isAddressable(manifest)) return manifest
       try {
         const { mediaType } = manifest.descriptor
-        const { digest } = await store(local, manifest)
+        const { digest } = await store(local, manifest, repository.upstream)
         await record(manifest)
         await permission.grant(digest, mediaType)
         return {
@@ -176,8 +176,8 @@ function isAddressable({ descriptor, body }: Manifest): boolean {
   return digestOf(body, descriptor.digest) === descriptor.digest
 }
 
-async function store(local: BlobStore, { descriptor, body }: Manifest): Promise<Descriptor> {
-  await using ingest = await local.ingest(descriptor)
+async function store(local: BlobStore, { descriptor, body }: Manifest, origin: string): Promise<Descriptor> {
+  await using ingest = await local.ingest({ ...descriptor, origin })
   await ingest.write(body, 0)
   await ingest.verify(body.length)
   return await ingest.commit()

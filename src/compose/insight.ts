@@ -2,9 +2,10 @@ import type { Config } from '../config/load-config.ts'
 import { processStatus } from '../observe/status.ts'
 import { createWhy, type WhyOptions } from '../observe/why/why.ts'
 import type { Insight, RunningTransfer } from '../ports/insight.ts'
-import type { StoreUsage } from '../ports/metadata.ts'
+import type { StoreUsage, UpstreamInventory } from '../ports/metadata.ts'
 import { version } from '../util/version.ts'
 import { describeAccess } from './describe-access.ts'
+import { sharesIn } from './open-store.ts'
 import type { Observation } from './observation.ts'
 
 export interface InsightOptions extends Pick<
@@ -13,13 +14,14 @@ export interface InsightOptions extends Pick<
 > {
   readonly observed: Observation
   readonly usage: () => Promise<StoreUsage>
+  readonly usageByUpstream: UpstreamInventory['usageByUpstream']
   readonly transfers: () => readonly RunningTransfer[]
 }
 
 /** What the process can tell of itself: `entrepot status`, `entrepot why`. */
 export function buildInsight(
   config: Pick<Config, 'access' | 'cache' | 'listen' | 'storage' | 'upstreams'>,
-  { observed, usage, transfers, ...options }: InsightOptions,
+  { observed, usage, usageByUpstream, transfers, ...options }: InsightOptions,
 ): Insight {
   const { upstreams, answers, store, traffic } = observed
   return {
@@ -30,7 +32,9 @@ export function buildInsight(
       answers,
       store,
       usage,
+      usageByUpstream,
       limit: config.storage.maxSize,
+      shares: sharesIn(config),
       transfers,
       traffic,
     }),

@@ -8,19 +8,22 @@ import { type FilesystemStore, filesystemStore } from '../storage/filesystem-sto
  * Opens the configured store.
  *
  * @param pinned read each time: it may change
+ * @param shares called each time
  * @throws what `filesystemStore` throws
  */
 export function openStore(
-  { storage, ...pinning }: Config,
+  { storage, ...rest }: Config,
   telemetry: StoreTelemetry,
   log: Pick<Logger, 'info' | 'warn'>,
   now: () => number = Date.now,
-  pinned: readonly ImagePattern[] = pinnedIn(pinning),
+  pinned: readonly ImagePattern[] = pinnedIn(rest),
+  shares: () => ReadonlyMap<string, number> = () => sharesIn(rest),
 ): Promise<FilesystemStore> {
   return filesystemStore({
     root: storage.root,
     verify: storage.verify,
     pinned,
+    shares,
     telemetry,
     now,
     ...(now !== Date.now && { wall: Date.now }),
@@ -36,4 +39,11 @@ export function openStore(
 /** The images that the configuration pins. */
 export function pinnedIn({ cache, upstreams }: Pick<Config, 'cache' | 'upstreams'>): readonly ImagePattern[] {
   return cache.pin.map((text) => parseImagePattern(text, Object.keys(upstreams))!)
+}
+
+/** The bytes of the store that upstreams may take, where the configuration limits them. */
+export function sharesIn({ upstreams }: Pick<Config, 'upstreams'>): ReadonlyMap<string, number> {
+  return new Map(
+    Object.values(upstreams).flatMap(({ name, maxSize }) => (maxSize === undefined ? [] : [[name, maxSize]])),
+  )
 }

@@ -1,7 +1,7 @@
 import type { Config } from '../config/load-config.ts'
 import { reloadedConfig } from '../config/reload.ts'
 import type { ImagePattern } from '../oci/image-pattern.ts'
-import { pinnedIn } from './open-store.ts'
+import { pinnedIn, sharesIn } from './open-store.ts'
 
 /** The configuration that holds now, and the parts of it that others keep: those change in place. */
 export interface RunningConfig {
@@ -10,6 +10,8 @@ export interface RunningConfig {
   readonly eviction: Config['cache'] & Config['storage']
   readonly transfers: Config['transfers'] & { readonly retryDelay: number }
   readonly pinned: readonly ImagePattern[]
+  /** Bytes of the store that upstreams may take, by name. */
+  readonly shares: ReadonlyMap<string, number>
   /** Goes over to `next`. @returns the keys that have changed and hold after the next start */
   change(next: Config): readonly string[]
 }
@@ -22,6 +24,7 @@ export function runningConfig(initial: Config): RunningConfig {
   const eviction = { ...initial.cache, ...initial.storage }
   const transfers = { ...initial.transfers, retryDelay: RETRY_DELAY }
   const pinned = [...pinnedIn(initial)]
+  let shares = sharesIn(initial)
   return {
     get current() {
       return current
@@ -29,12 +32,16 @@ export function runningConfig(initial: Config): RunningConfig {
     eviction,
     transfers,
     pinned,
+    get shares() {
+      return shares
+    },
     change(next) {
       const { config, needRestart } = reloadedConfig(current, next)
       current = config
       Object.assign(eviction, config.cache)
       Object.assign(transfers, config.transfers)
       pinned.splice(0, pinned.length, ...pinnedIn(config))
+      shares = sharesIn(config)
       return needRestart
     },
   }

@@ -40,7 +40,7 @@ function adminEntryOf({ tls, token, tokenFile, ...rest }: Mutable<AdminConfig>) 
 
 function entryOf({ login, credentials, ca, ...upstream }: Mutable<UpstreamConfig>): UpstreamEntry {
   const { url, aliases, hosts, credentialHelper, dockerConfig, insecure, tokenRealms } = upstream
-  const { allowPrivate, allow, deny, timeouts, maxTransfers, rate, proxy } = upstream
+  const { allowPrivate, allow, deny, timeouts, maxTransfers, maxSize, rate, proxy } = upstream
   return {
     url,
     aliases,
@@ -57,6 +57,7 @@ function entryOf({ login, credentials, ca, ...upstream }: Mutable<UpstreamConfig
     deny,
     timeouts,
     maxTransfers,
+    maxSize,
     rate,
     proxy: proxy && masked(proxy),
   }

@@ -15,6 +15,7 @@ type AsWritten =
   | 'deny'
   | 'timeouts'
   | 'maxTransfers'
+  | 'maxSize'
   | 'rate'
   | 'proxy'
 
@@ -87,7 +88,19 @@ async function resolveUpstream(
   const known = PUBLIC_REGISTRIES.get(name)
   // The token realms of a public registry are not those of a mirror at another url.
   const knownRealms = entry.url === undefined ? known?.tokenRealms : undefined
-  const { aliases, hosts, allowPrivate, insecure, allow, deny, timeouts, maxTransfers, rate, proxy } = entry
+  const {
+    aliases,
+    hosts,
+    allowPrivate,
+    insecure,
+    allow,
+    deny,
+    timeouts,
+    maxTransfers,
+    maxSize,
+    rate,
+    proxy,
+  } = entry
   if (insecure === true && entry.ca !== undefined) {
     issues.add(issues.value([...at, 'insecure'], 'cannot be combined with ca'))
   }
@@ -108,6 +121,7 @@ async function resolveUpstream(
     ...(deny !== undefined && { deny }),
     timeouts,
     maxTransfers,
+    ...(maxSize !== undefined && { maxSize }),
     ...(rate !== undefined && { rate }),
     ...(proxy !== undefined && { proxy }),
   }

@@ -5,7 +5,7 @@ export interface EvictionPolicy {
   readonly ttl: number
   /** The `ttl` is counted from the last use, or from when the content was fetched. */
   readonly ttlFrom: 'use' | 'fetch'
-  /** Bytes of committed content that are never exceeded. */
+  /** Bytes that content, index and unfinished downloads may take. */
   readonly maxSize: number
   /** Bytes of the disk to leave free. */
   readonly minFree: number
@@ -29,8 +29,8 @@ const SCARCITY = 10
 
 type Limits = Pick<EvictionPolicy, 'maxSize' | 'minFree'>
 
-/** A limit of the store. */
-export type Limit = 'maxSize' | 'minFree' | 'inodes'
+/** A limit of the store. `share`: of what an upstream may take of it. */
+export type Limit = 'maxSize' | 'minFree' | 'inodes' | 'share'
 
 /**
  * Bytes to evict so that `room` more fit; 0 when they fit. `slack` is what is freed besides, as a share of

@@ -1,5 +1,5 @@
 import { RegistryError } from '../oci/errors.ts'
-import type { BlobIngest, BlobStore, OpenedBlob } from '../ports/blob-store.ts'
+import type { BlobIngest, BlobStore, ExpectedContent, OpenedBlob } from '../ports/blob-store.ts'
 import type { IngestTelemetry } from '../ports/telemetry.ts'
 import { retryWhenDiskFull } from './disk-full.ts'
 import type { Limit } from './eviction-policy.ts'
@@ -11,9 +11,9 @@ const STEP = 4 * 1024 * 1024
 
 /**
  * A store that keeps its limits: room is taken, and evicted for, as the bytes of content come, before they
- * are written. A promise of a size, by a manifest or a header, evicts nothing (SEC-70). When there is no
- * room, the ingest fails like on a full disk, with RegistryError STORAGE, reason EDQUOT and the limit. When
- * the disk is full all the same, see `disk-full.ts`.
+ * are written; in the share of the upstream that sends them too. A promise of a size, by a manifest or a
+ * header, evicts nothing (SEC-70). When there is no room, the ingest fails like on a full disk, with
+ * RegistryError STORAGE, reason EDQUOT and the limit. When the disk is full all the same, see `disk-full.ts`.
  */
 export function quotaStore<Opened extends OpenedBlob>(
   store: BlobStore<Opened>,
@@ -30,11 +30,11 @@ export function quotaStore<Opened extends OpenedBlob>(
     open: (digest, options) => store.open(digest, options),
     delete: (...digests) => store.delete(...digests),
     async ingest(expected) {
-      const reservation = await evictor.reserve(expected.size ?? 0)
+      const reservation = await evictor.reserve(expected.size ?? 0, expected.origin)
       if (typeof reservation === 'string') throw noRoom(reservation)
       try {
         const ingest = await retryWhenDiskFull(() => store.ingest(expected), evictor.makeRoom)
-        return reservingIngest(ingest, expected.size, reservation, evictor, {
+        return reservingIngest(ingest, expected, reservation, evictor, {
           noRoom,
           stored: telemetry.stored,
         })
@@ -48,13 +48,13 @@ export function quotaStore<Opened extends OpenedBlob>(
 
 function reservingIngest(
   ingest: BlobIngest,
-  expectedSize: number | undefined,
+  expected: Pick<ExpectedContent, 'size' | 'origin'>,
   reservation: Reservation,
   { makeRoom, limitFor }: Pick<Evictor, 'limitFor' | 'makeRoom'>,
   { noRoom, stored }: { readonly noRoom: (limit?: Limit) => RegistryError; readonly stored: () => void },
 ): BlobIngest {
   const { filled } = ingest
-  let knownSize = expectedSize
+  let knownSize = expected.size
   reservation.written = filled.size
 
   return {
@@ -85,7 +85,7 @@ function reservingIngest(
 
   /** Content that cannot fit is refused at once, before anything is evicted for it. */
   async function learn(size: number): Promise<void> {
-    const limit = await limitFor(size)
+    const limit = await limitFor(size, expected.origin)
     if (limit !== undefined) throw noRoom(limit)
     knownSize = size
   }
@@ -93,6 +93,6 @@ function reservingIngest(
   async function takeRoom(end: number, size: number): Promise<void> {
     if (end <= reservation.size) return
     const ahead = Math.min(Math.ceil(end / STEP) * STEP, Math.max(end, size))
-    if (!(await reservation.grow(end, ahead))) throw noRoom()
+    if (!(await reservation.grow(end, ahead))) throw noRoom(reservation.refusedBy)
   }
 }

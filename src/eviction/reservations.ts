@@ -15,6 +15,39 @@ export interface Reservation extends Disposable {
    * @returns false when there is no room
    */
   grow(end: number, ahead?: number): Promise<boolean>
+  /** The limit that has refused room, where it is that of a share. */
+  readonly refusedBy?: 'share' | undefined
+}
+
+/** Room in the share of an upstream and in the store. */
+export function bothOf(share: Reservation, store: Reservation): Reservation {
+  let refusedBy: 'share' | undefined
+  return {
+    get size() {
+      return Math.min(share.size, store.size)
+    },
+    get written() {
+      return store.written
+    },
+    set written(bytes) {
+      share.written = store.written = bytes
+    },
+    get refusedBy() {
+      return refusedBy
+    },
+    async grow(end, ahead) {
+      refusedBy = (await growTo(share, end, ahead)) ? undefined : 'share'
+      return refusedBy === undefined && growTo(store, end, ahead)
+    },
+    [Symbol.dispose]() {
+      share[Symbol.dispose]()
+      store[Symbol.dispose]()
+    },
+  }
+}
+
+async function growTo(reservation: Reservation, end: number, ahead?: number): Promise<boolean> {
+  return reservation.size >= end || reservation.grow(end, ahead)
 }
 
 /** The reservations of a store. It keeps count of them, and does not judge whether there is room. */

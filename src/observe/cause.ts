@@ -88,6 +88,10 @@ const BY_REASON: Readonly<Record<string, Says>> = {
     'has no room for it within storage.maxSize',
     'raise storage.maxSize, or unpin images: pinned content is never evicted',
   ),
+  share: says(
+    'has no room for it within the share of its upstream',
+    'raise maxSize of that upstream, or unpin images: pinned content is never evicted',
+  ),
   minFree: says(
     'has no room for it, as storage.minFree is to stay free on the disk',
     'free space on the disk, or lower storage.minFree',

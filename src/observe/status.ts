@@ -1,5 +1,5 @@
 import type { RunningTransfer, Status, StoreReport, UpstreamReport } from '../ports/insight.ts'
-import type { StoreUsage } from '../ports/metadata.ts'
+import type { StoreUsage, UpstreamInventory } from '../ports/metadata.ts'
 import type { Answer, Answers } from './answers.ts'
 import { causeOf } from './cause.ts'
 import type { StoreWatch } from './store-watch.ts'
@@ -14,23 +14,34 @@ export interface StatusOptions {
   readonly answers: Pick<Answers, 'lastOf'>
   readonly store: Pick<StoreWatch, 'trouble'>
   readonly usage: () => Promise<StoreUsage>
-  /** Bytes of committed content that the configuration allows. */
+  readonly usageByUpstream: UpstreamInventory['usageByUpstream']
+  /** Bytes that content, index and unfinished downloads may take. */
   readonly limit: number
+  /** Bytes that the content of upstreams may take, where they have a limit of their own. */
+  readonly shares: ReadonlyMap<string, number>
   readonly transfers: () => readonly RunningTransfer[]
   readonly traffic: Pick<Traffic, 'report'>
 }
 
 /** Collects the state of the process, of each upstream and of the store. */
 export function processStatus(options: StatusOptions): () => Promise<Status> {
-  const { version, upstreams, answers, store, usage, limit, transfers, traffic, startedAt } = options
-  return async () => ({
-    version,
-    startedAt: isoText(startedAt),
-    upstreams: upstreams.views().map((view) => upstreamReport(view, answers.lastOf(view.name))),
-    store: storeReport(await usage(), limit, store),
-    transfers: transfers(),
-    traffic: traffic.report,
-  })
+  const { version, upstreams, answers, store, usage, limit, shares, transfers, traffic, startedAt } = options
+  return async () => {
+    const stored = await options.usageByUpstream()
+    return {
+      version,
+      startedAt: isoText(startedAt),
+      upstreams: upstreams.views().map((view) =>
+        Object.assign(upstreamReport(view, answers.lastOf(view.name)), {
+          storedBytes: stored.get(view.name)?.bytes ?? 0,
+          limitBytes: shares.get(view.name) ?? null,
+        }),
+      ),
+      store: storeReport(await usage(), limit, store),
+      transfers: transfers(),
+      traffic: traffic.report,
+    }
+  }
 }
 
 export function upstreamReport(view: UpstreamView, last: Answer | undefined): UpstreamReport {

@@ -17,7 +17,7 @@ export interface Insight {
 export interface Status {
   readonly version: string
   readonly startedAt: string
-  readonly upstreams: readonly UpstreamReport[]
+  readonly upstreams: readonly UpstreamStatus[]
   readonly store: StoreReport
   readonly transfers: readonly RunningTransfer[]
   readonly traffic: TrafficReport
@@ -50,6 +50,13 @@ export interface UpstreamReport {
   readonly credentials: 'none' | 'unused' | 'accepted' | 'refused'
   /** When it answered last, or failed to. */
   readonly lastAnswerAt: string | null
+}
+
+export interface UpstreamStatus extends UpstreamReport {
+  /** Bytes that are stored of it. Content that several upstreams have counts in each. */
+  readonly storedBytes: number
+  /** How many may be; null = it has no limit of its own. */
+  readonly limitBytes: number | null
 }
 
 export interface RateLimitReport {

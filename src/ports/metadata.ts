@@ -5,6 +5,7 @@
 import type { Digest } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { Maybe } from '../util/maybe.ts'
+import type { Size } from './operations.ts'
 
 /**
  * The right to read: a repository is linked to the content that it was seen to contain upstream. Links go
@@ -158,4 +159,14 @@ export interface ContentInventory {
    * upstream is included only when nothing else is left.
    */
   longestUnused(options: InventoryOptions): Promise<readonly StoredContent[]>
+}
+
+/** What each upstream has of the content. Content that several upstreams have counts in each. */
+export interface UpstreamInventory {
+  /** By upstream. One that has nothing may be missing. */
+  usageByUpstream(): Promise<ReadonlyMap<string, Size>>
+  /** As `ContentInventory.longestUnused`, of the content of one upstream. */
+  longestUnusedOf(upstream: string, options: InventoryOptions): Promise<readonly StoredContent[]>
+  /** Removes the links of all its repositories to the content, which stays for other upstreams. */
+  unlink(upstream: string, ...digests: readonly Digest[]): Promise<void>
 }

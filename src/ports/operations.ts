@@ -52,6 +52,8 @@ export interface DiskUsage extends Size {
 
 export interface UpstreamUsage extends Size {
   readonly name: string
+  /** Bytes that its content may take; undefined where it has no limit of its own. */
+  readonly maxSize?: number | undefined
   readonly repositories: readonly (Size & { readonly name: string })[]
 }
 

@@ -10,6 +10,7 @@ import type {
   TagPast,
   TagPeek,
   TagUses,
+  UpstreamInventory,
 } from '../ports/metadata.ts'
 import type { BlobReader, BlobStore } from '../ports/blob-store.ts'
 import type { SavingsLog } from '../ports/savings.ts'
@@ -43,6 +44,7 @@ import { createVerify } from './operations/verify.ts'
 export interface FilesystemStore {
   readonly blobs: BlobStore<BlobReader>
   readonly inventory: ContentInventory
+  readonly ofUpstreams: UpstreamInventory
   /** Removes damaged content, and counts it. */
   discard(digest: Digest): Promise<void>
   readonly links: LinkIndex
@@ -79,6 +81,8 @@ export interface FilesystemStoreOptions {
   readonly telemetry: StoreTelemetry
   /** The patterns that the configuration pins. */
   readonly pinned?: readonly ImagePattern[]
+  /** Bytes that upstreams may take, by name. For reports: the evictor keeps to it. */
+  readonly shares?: () => ReadonlyMap<string, number>
   /**
    * Called when the files are searched for content that the index does not know, because the index is new or
    * the last process was killed.
@@ -172,23 +176,14 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
       ? run('restrict', () => restrictFiles(files, paths, () => closed)).catch(ignoreStorageError)
       : undefined
     const { verify = 'never', corrupt = () => {} } = options
-    const indexBytes = () => index.bytes
-    const store = fileBlobStore({
-      files,
-      paths,
-      partials,
-      content,
-      run,
-      telemetry,
-      verify,
-      corrupt,
-      indexBytes,
-    })
+    const shared = { files, paths, partials, content, run, telemetry, verify, corrupt }
+    const store = fileBlobStore({ ...shared, indexBytes: () => index.bytes })
     const pinning = pins({ query, configured: pinned, now })
 
     return {
       blobs: store,
       inventory: store,
+      ofUpstreams: index.ofUpstreams,
       discard: store.discard,
       links,
       references,
@@ -199,6 +194,7 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
         read: index.reader.read,
         inventory: store,
         pinned,
+        shares: options.shares ?? (() => new Map()),
         blobs: store,
         telemetry,
         flush: index.flush,

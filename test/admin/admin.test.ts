@@ -32,6 +32,8 @@ let usage: () => Promise<StoreUsage> = () =>
 const counted = metrics({
   version: '1.2.3',
   limit: 8192,
+  shares: () => new Map([['docker.io', 2048]]),
+  usageByUpstream: async () => new Map([['docker.io', { objects: 2, bytes: 1024 }]]),
   usage: () => usage(),
   connections: async () => 7,
 })
@@ -150,6 +152,8 @@ test('metrics carry the names and labels of design.md section 1', async () => {
     'entrepot_store_bytes 4096',
     'entrepot_store_objects 3',
     'entrepot_store_limit_bytes 8192',
+    'entrepot_upstream_stored_bytes{upstream="docker.io"} 1024',
+    'entrepot_upstream_stored_limit_bytes{upstream="docker.io"} 2048',
     'entrepot_store_free_bytes 1',
     'entrepot_store_index_bytes 512',
     'entrepot_partial_bytes 1536',

@@ -113,6 +113,10 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
     ': upstreams.r.tokenRealms[0] is "auth.r", but must be an http or https URL without credentials or query, such as https://registry.example.com',
   ],
   [r('aliases: ["a b"]'), `: upstreams.r.aliases[0] is "a b", but ${HOST}`],
+  [
+    r('maxSize: much'),
+    ': upstreams.r.maxSize is "much", but must be a size such as 512KiB, 50GiB or 10GB, or a number of bytes, from 1B to 8000TiB',
+  ],
   [r('maxTransfers: 0'), ': upstreams.r.maxTransfers is 0, but must be a whole number from 1 to 10000'],
   [r('allowPrivate: maybe'), ': upstreams.r.allowPrivate is "maybe", but must be true or false'],
   [

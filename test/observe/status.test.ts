@@ -52,27 +52,29 @@ suite('entrepot status', { concurrency: true }, () => {
     assert.deepEqual([code, stderr], [0, ''])
     const lines = stdout.split('\n')
     const line = (name: string) => lines.find((text) => text.startsWith(`${name} `)) ?? ''
-    assert.match(lines[0]!, /^UPSTREAM +STATE +SINCE +LIMIT LEFT +CREDENTIALS +SAID LAST$/)
+    assert.match(lines[0]!, /^UPSTREAM +STATE +SINCE +STORED +LIMIT LEFT +CREDENTIALS +SAID LAST$/)
     const AGE = '(?:now|\\d+ s)'
     assert.match(
       line('well.example'),
-      new RegExp(`^well\\.example +up +${AGE} +76 of 100 +none +answered 200$`),
+      new RegExp(`^well\\.example +up +${AGE} +\\d+ B +76 of 100 +none +answered 200$`),
     )
     assert.match(
       line('gone.example'),
-      new RegExp(`^gone\\.example +out +${AGE} +- +none +refuses connections: nothing listens`),
+      new RegExp(`^gone\\.example +out +${AGE} +0 B +- +none +refuses connections: nothing listens`),
     )
     assert.match(
       line('locked.example'),
-      new RegExp(`^locked\\.example +up +${AGE} +- +refused +refuses the configured credentials$`),
+      new RegExp(`^locked\\.example +up +${AGE} +0 B +- +refused +refuses the configured credentials$`),
     )
     assert.match(
       line('busy.example'),
-      new RegExp(`^busy\\.example +limited +${AGE} +- +none +limits our requests \\(429\\), for 40 s more$`),
+      new RegExp(
+        `^busy\\.example +limited +${AGE} +0 B +- +none +limits our requests \\(429\\), for 40 s more$`,
+      ),
     )
     assert.match(
       line('quiet.example'),
-      new RegExp(`^quiet\\.example +up +${AGE} +- +none +was not asked yet$`),
+      new RegExp(`^quiet\\.example +up +${AGE} +0 B +- +none +was not asked yet$`),
     )
     assert.ok(lines.includes('gone.example: check upstreams.gone.example.url, and that the registry runs'))
     assert.ok(lines.includes('locked.example: correct username and password of upstreams.locked.example'))

@@ -1,5 +1,5 @@
 import { html } from 'hono/html'
-import type { Status, UpstreamReport } from '../../ports/insight.ts'
+import type { Status, UpstreamStatus } from '../../ports/insight.ts'
 import type { SavedReport } from '../../ports/savings.ts'
 import { ageText, countText, durationText, sizeText } from '../../util/human.ts'
 import type { HappenedEvent } from '../events-routes.ts'
@@ -57,14 +57,15 @@ function spared({ requests, seconds }: SavedReport): string {
 
 const TONES = { up: 'good', limited: 'warn', out: 'bad', offline: 'dim' } as const
 
-function upstreamTable(upstreams: readonly UpstreamReport[], now: number): Html {
+function upstreamTable(upstreams: readonly UpstreamStatus[], now: number): Html {
   return table(
     'Upstreams',
-    ['Name', 'State', 'Since', 'Limit left', 'Credentials', 'Said last'],
-    upstreams.map(({ name, state, since, rateLimit, credentials, said, advice }) => [
+    ['Name', 'State', 'Since', 'Stored', 'Limit left', 'Credentials', 'Said last'],
+    upstreams.map(({ name, state, since, storedBytes, limitBytes, rateLimit, credentials, said, advice }) => [
       name,
       html`<span class="${TONES[state]}">${state}</span>`,
       ageText(now - Date.parse(since)),
+      `${sizeText(storedBytes)}${limitBytes === null ? '' : ` of ${sizeText(limitBytes)}`}`,
       rateLimit === null ? '-' : `${rateLimit.remaining} of ${rateLimit.limit ?? '?'}`,
       html`<span class="${credentials === 'refused' ? 'bad' : ''}">${credentials}</span>`,
       advice === null ? said : html`${said}<br /><span class="dim">${advice}</span>`,

@@ -8,6 +8,7 @@ import type {
   TagEntry,
   TagIndex,
   TagUses,
+  UpstreamInventory,
 } from '../../ports/metadata.ts'
 import type { ImageCatalogue } from '../../ports/operations.ts'
 import type { ReadOptions } from '../../ports/read-options.ts'
@@ -38,6 +39,7 @@ interface UncachedStore extends CachedParts {
   /** Removes damaged content. */
   discard(digest: Digest): Promise<void>
   readonly catalogue?: Pick<ImageCatalogue, 'purge'>
+  readonly ofUpstreams?: UpstreamInventory
 }
 
 /** The same store, with parts of it in memory. */
@@ -63,7 +65,7 @@ const MAX_AGE = 5 * 60_000
  * **Bounds**: `maxBytes` together, the least recently used goes first; `maxAge` each.
  *
  * **Invalidation**: every change passes through here on its way to the store. Deleting or discarding a digest
- * (eviction deletes) and committing it anew forget all facts about it. Moving or removing a tag forgets it;
+ * (eviction deletes), taking it from an upstream and committing it anew forget all facts about it. Moving or removing a tag forgets it;
  * removing unused tags forgets all tags; a purge forgets everything. A read that such a change overtakes is
  * answered, and not kept. Damaged content that the scrub discards may still be served: the copy in memory is
  * intact.
@@ -96,9 +98,8 @@ export function memoryCache<S extends UncachedStore>(
       return afterCommit(await store.blobs.ingest(expected), () => facts.forget(expected.digest))
     },
     async delete(...digests) {
-      const forget = () => digests.forEach((digest) => facts.forget(digest))
-      forget()
-      await store.blobs.delete(...digests).finally(forget)
+      forget(digests)
+      await store.blobs.delete(...digests).finally(() => forget(digests))
     },
   }
 
@@ -182,7 +183,7 @@ export function memoryCache<S extends UncachedStore>(
       store.tags.removeUnusedSince(instant, keep).finally(() => tags.forgetAll()),
   }
 
-  const { catalogue } = store
+  const { catalogue, ofUpstreams } = store
   return {
     ...store,
     discard,
@@ -190,6 +191,13 @@ export function memoryCache<S extends UncachedStore>(
     links,
     references,
     tags: tagIndex,
+    ...(ofUpstreams && {
+      ofUpstreams: {
+        ...ofUpstreams,
+        unlink: (upstream: string, ...digests: readonly Digest[]) =>
+          ofUpstreams.unlink(upstream, ...digests).finally(() => forget(digests)),
+      },
+    }),
     ...(catalogue && {
       catalogue: {
         ...catalogue,
@@ -201,6 +209,10 @@ export function memoryCache<S extends UncachedStore>(
           }),
       },
     }),
+  }
+
+  function forget(digests: readonly Digest[]): void {
+    for (const digest of digests) facts.forget(digest)
   }
 
   function known(digest: Digest): Facts {

@@ -19,7 +19,7 @@ export function du(): Command {
         return EXIT.done
       }
       const rows = usage.upstreams.flatMap((upstream) => [
-        row(upstream.name, upstream),
+        row(upstream.name, upstream, upstream.maxSize),
         ...upstream.repositories.map((repository) => row(`  ${repository.name}`, repository)),
       ])
       if (usage.unlinked.objects > 0) rows.push(row('of no repository', usage.unlinked))
@@ -34,6 +34,7 @@ export function du(): Command {
   }
 }
 
-function row(name: string, { bytes, objects }: Size): readonly string[] {
-  return [name, sizeText(bytes), String(objects)]
+function row(name: string, { bytes, objects }: Size, limit?: number): readonly string[] {
+  const size = sizeText(bytes)
+  return [name, limit === undefined ? size : `${size} of ${sizeText(limit)}`, String(objects)]
 }

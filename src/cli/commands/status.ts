@@ -1,4 +1,4 @@
-import type { Status, StoreReport, UpstreamReport } from '../../ports/insight.ts'
+import type { Status, StoreReport, UpstreamReport, UpstreamStatus } from '../../ports/insight.ts'
 import { STORE_OPTIONS } from '../client/with-operations.ts'
 import { withProcess } from '../client/with-process.ts'
 import type { Command } from '../command.ts'
@@ -21,16 +21,17 @@ export function status(now: () => number): Command {
         writeJson(stdout, found)
         return EXIT.done
       }
-      const head = ['UPSTREAM', 'STATE', 'SINCE', 'LIMIT LEFT', 'CREDENTIALS', 'SAID LAST']
+      const head = ['UPSTREAM', 'STATE', 'SINCE', 'STORED', 'LIMIT LEFT', 'CREDENTIALS', 'SAID LAST']
       const rows = found.upstreams.map((upstream) => [
         upstream.name,
         upstream.state,
         ago(upstream.since),
+        storedText(upstream),
         limitText(upstream),
         upstream.credentials,
         upstream.said,
       ])
-      stdout.write(table([head, ...rows], { columns: stdout.columns, left: [1, 4, 5] }))
+      stdout.write(table([head, ...rows], { columns: stdout.columns, left: [1, 5, 6] }))
       for (const { name, advice } of found.upstreams)
         if (advice !== null) stdout.write(`${name}: ${advice}\n`)
       stdout.write(`\n${storeText(found.store)}\n${transfersText(found)}\n`)
@@ -38,6 +39,11 @@ export function status(now: () => number): Command {
       return EXIT.done
     }),
   }
+}
+
+function storedText({ storedBytes, limitBytes }: UpstreamStatus): string {
+  const stored = sizeText(storedBytes)
+  return limitBytes === null ? stored : `${stored} of ${sizeText(limitBytes)}`
 }
 
 function limitText({ rateLimit }: UpstreamReport): string {

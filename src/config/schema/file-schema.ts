@@ -83,6 +83,8 @@ export const upstreamSchema = section({
   }).prefault({}),
   /** Blob downloads at once. Manifests and tags do not count. */
   maxTransfers: integer(1, 10_000).prefault(16),
+  /** Bytes of the store that its content may take. Omitted: all of `storage.maxSize`. */
+  maxSize: bytes({ least: '1B' }).optional(),
   /** Bytes per second of all its blobs together. Omitted: no limit. */
   rate: rate().optional(),
   /** The proxy on the way to it, instead of those of HTTPS_PROXY and HTTP_PROXY; NO_PROXY holds. */

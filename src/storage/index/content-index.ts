@@ -141,7 +141,7 @@ function* take(
   return taken
 }
 
-function upstreamsOf(sql: Statements, digest: Digest): readonly string[] {
+export function upstreamsOf(sql: Statements, digest: Digest): readonly string[] {
   const upstreams: string[] = []
   for (let last = ''; ;) {
     const row = sql.nextUpstreamOf.get(digest, last)

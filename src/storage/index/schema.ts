@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
+import { UPSTREAM_TOTALS } from './upstream-totals.ts'
 import { widenPins } from './widen-pins.ts'
 
 /**
@@ -101,6 +102,7 @@ const MIGRATIONS: readonly (string | ((db: DatabaseSync) => void))[] = [
      (SELECT min(id) FROM tag_history GROUP BY upstream, repository, tag HAVING count(*) >= 100);
    -- When upstream said that a tag does not exist, which is kept all the same.
    ALTER TABLE tags ADD COLUMN gone_at INTEGER;`,
+  UPSTREAM_TOTALS,
 ]
 
 /**

@@ -26,6 +26,19 @@ export function statements(db: DatabaseSync) {
     ...timeStatements(db),
 
     totals: db.prepare('SELECT objects, bytes FROM totals'),
+    upstreamTotals: db.prepare('SELECT upstream, objects, bytes FROM upstream_totals ORDER BY upstream'),
+    /** In the order of their links: content of several repositories comes several times. */
+    contentOfUpstream: db.prepare(
+      `SELECT l.repository, c.digest, c.size, c.last_used AS lastUsed, c.vanished
+       FROM links l CROSS JOIN content c ON c.digest = l.digest
+       WHERE l.upstream = ?1 AND (l.repository, l.digest) > (?2, ?3)
+       ORDER BY l.repository, l.digest LIMIT ${STEP}`,
+    ),
+    /** No row when it was used since. */
+    isStillUnused: db.prepare(
+      `SELECT 1 FROM content c WHERE digest = ?1 AND last_used = ?2
+         AND EXISTS (SELECT 1 FROM links WHERE digest = ?1 AND upstream = ?3)`,
+    ),
     findContent: db.prepare('SELECT size, media_type AS mediaType FROM content WHERE digest = ?'),
     addContent: db.prepare(
       `INSERT INTO content (digest, size, media_type, stored_at, last_used) VALUES (?, ?, ?, ?, ?)
@@ -105,6 +118,11 @@ export function statements(db: DatabaseSync) {
     removeLinksOf: db.prepare(
       `DELETE FROM links WHERE (upstream, repository, digest) IN
          (SELECT upstream, repository, digest FROM links WHERE digest = ? LIMIT ${STEP})`,
+    ),
+
+    removeLinksOfUpstream: db.prepare(
+      `DELETE FROM links WHERE (upstream, repository, digest) IN (SELECT upstream, repository, digest
+         FROM links WHERE digest = ?1 AND upstream = ?2 LIMIT ${STEP})`,
     ),
 
     findTag: db.prepare(

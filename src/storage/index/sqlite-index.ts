@@ -8,6 +8,7 @@ import type {
   TagPast,
   TagPeek,
   TagUses,
+  UpstreamInventory,
 } from '../../ports/metadata.ts'
 import type { StoreTelemetry } from '../../ports/telemetry.ts'
 import { codeOf, isBusy, type StorageOperation } from '../storage-operation.ts'
@@ -16,13 +17,16 @@ import { clampInstants, shiftInstants } from './instants.ts'
 import { type IndexAccess, indexAccess } from './index-access.ts'
 import { type Change, type IndexDatabase, indexDatabase } from './index-database.ts'
 import { type IndexReader, indexReader } from './index-reader.ts'
+import { linkIndex } from './link-index.ts'
 import { referenceIndex } from './reference-index.ts'
-import { LINKS, STEP, type Statements, statements } from './sql.ts'
+import { STEP, type Statements, statements } from './sql.ts'
 import { tagIndex } from './tags/tag-index.ts'
+import { upstreamInventory } from './upstream-inventory.ts'
 import { type Use, usageLog } from './usage-log.ts'
 
 export interface SqliteIndex {
   readonly content: ContentIndex
+  readonly ofUpstreams: UpstreamInventory
   readonly links: LinkIndex
   readonly references: ReferenceIndex
   readonly tags: TagIndex & TagUses & TagHistory & TagPast & TagPeek
@@ -93,20 +97,9 @@ export function sqliteIndex(options: SqliteIndexOptions): SqliteIndex {
 
   return {
     content: contentIndex({ ...access, uses: contentUses, settled: () => settled, now }),
+    ofUpstreams: upstreamInventory({ ...access, uses: contentUses }),
     tags: tagIndex({ ...access, uses: tagUses, settled: () => settled, pinned, now }),
-    links: {
-      has: ({ upstream, name }, digest) =>
-        query((sql) => sql.hasLink.get(upstream, name, digest) !== undefined),
-      knows: (upstream, digest) => query((sql) => sql.knowsLink.get(digest, upstream) !== undefined),
-      isLinked: (digest) => query((sql) => sql.anyLink.get(digest) !== undefined),
-      add: ({ upstream, name }, digest, mediaType) =>
-        access.transact((sql) => addLink(sql, upstream, name, digest, mediaType)),
-      mediaType: ({ upstream, name }, digest) =>
-        query(
-          (sql) =>
-            (sql.mediaTypeOf.get(upstream, name, digest)?.['mediaType'] ?? undefined) as string | undefined,
-        ),
-    },
+    links: linkIndex(access),
     references: referenceIndex(access),
     access,
     reader,
@@ -130,15 +123,6 @@ export function sqliteIndex(options: SqliteIndexOptions): SqliteIndex {
       database.close()
     },
   }
-}
-
-/**
- * A link that is new for a digest with many links replaces another one, which then has to be proved again.
- */
-function addLink(sql: Statements, upstream: string, name: string, digest: Digest, mediaType?: string): void {
-  if (Number(sql.addLink.run(upstream, name, digest, mediaType ?? null).changes) === 0) return
-  const { links } = sql.countLinks.get(digest, upstream) as { readonly links: number }
-  if (links > LINKS) sql.removeAnotherLink.run(digest, upstream, name)
 }
 
 /** A use of a manifest is a use of its references, of which there may be thousands. */

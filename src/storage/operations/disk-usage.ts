@@ -42,18 +42,22 @@ export function* usageRows(sql: Statements): Steps<readonly UsageRow[]> {
   return rows
 }
 
-/** Puts the rows together with the sums of the whole store. */
+/** Puts the rows together with the sums of the whole store. `shares`: bytes that upstreams may take. */
 export async function diskUsage(
   pages: AsyncIterable<readonly UsageRow[]>,
   usage: () => Promise<StoreUsage>,
+  shares: ReadonlyMap<string, number>,
 ): Promise<DiskUsage> {
   const upstreams: (UpstreamUsage & { readonly repositories: (Size & { readonly name: string })[] })[] = []
   let linked: Size = sum()
   for await (const page of pages) {
     for (const { upstream, repository, objects, bytes } of page) {
       if (upstream === undefined) linked = { objects, bytes }
-      else if (repository === undefined) upstreams.push({ name: upstream, objects, bytes, repositories: [] })
-      else upstreams.at(-1)!.repositories.push({ name: repository, objects, bytes })
+      else if (repository === undefined) {
+        const maxSize = shares.get(upstream)
+        const limit = maxSize === undefined ? {} : { maxSize }
+        upstreams.push({ name: upstream, objects, bytes, ...limit, repositories: [] })
+      } else upstreams.at(-1)!.repositories.push({ name: repository, objects, bytes })
     }
   }
   const { objects, bytes, indexBytes, partialBytes, runningBytes } = await usage()

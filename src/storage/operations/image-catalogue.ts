@@ -10,13 +10,15 @@ export interface CatalogueOptions extends PurgeOptions {
   readonly inventory: Pick<ContentInventory, 'usage'>
   /** The patterns that the configuration pins. */
   readonly pinned: readonly ImagePattern[]
+  /** Bytes that upstreams may take. */
+  readonly shares: () => ReadonlyMap<string, number>
   /** Writes the uses that are kept in memory to the index. */
   readonly flush: () => Promise<void>
 }
 
 /** The images in the index, as the thread of `index-reader.ts` reads them. */
 export function createCatalogue(options: CatalogueOptions): ImageCatalogue {
-  const { read, inventory, flush } = options
+  const { read, inventory, shares, flush } = options
   const purge = createPurge(options)
   const pinned = options.pinned.map(({ text }) => text)
 
@@ -27,7 +29,7 @@ export function createCatalogue(options: CatalogueOptions): ImageCatalogue {
       for await (const page of read('images', { pattern: text, pinned, by, limit })) images.push(...page)
       return images
     },
-    usage: () => diskUsage(read('usage'), () => inventory.usage()),
+    usage: () => diskUsage(read('usage'), () => inventory.usage(), shares()),
     purge: ({ text }, { dryRun }) => purge(read('purge', { pattern: text, pinned, dryRun }), dryRun),
   }
 }
