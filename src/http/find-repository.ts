@@ -14,12 +14,8 @@ const NAMESPACE = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-F
 export function findRepository(registry: Registry, exchange: Exchange, name: string): Repository {
   const namespace = namespaceOf(exchange)
   const host = exchange.incoming.headers.host?.toLowerCase()
-  const address = {
-    name,
-    ...(namespace !== undefined && { namespace }),
-    ...(host !== undefined && { host }),
-  }
-  const repository = find(registry, exchange, address) ?? refuse(exchange, notConfigured(namespace, name))
+  const repository =
+    find(registry, exchange, { name, namespace, host }) ?? refuse(exchange, notConfigured(namespace, name))
   exchange.principal?.authorize(repository.name)
   if (namespace !== undefined) exchange.outgoing.setHeader('OCI-Namespace', namespace)
   exchange.upstream = repository.name.upstream

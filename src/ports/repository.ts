@@ -53,8 +53,8 @@ export interface Repository {
 /** The parts of a request that select a repository. */
 export interface Address {
   /** containerd's `?ns=`. */
-  readonly namespace?: string
-  readonly host?: string
+  readonly namespace?: string | undefined
+  readonly host?: string | undefined
   readonly name: string
 }
 

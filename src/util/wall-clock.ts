@@ -24,16 +24,17 @@ export function wallClock({ wall, monotonic, stepped }: WallClockOptions): () =>
   let seen: { readonly offset: number; readonly since: number } | undefined
 
   return () => {
-    const offset = wall() - monotonic() - origin
+    const elapsed = monotonic()
+    const offset = wall() - elapsed - origin
     if (Math.abs(offset) < STEP) {
       seen = undefined
     } else if (seen === undefined || Math.abs(offset - seen.offset) >= STEP) {
-      seen = { offset, since: monotonic() }
-    } else if (monotonic() - seen.since >= SETTLED) {
+      seen = { offset, since: elapsed }
+    } else if (elapsed - seen.since >= SETTLED) {
       origin += offset
       seen = undefined
       stepped(offset)
     }
-    return Math.floor(origin + monotonic())
+    return Math.floor(origin + elapsed)
   }
 }

@@ -14,6 +14,7 @@ import type { ImageCatalogue } from '../../ports/operations.ts'
 import type { ReadOptions } from '../../ports/read-options.ts'
 import { contentKey, repositoryKey } from '../keys.ts'
 import { type Facts, NOTHING, sizeOfFacts, sizeOfTag, withMediaType, withRepository } from './memory-facts.ts'
+import { perObject } from '../../util/per-object.ts'
 import { readContent } from '../read-content.ts'
 import { ReadThrough } from './read-through.ts'
 
@@ -80,6 +81,8 @@ export function memoryCache<S extends UncachedStore>(
   const facts = new ReadThrough<Digest, Facts>({ ...bounds, maxBytes, sizeOf: sizeOfFacts })
   const tags = new ReadThrough<string, TagEntry>({ ...bounds, maxBytes: maxBytes / 4, sizeOf: sizeOfTag })
   const used = store.inventory.use
+  // A repository of the proxy asks under one object: to join and hash its name costs more than to find it.
+  const keyOf = perObject(repositoryKey)
 
   const blobs: BlobStore = {
     stat(digest, options) {
@@ -124,7 +127,7 @@ export function memoryCache<S extends UncachedStore>(
   const links: LinkIndex = {
     ...store.links,
     mediaType(repository, digest) {
-      const key = repositoryKey(repository)
+      const key = keyOf(repository)
       const found = facts.get(digest)?.mediaTypes.get(key)
       if (found !== undefined) return found
       return facts.read(
@@ -134,7 +137,7 @@ export function memoryCache<S extends UncachedStore>(
       )
     },
     has(repository, digest) {
-      const key = repositoryKey(repository)
+      const key = keyOf(repository)
       if (facts.get(digest)?.repositories.has(key) === true) return true
       return facts.read(
         digest,

@@ -30,7 +30,7 @@ export interface UsageLogOptions<K> {
 const EVERY = 5_000
 
 export function usageLog<K extends readonly string[]>({ now, write, rest }: UsageLogOptions<K>): UsageLog<K> {
-  const uses = new Map<string, Use<K>>()
+  const uses = new Map<string, { -readonly [Part in keyof Use<K>]: Use<K>[Part] }>()
   const inOrder = { [Symbol.iterator]: () => uses.values() }
   /** @returns undefined when nothing is left, or writing failed */
   const writeSome = (): number | undefined => {
@@ -51,8 +51,11 @@ export function usageLog<K extends readonly string[]>({ now, write, rest }: Usag
 
   return {
     note(key, hit = false) {
-      const id = key.join(' ')
-      uses.set(id, { key, at: now(), hits: (uses.get(id)?.hits ?? 0) + Number(hit) })
+      const id = key.length === 1 ? key[0]! : key.join(' ')
+      const use = uses.get(id)
+      if (use === undefined) return void uses.set(id, { key, at: now(), hits: Number(hit) })
+      use.at = now()
+      if (hit) use.hits += 1
     },
     flush,
     close() {
