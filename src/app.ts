@@ -61,7 +61,7 @@ export async function entrepot(
     startSchedules(initial, { log, evictor: parts.evictor, verify: store.verify }),
   )
 
-  const { advise, audit, events, metrics } = observed
+  const { advise, audit, events, jobs, metrics } = observed
   const { requests: telemetry, server } = observed.telemetry
   const current = latest(() => serving.registry)
   const registry = starting.use(
@@ -77,6 +77,7 @@ export async function entrepot(
       history: disk.tags.history,
       operations: store,
       audit,
+      jobs,
       events,
       insight: latest(() => serving.insight),
       trust: latest(() => serving.trust),
@@ -108,6 +109,7 @@ export async function entrepot(
       isDraining = true
       if (delay > 0) await sleep(delay)
       await schedules[Symbol.asyncDispose]()
+      await jobs[Symbol.asyncDispose]()
       await registry.close(grace)
       await resources.disposeAsync()
     },

@@ -84,7 +84,8 @@ export async function buildParts(
     pinned: store.pins.content,
     partials: { sweep: sweepPartials, evict: (bytes) => store.evictPartials(bytes) },
     isNearlyExhausted: (name) => upstreams.byName.get(name)?.isNearlyExhausted ?? false,
-    isOut: (name) => upstreams.byName.get(name)?.status.state === 'out',
+    isOut: (name) =>
+      upstreams.byName.get(name)?.status.state === 'out' || config.current.upstreams[name]?.offline === true,
     telemetry: telemetry.store,
     now,
   })

@@ -1,6 +1,7 @@
 import { type FreshnessPolicy, freshnessOf } from './cache/freshness.ts'
 import { proxyRegistry } from './cache/proxy-registry.ts'
 import { router } from './cache/routing.ts'
+import { storedUpstream } from './cache/stored-upstream.ts'
 import { buildCoolDown } from './compose/cool-down.ts'
 import { buildInsight } from './compose/insight.ts'
 import type { Config } from './config/load-config.ts'
@@ -14,6 +15,8 @@ import { createTrust } from './time/trust.ts'
 /** What answers from one snapshot of the configuration. */
 export interface Serving {
   readonly registry: Registry
+  /** The same, without asking any upstream: what is not stored does not exist. */
+  readonly stored: Registry
   readonly insight: Insight
   readonly trust: Trust
   /** Of the last so many milliseconds. */
@@ -37,20 +40,38 @@ export function buildServing(
     rules: cache.tags,
     staleIfError: cache.staleIfError,
     since: (upstream) => servedSince.get(upstream) ?? 0,
+    isOffline: (upstream) => config.upstreams[upstream]?.offline === true,
   }
   const cooling = buildCoolDown(config, { history: tags.history, trusted, now })
-  const registry = proxyRegistry({
+  const offline = ({ name }: { readonly name: string }) =>
+    storedUpstream(name, { blobs: store.blobs, tags: disk.tags })
+  const common = {
     route: router(Object.values(config.upstreams), config.defaultUpstream),
-    upstreams: new Map(opened.map((upstream) => [upstream.name, observed.record(upstream)])),
-    rules: (upstream) => config.upstreams[upstream]!,
+    rules: (upstream: string) => config.upstreams[upstream]!,
     store: { ...store, blobs },
     downloads,
-    freshness,
-    negative: cache.negative,
-    lists: cache.lists,
     storeFailed: observed.storeFailed,
     tagsSeen: cooling.guard,
     now,
+  }
+  const registry = proxyRegistry({
+    ...common,
+    upstreams: new Map(
+      opened.map((upstream) => [
+        upstream.name,
+        freshness.isOffline!(upstream.name) ? offline(upstream) : observed.record(upstream),
+      ]),
+    ),
+    freshness,
+    negative: cache.negative,
+    lists: cache.lists,
+  })
+  const stored = proxyRegistry({
+    ...common,
+    upstreams: new Map(opened.map((upstream) => [upstream.name, offline(upstream)])),
+    freshness: { ...freshness, isOffline: () => true },
+    negative: 0,
+    lists: 0,
   })
   const insight = buildInsight(config, {
     observed,
@@ -75,5 +96,5 @@ export function buildServing(
   })
   const trust = createTrust({ registry, trusted, changed: cooling.forget, now })
   const drift = createDrift({ movesSince, heldOf: cooling.heldOf, now })
-  return { registry, insight, trust, drift }
+  return { registry, stored, insight, trust, drift }
 }

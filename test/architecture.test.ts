@@ -61,7 +61,7 @@ interface Import {
   readonly targetRoom: string | undefined
 }
 
-const IMPORT = /(?:\bfrom|\bimport)\s*\(?\s*'([^']+)'/g
+const IMPORT = /(?:\bfrom|(?<!')\bimport)\s*\(?\s*'([^']+)'/g
 
 function importsOf(file: string): readonly Import[] {
   return [...readFileSync(join(ROOT, file), 'utf8').matchAll(IMPORT)].map(([, target]) => ({

@@ -4,6 +4,7 @@ import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import type { AuditTrail } from '../ports/audit.ts'
+import type { Jobs } from '../ports/jobs.ts'
 import type { Insight, RunningTransfer } from '../ports/insight.ts'
 import type { TagChange, TagHistory } from '../ports/metadata.ts'
 import type { Operations } from '../ports/operations.ts'
@@ -15,6 +16,7 @@ import type { AdminEnv } from './refuse.ts'
 import type { Readiness } from './health.ts'
 import type { Metrics } from './metrics/metrics.ts'
 import { driftRoutes } from './drift-routes.ts'
+import { jobRoutes } from './job-routes.ts'
 import { insightRoutes } from './insight-routes.ts'
 import { dashboardRoutes } from './dashboard/dashboard-routes.ts'
 import { type EventSource, eventsRoutes } from './events-routes.ts'
@@ -34,6 +36,9 @@ export interface AdminAppOptions {
   readonly operations: Operations
   readonly insight?: Insight | undefined
   readonly audit: AuditTrail
+  readonly jobs: Pick<Jobs, 'list' | 'cancel'>
+  /** Further routes below `/api/v1`, which run jobs. */
+  readonly jobRoutes?: readonly Hono<AdminEnv>[] | undefined
   readonly events: EventSource
   /** Left out: no digest is excepted from cool-downs. */
   readonly trust?: Trust
@@ -81,6 +86,8 @@ export function adminApp(options: AdminAppOptions): RequestListener {
   app.use('/api/v1/*', bodyLimit({ maxSize: BODY_LIMIT, onError: bodyTooLarge }))
   app.use('/api/v1/*', audited(audit))
   app.get('/api/v1/audit', (c) => c.json({ audit: audit.list() }))
+  app.route('/api/v1', jobRoutes(options.jobs))
+  for (const routes of options.jobRoutes ?? []) app.route('/api/v1', routes)
   app.route('/api/v1', catalogueRoutes(operations.catalogue, parsePattern))
   app.route('/api/v1', pinRoutes(operations.pins, parsePattern))
   app.route('/api/v1', verifyRoutes(operations.verify, failed))

@@ -16,6 +16,8 @@ export interface FreshnessPolicy {
    * Omitted: always.
    */
   readonly since?: (upstream: string) => number
+  /** Whether an upstream is never asked. What is known of its tags holds. Omitted: none is. */
+  readonly isOffline?: (upstream: string) => boolean
 }
 
 /**
@@ -54,6 +56,7 @@ export function freshnessOf(
   const age = now - entry.checkedAt
   const isConfirmed = age >= 0 && entry.checkedAt >= (policy.since?.(upstream) ?? 0)
   const left = isConfirmed ? fresh - age : Math.min(0, fresh - Math.max(age, 0))
+  if (policy.isOffline?.(upstream) === true) return { state: 'fresh', ttl: Math.ceil(left / 1000) }
   const state = left > 0 ? 'fresh' : -left <= policy.staleIfError ? 'stale' : 'expired'
   return { state, ttl: Math.ceil(left / 1000) }
 }

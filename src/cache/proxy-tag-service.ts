@@ -38,7 +38,11 @@ export function proxyTagService(
     return {
       resolve(tag, options) {
         return whenKnown(index.get(repository, tag), (entry) => {
-          if (entry === undefined) return revalidate(tag, undefined, undefined, options)
+          if (entry === undefined) {
+            // Nothing is learnt from an upstream that is not asked: the history of the tag stays as it is.
+            if (policy.isOffline?.(repository.upstream) === true) return undefined
+            return revalidate(tag, undefined, undefined, options)
+          }
           const freshness = freshnessOf(
             repository.upstream,
             tag,

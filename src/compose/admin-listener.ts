@@ -23,6 +23,8 @@ export interface AdminListenerOptions extends Pick<
   | 'details'
   | 'insight'
   | 'audit'
+  | 'jobs'
+  | 'jobRoutes'
   | 'events'
   | 'trust'
   | 'drift'

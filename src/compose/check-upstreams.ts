@@ -46,6 +46,8 @@ export async function checkUpstreams(
 
   async function checkOne(upstream: Upstream): Promise<UpstreamCheck> {
     const { name } = upstream
+    if (config.upstreams[name]?.offline === true)
+      return { name, isUsable: true, said: 'is offline, and was not asked' }
     for (const pattern of [undefined, ...patternsOf(name)]) {
       const problem = await problemOf(upstream, pattern)
       if (problem !== undefined) return { name, isUsable: false, ...problem }

@@ -8,6 +8,7 @@ import { type EventHub, eventHub } from '../observe/events.ts'
 import { pullAdvice } from '../observe/pull-advice.ts'
 import { recordedUpstream } from '../observe/recorded-upstream.ts'
 import { recurring } from '../observe/recurring.ts'
+import { jobs } from '../observe/jobs.ts'
 import { type Savings, savings } from '../observe/savings.ts'
 import { type StoreWatch, storeWatch } from '../observe/store-watch.ts'
 import { type Traffic, traffic } from '../observe/traffic.ts'
@@ -15,6 +16,7 @@ import { type UpstreamWatch, upstreamWatch, type WatchedUpstream } from '../obse
 import { isRegistryError } from '../oci/errors.ts'
 import type { Advise } from '../ports/advise.ts'
 import type { AuditTrail } from '../ports/audit.ts'
+import type { Jobs } from '../ports/jobs.ts'
 import type { SavingsLog } from '../ports/savings.ts'
 import type { IngestTelemetry, LoginTelemetry } from '../ports/telemetry.ts'
 import type { Upstream } from '../ports/upstream.ts'
@@ -30,6 +32,8 @@ export interface Observation {
   readonly store: StoreWatch
   readonly answers: Answers
   readonly audit: AuditTrail
+  /** Disposing cancels them. */
+  readonly jobs: Jobs & AsyncDisposable
   readonly savings: Savings
   readonly traffic: Traffic
   /** When the process began, in epoch milliseconds. */
@@ -103,6 +107,7 @@ export function buildObservation(
     store: disk,
     answers: recorded,
     audit,
+    jobs: jobs({ log, now }),
     savings: saved,
     traffic: passed,
     startedAt: now(),
@@ -126,9 +131,12 @@ export function watchedUpstreams(
   upstreams: Config['upstreams'],
   isKept: (upstream: string) => boolean = () => false,
 ): readonly WatchedUpstream[] {
-  return Object.values(upstreams).map(({ name, login, credentials, credentialHelper, dockerConfig }) => ({
-    name,
-    hasCredentials: (login ?? credentialHelper ?? dockerConfig ?? credentials?.[0]) !== undefined,
-    isKept: isKept(name),
-  }))
+  return Object.values(upstreams).map(
+    ({ name, login, credentials, credentialHelper, dockerConfig, offline }) => ({
+      name,
+      isOffline: offline === true,
+      hasCredentials: (login ?? credentialHelper ?? dockerConfig ?? credentials?.[0]) !== undefined,
+      isKept: isKept(name),
+    }),
+  )
 }

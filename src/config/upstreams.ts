@@ -17,6 +17,7 @@ type AsWritten =
   | 'maxTransfers'
   | 'maxSize'
   | 'rate'
+  | 'offline'
   | 'proxy'
 
 export interface UpstreamConfig extends Pick<UpstreamEntry, AsWritten>, CredentialsConfig {
@@ -99,6 +100,7 @@ async function resolveUpstream(
     maxTransfers,
     maxSize,
     rate,
+    offline,
     proxy,
   } = entry
   if (insecure === true && entry.ca !== undefined) {
@@ -123,6 +125,7 @@ async function resolveUpstream(
     maxTransfers,
     ...(maxSize !== undefined && { maxSize }),
     ...(rate !== undefined && { rate }),
+    ...(offline !== undefined && { offline }),
     ...(proxy !== undefined && { proxy }),
   }
 }

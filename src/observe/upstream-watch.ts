@@ -6,7 +6,7 @@ import type { Emit } from './events.ts'
 /** What is known of an upstream as a whole. Instants are epoch milliseconds. */
 export interface UpstreamView {
   readonly name: string
-  readonly state: 'up' | 'limited' | 'out'
+  readonly state: 'up' | 'limited' | 'out' | 'offline'
   readonly since: number
   /** Why it is not up. */
   readonly said?: string
@@ -35,6 +35,8 @@ export interface UpstreamWatch {
 export interface WatchedUpstream {
   readonly name: string
   readonly hasCredentials: boolean
+  /** It is never asked. */
+  readonly isOffline?: boolean
   /** Whether it is the one that is watched already, and has not changed. */
   readonly isKept?: boolean
 }
@@ -46,6 +48,9 @@ export interface UpstreamWatchOptions {
   readonly now: () => number
 }
 
+/** What is said of an upstream that is never asked. */
+const OFFLINE = 'is offline: it is never asked'
+
 /** Milliseconds: what turns to and fro is told once in this time. */
 const QUIET = 60_000
 
@@ -55,9 +60,11 @@ export function upstreamWatch({ upstreams, emit, now }: UpstreamWatchOptions): U
   const configure: UpstreamWatch['configure'] = (watched) => {
     const names = new Set(watched.map(({ name }) => name))
     for (const name of views.keys()) if (!names.has(name)) views.delete(name)
-    for (const { name, hasCredentials, isKept } of watched) {
+    for (const { name, hasCredentials, isOffline, isKept } of watched) {
       if (isKept === true && views.has(name)) continue
-      views.set(name, { name, state: 'up', since: now(), credentials: hasCredentials ? 'unused' : 'none' })
+      const state =
+        isOffline === true ? { state: 'offline' as const, said: OFFLINE } : { state: 'up' as const }
+      views.set(name, { name, since: now(), credentials: hasCredentials ? 'unused' : 'none', ...state })
     }
   }
   configure(upstreams)
@@ -82,7 +89,7 @@ export function upstreamWatch({ upstreams, emit, now }: UpstreamWatchOptions): U
       answered: (upstream, kind, status) => change(upstream, { last: { at: now(), kind, status } }),
       circuit(upstream, state, reason) {
         const view = views.get(upstream)
-        if (view === undefined || view.state === state) return
+        if (view === undefined || view.state === state || view.state === 'offline') return
         const { said: _said, advice: _advice, ...rest } = view
         const since = now()
         if (state === 'up') {

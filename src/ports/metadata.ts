@@ -76,6 +76,11 @@ export interface TagPeek {
   peek(repository: RepositoryName, tag: string): Promise<TagEntry | undefined>
 }
 
+export interface TagNames {
+  /** The tags of a repository that are known, in no particular order. No use of them. */
+  names(repository: RepositoryName): Promise<readonly string[]>
+}
+
 export interface TagHistory {
   /**
    * The first sight of the tag, and at most the last 99 changes, newest first. The history outlives the tag's

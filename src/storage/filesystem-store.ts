@@ -8,6 +8,7 @@ import type {
   TagHistory,
   TagIndex,
   TagPast,
+  TagNames,
   TagPeek,
   TagUses,
   UpstreamInventory,
@@ -49,7 +50,7 @@ export interface FilesystemStore {
   discard(digest: Digest): Promise<void>
   readonly links: LinkIndex
   readonly references: ReferenceIndex
-  readonly tags: TagIndex & TagUses & TagHistory & TagPast & TagPeek
+  readonly tags: TagIndex & TagUses & TagHistory & TagPast & TagPeek & TagNames
   readonly catalogue: ImageCatalogue
   readonly pins: Pick<Pins, 'list' | 'add' | 'remove' | 'content'>
   readonly verify: Verify

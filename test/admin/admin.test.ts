@@ -55,6 +55,7 @@ before(async () => {
       history: async () => [],
       operations: store,
       audit: { record() {}, list: () => [] },
+      jobs: { list: () => [], cancel: () => false },
       events: { since: () => [] },
       parsePattern: parseImagePattern,
       failed: (error) => assert.fail(error as Error),

@@ -32,6 +32,7 @@ before(async () => {
     history: store.tags.history,
     operations: store,
     audit: { record() {}, list: () => [] },
+    jobs: { list: () => [], cancel: () => false },
     events: { since: () => [] },
     parsePattern: parseImagePattern,
     failed: (error) => assert.fail(error as Error),

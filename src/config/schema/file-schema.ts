@@ -87,6 +87,8 @@ export const upstreamSchema = section({
   maxSize: bytes({ least: '1B' }).optional(),
   /** Bytes per second of all its blobs together. Omitted: no limit. */
   rate: rate().optional(),
+  /** Never dial it: what is stored is served, however old, and the rest does not exist. */
+  offline: yesOrNo().optional(),
   /** The proxy on the way to it, instead of those of HTTPS_PROXY and HTTP_PROXY; NO_PROXY holds. */
   proxy: proxy().optional(),
 })

@@ -47,6 +47,13 @@ function ofStored({ tag, upstream }: Facts, trouble: Trouble | undefined): Verdi
     const advice = gone === '' ? null : 'pin it: once evicted it cannot be fetched again'
     return { works: 'yes', verdict: `works: served from the store, with no request upstream${gone}`, advice }
   }
+  if (upstream.state === 'offline') {
+    return {
+      works: 'yes',
+      verdict: `works: served from the store, with no request upstream (${name} is offline)`,
+      advice: null,
+    }
+  }
   if (tag.state === 'fresh') {
     const seconds = `fresh for ${tag.ttl} s more`
     return {

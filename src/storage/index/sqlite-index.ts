@@ -6,6 +6,7 @@ import type {
   TagHistory,
   TagIndex,
   TagPast,
+  TagNames,
   TagPeek,
   TagUses,
   UpstreamInventory,
@@ -29,7 +30,7 @@ export interface SqliteIndex {
   readonly ofUpstreams: UpstreamInventory
   readonly links: LinkIndex
   readonly references: ReferenceIndex
-  readonly tags: TagIndex & TagUses & TagHistory & TagPast & TagPeek
+  readonly tags: TagIndex & TagUses & TagHistory & TagPast & TagPeek & TagNames
   /** For operations that read and change the index as a whole. */
   readonly access: IndexAccess
   /** For operations that read much of it. */

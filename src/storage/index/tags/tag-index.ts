@@ -1,6 +1,14 @@
 import type { Digest } from '../../../oci/digest.ts'
 import type { ImagePattern } from '../../../oci/image-pattern.ts'
-import type { TagEntry, TagHistory, TagIndex, TagPast, TagPeek, TagUses } from '../../../ports/metadata.ts'
+import type {
+  TagEntry,
+  TagHistory,
+  TagIndex,
+  TagNames,
+  TagPast,
+  TagPeek,
+  TagUses,
+} from '../../../ports/metadata.ts'
 import { closureOf } from '../../operations/content-walk.ts'
 import { pinnedBy } from '../../operations/pinned-by.ts'
 import { eachRow, inSlices } from '../in-slices.ts'
@@ -30,7 +38,9 @@ interface TagRow {
 /** Rows of the history that are looked at in one step. */
 const HISTORY_STEP = 200
 
-export function tagIndex(options: TagIndexOptions): TagIndex & TagUses & TagHistory & TagPast & TagPeek {
+export function tagIndex(
+  options: TagIndexOptions,
+): TagIndex & TagUses & TagHistory & TagPast & TagPeek & TagNames {
   const { query, transact, changeAll, uses, settled, pinned, now } = options
   return {
     get: ({ upstream, name }, tag) =>
@@ -40,6 +50,15 @@ export function tagIndex(options: TagIndexOptions): TagIndex & TagUses & TagHist
         return entry
       }),
     peek: ({ upstream, name }, tag) => query((sql) => find(sql, upstream, name, tag)),
+    names: ({ upstream, name }) =>
+      inSlices(query, function* (sql) {
+        const names: string[] = []
+        yield* eachRow<{ readonly tag: string }>(
+          (last) => sql.taggedImagesIn.all(upstream, name, last?.tag ?? ''),
+          ({ tag }) => void names.push(tag),
+        )
+        return names
+      }),
     use: ({ upstream, name }, tag) => uses.note([upstream, name, tag]),
     async set({ upstream, name }, tag, { digest, checkedAt, goneAt = null }) {
       const vanished = goneAt === null ? 0 : 1
