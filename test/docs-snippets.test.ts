@@ -46,6 +46,25 @@ function entrepotIn({ language, text }: Block): readonly string[] {
 const wordsOf = (command: string): readonly string[] =>
   [...command.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare!)
 
+interface Schema {
+  readonly additionalProperties?: unknown
+  readonly properties?: Readonly<Record<string, Schema>>
+}
+
+/** The paths in values of the chart that its schema does not know. */
+function unknownValues(values: object, { additionalProperties, properties = {} }: Schema): readonly string[] {
+  return Object.entries(values).flatMap(([key, value]) => {
+    const inner = properties[key]
+    if (inner === undefined) return additionalProperties === false ? [key] : []
+    const isSection = typeof value === 'object' && value !== null && !Array.isArray(value)
+    return isSection ? unknownValues(value as object, inner).map((path) => `${key}.${path}`) : []
+  })
+}
+
+const VALUES_SCHEMA = JSON.parse(
+  readFileSync(new URL('packaging/helm/entrepot/values.schema.json', ROOT), 'utf8'),
+) as Schema
+
 const KEYS = new Set([
   ...schemaKeys(fileSchema).map(({ path }) => path.join('.')),
   ...schemaKeys(upstreamSchema).map(({ path }) => `upstreams.*.${path.join('.')}`),
@@ -68,6 +87,8 @@ suite('the snippets of the pages', () => {
         const parsed = PARSERS[block.language]?.(block.text)
         if (block.text.startsWith('# proxy.config.yaml\n'))
           assert.deepEqual(fileSchema.safeParse(parsed).error?.issues ?? [], [], block.text)
+        if (block.text.startsWith('# values.yaml\n'))
+          assert.deepEqual(unknownValues(parsed as object, VALUES_SCHEMA), [], block.text)
         for (const command of entrepotIn(block))
           assert.doesNotThrow(() => parseCommandLine(COMMANDS, wordsOf(command).slice(1)), command)
       }
@@ -83,6 +104,8 @@ suite('the snippets of the pages', () => {
 
   test('a key that does not exist would be found', () => {
     assert.equal(fileSchema.safeParse({ storage: { maxSise: '1GiB' } }).success, false)
+    const values = { persistence: { sise: '1Gi', size: '1Gi' }, config: { anything: {} }, serviceAcount: {} }
+    assert.deepEqual(unknownValues(values, VALUES_SCHEMA), ['persistence.sise', 'serviceAcount'])
   })
 
   test('docs/troubleshooting.md has every message that clients are told', () => {

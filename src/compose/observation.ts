@@ -132,10 +132,10 @@ export function watchedUpstreams(
   isKept: (upstream: string) => boolean = () => false,
 ): readonly WatchedUpstream[] {
   return Object.values(upstreams).map(
-    ({ name, login, credentials, credentialHelper, dockerConfig, offline }) => ({
+    ({ name, login, credentials, credentialHelper, dockerConfig, cloud, offline }) => ({
       name,
       isOffline: offline === true,
-      hasCredentials: (login ?? credentialHelper ?? dockerConfig ?? credentials?.[0]) !== undefined,
+      hasCredentials: (login ?? credentialHelper ?? dockerConfig ?? cloud ?? credentials?.[0]) !== undefined,
       isKept: isKept(name),
     }),
   )

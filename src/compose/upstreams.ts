@@ -61,12 +61,11 @@ export function buildUpstreams(config: UpstreamsConfig, options: UpstreamsOption
   let byName: Upstreams['byName'] = new Map()
 
   function openOne(entry: Opened['entry'], rememberDenials: number): OpenUpstream {
-    const { login, credentials, credentialHelper: helper, dockerConfig, ca, proxy, ...upstream } = entry
+    const { login, credentials, credentialHelper: helper, ca, proxy, ...upstream } = entry
     const opened = openUpstream({
       ...upstream,
       ...(login && { login }),
       ...(helper !== undefined && { helper }),
-      ...(dockerConfig !== undefined && { dockerConfig }),
       ...(credentials && { repositoryLogins: credentials }),
       ...(ca && { ca: ca.text, caFile: ca.path }),
       rememberDenials,

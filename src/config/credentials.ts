@@ -1,3 +1,4 @@
+import { type Cloud, isRegistryOf, REGISTRIES_OF } from '../util/cloud-registries.ts'
 import { parseJsonObject } from '../util/json-object.ts'
 import type { LoadFile } from './files.ts'
 import type { KeyPath, Issues } from './issues.ts'
@@ -16,19 +17,22 @@ interface RepositoryLogin extends Login {
 }
 
 /**
- * The sources of an upstream's credentials. Of `login`, `credentialHelper` and `dockerConfig` at most one is
- * given.
+ * The sources of an upstream's credentials. Of `login`, `credentialHelper`, `dockerConfig` and `cloud` at most
+ * one is given.
  */
 export interface CredentialsConfig {
   readonly login?: Login
   readonly credentialHelper?: string
   /** Absolute. */
   readonly dockerConfig?: string
+  readonly cloud?: Cloud
   /** Those of single repositories: the first that matches wins over the others. */
   readonly credentials?: readonly RepositoryLogin[]
 }
 
 const SOURCES = ['dockerConfig', 'credentialHelper', 'username'] as const
+
+type Given = Pick<UpstreamEntry, 'credentials' | 'insecure' | (typeof SOURCES)[number]>
 
 /**
  * Reads the files now, so that a wrong name is found at the start. They are read again when they are used.
@@ -38,9 +42,11 @@ const SOURCES = ['dockerConfig', 'credentialHelper', 'username'] as const
 export async function resolveCredentials(
   at: KeyPath,
   entry: UpstreamEntry,
+  url: string,
   issues: Issues,
   load: LoadFile,
 ): Promise<CredentialsConfig> {
+  const cloud = cloudOf(at, entry, url, issues)
   const credentials = await resolveRepositoryLogins(at, entry, issues, load)
   const [source, other] = SOURCES.filter((key) => entry[key] !== undefined)
   if (source !== undefined && other !== undefined) {
@@ -54,7 +60,28 @@ export async function resolveCredentials(
     ...(credentials && { credentials }),
     ...(credentialHelper !== undefined && { credentialHelper }),
     ...(dockerConfig !== undefined && { dockerConfig }),
+    ...(cloud && { cloud }),
   }
+}
+
+/**
+ * The login of a cloud is shown to its registries alone, over TLS that is verified.
+ *
+ * @throws ConfigIssue
+ */
+function cloudOf(at: KeyPath, entry: Given, url: string, issues: Issues): Cloud | undefined {
+  const { credentials: cloud, insecure } = entry
+  if (typeof cloud !== 'string') return undefined
+  const key = [...at, 'credentials']
+  const other = SOURCES.find((source) => entry[source] !== undefined)
+  if (other !== undefined) throw issues.value(key, `cannot be combined with ${other}`)
+  if (insecure === true) throw issues.value(key, 'cannot be combined with insecure')
+  const { protocol, host } = new URL(url)
+  if (protocol === 'https:' && isRegistryOf(cloud, host)) return cloud
+  throw issues.value(
+    key,
+    `works for ${REGISTRIES_OF[cloud]} by https only, and the url of this upstream is ${url}`,
+  )
 }
 
 async function resolveRepositoryLogins(
@@ -63,7 +90,7 @@ async function resolveRepositoryLogins(
   issues: Issues,
   load: LoadFile,
 ): Promise<readonly RepositoryLogin[] | undefined> {
-  if (credentials === undefined) return undefined
+  if (credentials === undefined || typeof credentials === 'string') return undefined
   const logins: RepositoryLogin[] = []
   for (const [i, entry] of credentials.entries()) {
     const key = [...at, 'credentials', i]

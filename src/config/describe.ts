@@ -39,7 +39,7 @@ function adminEntryOf({ tls, token, tokenFile, ...rest }: Mutable<AdminConfig>) 
 }
 
 function entryOf({ login, credentials, ca, ...upstream }: Mutable<UpstreamConfig>): UpstreamEntry {
-  const { url, aliases, hosts, credentialHelper, dockerConfig, insecure, tokenRealms } = upstream
+  const { url, aliases, hosts, credentialHelper, dockerConfig, cloud, insecure, tokenRealms } = upstream
   const { allowPrivate, allow, deny, timeouts, maxTransfers, maxSize, rate, proxy } = upstream
   return {
     url,
@@ -48,7 +48,7 @@ function entryOf({ login, credentials, ca, ...upstream }: Mutable<UpstreamConfig
     ...(login && loginEntryOf(login)),
     credentialHelper,
     dockerConfig,
-    credentials: credentials?.map(({ match, ...login }) => ({ match, ...loginEntryOf(login) })),
+    credentials: cloud ?? credentials?.map(({ match, ...login }) => ({ match, ...loginEntryOf(login) })),
     ca: ca?.path,
     insecure,
     tokenRealms,

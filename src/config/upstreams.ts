@@ -106,12 +106,13 @@ async function resolveUpstream(
   if (insecure === true && entry.ca !== undefined) {
     issues.add(issues.value([...at, 'insecure'], 'cannot be combined with ca'))
   }
-  const credentials = await issues.collect(() => resolveCredentials(at, entry, issues, load))
+  const url = entry.url ?? known?.url ?? new URL(`https://${name}`).origin
+  const credentials = await issues.collect(() => resolveCredentials(at, entry, url, issues, load))
   const ca =
     entry.ca === undefined ? undefined : await loadCertificates([...at, 'ca'], entry.ca, issues, load)
   return {
     name,
-    url: entry.url ?? known?.url ?? new URL(`https://${name}`).origin,
+    url,
     aliases,
     hosts,
     ...credentials,

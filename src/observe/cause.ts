@@ -114,7 +114,8 @@ export function causeOf(upstream: string, code: ErrorCode, detail: ErrorDetail):
   return at === undefined ? found : { ...found, cause: `has a token service at ${at} that ${found.cause}` }
 }
 
-function byCode(upstream: string, code: ErrorCode, { reason, status, retryAfter, at }: ErrorDetail): Cause {
+function byCode(upstream: string, code: ErrorCode, detail: ErrorDetail): Cause {
+  const { reason, status, retryAfter, at, credentials, advice } = detail
   const said = [status, reason].filter((part) => part !== undefined).join(' ')
   switch (code) {
     case 'UPSTREAM_LIMITED':
@@ -134,6 +135,12 @@ function byCode(upstream: string, code: ErrorCode, { reason, status, retryAfter,
         advice: `check the name of the image; if it is private, give upstreams.${upstream} credentials that may pull it`,
       }
     case 'UPSTREAM_UNAVAILABLE':
+      if (credentials !== undefined) {
+        return {
+          cause: `has no credentials here (${said})`,
+          advice: String(advice ?? `check the credentials of upstreams.${upstream}`),
+        }
+      }
       return {
         cause: status === undefined ? `is unavailable (${said})` : `answers ${said}`,
         advice: 'it is the registry that has to be mended; what is stored is served meanwhile',

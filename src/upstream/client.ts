@@ -17,7 +17,7 @@ import { places } from './net/places.ts'
 import type { ProxyFor } from './net/proxy-environment.ts'
 import { followRedirects } from './net/redirects.ts'
 import { httpTransport } from './net/transport.ts'
-import { nodeTrust, type SystemTrust, upstreamTrust } from './net/trust-store.ts'
+import { nodeTrust, type TrustStore } from './net/trust-store.ts'
 import { withTimeout } from './net/with-timeout.ts'
 import { ReferrersSupport } from './referrers.ts'
 import { upstreamRepository } from './repository.ts'
@@ -40,12 +40,8 @@ export interface UpstreamClientOptions {
   readonly patternFor?: PatternFor
   /** Further origins that may issue tokens, such as `https://auth.docker.io`. */
   readonly tokenRealms?: readonly string[]
-  /** PEM certificates of authorities to trust besides the system's. */
-  readonly ca?: string
-  /** The file that `ca` was read from. It is followed. */
-  readonly caFile?: string
-  /** The system's authorities. Omitted: Node's own only. */
-  readonly systemTrust?: SystemTrust
+  /** The authorities to trust. Omitted: Node's own only. */
+  readonly trust?: TrustStore
   /** Skips the verification of the certificates of `url` and `tokenRealms`. */
   readonly insecure?: boolean
   readonly timeouts?: UpstreamTimeouts
@@ -72,8 +68,6 @@ export interface UpstreamClientOptions {
   readonly state?: Pick<UpstreamState, 'report'>
   /** The `Via` header of a request that is sent now. */
   readonly via?: () => string
-  /** Called when a changed file is of no use, and its previous version stays in use. */
-  readonly reloadFailed?: (problem: unknown) => void
   /** Runs a minor garbage collection: see `minorGc`. */
   readonly collectGarbage?: () => void
   /** Replaces the system's name resolution. */
@@ -110,16 +104,12 @@ const anonymous = async (): Promise<undefined> => undefined
 /** The client of one registry. It dials nothing before the first request. */
 export function upstreamClient(options: UpstreamClientOptions): Upstream & { close(): Promise<void> } {
   const { name, telemetry, tokenRealms = [], metadataRequests = 64, lookup } = options
-  const { ca, caFile, insecure, proxyFor, now = () => performance.now(), reloadFailed = () => {} } = options
-  const { systemTrust = nodeTrust(), patternFor = () => undefined } = options
+  const { trust = nodeTrust(), insecure, proxyFor, now = () => performance.now() } = options
+  const { patternFor = () => undefined } = options
   const { connect = 5_000, headers = 10_000, blob = headers, idle = 30_000 } = options.timeouts ?? {}
   const credentials = options.credentials ?? anonymous
   const url = new URL(options.url)
 
-  const trust =
-    ca === undefined
-      ? systemTrust
-      : upstreamTrust({ system: systemTrust, ca, path: caFile, failed: reloadFailed })
   const connector = dialer({
     trust: trust.context,
     insecure,

@@ -3,6 +3,7 @@ import type { Upstream, UpstreamStatus } from '../ports/upstream.ts'
 import { upstreamClient, type UpstreamClientOptions } from './client.ts'
 import { credentialSource, type CredentialSourceOptions } from './credentials/credential-source.ts'
 import { patternFor } from './credentials/repository-credentials.ts'
+import { nodeTrust, type SystemTrust, upstreamTrust } from './net/trust-store.ts'
 import { withRememberedDenials } from './resilience/remembered-denials.ts'
 import { upstreamState } from './resilience/upstream-state.ts'
 import { withCircuitBreaker } from './resilience/with-circuit-breaker.ts'
@@ -20,9 +21,15 @@ export interface OpenUpstream extends Upstream {
 
 export interface OpenUpstreamOptions
   extends
-    Omit<UpstreamClientOptions, 'credentials' | 'patternFor' | 'state'>,
-    Pick<CredentialSourceOptions, 'login' | 'helper' | 'dockerConfig' | 'repositoryLogins'> {
+    Omit<UpstreamClientOptions, 'credentials' | 'patternFor' | 'state' | 'trust'>,
+    Pick<CredentialSourceOptions, 'login' | 'helper' | 'dockerConfig' | 'cloud' | 'repositoryLogins'> {
   readonly telemetry: UpstreamTelemetry
+  /** The system's authorities. Omitted: Node's own only. */
+  readonly systemTrust?: SystemTrust
+  /** PEM certificates of authorities to trust besides. */
+  readonly ca?: string
+  /** The file that `ca` was read from. It is followed. */
+  readonly caFile?: string
   /** Milliseconds that the denial of a repository is remembered. Omitted: it is not. */
   readonly rememberDenials?: number
   /** The environment of this process. */
@@ -44,12 +51,17 @@ export function openUpstream(options: OpenUpstreamOptions): OpenUpstream {
     login,
     helper,
     dockerConfig,
+    cloud,
     repositoryLogins = [],
+    systemTrust = nodeTrust(),
+    ca,
+    caFile,
     reloadFailed,
     rememberDenials = 0,
     ...rest
   } = options
   const stopping = new AbortController()
+  const trust = upstreamTrust({ system: systemTrust, ca, path: caFile, failed: reloadFailed })
   const state = upstreamState({ upstream: name, telemetry })
   const credentials = credentialSource({
     upstream: name,
@@ -57,8 +69,11 @@ export function openUpstream(options: OpenUpstreamOptions): OpenUpstream {
     ...(login && { login }),
     ...(helper !== undefined && { helper }),
     ...(dockerConfig !== undefined && { dockerConfig }),
+    ...(cloud && { cloud }),
     repositoryLogins,
     env,
+    trust,
+    proxyFor: rest.proxyFor,
     signal: stopping.signal,
     failed: reloadFailed,
   })
@@ -67,10 +82,10 @@ export function openUpstream(options: OpenUpstreamOptions): OpenUpstream {
     name,
     url,
     telemetry,
+    trust,
     credentials,
     patternFor: patternFor(repositoryLogins.map(({ match }) => match)),
     state,
-    reloadFailed,
   })
   const guarded = withRememberedDenials(withCircuitBreaker(client, { state, telemetry }), {
     duration: rememberDenials,

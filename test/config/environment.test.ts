@@ -88,8 +88,9 @@ const VALUES: Readonly<Record<string, readonly [text: string, effect?: unknown]>
   defaultUpstream: ['ghcr.io'],
   publicUpstreams: ['false', false],
   upstreams: [
-    '{"r": {"url": "https://r.internal", "credentials": [{"match": "a/**", "username": "u", "password": "p"}]}}',
+    '{"public.ecr.aws": {"credentials": "ecr"}, "r": {"url": "https://r.internal", "credentials": [{"match": "a/**", "username": "u", "password": "p"}]}}',
     {
+      'public.ecr.aws': { url: 'https://public.ecr.aws', credentials: 'ecr' },
       r: {
         url: 'https://r.internal',
         credentials: [{ match: 'a/**', username: 'u', password: '********' }],

@@ -175,6 +175,18 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
     r('credentialHelper: h, dockerConfig: d'),
     ': upstreams.r.dockerConfig is "d", but cannot be combined with credentialHelper',
   ],
+  [
+    r('credentials: aws'),
+    ': upstreams.r.credentials is "aws", but must be ecr, gcp, azure, or a list of logins of repositories',
+  ],
+  [
+    'upstreams: { acme.azurecr.io: { credentials: azure, username: u, password: s3cret } }',
+    ': upstreams.acme.azurecr.io.credentials is "azure", but cannot be combined with username',
+  ],
+  [
+    'upstreams: { acme.azurecr.io: { credentials: azure, insecure: true } }',
+    ': upstreams.acme.azurecr.io.credentials is "azure", but cannot be combined with insecure',
+  ],
   [r('dockerConfig: token'), ': upstreams.r.dockerConfig is "token", but must be a Docker config.json'],
   [r('insecure: true, ca: a.crt'), ': upstreams.r.insecure is true, but cannot be combined with ca'],
   [

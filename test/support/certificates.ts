@@ -13,8 +13,8 @@ export interface Pair {
 export interface Authority {
   /** Its own certificate, in PEM. */
   readonly cert: string
-  /** One for a server at 127.0.0.1, ::1 and localhost. */
-  server(): Pair
+  /** One for a server at 127.0.0.1, ::1 and localhost, and at hosts of these names. */
+  server(...names: readonly string[]): Pair
   /** One for a client; `extra` are lines of an extension section. */
   client(subject: string, ...extra: readonly string[]): Pair
 }
@@ -23,12 +23,10 @@ export function authority(name = 'Entrepot test'): Authority {
   const own = signed(`/CN=${name}`, ['basicConstraints=critical,CA:TRUE', 'keyUsage=keyCertSign,cRLSign'])
   return {
     cert: own.cert,
-    server: () =>
-      signed(
-        '/CN=localhost',
-        ['subjectAltName=IP:127.0.0.1,IP:::1,DNS:localhost', 'extendedKeyUsage=serverAuth'],
-        own,
-      ),
+    server(...names) {
+      const all = ['IP:127.0.0.1', 'IP:::1', ...['localhost', ...names].map((name) => `DNS:${name}`)]
+      return signed('/CN=localhost', [`subjectAltName=${all.join()}`, 'extendedKeyUsage=serverAuth'], own)
+    },
     client: (subject, ...extra) => signed(subject, ['extendedKeyUsage=clientAuth', ...extra], own),
   }
 }

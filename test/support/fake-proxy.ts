@@ -13,8 +13,11 @@ export interface FakeProxy extends AsyncDisposable {
   refusal: number | 'silence' | undefined
 }
 
-/** An HTTP proxy on 127.0.0.1 to which every host is this machine: it connects to the port it is asked for. */
-export async function fakeProxy(): Promise<FakeProxy> {
+/**
+ * An HTTP proxy on 127.0.0.1 to which every host is this machine: it connects to the port it is asked for, or
+ * to that of `portOf`.
+ */
+export async function fakeProxy(portOf: (target: string) => number = portIn): Promise<FakeProxy> {
   const asked: FakeProxy['asked'] = []
   const others: IncomingHttpHeaders[] = []
   const sockets = new Set<Socket>()
@@ -32,7 +35,7 @@ export async function fakeProxy(): Promise<FakeProxy> {
     asked.push({ target: url, authorization: headers['proxy-authorization'] })
     if (proxy.refusal === 'silence') return
     if (proxy.refusal !== undefined) return void client.end(`HTTP/1.1 ${proxy.refusal} No\r\n\r\n`)
-    const target = keep(connect(Number(url.slice(url.lastIndexOf(':') + 1)), '127.0.0.1'))
+    const target = keep(connect(portOf(url), '127.0.0.1'))
     target.once('connect', () => {
       client.write('HTTP/1.1 200 Connection established\r\n\r\n')
       client.pipe(target).pipe(client)
@@ -57,4 +60,8 @@ export async function fakeProxy(): Promise<FakeProxy> {
     },
   }
   return proxy
+}
+
+function portIn(target: string): number {
+  return Number(target.slice(target.lastIndexOf(':') + 1))
 }

@@ -16,6 +16,7 @@ const MODELS: Readonly<Record<string, () => Promise<Readonly<Record<string, Mode
   'v1 Namespace': () => import('kubernetes-models/v1/Namespace'),
   'v1 PersistentVolumeClaim': () => import('kubernetes-models/v1/PersistentVolumeClaim'),
   'v1 Service': () => import('kubernetes-models/v1/Service'),
+  'v1 ServiceAccount': () => import('kubernetes-models/v1/ServiceAccount'),
   'apps/v1 Deployment': () => import('kubernetes-models/apps/v1/Deployment'),
   'networking.k8s.io/v1 Ingress': () => import('kubernetes-models/networking.k8s.io/v1/Ingress'),
   'networking.k8s.io/v1 NetworkPolicy': () => import('kubernetes-models/networking.k8s.io/v1/NetworkPolicy'),

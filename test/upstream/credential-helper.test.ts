@@ -5,7 +5,10 @@ import { test, type TestContext } from 'node:test'
 import { isDeepStrictEqual } from 'node:util'
 import { askHelper } from '../../src/upstream/credentials/credential-helper.ts'
 import { CredentialProblem } from '../../src/upstream/credentials/credential-problem.ts'
-import { cachedCredentials } from '../../src/upstream/credentials/cached-credentials.ts'
+import {
+  cachedCredentials,
+  type FetchedCredentials,
+} from '../../src/upstream/credentials/cached-credentials.ts'
 import { eventually } from '../support/fixtures.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 
@@ -108,10 +111,10 @@ test('a helper ends when the proxy stops', async (t) => {
 function cached() {
   const clock = { now: 0 }
   const told: unknown[] = []
-  const questions: PromiseWithResolvers<{ username: string; password: string } | undefined>[] = []
+  const questions: PromiseWithResolvers<FetchedCredentials | undefined>[] = []
   const source = cachedCredentials({
     fetch() {
-      const question = Promise.withResolvers<{ username: string; password: string } | undefined>()
+      const question = Promise.withResolvers<FetchedCredentials | undefined>()
       questions.push(question)
       return question.promise
     },
@@ -126,7 +129,7 @@ const login = (password: string) => ({ username: 'ci', password })
 test('one helper runs however many wait', async () => {
   const { source, questions } = cached()
   const waiting = Array.from({ length: 100 }, () => source())
-  questions[0]!.resolve(login('one'))
+  questions[0]!.resolve({ credentials: login('one') })
   assert.deepEqual(new Set(await Promise.all(waiting)), new Set([login('one')]))
   assert.equal(questions.length, 1)
 })
@@ -134,7 +137,7 @@ test('one helper runs however many wait', async () => {
 test('after five minutes it is asked again while the old ones serve, whether it hangs, fails or succeeds', async () => {
   const { clock, source, questions, told } = cached()
   const first = source()
-  questions[0]!.resolve(login('one'))
+  questions[0]!.resolve({ credentials: login('one') })
   await first
   clock.now = 299_000
   await source()
@@ -150,7 +153,7 @@ test('after five minutes it is asked again while the old ones serve, whether it 
   assert.equal(questions.length, 2)
   clock.now += 1
   assert.deepEqual(await source(), login('one'))
-  questions[2]!.resolve(login('two'))
+  questions[2]!.resolve({ credentials: login('two') })
   await eventually(async () => isDeepStrictEqual(await source(), login('two')))
   assert.equal(questions.length, 3)
 })
@@ -158,20 +161,20 @@ test('after five minutes it is asked again while the old ones serve, whether it 
 test('refused ones are asked for anew at once, but not over and over', async () => {
   const { clock, source, questions } = cached()
   const first = source()
-  questions[0]!.resolve(login('one'))
+  questions[0]!.resolve({ credentials: login('one') })
   const one = await first
   // It gave them a moment ago.
   assert.equal(await source(one), one)
   clock.now = 5_000
   const waiting = [source(one), source(one)]
-  questions[1]!.resolve(login('two'))
+  questions[1]!.resolve({ credentials: login('two') })
   const [two] = await Promise.all(waiting)
   assert.deepEqual(two, login('two'))
   assert.equal(await source(one), two)
 
   clock.now = 10_000
   const same = source(two)
-  questions[2]!.resolve(login('two'))
+  questions[2]!.resolve({ credentials: login('two') })
   assert.equal(await same, two)
   assert.equal(questions.length, 3)
 })
@@ -185,6 +188,6 @@ test('a helper that never had any fails everybody, and is asked again after a wh
   assert.equal(questions.length, 1)
   clock.now = 5_000
   const mended = source()
-  questions[1]!.resolve(login('one'))
+  questions[1]!.resolve({ credentials: login('one') })
   assert.deepEqual(await mended, login('one'))
 })

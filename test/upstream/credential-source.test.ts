@@ -6,6 +6,7 @@ import {
   credentialSource,
   type CredentialSourceOptions,
 } from '../../src/upstream/credentials/credential-source.ts'
+import { nodeTrust } from '../../src/upstream/net/trust-store.ts'
 import { helperEnvironment } from '../../src/upstream/credentials/helper-environment.ts'
 import { type FakeUpstream, fakeUpstream } from '../support/fake-upstream.ts'
 import { blobOf } from '../support/fixtures.ts'
@@ -45,6 +46,7 @@ async function setting(t: TestContext, scheme: 'basic' | 'bearer' = 'basic'): Pr
           upstream: 'up',
           url: upstream.url,
           env: { PATH: `${temp.path}:/usr/bin:/bin`, HOME: temp.path },
+          trust: nodeTrust(),
           signal: new AbortController().signal,
           failed: (error) => void problems.push((error as Error).message),
           now: () => clock.now,

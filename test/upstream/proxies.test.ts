@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
 import type { LookupFunction } from 'node:net'
 import { test } from 'node:test'
-import type { UpstreamClientOptions } from '../../src/upstream/client.ts'
 import { proxiesFrom } from '../../src/upstream/net/proxy-environment.ts'
 import { fakeProxy } from '../support/fake-proxy.ts'
 import { fakeUpstream } from '../support/fake-upstream.ts'
 import { blobOf, selfSignedCertificate } from '../support/fixtures.ts'
-import { assertFails, bytesOf, connectTo, failureOf, login } from './setup.ts'
+import { assertFails, bytesOf, type ConnectOptions, connectTo, failureOf, login } from './setup.ts'
 
 const proxyOf = (env: Record<string, string>, url: string) => proxiesFrom(env)(new URL(url))?.href
 
@@ -91,12 +90,7 @@ const noSuchName: LookupFunction = (_, __, callback) =>
   callback(Object.assign(new Error('no such name'), { code: 'ENOTFOUND' }), '')
 
 /** A client of `registry.example`, which nobody but the proxy can resolve. */
-function through(
-  proxyUrl: string,
-  port: number,
-  options: Partial<UpstreamClientOptions> = {},
-  protocol = 'https',
-) {
+function through(proxyUrl: string, port: number, options: ConnectOptions = {}, protocol = 'https') {
   return connectTo(`${protocol}://registry.example:${port}`, {
     ca: tls.cert,
     proxyFor: proxiesFrom({ HTTPS_PROXY: proxyUrl, HTTP_PROXY: proxyUrl }),

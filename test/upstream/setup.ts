@@ -4,6 +4,7 @@ import { type ErrorCode, isRegistryError, type RegistryError } from '../../src/o
 import type { UpstreamTelemetry } from '../../src/ports/telemetry.ts'
 import type { UpstreamRepository } from '../../src/ports/upstream.ts'
 import { upstreamClient, type UpstreamClientOptions } from '../../src/upstream/client.ts'
+import { nodeTrust, type SystemTrust, upstreamTrust } from '../../src/upstream/net/trust-store.ts'
 
 export interface Connected extends AsyncDisposable {
   readonly repository: (name?: string) => UpstreamRepository
@@ -15,8 +16,24 @@ export interface Connected extends AsyncDisposable {
   readonly received: () => number
 }
 
+export interface ConnectOptions extends Partial<UpstreamClientOptions> {
+  readonly systemTrust?: SystemTrust
+  readonly ca?: string | undefined
+  readonly caFile?: string
+  readonly reloadFailed?: (problem: unknown) => void
+}
+
 /** A client of the registry at `url`, named `up`; `app` is its repository where none is named. */
-export function connectTo(url: string, options: Partial<UpstreamClientOptions> = {}): Connected {
+export function connectTo(
+  url: string,
+  {
+    systemTrust: system = nodeTrust(),
+    ca,
+    caFile: path,
+    reloadFailed: failed = () => {},
+    ...options
+  }: ConnectOptions = {},
+): Connected {
   const told: string[] = []
   let received = 0
   let credentials: string | undefined
@@ -28,7 +45,13 @@ export function connectTo(url: string, options: Partial<UpstreamClientOptions> =
     denied: () => void told.push('denied'),
     circuit: (_, state) => void told.push(state),
   }
-  const client = upstreamClient({ name: 'up', url, telemetry, ...options })
+  const client = upstreamClient({
+    name: 'up',
+    url,
+    telemetry,
+    trust: upstreamTrust({ system, ca, path, failed }),
+    ...options,
+  })
   return {
     repository: (name = 'app') => client.repository(name),
     told,

@@ -1,5 +1,6 @@
 /** Every key, its meaning, values and default. Durations are milliseconds, sizes bytes. */
 import { z } from 'zod'
+import { CLOUDS } from '../../util/cloud-registries.ts'
 import { accessSchema, adminSchema, listenSchema } from './access-schema.ts'
 import {
   bytes,
@@ -47,16 +48,25 @@ export const upstreamSchema = section({
   dockerConfig: fileName().optional(),
   /**
    * Logins of single repositories, as patterns of `util/glob.ts`. The first match decides; without one, the
-   * login above, or the helper, or the Docker config.
+   * login above, or the helper, or the Docker config. Or a cloud, at which the identity of this workload is
+   * exchanged for a login.
    */
-  credentials: list(
-    section({
-      match: repositories(),
-      username: text(),
-      password: text().optional(),
-      passwordFile: fileName().optional(),
-    }),
-  ).optional(),
+  credentials: z
+    .union(
+      [
+        oneOf(...CLOUDS),
+        list(
+          section({
+            match: repositories(),
+            username: text(),
+            password: text().optional(),
+            passwordFile: fileName().optional(),
+          }),
+        ),
+      ],
+      { error: `must be ${CLOUDS.join(', ')}, or a list of logins of repositories` },
+    )
+    .optional(),
   /** A PEM file of authorities to trust, besides the system's. */
   ca: fileName().optional(),
   /** Do not verify its certificate and those of its `tokenRealms`. Hosts it redirects to are verified. */

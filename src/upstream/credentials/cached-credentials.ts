@@ -1,17 +1,23 @@
 import { type Credentials, sameCredentials } from './credentials.ts'
 
+export interface FetchedCredentials {
+  readonly credentials: Credentials
+  /** Milliseconds that they are valid for from now on. Omitted: who gave them does not say. */
+  readonly lifetime?: number
+}
+
 export interface CachedCredentialsOptions {
-  readonly fetch: () => Promise<Credentials | undefined>
+  readonly fetch: () => Promise<FetchedCredentials | undefined>
   /** Called for every failure while the last valid credentials stay in use. */
   readonly failed: (problem: unknown) => void
   /** Monotonic clock, in milliseconds. */
   readonly now: () => number
 }
 
-/**
- * Milliseconds. Helpers do not say how long their answer is valid, so it is fetched again after this time.
- */
+/** Milliseconds. Helpers do not say how long their answer is valid, so it is fetched again after this time. */
 const REFRESH_AFTER = 5 * 60_000
+/** Credentials that say how long they are valid are fetched again in this last part of their life. */
+const REFRESH_AHEAD = 0.1
 /**
  * Milliseconds after a failure or a refusal before another fetch. A denial must not start a program each
  * time.
@@ -19,9 +25,9 @@ const REFRESH_AFTER = 5 * 60_000
 const RETRY_AFTER = 5_000
 
 /**
- * Caches credentials that are costly to fetch. One fetch runs at a time. The present credentials stay in use
- * while newer ones are fetched, and when that fails. A caller waits for a fetch only if there are no
- * credentials, or the upstream refused them.
+ * Caches credentials that are costly to fetch, in memory alone. One fetch runs at a time. The present
+ * credentials stay in use while newer ones are fetched, and when that fails, until they expire. A caller waits
+ * for a fetch only if there are no credentials, or the upstream refused them.
  */
 export function cachedCredentials(
   options: CachedCredentialsOptions,
@@ -29,6 +35,8 @@ export function cachedCredentials(
   const { fetch, failed, now } = options
   let good: Credentials | undefined
   let fetchedAt = -Infinity
+  let refreshAt = Infinity
+  let expiresAt = Infinity
   let problem: unknown
   let running: Promise<void> | undefined
 
@@ -37,7 +45,10 @@ export function cachedCredentials(
   async function renew(): Promise<void> {
     try {
       const found = await fetch()
-      if (!sameCredentials(found, good)) good = found
+      const { credentials, lifetime } = found ?? {}
+      if (!sameCredentials(credentials, good)) good = credentials
+      refreshAt = now() + (lifetime === undefined ? REFRESH_AFTER : lifetime * (1 - REFRESH_AHEAD))
+      expiresAt = now() + (lifetime ?? Infinity)
       problem = undefined
     } catch (error) {
       problem = error
@@ -48,9 +59,10 @@ export function cachedCredentials(
   }
 
   return async (refused) => {
+    if (now() >= expiresAt) good = undefined
     const age = now() - fetchedAt
     if (good !== undefined && good !== refused) {
-      if (age >= (problem === undefined ? REFRESH_AFTER : RETRY_AFTER)) void refresh()
+      if (now() >= refreshAt && (problem === undefined || age >= RETRY_AFTER)) void refresh()
       return good
     }
     if (running !== undefined || age >= RETRY_AFTER) await refresh()

@@ -1,4 +1,8 @@
+import type { Cloud } from '../../util/cloud-registries.ts'
+import type { ProxyFor } from '../net/proxy-environment.ts'
+import type { TrustStore } from '../net/trust-store.ts'
 import { cachedCredentials } from './cached-credentials.ts'
+import { cloudLogin } from './cloud/cloud-login.ts'
 import { askHelper } from './credential-helper.ts'
 import { CredentialProblem, withoutCredentials } from './credential-problem.ts'
 import type { Credentials, CredentialSource } from './credentials.ts'
@@ -23,16 +27,22 @@ export interface CredentialSourceOptions {
   readonly upstream: string
   /** Of the registry. Helpers and Docker's config.json know it by its host. */
   readonly url: string
-  /** At most one of these three is set. The password is read again when `passwordFile` changes. */
+  /** At most one of these four is set. The password is read again when `passwordFile` changes. */
   readonly login?: ConfiguredLogin
   readonly helper?: string
   /** Path of a config.json. */
   readonly dockerConfig?: string
-  /** Replace the one of those three for the repositories that a pattern matches. Patterns are unique. */
+  /** The identity of this workload at a cloud is exchanged for a login. */
+  readonly cloud?: Cloud
+  /** Replace the one of those four for the repositories that a pattern matches. Patterns are unique. */
   readonly repositoryLogins?: readonly RepositoryLogin[]
-  /** The environment of this process; helpers get a part of it. */
+  /** The environment of this process. It says who we are at a cloud; helpers get a part of it. */
   readonly env: NodeJS.ProcessEnv
-  /** Ends running helpers. */
+  /** The authorities that services of a cloud are verified with, */
+  readonly trust: TrustStore
+  /** and the way out to them. */
+  readonly proxyFor?: ProxyFor | undefined
+  /** Ends running helpers and exchanges. */
   readonly signal: AbortSignal
   /** Called when old credentials stay in use because new ones cannot be had. */
   readonly failed: (problem: unknown) => void
@@ -59,8 +69,9 @@ export function credentialSource(options: CredentialSourceOptions): CredentialSo
 type Find = (refused: Credentials | undefined) => Promise<Credentials | undefined>
 
 function sourceOf(options: CredentialSourceOptions): Find {
-  const { login, helper, dockerConfig } = options
+  const { login, helper, dockerConfig, cloud } = options
   if (dockerConfig !== undefined) return fromDockerConfig(options, dockerConfig)
+  if (cloud !== undefined) return fromCloud(options, cloud)
   if (helper !== undefined) return required(fromHelper(options, helper), options)
   return login === undefined ? async () => undefined : fromLogin(options, login)
 }
@@ -81,10 +92,28 @@ function fromPasswordFile({ failed }: CredentialSourceOptions, username: string,
 }
 
 function fromHelper(options: CredentialSourceOptions, name: string): Find {
-  const { signal, failed, now = () => performance.now() } = options
+  const { signal, failed, now = monotonic } = options
   const env = helperEnvironment(options.env)
   const server = serverName(new URL(options.url))
-  return cachedCredentials({ fetch: () => askHelper({ name, server, env, signal }), failed, now })
+  const fetch = async () => {
+    const credentials = await askHelper({ name, server, env, signal })
+    return credentials && { credentials }
+  }
+  return cachedCredentials({ fetch, failed, now })
+}
+
+function fromCloud(options: CredentialSourceOptions, cloud: Cloud): Find {
+  const { env, trust, proxyFor, signal, failed, now = monotonic } = options
+  const { hostname: host } = new URL(options.url)
+  return cachedCredentials({
+    fetch: () => cloudLogin({ cloud, host, env, trust, proxyFor, signal }),
+    failed,
+    now,
+  })
+}
+
+function monotonic(): number {
+  return performance.now()
 }
 
 function fromDockerConfig(options: CredentialSourceOptions, path: string): Find {

@@ -73,8 +73,8 @@ export function nodeTrust(): SystemTrust {
 
 export interface UpstreamTrustOptions {
   readonly system: SystemTrust
-  /** PEM certificates from the configuration. */
-  readonly ca: string
+  /** PEM certificates from the configuration. Omitted: the system's authorities alone. */
+  readonly ca?: string | undefined
   /** Where they came from. The file is followed (FR-35). */
   readonly path?: string | undefined
   /** Called when the file has changed and is of no use, so that its previous content stays in use. */
@@ -82,10 +82,11 @@ export interface UpstreamTrustOptions {
 }
 
 /**
- * The authorities of an upstream with a `ca` of its own, besides the system's, which redirect targets may
+ * The authorities of an upstream: those of a `ca` of its own, besides the system's, which redirect targets may
  * need.
  */
 export function upstreamTrust({ system, ca, path, failed }: UpstreamTrustOptions): TrustStore {
+  if (ca === undefined) return system
   // What the start has accepted is used. A file that was faultless then has to stay so.
   const parse = allCertificates(ca) === undefined ? usableCertificates : allCertificates
   const given = parse(ca) ?? NONE
