@@ -82,6 +82,7 @@ export async function entrepot(
       insight: latest(() => serving.insight),
       trust: latest(() => serving.trust),
       drift: (period) => serving.drift(period),
+      rehearsals: parts.upstreams.rehearsals,
       isDraining: () => isDraining,
       probeStore: () => store.probe(),
       details: () => (aboutStore.problem === undefined ? [] : [aboutStore.problem]),

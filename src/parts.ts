@@ -9,6 +9,7 @@ import { DownloadManager } from './download/manager.ts'
 import { type Evictor, evictor } from './eviction/evictor.ts'
 import { quotaStore } from './eviction/quota-store.ts'
 import type { BlobStore } from './ports/blob-store.ts'
+import type { UpstreamStatus } from './ports/upstream.ts'
 import type { FilesystemStore } from './storage/filesystem-store.ts'
 
 /** What lives as long as the process, and is shared by all snapshots of the configuration. */
@@ -85,7 +86,7 @@ export async function buildParts(
     partials: { sweep: sweepPartials, evict: (bytes) => store.evictPartials(bytes) },
     isNearlyExhausted: (name) => upstreams.byName.get(name)?.isNearlyExhausted ?? false,
     isOut: (name) =>
-      upstreams.byName.get(name)?.status.state === 'out' || config.current.upstreams[name]?.offline === true,
+      isUnreachable(upstreams.byName.get(name)?.status) || config.current.upstreams[name]?.offline === true,
     telemetry: telemetry.store,
     now,
   })
@@ -134,4 +135,8 @@ export async function buildParts(
     },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   }
+}
+
+function isUnreachable(status: UpstreamStatus | undefined): boolean {
+  return status?.state === 'out' || status?.state === 'offline'
 }

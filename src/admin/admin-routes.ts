@@ -1,27 +1,28 @@
 import type { RequestListener } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import { Hono } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import type { AuditTrail } from '../ports/audit.ts'
 import type { Jobs } from '../ports/jobs.ts'
 import type { Insight, RunningTransfer } from '../ports/insight.ts'
 import type { TagChange, TagHistory } from '../ports/metadata.ts'
 import type { Operations } from '../ports/operations.ts'
-import type { DriftReport, Trust } from '../ports/time.ts'
+import type { DriftReport, Rehearsals, Trust } from '../ports/time.ts'
 import { audited } from './audited.ts'
 import type { ParsePattern } from './body.ts'
 import { catalogueRoutes } from './catalogue-routes.ts'
 import type { AdminEnv } from './refuse.ts'
 import type { Readiness } from './health.ts'
+import { limitBodies } from './limit-bodies.ts'
 import type { Metrics } from './metrics/metrics.ts'
-import { driftRoutes } from './drift-routes.ts'
+import { driftRoutes } from './time/drift-routes.ts'
 import { jobRoutes } from './job-routes.ts'
 import { insightRoutes } from './insight-routes.ts'
 import { dashboardRoutes } from './dashboard/dashboard-routes.ts'
 import { type EventSource, eventsRoutes } from './events-routes.ts'
 import { pinRoutes } from './pin-routes.ts'
-import { timeRoutes } from './time-routes.ts'
+import { rehearsalRoutes } from './time/rehearsal-routes.ts'
+import { trustRoutes } from './time/trust-routes.ts'
 import { verifyRoutes } from './verify-routes.ts'
 
 export interface AdminAppOptions {
@@ -44,6 +45,8 @@ export interface AdminAppOptions {
   readonly trust?: Trust
   /** Of the last so many milliseconds. Left out: the API does not tell. */
   readonly drift?: (period: number) => Promise<DriftReport>
+  /** Left out: no outage is rehearsed. */
+  readonly rehearsals?: Rehearsals
   readonly parsePattern: ParsePattern
   /** Receives every failure that the client did not cause. */
   readonly failed: (error: unknown) => void
@@ -66,6 +69,7 @@ export function adminApp(options: AdminAppOptions): RequestListener {
     events,
     trust,
     drift,
+    rehearsals,
   } = options
   const { parsePattern, failed } = options
   const app = new Hono<AdminEnv>()
@@ -80,10 +84,7 @@ export function adminApp(options: AdminAppOptions): RequestListener {
     const { contentType, body } = await metrics.render()
     return c.body(body, 200, { 'Content-Type': contentType })
   })
-  const bodyTooLarge = () => {
-    throw new HTTPException(413, { message: `request body exceeds ${BODY_LIMIT} bytes` })
-  }
-  app.use('/api/v1/*', bodyLimit({ maxSize: BODY_LIMIT, onError: bodyTooLarge }))
+  app.use('/api/v1/*', limitBodies(BODY_LIMIT))
   app.use('/api/v1/*', audited(audit))
   app.get('/api/v1/audit', (c) => c.json({ audit: audit.list() }))
   app.route('/api/v1', jobRoutes(options.jobs))
@@ -92,7 +93,8 @@ export function adminApp(options: AdminAppOptions): RequestListener {
   app.route('/api/v1', pinRoutes(operations.pins, parsePattern))
   app.route('/api/v1', verifyRoutes(operations.verify, failed))
   if (drift) app.route('/api/v1', driftRoutes(drift))
-  if (trust) app.route('/api/v1', timeRoutes(trust))
+  if (rehearsals) app.route('/api/v1', rehearsalRoutes(rehearsals))
+  if (trust) app.route('/api/v1', trustRoutes(trust))
   if (insight) {
     app.route('/api/v1', insightRoutes(insight))
     app.route('/api/v1', eventsRoutes({ events, transfers }))

@@ -10,6 +10,8 @@ const ACTIONS: Readonly<Record<string, AuditEntry['action']>> = {
   'POST verify': 'verify',
   'POST trust': 'trust',
   'DELETE trust': 'distrust',
+  'POST upstreams/offline': 'offline',
+  'DELETE upstreams/offline': 'online',
 }
 
 /** Records every request that changes something, with how it ended. */
@@ -20,7 +22,7 @@ export function audited(audit: Pick<AuditTrail, 'record'>): MiddlewareHandler<Ad
     if (method === 'GET' || method === 'HEAD' || c.get('changesNothing') === true) return
     const path = c.req.path.replace(/^\/api\/v1\//, '')
     audit.record({
-      action: ACTIONS[`${method} ${path}`] ?? 'other',
+      action: ACTIONS[`${method} ${path.replace(/^upstreams\/[^/]+/, 'upstreams')}`] ?? 'other',
       ...clientOf(c.env.incoming),
       target: c.get('target') ?? path,
       result: c.res.status < 300 ? (c.get('outcome') ?? 'done') : `answered ${c.res.status}`,

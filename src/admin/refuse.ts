@@ -12,6 +12,6 @@ export interface AdminEnv {
 }
 
 /** @throws HTTPException with the status and message of the answer */
-export function refuse(status: 400 | 403 | 404 | 409 | 415, message: string): never {
+export function refuse(status: 400 | 403 | 404 | 409 | 411 | 413 | 415, message: string): never {
   throw new HTTPException(status, { message })
 }

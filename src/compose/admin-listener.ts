@@ -28,6 +28,7 @@ export interface AdminListenerOptions extends Pick<
   | 'events'
   | 'trust'
   | 'drift'
+  | 'rehearsals'
 > {
   readonly server: ListenerTelemetry
   /** The names that patterns may have: of upstreams that are or were configured, or have stored content. */

@@ -2,10 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import type { Config } from '../config/load-config.ts'
+import type { Rehearsals } from '../ports/time.ts'
 import type { UpstreamTelemetry } from '../ports/telemetry.ts'
 import { proxiesFrom } from '../upstream/net/proxy-environment.ts'
 import { systemTrust } from '../upstream/net/trust-store.ts'
 import { type OpenUpstream, openUpstream } from '../upstream/open-upstream.ts'
+import { offlineSwitch } from './offline-switch.ts'
 import type { LoopGuard } from '../util/loop-guard.ts'
 
 export interface Upstreams extends AsyncDisposable {
@@ -17,6 +19,7 @@ export interface Upstreams extends AsyncDisposable {
    * @param unused is fulfilled when no download of an upstream of this name runs that began before the call
    */
   configure(config: UpstreamsConfig, unused: (upstream: string) => Promise<unknown>): void
+  readonly rehearsals: Rehearsals
   /** Ends running credential helpers, which would outlive the process. */
   abandon(): void
 }
@@ -59,6 +62,7 @@ export function buildUpstreams(config: UpstreamsConfig, options: UpstreamsOption
   const open = new Set<OpenUpstream>()
   let current = new Map<string, Opened>()
   let byName: Upstreams['byName'] = new Map()
+  const offline = offlineSwitch((name) => byName.get(name)?.offlineChanged())
 
   function openOne(entry: Opened['entry'], rememberDenials: number): OpenUpstream {
     const { login, credentials, credentialHelper: helper, ca, proxy, ...upstream } = entry
@@ -69,6 +73,7 @@ export function buildUpstreams(config: UpstreamsConfig, options: UpstreamsOption
       ...(credentials && { repositoryLogins: credentials }),
       ...(ca && { ca: ca.text, caFile: ca.path }),
       rememberDenials,
+      isOffline: () => offline.until(upstream.name) !== undefined,
       env,
       systemTrust: system,
       ownPorts,
@@ -118,11 +123,20 @@ export function buildUpstreams(config: UpstreamsConfig, options: UpstreamsOption
       return byName
     },
     configure,
+    rehearsals: {
+      begin(upstream, milliseconds) {
+        const opened = current.get(upstream)
+        if (opened === undefined) return 'unknown'
+        return opened.entry.offline === true ? 'always' : offline.begin(upstream, milliseconds)
+      },
+      end: offline.end,
+    },
     abandon() {
       for (const upstream of open) upstream.abandon()
     },
     async [Symbol.asyncDispose]() {
       closing.abort()
+      offline[Symbol.dispose]()
       await Promise.all([...open].map((upstream) => upstream.close()))
     },
   }

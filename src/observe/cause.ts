@@ -79,6 +79,10 @@ const BY_REASON: Readonly<Record<string, Says>> = {
     'leads to a private address, which a public registry must not',
     'set upstreams.$.allowPrivate if it is meant',
   ),
+  offline: says(
+    'is offline for a rehearsal: it is not asked',
+    'wait until it ends, or DELETE /api/v1/upstreams/$/offline',
+  ),
   ENOSPC: says('has no space left', 'free space on the disk, or lower storage.maxSize'),
   EDQUOT: says(
     'has no room for it within storage.maxSize and storage.minFree',

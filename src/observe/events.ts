@@ -3,9 +3,13 @@
 export interface EventFields {
   /**
    * It gets no requests: `out` because it cannot be reached or answers nobody, `limited` because it limits
-   * us.
+   * us, `offline` because somebody wants it so.
    */
-  'upstream.down': { readonly upstream: string; readonly state: 'limited' | 'out'; readonly said: string }
+  'upstream.down': {
+    readonly upstream: string
+    readonly state: 'limited' | 'out' | 'offline'
+    readonly said: string
+  }
   /** It gets requests again, after so many seconds. */
   'upstream.up': { readonly upstream: string; readonly seconds: number }
   'credentials.refused': { readonly upstream: string; readonly said: string }

@@ -57,10 +57,13 @@ const QUIET = 60_000
 /** Keeps the state of each upstream, and emits an event when it changes. */
 export function upstreamWatch({ upstreams, emit, now }: UpstreamWatchOptions): UpstreamWatch {
   const views = new Map<string, UpstreamView>()
+  const neverAsked = new Set<string>()
   const configure: UpstreamWatch['configure'] = (watched) => {
     const names = new Set(watched.map(({ name }) => name))
     for (const name of views.keys()) if (!names.has(name)) views.delete(name)
+    neverAsked.clear()
     for (const { name, hasCredentials, isOffline, isKept } of watched) {
+      if (isOffline === true) neverAsked.add(name)
       if (isKept === true && views.has(name)) continue
       const state =
         isOffline === true ? { state: 'offline' as const, said: OFFLINE } : { state: 'up' as const }
@@ -89,7 +92,7 @@ export function upstreamWatch({ upstreams, emit, now }: UpstreamWatchOptions): U
       answered: (upstream, kind, status) => change(upstream, { last: { at: now(), kind, status } }),
       circuit(upstream, state, reason) {
         const view = views.get(upstream)
-        if (view === undefined || view.state === state || view.state === 'offline') return
+        if (view === undefined || view.state === state || neverAsked.has(upstream)) return
         const { said: _said, advice: _advice, ...rest } = view
         const since = now()
         if (state === 'up') {
@@ -120,7 +123,7 @@ export function upstreamWatch({ upstreams, emit, now }: UpstreamWatchOptions): U
 }
 
 /** The circuit tells why without the code of the error, which the state implies. */
-function codeOf(state: 'limited' | 'out', reason: ErrorDetail | undefined) {
+function codeOf(state: 'limited' | 'out' | 'offline', reason: ErrorDetail | undefined) {
   if (state === 'limited') return 'UPSTREAM_LIMITED'
   return reason?.['reason'] === 'no answer in time' ? 'UPSTREAM_TIMEOUT' : 'UPSTREAM_UNAVAILABLE'
 }

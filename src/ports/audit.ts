@@ -2,7 +2,18 @@
 export interface AuditEntry {
   /** ISO 8601. */
   readonly at: string
-  readonly action: 'purge' | 'pin' | 'unpin' | 'verify' | 'trust' | 'distrust' | 'login' | 'reload' | 'other'
+  readonly action:
+    | 'purge'
+    | 'pin'
+    | 'unpin'
+    | 'verify'
+    | 'trust'
+    | 'distrust'
+    | 'offline'
+    | 'online'
+    | 'login'
+    | 'reload'
+    | 'other'
   /** `this machine`, `admin.token`, or the user name that a client gave. */
   readonly by: string
   /** The address. */

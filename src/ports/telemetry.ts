@@ -60,9 +60,9 @@ export interface UpstreamTelemetry {
   credentials(upstream: string, result: 'accepted' | 'refused', said?: string): void
   /**
    * `limited`: it gets no requests because it limits us. `out`: because it cannot be reached, or answers
-   * nobody.
+   * nobody. `offline`: because somebody wants it so.
    */
-  circuit(upstream: string, state: 'up' | 'limited' | 'out', reason?: ErrorDetail): void
+  circuit(upstream: string, state: 'up' | 'limited' | 'out' | 'offline', reason?: ErrorDetail): void
 }
 
 export interface DownloadTelemetry {

@@ -71,3 +71,16 @@ export interface MoveReport {
   /** A cool-down serves another digest until then; null = none does. Of the last move of a tag only. */
   readonly coolDown: { readonly served: string; readonly until: string } | null
 }
+
+/** Rehearses an outage of an upstream. */
+export interface Rehearsals {
+  /**
+   * Makes an upstream unreachable for so many milliseconds, from now on.
+   *
+   * @returns when that ends, in epoch milliseconds; 'unknown' = no such upstream is configured, 'always' =
+   * the configuration says that it is never asked
+   */
+  begin(upstream: string, milliseconds: number): number | 'unknown' | 'always'
+  /** @returns whether there was a rehearsal */
+  end(upstream: string): boolean
+}

@@ -83,7 +83,7 @@ export interface Upstream {
 
 /** Whether an upstream as a whole gets requests. */
 export interface UpstreamStatus {
-  readonly state: 'up' | 'limited' | 'out'
+  readonly state: 'up' | 'limited' | 'out' | 'offline'
   /** Epoch milliseconds. */
   readonly since: number
   /** What it said, or how it failed. Unset while it is up. */

@@ -4,6 +4,7 @@ import { upstreamClient, type UpstreamClientOptions } from './client.ts'
 import { credentialSource, type CredentialSourceOptions } from './credentials/credential-source.ts'
 import { patternFor } from './credentials/repository-credentials.ts'
 import { nodeTrust, type SystemTrust, upstreamTrust } from './net/trust-store.ts'
+import { offlineError, withOffline } from './resilience/offline.ts'
 import { withRememberedDenials } from './resilience/remembered-denials.ts'
 import { upstreamState } from './resilience/upstream-state.ts'
 import { withCircuitBreaker } from './resilience/with-circuit-breaker.ts'
@@ -13,6 +14,8 @@ import { withCircuitBreaker } from './resilience/with-circuit-breaker.ts'
  */
 export interface OpenUpstream extends Upstream {
   readonly status: UpstreamStatus
+  /** To be called when `isOffline` says otherwise than before. */
+  offlineChanged(): void
   /** Ends its credential helpers at once, which would outlive the process. */
   abandon(): void
   /** Ends its requests, connections and helpers. */
@@ -30,6 +33,8 @@ export interface OpenUpstreamOptions
   readonly ca?: string
   /** The file that `ca` was read from. It is followed. */
   readonly caFile?: string
+  /** Whether it is not to be dialled now. Omitted: it always may be. */
+  readonly isOffline?: () => boolean
   /** Milliseconds that the denial of a repository is remembered. Omitted: it is not. */
   readonly rememberDenials?: number
   /** The environment of this process. */
@@ -58,6 +63,7 @@ export function openUpstream(options: OpenUpstreamOptions): OpenUpstream {
     caFile,
     reloadFailed,
     rememberDenials = 0,
+    isOffline = () => false,
     ...rest
   } = options
   const stopping = new AbortController()
@@ -92,6 +98,10 @@ export function openUpstream(options: OpenUpstreamOptions): OpenUpstream {
     credentials,
   })
 
+  const reachable = withOffline(guarded, isOffline)
+  const offlineChanged = () => state.report('offline', isOffline() ? offlineError(name) : undefined)
+  if (isOffline()) offlineChanged()
+
   return {
     name,
     get isNearlyExhausted() {
@@ -100,7 +110,8 @@ export function openUpstream(options: OpenUpstreamOptions): OpenUpstream {
     get status() {
       return state.status
     },
-    repository: guarded.repository,
+    offlineChanged,
+    repository: reachable.repository,
     abandon: () => stopping.abort(),
     async close() {
       stopping.abort()

@@ -8,7 +8,7 @@ import type { UpstreamTelemetry } from '../../ports/telemetry.ts'
 const SECONDS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120]
 
 /** The states of a circuit as values of a gauge. */
-const CIRCUIT = { up: 0, out: 1, limited: 2 } as const
+const CIRCUIT = { up: 0, out: 1, limited: 2, offline: 3 } as const
 
 /** Counts what the upstream clients report, under the names of the Prometheus conventions. */
 export function upstreamMetrics(register: Registry): UpstreamTelemetry {

@@ -1,4 +1,4 @@
-import type { TrustedJson } from '../../admin/time-routes.ts'
+import type { TrustedJson } from '../../admin/time/trust-routes.ts'
 import type { AdminClient } from '../client/admin-client.ts'
 import { STORE_OPTIONS } from '../client/with-operations.ts'
 import { withProcess } from '../client/with-process.ts'

@@ -1,9 +1,9 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { imageText } from '../oci/image-pattern.ts'
-import type { Trust, TrustedDigest } from '../ports/time.ts'
-import { bodyOf } from './body.ts'
-import { type AdminEnv, refuse } from './refuse.ts'
+import { imageText } from '../../oci/image-pattern.ts'
+import type { Trust, TrustedDigest } from '../../ports/time.ts'
+import { bodyOf } from '../body.ts'
+import { type AdminEnv, refuse } from '../refuse.ts'
 
 const MUST = 'image must name a digest of a configured upstream, such as node@sha256:…'
 
@@ -16,7 +16,7 @@ export interface TrustedJson {
  * The exceptions from cool-downs: `GET trust`, `POST trust {image}` (201 when it is new), `DELETE trust
  * {image}` (404 when it is not trusted).
  */
-export function timeRoutes(trust: Trust): Hono<AdminEnv> {
+export function trustRoutes(trust: Trust): Hono<AdminEnv> {
   return new Hono<AdminEnv>()
     .get('/trust', async (c) => c.json({ trusted: (await trust.list()).map(trustedToJson) }))
     .post('/trust', async (c) => {
