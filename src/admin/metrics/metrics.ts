@@ -7,6 +7,7 @@ import type {
 } from '../../ports/telemetry.ts'
 import { type ServerMetrics, serverMetrics, type ServerMetricsOptions } from './server-metrics.ts'
 import { storeMetrics, type StoreMetricsOptions } from './store-metrics.ts'
+import { Tally } from './tally.ts'
 import { upstreamMetrics } from './upstream-metrics.ts'
 
 export interface Metrics {
@@ -31,7 +32,7 @@ export function metrics(options: MetricsOptions): Metrics {
   const registers = [register]
   collectDefaultMetrics({ register, eventLoopMonitoringPrecision: 100 })
 
-  const requests = new Counter({
+  const requests = new Tally({
     name: 'entrepot_requests_total',
     help: 'Requests from clients.',
     labelNames: ['upstream', 'kind', 'result'],
@@ -44,7 +45,7 @@ export function metrics(options: MetricsOptions): Metrics {
     buckets: REQUEST_SECONDS,
     registers,
   })
-  const served = new Counter({
+  const served = new Tally({
     name: 'entrepot_served_bytes_total',
     help: 'Content bytes sent to clients.',
     labelNames: ['upstream'],
@@ -73,9 +74,9 @@ export function metrics(options: MetricsOptions): Metrics {
   return {
     requests: {
       answered({ kind, result, upstream, seconds, bytes }) {
-        requests.inc({ upstream, kind, result })
+        requests.add(1, upstream, kind, result)
         requestSeconds.observe({ kind, result }, seconds)
-        served.inc({ upstream }, bytes)
+        served.add(bytes, upstream)
       },
     },
     server: serverMetrics(register, options),
