@@ -75,7 +75,11 @@ export async function entrepot(
       upstreams: () => [...parts.upstreamNames],
       transfers: () => parts.downloads.list(),
       history: disk.tags.history,
-      operations: store,
+      operations: {
+        catalogue: observed.evictions.tellPurges(store.catalogue),
+        pins: store.pins,
+        verify: store.verify,
+      },
       audit,
       jobs,
       events,

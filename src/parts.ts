@@ -5,6 +5,7 @@ import { buildObservation, type Observation, watchedUpstreams } from './compose/
 import { openStore } from './compose/open-store.ts'
 import type { RunningConfig } from './compose/running-config.ts'
 import { buildUpstreams, type Upstreams, type UpstreamsOptions } from './compose/upstreams.ts'
+import { buildWebhooks, type RunningWebhooks } from './compose/webhooks.ts'
 import { DownloadManager } from './download/manager.ts'
 import { type Evictor, evictor } from './eviction/evictor.ts'
 import { quotaStore } from './eviction/quota-store.ts'
@@ -25,6 +26,7 @@ export interface Parts extends AsyncDisposable {
   readonly upstreams: Upstreams
   readonly evictor: Evictor
   readonly downloads: DownloadManager
+  readonly webhooks: RunningWebhooks
   /** The names of upstreams that are configured, were, or that something is stored of. */
   readonly upstreamNames: ReadonlySet<string>
   /** Since when each configured upstream is where it is now, in epoch milliseconds. */
@@ -60,6 +62,8 @@ export async function buildParts(
     usageByUpstream: () => store.ofUpstreams.usageByUpstream(),
     shares: () => config.shares,
     savingsLog: () => disk.savings,
+    has: async (digest) => (await store.blobs.stat(digest)) !== undefined,
+    imagesOf: (digests) => disk.imagesOf(digests),
     connections,
   })
   const { telemetry } = observed
@@ -67,6 +71,10 @@ export async function buildParts(
   const store = memoryCache(disk)
   starting.defer(() => store.close())
   starting.use(observed.savings)
+  const webhooks = starting.use(
+    buildWebhooks(config.current, { ...options, telemetry: telemetry.webhooks, now }),
+  )
+  observed.events.subscribe(webhooks.tell)
   const sweepPartials = () => {
     const { keepPartialFor: olderThan, keepPartial: maxBytes } = config.transfers
     return store.sweepPartials({ olderThan, maxBytes })
@@ -88,6 +96,7 @@ export async function buildParts(
     isOut: (name) =>
       isUnreachable(upstreams.byName.get(name)?.status) || config.current.upstreams[name]?.offline === true,
     telemetry: telemetry.store,
+    evicting: observed.evictions.evicting,
     now,
   })
   const blobs = quotaStore(store.blobs, evicting, telemetry.ingest)
@@ -115,6 +124,7 @@ export async function buildParts(
     upstreams,
     evictor: evicting,
     downloads,
+    webhooks,
     upstreamNames,
     async servedSince() {
       const urls = new Map(Object.values(config.current.upstreams).map(({ name, url }) => [name, url]))
@@ -132,6 +142,7 @@ export async function buildParts(
       const isKept = (name: string) => before.get(name) === upstreams.byName.get(name)
       observed.upstreams.configure(watchedUpstreams(config.current.upstreams, isKept))
       for (const name of upstreams.byName.keys()) upstreamNames.add(name)
+      webhooks.configure(config.current)
     },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   }

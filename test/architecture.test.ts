@@ -21,6 +21,8 @@ const ROOMS: Readonly<Record<string, { rooms: readonly string[]; never?: RegExp 
   upstream: { rooms: ['oci', 'ports'], never: /^hono|^node:sqlite/ },
   // Watches the others through the seams: it imports none of them.
   observe: { rooms: ['oci', 'ports'], never: /^(?!lru-cache$)/ },
+  // Dials as upstreams are dialled: proxies, authorities, private addresses.
+  webhooks: { rooms: ['ports', 'upstream'], never: /^(?!undici$|node:(?:crypto|net|timers\/promises)$)/ },
   // Decides from the history of tags: what is served of them, then and now.
   time: { rooms: ['oci', 'ports'], never: /./ },
   // An image as a whole: walks, fetches, copies what a manifest refers to, through the seams.
@@ -48,6 +50,7 @@ const ROOMS: Readonly<Record<string, { rooms: readonly string[]; never?: RegExp 
       'admin',
       'observe',
       'time',
+      'webhooks',
     ],
     never: /^undici$|^hono|^node:sqlite/,
   },

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Config } from './load-config.ts'
 import type { AdminConfig, TlsConfig } from './listeners.ts'
 import { MASK } from './config-error.ts'
+import type { EventTarget } from './events.ts'
 import { escape } from './sources/environment.ts'
 import type { TagPattern } from './schema/tag-pattern.ts'
 import { fileSchema, type UpstreamEntry } from './schema/file-schema.ts'
@@ -10,11 +11,12 @@ import type { UpstreamConfig } from './upstreams.ts'
 
 /** The effective configuration as a file that yields it again, except that secrets are masked. */
 export function describeConfig(config: Config): string {
-  const { listen, admin, access, upstreams, ...rest } = config as Mutable<Config>
+  const { listen, admin, access, events, upstreams, ...rest } = config as Mutable<Config>
   const content = z.encode(fileSchema, {
     listen: { ...listen, tls: listen.tls && tlsEntryOf(listen.tls) },
     admin: admin && adminEntryOf(admin),
     access: { ...access, htpasswd: access.htpasswd?.path },
+    events: events.map(eventTargetOf),
     ...rest,
     // All of them are listed.
     publicUpstreams: false,
@@ -36,6 +38,10 @@ function adminEntryOf({ tls, token, tokenFile, ...rest }: Mutable<AdminConfig>) 
     token: token !== undefined && tokenFile === undefined ? MASK : undefined,
     tokenFile: tokenFile?.path,
   }
+}
+
+function eventTargetOf({ secretFile, ...target }: Mutable<EventTarget>) {
+  return { ...target, secret: secretFile === undefined ? MASK : undefined, secretFile: secretFile?.path }
 }
 
 function entryOf({ login, credentials, ca, ...upstream }: Mutable<UpstreamConfig>): UpstreamEntry {

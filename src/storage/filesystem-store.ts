@@ -1,5 +1,5 @@
 import type { ImageCatalogue, Inspect, Verify } from '../ports/operations.ts'
-import type { ImagePattern } from '../oci/image-pattern.ts'
+import type { ImageName, ImagePattern } from '../oci/image-pattern.ts'
 import type { Digest } from '../oci/digest.ts'
 import type {
   ContentInventory,
@@ -39,6 +39,7 @@ import { sqliteIndex } from './index/sqlite-index.ts'
 import { movesSince } from './index/tags/tag-moves.ts'
 import { trustedDigests } from './index/tags/trusted-digests.ts'
 import { storageOperation, ignoreStorageError, ignoreNotFound } from './storage-operation.ts'
+import { imagesOf } from './operations/images-of.ts'
 import { createInspect } from './operations/inspect.ts'
 import { createVerify } from './operations/verify.ts'
 
@@ -57,6 +58,8 @@ export interface FilesystemStore {
   /** Takes over a file that another program stored. */
   readonly adopt: AdoptFile
   readonly inspect: Inspect
+  /** The images that some of this content is. */
+  imagesOf(digests: readonly Digest[]): Promise<readonly ImageName[]>
   readonly savings: SavingsLog
   /** @see recordUrls @throws RegistryError STORAGE */
   recordUrls(urls: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, number>>
@@ -207,6 +210,7 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
       trusted: trustedDigests(index.access),
       movesSince: movesSince(query),
       inspect: createInspect({ files, paths, query }),
+      imagesOf: imagesOf(query),
       recordUrls: (urls) => recordUrls(index.access.transact, urls, now),
       upstreams: () => inSlices(query, storedUpstreams),
       sweepPartials: (limits) => run('sweep', () => partials.sweep(limits, now())),

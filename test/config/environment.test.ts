@@ -84,6 +84,10 @@ const VALUES: Readonly<Record<string, readonly [text: string, effect?: unknown]>
   'log.level': ['debug'],
   'log.access': ['errors'],
   'log.format': ['json'],
+  events: [
+    '[{ url: https://h.example/x, secret: "a-secret-of-${16}-characters", types: [quota] }]',
+    [{ url: 'https://h.example/x', secret: '********', types: ['quota'] }],
+  ],
   warnings: ['false', false],
   defaultUpstream: ['ghcr.io'],
   publicUpstreams: ['false', false],

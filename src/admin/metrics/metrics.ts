@@ -8,7 +8,9 @@ import type {
 import { type ServerMetrics, serverMetrics, type ServerMetricsOptions } from './server-metrics.ts'
 import { storeMetrics, type StoreMetricsOptions } from './store-metrics.ts'
 import { Tally } from './tally.ts'
+import type { WebhookTelemetry } from '../../ports/events.ts'
 import { upstreamMetrics } from './upstream-metrics.ts'
+import { webhookMetrics } from './webhook-metrics.ts'
 
 export interface Metrics {
   readonly requests: RequestTelemetry
@@ -16,6 +18,7 @@ export interface Metrics {
   readonly upstreams: UpstreamTelemetry
   readonly transfers: DownloadTelemetry
   readonly store: StoreTelemetry
+  readonly webhooks: WebhookTelemetry
   /** The text exposition format, and the media type that names its version. */
   render(): Promise<{ readonly contentType: string; readonly body: string }>
 }
@@ -91,6 +94,7 @@ export function metrics(options: MetricsOptions): Metrics {
       resumed: (upstream) => resumes.inc({ upstream }),
     },
     store,
+    webhooks: webhookMetrics(register),
     async render() {
       await store.measure()
       return { contentType: register.contentType, body: await register.metrics() }

@@ -22,6 +22,7 @@ import {
   yesNoOr,
   yesOrNo,
 } from './scalars.ts'
+import { eventTargetSchema } from './events-schema.ts'
 import { list, section } from './section.ts'
 
 /** setTimeout takes at most 2^31-1 milliseconds. */
@@ -198,6 +199,9 @@ export const fileSchema = section({
     /** `auto`: for people on a terminal, JSON elsewhere. */
     format: oneOf('auto', 'json', 'pretty').prefault('auto'),
   }).prefault({}),
+
+  /** Webhooks: receivers that are told what happens. */
+  events: list(eventTargetSchema).prefault([]),
 
   /**
    * Tell the person who pulls, by a Warning header, what is stale, and when a rate limit is nearly used up.
