@@ -39,6 +39,8 @@ export interface PartsOptions extends Omit<UpstreamsOptions, 'telemetry'> {
   readonly log: Logger
   /** The open connections of clients. */
   readonly connections: () => Promise<number>
+  /** Called before the start waits for another process to close the store. */
+  readonly waiting: (holder: string, observed: Observation) => void
 }
 
 /** Places in the queue of an upstream that is gone from the configuration while a download of it runs. */
@@ -47,7 +49,7 @@ const LAST_TRANSFERS = 16
 /** Builds them. When one fails, those built before it are closed. */
 export async function buildParts(
   config: RunningConfig,
-  { connections, ...options }: PartsOptions,
+  { connections, waiting, ...options }: PartsOptions,
 ): Promise<Parts> {
   const { log } = options
   await using starting = new AsyncDisposableStack()
@@ -67,7 +69,14 @@ export async function buildParts(
     connections,
   })
   const { telemetry } = observed
-  const disk = await openStore(config.current, telemetry.store, log, now, config.pinned, () => config.shares)
+  const disk = await openStore(config.current, {
+    telemetry: telemetry.store,
+    log,
+    now,
+    pinned: config.pinned,
+    shares: () => config.shares,
+    waiting: (holder) => waiting(holder, observed),
+  })
   const store = memoryCache(disk)
   starting.defer(() => store.close())
   starting.use(observed.savings)

@@ -1,6 +1,6 @@
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
-import { openStore } from '../../compose/open-store.ts'
+import { openStore, SILENT } from '../../compose/open-store.ts'
 import { IMAGE_PATTERN_MUST, type ImagePattern, parseImagePattern } from '../../oci/image-pattern.ts'
 import type { Operations } from '../../ports/operations.ts'
 import { isInUse } from '../../storage/lock.ts'
@@ -39,10 +39,9 @@ export function withOperations(
     const config = await invocation.config()
     if (!(await exists(join(config.storage.root, 'FORMAT'))))
       throw new Error(`there is no store in ${config.storage.root}`)
-    const silent = { info() {}, warn() {} }
     // The process that has the store is asked instead.
     const here = { ...config, storage: { ...config.storage, lockTimeout: 0 } }
-    const store = await openStore(here, { evicted() {}, failed() {} }, silent).catch((error: unknown) => {
+    const store = await openStore(here, SILENT).catch((error: unknown) => {
       if (!isInUse(error)) throw error
       return { holder: error.holder }
     })
