@@ -11,6 +11,7 @@ import { type Evictor, evictor } from './eviction/evictor.ts'
 import { quotaStore } from './eviction/quota-store.ts'
 import type { BlobStore } from './ports/blob-store.ts'
 import type { UpstreamStatus } from './ports/upstream.ts'
+import { buildRemoteParts } from './remote-parts.ts'
 import type { FilesystemStore } from './storage/filesystem-store.ts'
 
 /** What lives as long as the process, and is shared by all snapshots of the configuration. */
@@ -75,6 +76,7 @@ export async function buildParts(
     now,
     pinned: config.pinned,
     shares: () => config.shares,
+    purged: async (digests) => remote?.purge(digests),
     waiting: (holder) => waiting(holder, observed),
   })
   const store = memoryCache(disk)
@@ -89,6 +91,14 @@ export async function buildParts(
     return store.sweepPartials({ olderThan, maxBytes })
   }
   await sweepPartials()
+  const remote = await buildRemoteParts(config, {
+    disk,
+    log,
+    telemetry: telemetry.remote,
+    failed: observed.transferFailed,
+    now,
+  })
+  if (remote) starting.use(remote)
 
   const upstreams = starting.use(
     buildUpstreams(config.current, { ...options, telemetry: telemetry.upstreams }),
@@ -99,7 +109,7 @@ export async function buildParts(
     tags: store.tags,
     policy: config.eviction,
     shares: { limits: () => config.shares, inventory: store.ofUpstreams },
-    pinned: store.pins.content,
+    pinned: remote ? async () => (await store.pins.content()).union(remote.waiting()) : store.pins.content,
     partials: { sweep: sweepPartials, evict: (bytes) => store.evictPartials(bytes) },
     isNearlyExhausted: (name) => upstreams.byName.get(name)?.isNearlyExhausted ?? false,
     isOut: (name) =>
@@ -108,7 +118,8 @@ export async function buildParts(
     evicting: observed.evictions.evicting,
     now,
   })
-  const blobs = quotaStore(store.blobs, evicting, telemetry.ingest)
+  const tier = quotaStore(store.blobs, evicting, telemetry.ingest)
+  const blobs = remote?.behind(tier) ?? tier
   const downloads = starting.use(
     new DownloadManager({
       store: blobs,
@@ -131,7 +142,13 @@ export async function buildParts(
     store,
     blobs,
     upstreams,
-    evictor: evicting,
+    evictor: {
+      ...evicting,
+      async sweep() {
+        await evicting.sweep()
+        await remote?.sweep()
+      },
+    },
     downloads,
     webhooks,
     upstreamNames,

@@ -19,6 +19,8 @@ const ROOMS: Readonly<Record<string, { rooms: readonly string[]; never?: RegExp 
   eviction: { rooms: ['oci', 'ports'], never: /^undici$|^hono|^node:(?:fs|http|net)/ },
   storage: { rooms: ['oci', 'ports'], never: /^undici$|^hono/ },
   upstream: { rooms: ['oci', 'ports'], never: /^hono|^node:sqlite/ },
+  // Blobs in a bucket.
+  s3: { rooms: ['oci', 'ports'], never: /^hono|^node:(?:fs|http|sqlite)/ },
   // Watches the others through the seams: it imports none of them.
   observe: { rooms: ['oci', 'ports'], never: /^(?!lru-cache$)/ },
   // Dials as upstreams are dialled: proxies, authorities, private addresses.
@@ -46,6 +48,7 @@ const ROOMS: Readonly<Record<string, { rooms: readonly string[]; never?: RegExp 
       'http',
       'storage',
       'upstream',
+      's3',
       'eviction',
       'admin',
       'observe',

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config/load-config.ts'
+import type { Digest } from '../oci/digest.ts'
 import { type ImagePattern, parseImagePattern } from '../oci/image-pattern.ts'
 import type { StoreTelemetry } from '../ports/telemetry.ts'
 import { type FilesystemStore, filesystemStore } from '../storage/filesystem-store.ts'
@@ -12,6 +13,8 @@ export interface OpenStoreOptions {
   readonly pinned?: readonly ImagePattern[]
   /** Called each time. Left out: those of the configuration. */
   readonly shares?: () => ReadonlyMap<string, number>
+  /** As in `FilesystemStoreOptions`. */
+  readonly purged?: (digests: readonly Digest[]) => Promise<void>
   /** Called before it waits for the process that has the store open. */
   readonly waiting?: (holder: string) => void
 }
@@ -35,6 +38,9 @@ export function openStore(config: Config, options: OpenStoreOptions): Promise<Fi
     verify: storage.verify,
     pinned: options.pinned ?? pinnedIn(config),
     shares: options.shares ?? (() => sharesIn(config)),
+    // Without S3 there is nothing that a link could lead to.
+    keepLinks: storage.s3 !== undefined,
+    ...(options.purged && { purged: options.purged }),
     telemetry,
     now,
     ...(now !== Date.now && { wall: Date.now }),

@@ -27,7 +27,7 @@ async function exposure(path: string): Promise<string | undefined> {
   return isReadable ? `${path} may be read by every user (mode ${shown}): chmod 600` : undefined
 }
 
-function secretFiles({ listen, admin, access, events, upstreams }: Config): readonly string[] {
+function secretFiles({ listen, admin, access, events, storage, upstreams }: Config): readonly string[] {
   const all = Object.values(upstreams)
   return [
     listen.tls?.key.path,
@@ -35,6 +35,7 @@ function secretFiles({ listen, admin, access, events, upstreams }: Config): read
     admin === false ? undefined : admin.tokenFile?.path,
     access.htpasswd?.path,
     ...events.map(({ secretFile }) => secretFile?.path),
+    storage.s3?.secretAccessKeyFile,
     ...all.map(({ login }) => login?.passwordFile),
     ...all.flatMap(({ credentials = [] }) => credentials.map(({ passwordFile }) => passwordFile)),
     ...all.map(({ dockerConfig }) => dockerConfig),

@@ -20,6 +20,7 @@ import { schemaKeys } from './schema/schema-keys.ts'
 import type { TagPattern } from './schema/tag-pattern.ts'
 import { schemaIssues } from './schema/schema-issues.ts'
 import { fileSchema } from './schema/file-schema.ts'
+import { resolveStorage, type StorageConfig } from './storage.ts'
 import { resolveDefault, resolveUpstreams, type Upstreams } from './upstreams.ts'
 import { withSettings } from './sources/layered-source.ts'
 import { parseYaml } from './sources/yaml.ts'
@@ -34,8 +35,9 @@ type FileContent = z.output<typeof fileSchema>
 export type Config = DeepReadonly<
   Omit<
     FileContent,
-    'listen' | 'admin' | 'access' | 'events' | 'upstreams' | 'publicUpstreams' | 'defaultUpstream'
+    'listen' | 'admin' | 'access' | 'events' | 'storage' | 'upstreams' | 'publicUpstreams' | 'defaultUpstream'
   > & {
+    storage: StorageConfig
     listen: ListenConfig
     admin: AdminConfig | false
     access: AccessConfig
@@ -76,6 +78,7 @@ export async function loadConfig({ file, env, required }: LoadConfigOptions): Pr
     listen: await issues.collect(() => resolveListen(listen, issues, load)),
     admin: await issues.collect(() => resolveAdmin(admin, issues, load)),
     events: await resolveEvents(events, issues, load),
+    storage: await issues.collect(() => resolveStorage(storage, folder, issues, load)),
   }
   // What depends on a section that is wrong cannot be checked.
   const checkedAccess = issues.has(['listen'])
@@ -89,8 +92,8 @@ export async function loadConfig({ file, env, required }: LoadConfigOptions): Pr
     listen: resolved.listen!,
     admin: resolved.admin!,
     access: checkedAccess!,
-    storage: { ...storage, root: resolve(folder, storage.root) },
     events: resolved.events,
+    storage: resolved.storage!,
     ...rest,
     defaultUpstream: checkedDefault!,
     upstreams: resolved.upstreams,

@@ -74,6 +74,13 @@ export interface DownloadTelemetry {
   resumed(upstream: string): void
 }
 
+export interface RemoteTelemetry {
+  /** A request to S3 was answered. `status` is undefined when there was no response. */
+  answered(operation: string, status: number | undefined, seconds: number): void
+  /** So many blobs are committed here, and not uploaded yet. */
+  waiting(uploads: number): void
+}
+
 export interface StoreTelemetry {
   evicted(reason: 'ttl' | 'quota' | 'purge' | 'corrupt'): void
   /** `reason` is the code of the system. */

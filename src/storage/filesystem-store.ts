@@ -47,6 +47,8 @@ export interface FilesystemStore {
   readonly blobs: BlobStore<BlobReader>
   readonly inventory: ContentInventory
   readonly ofUpstreams: UpstreamInventory
+  /** Opens content, which is no use of it. */
+  peek(digest: Digest): Promise<BlobReader | undefined>
   /** Removes damaged content, and counts it. */
   discard(digest: Digest): Promise<void>
   readonly links: LinkIndex
@@ -65,6 +67,10 @@ export interface FilesystemStore {
   recordUrls(urls: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, number>>
   readonly trusted: TrustedDigests
   readonly movesSince: MovesSince
+  /** When content was last used, in epoch milliseconds, of those of `digests` that are stored. */
+  lastUses(digests: readonly Digest[]): Promise<ReadonlyMap<Digest, number>>
+  /** Removes the links of content that is not stored. */
+  removeLinks(...digests: readonly Digest[]): Promise<void>
   /** The upstreams of which something is stored. */
   upstreams(): Promise<readonly string[]>
   /** Removes unfinished downloads beyond these limits. */
@@ -92,6 +98,10 @@ export interface FilesystemStoreOptions {
    * the last process was killed.
    */
   readonly rebuilding?: () => void
+  /** Links outlive content that is evicted, because it is elsewhere too. */
+  readonly keepLinks?: boolean
+  /** Content was purged. What else has it is to remove it too. */
+  readonly purged?: (digests: readonly Digest[]) => Promise<void>
   /** Which reads are verified. */
   readonly verify?: VerifyReads
   /** Called with content that is removed because it is damaged. */
@@ -157,6 +167,7 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
       run,
       telemetry,
       pinned,
+      ...(options.keepLinks && { keepLinks: true }),
       now,
       emptied: rebuild,
     })
@@ -188,6 +199,7 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
       blobs: store,
       inventory: store,
       ofUpstreams: index.ofUpstreams,
+      peek: store.peek,
       discard: store.discard,
       links,
       references,
@@ -199,7 +211,12 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
         inventory: store,
         pinned,
         shares: options.shares ?? (() => new Map()),
-        blobs: store,
+        blobs: {
+          async delete(...digests) {
+            await store.delete(...digests)
+            await options.purged?.(digests)
+          },
+        },
         telemetry,
         flush: index.flush,
       }),
@@ -212,6 +229,8 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
       inspect: createInspect({ files, paths, query }),
       imagesOf: imagesOf(query),
       recordUrls: (urls) => recordUrls(index.access.transact, urls, now),
+      lastUses: content.lastUses,
+      removeLinks: content.removeLinks,
       upstreams: () => inSlices(query, storedUpstreams),
       sweepPartials: (limits) => run('sweep', () => partials.sweep(limits, now())),
       evictPartials: (bytes) => run('sweep', () => partials.evict(bytes)),

@@ -1,11 +1,13 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type {
   DownloadTelemetry,
+  RemoteTelemetry,
   RequestTelemetry,
   StoreTelemetry,
   UpstreamTelemetry,
 } from '../../ports/telemetry.ts'
 import { type ServerMetrics, serverMetrics, type ServerMetricsOptions } from './server-metrics.ts'
+import { remoteMetrics } from './remote-metrics.ts'
 import { storeMetrics, type StoreMetricsOptions } from './store-metrics.ts'
 import { Tally } from './tally.ts'
 import type { WebhookTelemetry } from '../../ports/events.ts'
@@ -19,6 +21,7 @@ export interface Metrics {
   readonly transfers: DownloadTelemetry
   readonly store: StoreTelemetry
   readonly webhooks: WebhookTelemetry
+  readonly remote: RemoteTelemetry
   /** The text exposition format, and the media type that names its version. */
   render(): Promise<{ readonly contentType: string; readonly body: string }>
 }
@@ -95,6 +98,7 @@ export function metrics(options: MetricsOptions): Metrics {
     },
     store,
     webhooks: webhookMetrics(register),
+    remote: remoteMetrics(register),
     async render() {
       await store.measure()
       return { contentType: register.contentType, body: await register.metrics() }
