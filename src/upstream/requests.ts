@@ -4,16 +4,25 @@ import type { RequestKind } from '../ports/telemetry.ts'
 /** One HTTP request to a registry, to its token realm, or to where the registry redirects. */
 export interface UpstreamRequest {
   readonly kind: RequestKind | 'token'
-  /** POST and `body` are for tokens only: this proxy never writes upstream. */
-  readonly method: 'GET' | 'HEAD' | 'POST'
-  readonly body?: string
+  /**
+   * The cache only reads upstream, so that POST and `body` are for tokens there. `destination/` writes, to
+   * other registries.
+   */
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** A long one is read anew for every attempt. */
+  readonly body?: string | Buffer | ReadBody
   readonly url: URL
   readonly headers?: Readonly<Record<string, string>>
   /** The repository that is read, as the upstream names it. Tokens and credentials are chosen by it. */
   readonly repository?: string
+  /** Another repository that this one takes a blob from, which has to be readable too. */
+  readonly mountFrom?: string
   /** Ends the request, and afterwards the response body. */
   readonly signal?: AbortSignal
 }
+
+/** `signal` ends with the attempt that the bytes are read for. */
+export type ReadBody = (signal: AbortSignal) => AsyncIterable<Buffer>
 
 /** A response up to its headers. Whoever receives it reads, discards or destroys the body. */
 export interface UpstreamResponse {

@@ -103,6 +103,13 @@ const MIGRATIONS: readonly (string | ((db: DatabaseSync) => void))[] = [
    -- When upstream said that a tag does not exist, which is kept all the same.
    ALTER TABLE tags ADD COLUMN gone_at INTEGER;`,
   UPSTREAM_TOTALS,
+  `-- Repositories of other registries that images were pushed to, and what they were seen to have. The youngest
+   -- has the highest id.
+   CREATE TABLE upload_sources (
+     id INTEGER PRIMARY KEY, registry TEXT NOT NULL, digest TEXT NOT NULL, repository TEXT NOT NULL,
+     seal TEXT NOT NULL, at INTEGER NOT NULL
+   ) STRICT;
+   CREATE UNIQUE INDEX upload_sources_by_digest ON upload_sources (registry, digest, repository);`,
 ]
 
 /**

@@ -4,6 +4,7 @@ import { catalogueStatements } from '../operations/catalogue-sql.ts'
 import { savingsStatements } from './savings-sql.ts'
 import { historyStatements } from './tags/history-sql.ts'
 import { timeStatements } from './tags/time-sql.ts'
+import { uploadStatements } from '../uploads/upload-sql.ts'
 
 const CLAMPED_AT_ONCE = 50
 /** Rows read in one step. */
@@ -24,6 +25,7 @@ export function statements(db: DatabaseSync) {
     ...savingsStatements(db),
     ...historyStatements(db),
     ...timeStatements(db),
+    ...uploadStatements(db),
 
     totals: db.prepare('SELECT objects, bytes FROM totals'),
     upstreamTotals: db.prepare('SELECT upstream, objects, bytes FROM upstream_totals ORDER BY upstream'),
@@ -45,7 +47,6 @@ export function statements(db: DatabaseSync) {
        ON CONFLICT DO UPDATE SET size = excluded.size,
          media_type = iif(media_type = '${OCTET_STREAM}', excluded.media_type, media_type)`,
     ),
-    lastUse: db.prepare('SELECT last_used AS lastUsed FROM content WHERE digest = ?'),
     useContent: db.prepare(
       'UPDATE content SET last_used = max(last_used, ?1), hits = hits + ?2 WHERE digest = ?3',
     ),

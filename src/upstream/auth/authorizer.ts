@@ -30,6 +30,8 @@ export interface AuthorizerOptions {
   readonly transport: Transport
   /** Told whether the registry accepts a login that is shown to it. */
   readonly told?: JudgeCredentials
+  /** The requests write to their repositories too. */
+  readonly writes?: boolean
 }
 
 /** The scheme this upstream asked for last. */
@@ -58,8 +60,8 @@ interface Authorization {
  * for a 401 to a new token, which may need a moment to become valid.
  */
 export function authorizer(options: AuthorizerOptions): Transport {
-  const { upstream, url, tokenRealms, credentials, tokens, transport, told } = options
-  const scoped = scopes()
+  const { upstream, url, tokenRealms, credentials, tokens, transport, told, writes } = options
+  const scoped = scopes(writes)
   let known: AuthScheme | undefined
 
   const authorization = async (

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { UpstreamRequest } from '../requests.ts'
 
-type Asked = Pick<UpstreamRequest, 'repository' | 'kind'>
+type Asked = Pick<UpstreamRequest, 'repository' | 'kind' | 'mountFrom'>
 
 /** Which scopes the tokens of an upstream need, as its challenges say. */
 export interface Scopes {
@@ -19,8 +19,15 @@ const LONGEST = 1024
  * The challenge's own scope counts: some registries want another action for tag lists (`metadata_read` at
  * ACR), or know the repository by another name. It counts for this kind of request to this repository. A
  * scope of another kind (`aws` at public.ecr.aws) counts for all requests, besides the usual one.
+ *
+ * @param writes the requests write to their repository too
  */
-export function scopes(): Scopes {
+export function scopes(writes = false): Scopes {
+  const usual = ({ repository, mountFrom }: Asked): readonly string[] => [
+    ...(repository === undefined ? [] : [`repository:${repository}:${writes ? 'pull,push' : 'pull'}`]),
+    ...(mountFrom === undefined ? [] : [`repository:${mountFrom}:pull`]),
+  ]
+  const allowed = writes ? (scope: string) => scope : reading
   const learnt = new LRUCache<string, readonly string[]>({ max: REMEMBERED })
   let common: readonly string[] = []
 
@@ -28,10 +35,11 @@ export function scopes(): Scopes {
     of: (asked) => learnt.get(keyOf(asked)) ?? [...usual(asked), ...common],
     learn(asked, scope) {
       const named = scope !== undefined && scope.length <= LONGEST ? scope.split(' ').filter(Boolean) : []
-      const repositories = named.filter((one) => one.startsWith('repository:')).map(reading)
+      const repositories = named.filter((one) => one.startsWith('repository:')).map(allowed)
       const others = named.filter((one) => !one.startsWith('repository:'))
       const all = [...(repositories.length > 0 ? repositories : usual(asked)), ...others]
-      const isUsual = repositories.length === 0 || repositories.join() === usual(asked).join()
+      const isUsual =
+        repositories.length === 0 || repositories.toSorted().join() === usual(asked).toSorted().join()
       if (isUsual) {
         common = others
         learnt.delete(keyOf(asked))
@@ -42,11 +50,7 @@ export function scopes(): Scopes {
   }
 }
 
-function usual({ repository }: Asked): readonly string[] {
-  return repository === undefined ? [] : [`repository:${repository}:pull`]
-}
-
-/** This proxy never writes: a scope with `push` is asked for without. */
+/** The cache never writes upstream: a scope with `push` is asked for without. */
 function reading(scope: string): string {
   const [, resource = '', actions = ''] = /^(.*):([^:]*)$/.exec(scope) ?? []
   const kept = actions.split(',').filter((action) => action !== 'push' && action !== 'delete')
@@ -54,6 +58,6 @@ function reading(scope: string): string {
 }
 
 /** A manifest, its tag and its blobs are read with one right. */
-function keyOf({ repository = '', kind }: Asked): string {
-  return `${repository} ${kind === 'tags' || kind === 'referrers' ? kind : 'content'}`
+function keyOf({ repository = '', kind, mountFrom = '' }: Asked): string {
+  return `${repository} ${kind === 'tags' || kind === 'referrers' ? kind : 'content'} ${mountFrom}`
 }

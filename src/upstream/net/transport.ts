@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { type Dispatcher, request } from 'undici'
 import { isRegistryError } from '../../oci/errors.ts'
 import type { UpstreamTelemetry } from '../../ports/telemetry.ts'
@@ -67,7 +68,7 @@ async function sendOver(
   isOwn: boolean,
 ): Promise<UpstreamResponse> {
   const { kind, method, url, repository = '', signal } = request
-  const lane: Lane = kind === 'blob' && method === 'GET' ? 'blobs' : 'metadata'
+  const lane: Lane = kind === 'blob' && method !== 'HEAD' ? 'blobs' : 'metadata'
   const place = lane === 'metadata' && kind !== 'ping' ? await places.enter(repository, signal) : undefined
   const header = via?.()
   const onNewConnection = (): Attempt =>
@@ -75,11 +76,13 @@ async function sendOver(
   const onPooledConnection = (): Attempt => attempt(request, connections.pool(lane), header)
   // A ping finds out whether a new connection works.
   const isNew = kind === 'ping' || (lane === 'blobs' && slowBlobs === true)
+  const isWrite = method !== 'GET' && method !== 'HEAD' && kind !== 'token'
   try {
     return await sendReliably({
       first: isNew ? onNewConnection : onPooledConnection,
-      ...(method !== 'POST' && { second: onNewConnection }),
-      silence,
+      ...(mayRepeat(request) && { second: onNewConnection }),
+      // What is written may take its time to arrive, and to be stored.
+      silence: isWrite ? NEVER : silence,
       silent() {
         // Those that hang must not keep the others waiting.
         place?.leave()
@@ -103,7 +106,8 @@ function attempt(
     dispatcher,
     method,
     headers: { ...headers, 'accept-encoding': 'identity', 'user-agent': 'entrepot', ...(via && { via }) },
-    body: body ?? null,
+    body:
+      typeof body === 'function' ? Readable.from(body(end.signal), { objectMode: false }) : (body ?? null),
     signal: end.signal,
     highWaterMark: BODY_BUFFER,
     opaque: connection,
@@ -118,6 +122,17 @@ function attempt(
     }),
     abandon: () => end.abort(),
   }
+}
+
+/** Milliseconds: the longest that a timer takes. */
+const NEVER = 2 ** 31 - 1
+
+/**
+ * Whether it may be sent again when its connection turns out to be dead. A token may be had once for what was
+ * shown. Whoever sends a long body decides what to do.
+ */
+function mayRepeat({ kind, method, body }: UpstreamRequest): boolean {
+  return (kind !== 'token' || method !== 'POST') && typeof body !== 'function'
 }
 
 /** Ends an attempt alone, and with the signal of its request. A fifth of the cost of `AbortSignal.any`. */
