@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { adminListener } from './compose/admin-listener.ts'
+import { openAdminListener } from './compose/admin-listener.ts'
 import { describeProcess } from './compose/description.ts'
 import type { Listening } from './compose/listening.ts'
 import { openRegistryListener } from './compose/registry-listener.ts'
@@ -9,6 +9,7 @@ import { startSchedules } from './compose/schedules.ts'
 import { storeLog } from './compose/store-log.ts'
 import type { Config } from './config/load-config.ts'
 import { buildParts } from './parts.ts'
+import { buildPushing } from './pushing.ts'
 import { buildServing } from './serving.ts'
 import { latest } from './util/latest.ts'
 import { loopGuard } from './util/loop-guard.ts'
@@ -48,21 +49,8 @@ export async function entrepot(
   const loops = loopGuard()
   const ownPorts = new Set<number>()
   const connections = (): Promise<number> => registry.connections()
-  const operators = starting.use(adminListener(initial, log))
   const parts = starting.use(
-    await buildParts(config, {
-      log,
-      env,
-      collectGarbage,
-      loops,
-      ownPorts: () => ownPorts,
-      connections,
-      waiting: (holder, { audit, telemetry }) =>
-        operators.openWaiting(`waiting for the store, which ${holder} has open`, {
-          audit,
-          server: telemetry.server,
-        }),
-    }),
+    await buildParts(config, { log, env, collectGarbage, loops, ownPorts: () => ownPorts, connections }),
   )
   const { observed, disk, store } = parts
   const aboutStore = storeLog(log, initial.storage.minFree)
@@ -74,6 +62,9 @@ export async function entrepot(
     startSchedules(initial, { log, evictor: parts.evictor, verify: store.verify }),
   )
 
+  const pushing = starting.use(
+    buildPushing({ config, parts, serving: () => serving, env, loops, ownPorts: () => ownPorts, log }),
+  )
   const { advise, audit, events, jobs, metrics } = observed
   const { requests: telemetry, server } = observed.telemetry
   const current = latest(() => serving.registry)
@@ -82,19 +73,16 @@ export async function entrepot(
   )
   let isDraining = false
   const admin = starting.use(
-    await operators.open({
+    await openAdminListener(initial, {
       metrics,
       server,
       upstreams: () => [...parts.upstreamNames],
       transfers: () => parts.downloads.list(),
       history: disk.tags.history,
-      operations: {
-        catalogue: observed.evictions.tellPurges(store.catalogue),
-        pins: store.pins,
-        verify: store.verify,
-      },
+      operations: store,
       audit,
       jobs,
+      jobRoutes: [pushing.routes],
       events,
       insight: latest(() => serving.insight),
       trust: latest(() => serving.trust),
@@ -103,6 +91,7 @@ export async function entrepot(
       isDraining: () => isDraining,
       probeStore: () => store.probe(),
       details: () => (aboutStore.problem === undefined ? [] : [aboutStore.problem]),
+      log,
     }),
   )
   for (const open of [registry, admin]) if (open) ownPorts.add(open.port)

@@ -7,6 +7,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { Logger } from 'pino'
 import { type Entrepot, entrepot } from './app.ts'
+import { cacheHere } from './cache-here.ts'
 import { commands } from './cli/commands.ts'
 import type { ConfigFile } from './cli/commands/serve.ts'
 import { EXIT } from './cli/exit-code.ts'
@@ -84,5 +85,6 @@ process.on('uncaughtException', (error) => {
 })
 
 const { argv, env, stdout, stderr } = process
-process.exitCode = await run(commands({ start, now: Date.now }), argv.slice(2), { env, stdout, stderr })
+const table = commands({ start, now: Date.now, openHere: (config) => cacheHere(config, env) })
+process.exitCode = await run(table, argv.slice(2), { env, stdout, stderr })
 if (process.exitCode !== EXIT.done) setTimeout(() => process.exit(), LAST_WORDS).unref()

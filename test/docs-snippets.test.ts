@@ -14,7 +14,11 @@ import { schemaKeys } from '../src/config/schema/schema-keys.ts'
 
 const ROOT = new URL('..', import.meta.url)
 const PAGES = ['README.md', ...globSync('docs/*.md', { cwd: ROOT })]
-const COMMANDS = commands({ start: async () => {}, now: () => 0 })
+const COMMANDS = commands({
+  start: async () => {},
+  now: () => 0,
+  openHere: () => Promise.reject(new Error('no store')),
+})
 const PARSERS: Readonly<Record<string, (text: string) => unknown>> = {
   json: JSON.parse,
   toml: parseToml,

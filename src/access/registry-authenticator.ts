@@ -16,8 +16,8 @@ export interface RegistryAuthenticatorOptions {
   readonly trustedProxies?: CidrList
   readonly passwords?: Passwords
   readonly tokens?: Tokens
-  /** Whether clients of TLS must show a certificate, or may. Left out: none is asked for. */
-  readonly certificates?: 'require' | 'optional'
+  /** Whether TLS lets only clients with a certificate connect. */
+  readonly certificates?: boolean
   readonly rules?: Rules
   readonly telemetry?: LoginTelemetry
 }
@@ -38,9 +38,7 @@ export function registryAuthenticator({
   telemetry,
 }: RegistryAuthenticatorOptions): Authenticator {
   const canLogIn = passwords !== undefined || tokens !== undefined
-  const needsIdentity = canLogIn || certificates === 'require'
-  // Without rules, an optional certificate gives no right that others do not have.
-  const canBeKnown = needsIdentity || (certificates === 'optional' && rules !== undefined)
+  const needsIdentity = canLogIn || certificates === true
 
   async function identify(client: ClientInfo, address: string): Promise<string | undefined> {
     if (client.certificate !== undefined) return `cert:${client.certificate}`
@@ -86,7 +84,7 @@ export function registryAuthenticator({
         authorize(repository?: RepositoryName) {
           const isAllowed =
             repository === undefined
-              ? identity !== undefined || !canBeKnown
+              ? identity !== undefined || !canLogIn
               : (rules?.(identity, repository) ?? true)
           if (!isAllowed) throw refusal(identity)
         },

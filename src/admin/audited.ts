@@ -8,6 +8,7 @@ const ACTIONS: Readonly<Record<string, AuditEntry['action']>> = {
   'PUT pins': 'pin',
   'DELETE pins': 'unpin',
   'POST verify': 'verify',
+  'POST push': 'push',
   'POST trust': 'trust',
   'DELETE trust': 'distrust',
   'POST upstreams/offline': 'offline',

@@ -17,9 +17,12 @@ export interface Command {
 
 export type CommandOptions = Readonly<Record<string, ParseArgsOptionDescriptor>>
 
+/** An option that may be given several times has a list. */
+export type OptionValue = string | boolean | readonly (string | boolean)[] | undefined
+
 export interface Invocation {
   readonly args: readonly string[]
-  readonly options: Readonly<Record<string, string | boolean | undefined>>
+  readonly options: Readonly<Record<string, OptionValue>>
   readonly env: Readonly<Record<string, string | undefined>>
   /** Reads the configuration: a command that is given `--server` needs none. @throws ConfigError */
   config(): Promise<Config>

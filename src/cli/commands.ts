@@ -1,4 +1,5 @@
 import type { Config } from '../config/load-config.ts'
+import type { OpenHere } from './client/with-push.ts'
 import type { Command } from './command.ts'
 import { adopt } from './commands/adopt.ts'
 import { doctor } from './commands/doctor.ts'
@@ -9,6 +10,7 @@ import { ls } from './commands/ls.ts'
 import { migrate } from './commands/migrate.ts'
 import { pin, unpin } from './commands/pin.ts'
 import { purge } from './commands/purge.ts'
+import { push } from './commands/push.ts'
 import { savings } from './commands/savings.ts'
 import { setup } from './commands/setup.ts'
 import { type ConfigFile, serve } from './commands/serve.ts'
@@ -24,10 +26,12 @@ export interface Surroundings {
   start(config: Config, from: ConfigFile): Promise<void>
   /** Epoch milliseconds. */
   now(): number
+  /** Opens the cache for a command that works without a process. */
+  readonly openHere: OpenHere
 }
 
 /** Every command by its name, in the order in which the usage lists them. */
-export function commands({ start, now }: Surroundings): Commands {
+export function commands({ start, now, openHere }: Surroundings): Commands {
   return {
     serve: serve(start),
     status: status(now),
@@ -42,6 +46,7 @@ export function commands({ start, now }: Surroundings): Commands {
     unpin: unpin(),
     trust: trust(now),
     verify: verify(now),
+    push: push(openHere),
     setup: setup(now),
     doctor: doctor(),
     migrate: migrate(),

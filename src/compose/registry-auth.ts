@@ -58,7 +58,7 @@ export function buildRegistryAuth(
       ? undefined
       : registryAuthenticator({
           trustedProxies: isTrustedProxy,
-          ...(tls?.clientAuth && { certificates: tls.clientAuth }),
+          certificates: tls?.clientAuth === 'require',
           ...(access.networks && { networks: cidrList(access.networks) }),
           ...(htpasswd && { passwords: passwordsFrom(htpasswd) }),
           ...(oidc && { tokens: tokensOf(oidc) }),

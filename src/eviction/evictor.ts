@@ -1,4 +1,3 @@
-import type { Digest } from '../oci/digest.ts'
 import type { BlobStore } from '../ports/blob-store.ts'
 import type { ContentInventory, StoredContent, TagIndex } from '../ports/metadata.ts'
 import type { StoreTelemetry } from '../ports/telemetry.ts'
@@ -44,11 +43,6 @@ export interface EvictorOptions extends Omit<RoomOptions, 'pool' | 'limits'> {
   /** Whether an upstream is out. What is stored of it does not expire: these may be the last copies. */
   readonly isOut: (upstream: string) => boolean
   readonly telemetry: Pick<StoreTelemetry, 'evicted'>
-  /** Called with each batch before it is removed. @returns what is called when it has been */
-  readonly evicting?: (
-    digests: readonly Digest[],
-    reason: 'ttl' | 'quota',
-  ) => Promise<(() => void) | undefined>
 }
 
 export function evictor(options: EvictorOptions): Evictor {
@@ -100,11 +94,7 @@ export function evictor(options: EvictorOptions): Evictor {
   }
 
   async function evict(contents: readonly StoredContent[], reason: 'ttl' | 'quota'): Promise<void> {
-    if (contents.length === 0) return
-    const digests = contents.map(({ digest }) => digest)
-    const evicted = await options.evicting?.(digests, reason)
-    await store.delete(...digests)
+    if (contents.length > 0) await store.delete(...contents.map(({ digest }) => digest))
     for (const _ of contents) telemetry.evicted(reason)
-    evicted?.()
   }
 }

@@ -51,10 +51,7 @@ function reservingIngest(
   expected: Pick<ExpectedContent, 'size' | 'origin'>,
   reservation: Reservation,
   { makeRoom, limitFor }: Pick<Evictor, 'limitFor' | 'makeRoom'>,
-  {
-    noRoom,
-    stored,
-  }: { readonly noRoom: (limit?: Limit) => RegistryError; readonly stored: IngestTelemetry['stored'] },
+  { noRoom, stored }: { readonly noRoom: (limit?: Limit) => RegistryError; readonly stored: () => void },
 ): BlobIngest {
   const { filled } = ingest
   let knownSize = expected.size
@@ -76,7 +73,7 @@ function reservingIngest(
       await takeRoom(filled.size, filled.size)
       const descriptor = await retryWhenDiskFull(() => ingest.commit(), makeRoom)
       reservation[Symbol.dispose]()
-      stored(descriptor.digest)
+      stored()
       return descriptor
     },
     keep: () => ingest.keep(),

@@ -11,6 +11,7 @@ export interface AuditEntry {
     | 'distrust'
     | 'offline'
     | 'online'
+    | 'push'
     | 'login'
     | 'reload'
     | 'other'

@@ -4,7 +4,11 @@ import { parseCommandLine } from '../../src/cli/command-line.ts'
 import { UsageError } from '../../src/cli/command.ts'
 import { commands } from '../../src/cli/commands.ts'
 
-const table = commands({ start: async () => {}, now: Date.now })
+const table = commands({
+  start: async () => {},
+  now: Date.now,
+  openHere: () => Promise.reject(new Error('no store')),
+})
 
 for (const [line, wrong] of [
   ['ls', undefined],

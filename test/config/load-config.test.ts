@@ -54,10 +54,10 @@ test('without a file the defaults hold', async (t) => {
       keepPartialFor: 86_400_000,
       queueTimeout: 10_000,
       queueLength: 256,
+      uploads: 5,
     },
     shutdown: { delay: 0, grace: 25_000 },
     log: { level: 'info', access: true, format: 'auto' },
-    events: [],
     warnings: true,
     defaultUpstream: 'docker.io',
   })

@@ -1,6 +1,7 @@
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
-import { openStore, SILENT } from '../../compose/open-store.ts'
+import type { Config } from '../../config/load-config.ts'
+import { openStore } from '../../compose/open-store.ts'
 import { IMAGE_PATTERN_MUST, type ImagePattern, parseImagePattern } from '../../oci/image-pattern.ts'
 import type { Operations } from '../../ports/operations.ts'
 import { isInUse } from '../../storage/lock.ts'
@@ -37,11 +38,11 @@ export function withOperations(
     const server = serverGiven(invocation)
     if (server) return task({ ...remoteOperations(server), patternOf: asWritten }, invocation)
     const config = await invocation.config()
-    if (!(await exists(join(config.storage.root, 'FORMAT'))))
-      throw new Error(`there is no store in ${config.storage.root}`)
+    await requireStore(config)
+    const silent = { info() {}, warn() {} }
     // The process that has the store is asked instead.
     const here = { ...config, storage: { ...config.storage, lockTimeout: 0 } }
-    const store = await openStore(here, SILENT).catch((error: unknown) => {
+    const store = await openStore(here, { evicted() {}, failed() {} }, silent).catch((error: unknown) => {
       if (!isInUse(error)) throw error
       return { holder: error.holder }
     })
@@ -61,6 +62,11 @@ export function withOperations(
       await store.close()
     }
   }
+}
+
+/** A command does not make a store. @throws Error when there is none */
+export async function requireStore({ storage }: Config): Promise<void> {
+  if (!(await exists(join(storage.root, 'FORMAT')))) throw new Error(`there is no store in ${storage.root}`)
 }
 
 /** The process that has the store completes names: it knows which upstreams there are. */

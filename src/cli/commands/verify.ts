@@ -18,7 +18,7 @@ export function verify(now: () => number): Command {
     takes: [0, 0],
     options: { ...STORE_OPTIONS, rate: { type: 'string' } },
     run: (invocation) => {
-      const bytesPerSecond = rateFrom(invocation.options['rate'] ?? RATE)
+      const bytesPerSecond = rateFrom(String(invocation.options['rate'] ?? RATE))
       return withOperations(async ({ verify }, { options, stdout, stderr }) => {
         const bad: BadObject[] = []
         let checked = { objects: 0, bytes: 0 }
@@ -37,8 +37,8 @@ export function verify(now: () => number): Command {
   }
 }
 
-function rateFrom(text: string | boolean): number {
-  const rate = size.parse(String(text))
+function rateFrom(text: string): number {
+  const rate = size.parse(text)
   if (rate === undefined || rate === 0)
     throw new UsageError(`--rate ${text}: must be bytes per second, such as 50MiB or 1GB`)
   return rate

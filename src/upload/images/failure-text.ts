@@ -1,0 +1,20 @@
+import type { RegistryError } from '../../oci/errors.ts'
+
+/** Why an image was not pushed, and what to do about it. */
+export function failureText({ code, message, detail }: RegistryError): string {
+  const { upstream, status, reason } = detail
+  const said = [status, reason].filter((part) => part !== undefined).join(' ')
+  const who = upstream === undefined ? '' : `${upstream}: `
+  if (code === 'UPSTREAM_DENIED')
+    return `${who}access denied (${said}): check the credentials and their rights`
+  if (code === 'UPSTREAM_LIMITED') return `${who}rate limit reached (${said}): push again later`
+  if (code === 'UPSTREAM_INVALID' && reason === 'MANIFEST_BLOB_UNKNOWN') {
+    return `${who}it does not take the manifest (${said}): it may want every platform of an index`
+  }
+  if (code === 'UPSTREAM_INVALID' && reason === 'NAME_UNKNOWN') {
+    return `${who}there is no such repository (${said}): it may have to be created first`
+  }
+  if (code === 'UPSTREAM_UNAVAILABLE' || code === 'UPSTREAM_TIMEOUT') return `${who}unavailable (${said})`
+  if (code === 'UPSTREAM_INVALID') return `${who}unexpected answer (${said})`
+  return `${who}${message}${reason === undefined ? '' : ` (${reason})`}`
+}
