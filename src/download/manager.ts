@@ -34,6 +34,8 @@ interface Running {
 export class DownloadManager implements AsyncDisposable {
   readonly #options: DownloadManagerOptions
   readonly #running = new Map<string, Running>()
+  /** Running downloads by upstream. */
+  readonly #counts = new Map<string, number>()
   readonly #contexts = new Map<string, DownloadContext>()
   readonly #heartbeat = new Heartbeat()
   readonly #committing = new Set<object>()
@@ -138,19 +140,20 @@ export class DownloadManager implements AsyncDisposable {
     }
     const download = new Download(request, this.#contextOf(upstream))
     this.#running.set(key, { startedBy: name, download })
-    this.#count(upstream)
+    this.#count(upstream, 1)
     void download.ended.then((outcome) => {
       this.#running.delete(key)
-      this.#count(upstream)
+      this.#count(upstream, -1)
       if (outcome === 'mismatch') this.#backoff.failed(key)
       if (outcome === 'committed') this.#backoff.succeeded(key)
     })
     return download
   }
 
-  #count(upstream: string): void {
-    const running = [...this.#running.values()].filter(({ download }) => download.upstream === upstream)
-    this.#options.telemetry.running(upstream, running.length)
+  #count(upstream: string, change: 1 | -1): void {
+    const running = (this.#counts.get(upstream) ?? 0) + change
+    this.#counts.set(upstream, running)
+    this.#options.telemetry.running(upstream, running)
   }
 
   #contextOf(upstream: string): DownloadContext {

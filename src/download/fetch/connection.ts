@@ -21,7 +21,6 @@ export interface Route {
 /** Brings one segment after another from the source into the store. */
 export class Connection {
   readonly #route: Route
-  readonly #buffer = new WriteBuffer((bytes) => this.#write(bytes))
   #segment: Segment = { position: 0, end: 0 }
 
   constructor(route: Route) {
@@ -70,6 +69,7 @@ export class Connection {
     const bodyEnd = rangeEnd ?? representation.end
     let received = body.start
     let next = segment.position
+    const buffer = new WriteBuffer((bytes) => this.#write(bytes), segment.end - next)
     try {
       for await (const chunk of body) {
         const skipped = Math.max(0, next - received)
@@ -81,13 +81,13 @@ export class Connection {
         if (skipped >= chunk.length) continue
         const part = chunk.subarray(skipped, skipped + Math.max(0, segment.end - next))
         next += part.length
-        await this.#buffer.add(part)
+        await buffer.add(part)
         // A body that is read to its end leaves the connection reusable; one that is left earlier closes it.
         if (next >= segment.end && received !== bodyEnd) return
       }
       if (rangeEnd === undefined) representation.endedAt(received)
     } finally {
-      await this.#buffer.flush()
+      await buffer.flush()
       recent.release(this)
     }
   }

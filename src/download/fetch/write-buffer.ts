@@ -20,14 +20,20 @@ export class WriteBuffer {
   #writing: Promise<void> | undefined
   #failure: { readonly reason: unknown } | undefined
 
-  /** `write` appends. The buffer leaves the bytes it passed unchanged until the next write has ended. */
-  constructor(write: (bytes: Buffer) => Promise<void>) {
+  readonly #size: number
+
+  /**
+   * `write` appends. The buffer leaves the bytes it passed unchanged until the next write has ended.
+   * `expected`: how many bytes come at most, so that a small blob takes a small piece.
+   */
+  constructor(write: (bytes: Buffer) => Promise<void>, expected = Infinity) {
     this.#write = write
+    this.#size = Math.min(PIECE, expected)
   }
 
   /** Bytes of memory that are held. */
   get allocated(): number {
-    return this.#pieces.length * PIECE
+    return this.#pieces.length * this.#size
   }
 
   /**
@@ -42,10 +48,10 @@ export class WriteBuffer {
       this.#begin(chunk)
       return undefined
     }
-    const piece = (this.#pieces[this.#turn] ??= Buffer.allocUnsafeSlow(PIECE))
+    const piece = (this.#pieces[this.#turn] ??= Buffer.allocUnsafeSlow(this.#size))
     const taken = chunk.copy(piece, this.#collected)
     this.#collected += taken
-    if (this.#collected < PIECE) return undefined
+    if (this.#collected < this.#size) return undefined
     return this.#writing.then(() => (taken < chunk.length ? this.add(chunk.subarray(taken)) : undefined))
   }
 

@@ -2,6 +2,7 @@ import type { OpenFile } from '../files.ts'
 
 /** Bytes of one object that are held in memory. Most manifests, configs and small layers are shorter. */
 const MOST = 256 * 1024
+const STEP = 32 * 1024
 /** Bytes of memory for all of them together. */
 const ROOM = 32 * 1024 * 1024
 
@@ -92,7 +93,8 @@ export class DeferredFile implements OpenFile {
   #grow(needed: number): boolean {
     const held = this.#memory?.length ?? 0
     if (needed <= held) return true
-    const wanted = Math.min(MOST, Math.max(needed, 2 * held))
+    // In steps: the first chunk is often all but a few bytes of a small object.
+    const wanted = Math.min(MOST, Math.max(Math.ceil(needed / STEP) * STEP, 2 * held))
     if (!this.#room.take(wanted - held)) return false
     const memory = Buffer.alloc(wanted)
     this.#memory?.copy(memory, 0, 0, this.#length)

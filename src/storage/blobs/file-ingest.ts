@@ -90,6 +90,7 @@ export async function fileIngest(
       const missing = chunk.subarray(gap.start - position, gap.end - position)
       await writeAndHash(missing, gap.start)
       filled.add(gap.start, gap.end)
+      partials.wrote(part, gap.end - gap.start)
     }
     const written = filled.size - before
     sinceCheckpoint += written

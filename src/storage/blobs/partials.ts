@@ -24,6 +24,8 @@ export interface Partials {
    * part.
    */
   take(key: PartKey): Promise<PartFile>
+  /** The ingest has written so many bytes that the part did not have. */
+  wrote(part: PartFile, bytes: number): void
   /** The ingest has committed, kept or removed the part. */
   release(part: PartFile): void
   /** Keeps a part, with its checkpoint, for a later `take`. Of two parts of one key, the fuller stays. */
@@ -65,6 +67,7 @@ export function partials(files: Files, paths: Paths, boot: string | undefined): 
   const leftovers = new Map<string, Leftover>()
   const memory = new MemoryRoom()
   const running = new Set<PartFile>()
+  let runningBytes = 0
 
   return {
     async take(key) {
@@ -72,9 +75,15 @@ export function partials(files: Files, paths: Paths, boot: string | undefined): 
       leftovers.delete(nameOf(key))
       const part = (leftover && (await reopen(leftover, key))) ?? create(key)
       running.add(part)
+      runningBytes += part.filled.size
       return part
     },
-    release: (part) => void running.delete(part),
+    wrote(part, bytes) {
+      if (running.has(part)) runningBytes += bytes
+    },
+    release(part) {
+      if (running.delete(part)) runningBytes -= part.filled.size
+    },
     keep: (key, { id, filled }) => keep(key, { id, size: filled.size }),
     async drop(digest) {
       for (const [name, { id }] of leftovers) {
@@ -111,7 +120,7 @@ export function partials(files: Files, paths: Paths, boot: string | undefined): 
       return leftovers.values().reduce((sum, { size }) => sum + size, 0)
     },
     get runningBytes() {
-      return running.values().reduce((sum, { filled }) => sum + filled.size, 0)
+      return runningBytes
     },
   }
 
