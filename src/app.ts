@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { openAdminListener } from './compose/admin-listener.ts'
+import { adminListener } from './compose/admin-listener.ts'
 import { describeProcess } from './compose/description.ts'
 import type { Listening } from './compose/listening.ts'
 import { openRegistryListener } from './compose/registry-listener.ts'
@@ -49,8 +49,21 @@ export async function entrepot(
   const loops = loopGuard()
   const ownPorts = new Set<number>()
   const connections = (): Promise<number> => registry.connections()
+  const operators = starting.use(adminListener(initial, log))
   const parts = starting.use(
-    await buildParts(config, { log, env, collectGarbage, loops, ownPorts: () => ownPorts, connections }),
+    await buildParts(config, {
+      log,
+      env,
+      collectGarbage,
+      loops,
+      ownPorts: () => ownPorts,
+      connections,
+      waiting: (holder, { audit, telemetry }) =>
+        operators.openWaiting(`waiting for the store, which ${holder} has open`, {
+          audit,
+          server: telemetry.server,
+        }),
+    }),
   )
   const { observed, disk, store } = parts
   const aboutStore = storeLog(log, initial.storage.minFree)
@@ -73,13 +86,17 @@ export async function entrepot(
   )
   let isDraining = false
   const admin = starting.use(
-    await openAdminListener(initial, {
+    await operators.open({
       metrics,
       server,
       upstreams: () => [...parts.upstreamNames],
       transfers: () => parts.downloads.list(),
       history: disk.tags.history,
-      operations: store,
+      operations: {
+        catalogue: observed.evictions.tellPurges(store.catalogue),
+        pins: store.pins,
+        verify: store.verify,
+      },
       audit,
       jobs,
       jobRoutes: [pushing.routes],
@@ -91,7 +108,6 @@ export async function entrepot(
       isDraining: () => isDraining,
       probeStore: () => store.probe(),
       details: () => (aboutStore.problem === undefined ? [] : [aboutStore.problem]),
-      log,
     }),
   )
   for (const open of [registry, admin]) if (open) ownPorts.add(open.port)

@@ -14,7 +14,7 @@ export async function cacheHere(initial: Config, env: NodeJS.ProcessEnv): Promis
   const log = pino({ level: 'silent' })
   const loops = loopGuard()
   const parts = starting.use(
-    await buildParts(config, { log, env, loops, ownPorts: none, connections: async () => 0 }),
+    await buildParts(config, { log, env, loops, ownPorts: none, connections: async () => 0, waiting() {} }),
   )
   const serving = buildServing(config.current, parts, await parts.servedSince())
   const pushing = starting.use(

@@ -5,11 +5,13 @@ import { buildObservation, type Observation, watchedUpstreams } from './compose/
 import { openStore } from './compose/open-store.ts'
 import type { RunningConfig } from './compose/running-config.ts'
 import { buildUpstreams, type Upstreams, type UpstreamsOptions } from './compose/upstreams.ts'
+import { buildWebhooks, type RunningWebhooks } from './compose/webhooks.ts'
 import { DownloadManager } from './download/manager.ts'
 import { type Evictor, evictor } from './eviction/evictor.ts'
 import { quotaStore } from './eviction/quota-store.ts'
 import type { BlobStore } from './ports/blob-store.ts'
 import type { UpstreamStatus } from './ports/upstream.ts'
+import { buildRemoteParts } from './remote-parts.ts'
 import type { FilesystemStore } from './storage/filesystem-store.ts'
 
 /** What lives as long as the process, and is shared by all snapshots of the configuration. */
@@ -25,6 +27,7 @@ export interface Parts extends AsyncDisposable {
   readonly upstreams: Upstreams
   readonly evictor: Evictor
   readonly downloads: DownloadManager
+  readonly webhooks: RunningWebhooks
   /** The names of upstreams that are configured, were, or that something is stored of. */
   readonly upstreamNames: ReadonlySet<string>
   /** Since when each configured upstream is where it is now, in epoch milliseconds. */
@@ -37,6 +40,8 @@ export interface PartsOptions extends Omit<UpstreamsOptions, 'telemetry'> {
   readonly log: Logger
   /** The open connections of clients. */
   readonly connections: () => Promise<number>
+  /** Called before the start waits for another process to close the store. */
+  readonly waiting: (holder: string, observed: Observation) => void
 }
 
 /** Places in the queue of an upstream that is gone from the configuration while a download of it runs. */
@@ -45,7 +50,7 @@ const LAST_TRANSFERS = 16
 /** Builds them. When one fails, those built before it are closed. */
 export async function buildParts(
   config: RunningConfig,
-  { connections, ...options }: PartsOptions,
+  { connections, waiting, ...options }: PartsOptions,
 ): Promise<Parts> {
   const { log } = options
   await using starting = new AsyncDisposableStack()
@@ -60,18 +65,40 @@ export async function buildParts(
     usageByUpstream: () => store.ofUpstreams.usageByUpstream(),
     shares: () => config.shares,
     savingsLog: () => disk.savings,
+    has: async (digest) => (await store.blobs.stat(digest)) !== undefined,
+    imagesOf: (digests) => disk.imagesOf(digests),
     connections,
   })
   const { telemetry } = observed
-  const disk = await openStore(config.current, telemetry.store, log, now, config.pinned, () => config.shares)
+  const disk = await openStore(config.current, {
+    telemetry: telemetry.store,
+    log,
+    now,
+    pinned: config.pinned,
+    shares: () => config.shares,
+    purged: async (digests) => remote?.purge(digests),
+    waiting: (holder) => waiting(holder, observed),
+  })
   const store = memoryCache(disk)
   starting.defer(() => store.close())
   starting.use(observed.savings)
+  const webhooks = starting.use(
+    buildWebhooks(config.current, { ...options, telemetry: telemetry.webhooks, now }),
+  )
+  observed.events.subscribe(webhooks.tell)
   const sweepPartials = () => {
     const { keepPartialFor: olderThan, keepPartial: maxBytes } = config.transfers
     return store.sweepPartials({ olderThan, maxBytes })
   }
   await sweepPartials()
+  const remote = await buildRemoteParts(config, {
+    disk,
+    log,
+    telemetry: telemetry.remote,
+    failed: observed.transferFailed,
+    now,
+  })
+  if (remote) starting.use(remote)
 
   const upstreams = starting.use(
     buildUpstreams(config.current, { ...options, telemetry: telemetry.upstreams }),
@@ -82,15 +109,17 @@ export async function buildParts(
     tags: store.tags,
     policy: config.eviction,
     shares: { limits: () => config.shares, inventory: store.ofUpstreams },
-    pinned: store.pins.content,
+    pinned: remote ? async () => (await store.pins.content()).union(remote.waiting()) : store.pins.content,
     partials: { sweep: sweepPartials, evict: (bytes) => store.evictPartials(bytes) },
     isNearlyExhausted: (name) => upstreams.byName.get(name)?.isNearlyExhausted ?? false,
     isOut: (name) =>
       isUnreachable(upstreams.byName.get(name)?.status) || config.current.upstreams[name]?.offline === true,
     telemetry: telemetry.store,
+    evicting: observed.evictions.evicting,
     now,
   })
-  const blobs = quotaStore(store.blobs, evicting, telemetry.ingest)
+  const tier = quotaStore(store.blobs, evicting, telemetry.ingest)
+  const blobs = remote?.behind(tier) ?? tier
   const downloads = starting.use(
     new DownloadManager({
       store: blobs,
@@ -113,8 +142,15 @@ export async function buildParts(
     store,
     blobs,
     upstreams,
-    evictor: evicting,
+    evictor: {
+      ...evicting,
+      async sweep() {
+        await evicting.sweep()
+        await remote?.sweep()
+      },
+    },
     downloads,
+    webhooks,
     upstreamNames,
     async servedSince() {
       const urls = new Map(Object.values(config.current.upstreams).map(({ name, url }) => [name, url]))
@@ -132,6 +168,7 @@ export async function buildParts(
       const isKept = (name: string) => before.get(name) === upstreams.byName.get(name)
       observed.upstreams.configure(watchedUpstreams(config.current.upstreams, isKept))
       for (const name of upstreams.byName.keys()) upstreamNames.add(name)
+      webhooks.configure(config.current)
     },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   }

@@ -30,7 +30,7 @@ export interface Serving {
  */
 export function buildServing(
   config: Config,
-  { upstreams, disk, store, blobs, downloads, observed, now }: Parts,
+  { upstreams, disk, store, blobs, downloads, observed, webhooks, now }: Parts,
   servedSince: ReadonlyMap<string, number>,
 ): Serving {
   const { tags, trusted, movesSince, inspect, pins } = disk
@@ -51,6 +51,7 @@ export function buildServing(
     store: { ...store, blobs },
     downloads,
     storeFailed: observed.storeFailed,
+    telemetry: observed.telemetry.images,
     tagsSeen: cooling.guard,
     now,
   }
@@ -81,6 +82,7 @@ export function buildServing(
     usage: () => store.inventory.usage(),
     usageByUpstream: () => store.ofUpstreams.usageByUpstream(),
     transfers: () => downloads.list(),
+    webhooks: webhooks.reports,
     registry,
     heldOf: cooling.heldOf,
     freshness: ({ upstream }, tag, entry) =>

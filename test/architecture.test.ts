@@ -20,8 +20,12 @@ const ROOMS: Readonly<Record<string, { rooms: readonly string[]; never?: RegExp 
   eviction: { rooms: ['oci', 'ports'], never: /^undici$|^hono|^node:(?:fs|http|net)/ },
   storage: { rooms: ['oci', 'ports'], never: /^undici$|^hono/ },
   upstream: { rooms: ['oci', 'ports'], never: /^hono|^node:sqlite/ },
+  // Blobs in a bucket.
+  s3: { rooms: ['oci', 'ports'], never: /^hono|^node:(?:fs|http|sqlite)/ },
   // Watches the others through the seams: it imports none of them.
   observe: { rooms: ['oci', 'ports'], never: /^(?!lru-cache$)/ },
+  // Dials as upstreams are dialled: proxies, authorities, private addresses.
+  webhooks: { rooms: ['ports', 'upstream'], never: /^(?!undici$|node:(?:crypto|net|timers\/promises)$)/ },
   // Decides from the history of tags: what is served of them, then and now.
   time: { rooms: ['oci', 'ports'], never: /./ },
   // An image as a whole: walks, fetches, copies what a manifest refers to, through the seams.
@@ -45,10 +49,12 @@ const ROOMS: Readonly<Record<string, { rooms: readonly string[]; never?: RegExp 
       'http',
       'storage',
       'upstream',
+      's3',
       'eviction',
       'admin',
       'observe',
       'time',
+      'webhooks',
     ],
     never: /^undici$|^hono|^node:sqlite/,
   },

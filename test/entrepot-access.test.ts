@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { rename, writeFile } from 'node:fs/promises'
-import { Agent, type ClientRequestArgs, request } from 'node:http'
+import { Agent, type ClientRequestArgs, type IncomingMessage, request } from 'node:http'
 import { request as tlsRequest } from 'node:https'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
@@ -29,13 +29,20 @@ interface Ask extends ClientRequestArgs {
   readonly body?: string
 }
 
-async function status(url: string, { body, ...options }: Ask = {}): Promise<number> {
+interface Answer {
+  readonly status: number
+  readonly text: string
+}
+
+async function answer(url: string, { body, ...options }: Ask = {}): Promise<Answer> {
   const asked = (url.startsWith('https') ? tlsRequest : request)(url, { agent: false, ...options })
   asked.end(body)
-  const [response] = await once(asked, 'response')
-  response.resume()
-  await once(response, 'close')
-  return response.statusCode
+  const [response] = (await once(asked, 'response')) as [IncomingMessage]
+  return { status: response.statusCode ?? 0, text: Buffer.concat(await response.toArray()).toString() }
+}
+
+async function status(url: string, options?: Ask): Promise<number> {
+  return (await answer(url, options)).status
 }
 
 const said = (log: readonly Record<string, unknown>[], listener: string) =>
@@ -110,6 +117,42 @@ suite('the whole proxy', { concurrency: true }, () => {
       assert.match(identified.body.toString(), /vault|unknown\.example/)
     }
     assert.equal((await call(proxy.port, 'GET', '/v2/open/manifests/latest')).status, 404, 'open to everyone')
+  })
+
+  test('SEC-87: where rules know clients by an optional certificate, nothing is told without one', async () => {
+    await using folder = await tempFolder()
+    await using upstream = await fakeUpstream()
+    addImage(upstream)
+    const [cert, key, clientCa] = ['tls.crt', 'tls.key', 'clients.crt'].map((name) => join(folder.path, name))
+    const server = ca.server()
+    await writeFile(cert!, server.cert)
+    await writeFile(key!, server.key)
+    await writeFile(clientCa!, ca.cert)
+    const rules = [{ identity: 'cert:*', repositories: ['**'] }, { repositories: ['docker.io/library/*'] }]
+    await using proxy = await startProxy({
+      upstream,
+      config: {
+        listen: { host: '127.0.0.1', port: 0, tls: { cert, key, clientCa, clientAuth: 'optional' } },
+        access: { rules },
+      },
+      upstreamConfig: { deny: ['vault/*'] },
+    })
+    const client = ca.client('/CN=ci-7')
+    for (const [path, expected] of [
+      ['/v2/app/manifests/latest?ns=unknown.example', 404],
+      ['/v2/unknown.example/app/manifests/latest', 404],
+      ['/v2/vault/app/manifests/latest', 403],
+    ] as const) {
+      const anonymous = await answer(proxy.url + path, { ca: ca.cert })
+      assert.equal(anonymous.status, 403, path)
+      assert.doesNotMatch(anonymous.text, /deny|vault|unknown|docker/)
+      const known = await answer(proxy.url + path, { ca: ca.cert, ...client })
+      assert.equal(known.status, expected, path)
+      assert.match(known.text, /vault|unknown\.example/)
+    }
+    assert.equal(await status(proxy.url + MANIFEST, { ca: ca.cert }), 200, 'a rule for everybody')
+    assert.equal(await status(`${proxy.url}/v2/org/app/manifests/latest`, { ca: ca.cert }), 403)
+    assert.equal(await status(`${proxy.url}/v2/org/app/manifests/latest`, { ca: ca.cert, ...client }), 404)
   })
 
   test('certificates are read again when they change, on both listeners', async () => {

@@ -16,8 +16,8 @@ export interface RegistryAuthenticatorOptions {
   readonly trustedProxies?: CidrList
   readonly passwords?: Passwords
   readonly tokens?: Tokens
-  /** Whether TLS lets only clients with a certificate connect. */
-  readonly certificates?: boolean
+  /** Whether clients of TLS must show a certificate, or may. Left out: none is asked for. */
+  readonly certificates?: 'require' | 'optional'
   readonly rules?: Rules
   readonly telemetry?: LoginTelemetry
 }
@@ -38,7 +38,9 @@ export function registryAuthenticator({
   telemetry,
 }: RegistryAuthenticatorOptions): Authenticator {
   const canLogIn = passwords !== undefined || tokens !== undefined
-  const needsIdentity = canLogIn || certificates === true
+  const needsIdentity = canLogIn || certificates === 'require'
+  // Without rules, an optional certificate gives no right that others do not have.
+  const canBeKnown = needsIdentity || (certificates === 'optional' && rules !== undefined)
 
   async function identify(client: ClientInfo, address: string): Promise<string | undefined> {
     if (client.certificate !== undefined) return `cert:${client.certificate}`
@@ -84,7 +86,7 @@ export function registryAuthenticator({
         authorize(repository?: RepositoryName) {
           const isAllowed =
             repository === undefined
-              ? identity !== undefined || !canLogIn
+              ? identity !== undefined || !canBeKnown
               : (rules?.(identity, repository) ?? true)
           if (!isAllowed) throw refusal(identity)
         },

@@ -1,16 +1,9 @@
 import { Hono } from 'hono'
 import type { Context } from 'hono'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { HappenedEvent } from '../ports/events.ts'
 import type { RunningTransfer } from '../ports/insight.ts'
 import type { AdminEnv } from './refuse.ts'
-
-/** A change of state, with fields by its type. */
-export interface HappenedEvent {
-  readonly id: number
-  /** Epoch milliseconds. */
-  readonly at: number
-  readonly type: string
-}
 
 export interface EventSource {
   /** What happened after this id, oldest first. */

@@ -2,12 +2,13 @@ import type { Content, Descriptor, Manifest } from '../oci/descriptor.ts'
 import { type Digest, digestOf } from '../oci/digest.ts'
 import { isRegistryError } from '../oci/errors.ts'
 import { referencesIn } from '../oci/manifest.ts'
-import { OCTET_STREAM } from '../oci/media-types.ts'
+import { DOCKER_LIST, OCI_INDEX, OCTET_STREAM } from '../oci/media-types.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import { type BlobReader, type BlobStore, isInMemory } from '../ports/blob-store.ts'
 import type { ReferenceIndex } from '../ports/metadata.ts'
 import type { ReadOptions } from '../ports/read-options.ts'
 import type { ManifestProvider } from '../ports/repository.ts'
+import type { ImageTelemetry } from '../ports/telemetry.ts'
 import type { UpstreamRepository } from '../ports/upstream.ts'
 import { type Maybe, whenKnown } from '../util/maybe.ts'
 import { singleFlight } from '../util/single-flight.ts'
@@ -24,7 +25,10 @@ export interface ProxyManifestStoreOptions {
   readonly absent: NegativeCache
   /** Receives the error when a manifest could be served but not stored. */
   readonly storeFailed: (error: unknown) => void
+  readonly telemetry?: Pick<ImageTelemetry, 'stored'> | undefined
 }
+
+const INDEXES = new Set([OCI_INDEX, DOCKER_LIST])
 
 /** A repository's manifests. It also takes in a manifest that was fetched in another way. */
 export interface ManifestCache extends ManifestProvider {
@@ -124,6 +128,8 @@ export function proxyManifestStore(
         const { digest } = await store(local, manifest, repository.upstream)
         await record(manifest)
         await permission.grant(digest, mediaType)
+        const { digests: parts } = referencesIn(manifest)
+        options.telemetry?.stored(repository, digest, { parts, isIndex: INDEXES.has(mediaType) })
         return {
           body: manifest.body,
           descriptor: {

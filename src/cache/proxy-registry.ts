@@ -4,6 +4,7 @@ import type { LinkIndex, ReferenceIndex, TagIndex } from '../ports/metadata.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { BlobStore } from '../ports/blob-store.ts'
 import type { Registry, Repository, TagService } from '../ports/repository.ts'
+import type { ImageTelemetry } from '../ports/telemetry.ts'
 import type { Upstream } from '../ports/upstream.ts'
 import { blobSizes } from './blob-sizes.ts'
 import { failOpenIndexes } from './fail-open-indexes.ts'
@@ -39,6 +40,7 @@ export interface ProxyRegistryOptions {
   /** Milliseconds that tag lists and referrers are served without asking upstream. */
   readonly lists: number
   readonly storeFailed: (error: unknown) => void
+  readonly telemetry?: ImageTelemetry
   /** What clients see of the tags of a repository. Left out: what upstream says. */
   readonly tagsSeen?: (repository: RepositoryName, tags: TagService) => TagService
   /** Epoch milliseconds. */
@@ -47,7 +49,7 @@ export interface ProxyRegistryOptions {
 
 /** The cache as a registry: every repository of every upstream, through the cache. */
 export function proxyRegistry(options: ProxyRegistryOptions): Registry {
-  const { route, upstreams, store, downloads, freshness, now } = options
+  const { route, upstreams, store, downloads, freshness, telemetry, now } = options
   const { tagsSeen = (_, tags) => tags } = options
   const absent = negativeCache(options.negative)
   const sizes = blobSizes()
@@ -57,12 +59,14 @@ export function proxyRegistry(options: ProxyRegistryOptions): Registry {
   const content = { local: store.blobs, sizes, absent }
   const permissionsOf = readPermissions({ links, absent })
   const blobsOf = proxyBlobStore({ ...content, downloads })
-  const manifestsOf = proxyManifestStore({ ...content, references, storeFailed: options.storeFailed })
+  const { storeFailed } = options
+  const manifestsOf = proxyManifestStore({ ...content, references, storeFailed, telemetry })
   const tagsOf = proxyTagService({
     index: tags,
     policy: freshness,
     absent,
     lists: tagLists(listFreshness),
+    telemetry,
     now,
   })
   const referrersOf = proxyReferrersService(referrerLists(listFreshness))

@@ -4,6 +4,7 @@ import type { RepositoryName } from '../oci/reference.ts'
 import type { TagEntry, TagIndex } from '../ports/metadata.ts'
 import type { ReadOptions } from '../ports/read-options.ts'
 import type { TagService } from '../ports/repository.ts'
+import type { ImageTelemetry } from '../ports/telemetry.ts'
 import type { ResolvedTag, UpstreamRepository } from '../ports/upstream.ts'
 import { whenKnown } from '../util/maybe.ts'
 import { singleFlight } from '../util/single-flight.ts'
@@ -19,6 +20,7 @@ export interface ProxyTagServiceOptions {
   readonly policy: FreshnessPolicy
   readonly absent: NegativeCache
   readonly lists: TagLists
+  readonly telemetry?: Pick<ImageTelemetry, 'resolved'> | undefined
   /** Epoch milliseconds. */
   readonly now: () => number
 }
@@ -31,7 +33,7 @@ export interface ProxyTagServiceOptions {
 export function proxyTagService(
   options: ProxyTagServiceOptions,
 ): (repository: RepositoryName, upstream: UpstreamRepository, manifests: ManifestCache) => TagService {
-  const { index, policy, absent, lists, now } = options
+  const { index, policy, absent, lists, telemetry, now } = options
   const checks = singleFlight<Digest | undefined>()
 
   return (repository, upstream, manifests) => {
@@ -100,6 +102,7 @@ export function proxyTagService(
         return undefined
       }
       await index.set(repository, tag, { digest, checkedAt: now() })
+      telemetry?.resolved(repository, tag, digest, entry?.digest)
       return digest
     }
 

@@ -42,7 +42,8 @@ export function router(destinations: readonly Destination[], defaultUpstream: st
       const upstream = byName.get(namespace.toLowerCase())
       return upstream === undefined ? undefined : inUpstream(upstream, folded(upstream))
     }
-    const fromHost = host === undefined ? undefined : (byHost.get(host) ?? byHost.get(withoutPort(host)))
+    const isByHost = host !== undefined && byHost.size > 0
+    const fromHost = isByHost ? (byHost.get(host) ?? byHost.get(withoutPort(host))) : undefined
     const upstream = fromHost ?? fromPath ?? defaultUpstream
     const remaining = folded(upstream)
     return upstream === DOCKER_HUB && registryIn(remaining) !== undefined

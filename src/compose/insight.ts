@@ -1,7 +1,7 @@
 import type { Config } from '../config/load-config.ts'
 import { processStatus } from '../observe/status.ts'
 import { createWhy, type WhyOptions } from '../observe/why/why.ts'
-import type { Insight, RunningTransfer } from '../ports/insight.ts'
+import type { Insight, RunningTransfer, WebhookReport } from '../ports/insight.ts'
 import type { StoreUsage, UpstreamInventory } from '../ports/metadata.ts'
 import { version } from '../util/version.ts'
 import { describeAccess } from './describe-access.ts'
@@ -16,12 +16,13 @@ export interface InsightOptions extends Pick<
   readonly usage: () => Promise<StoreUsage>
   readonly usageByUpstream: UpstreamInventory['usageByUpstream']
   readonly transfers: () => readonly RunningTransfer[]
+  readonly webhooks: () => readonly WebhookReport[]
 }
 
 /** What the process can tell of itself: `entrepot status`, `entrepot why`. */
 export function buildInsight(
   config: Pick<Config, 'access' | 'cache' | 'listen' | 'storage' | 'upstreams'>,
-  { observed, usage, usageByUpstream, transfers, ...options }: InsightOptions,
+  { observed, usage, usageByUpstream, transfers, webhooks, ...options }: InsightOptions,
 ): Insight {
   const { upstreams, answers, store, traffic } = observed
   return {
@@ -37,6 +38,7 @@ export function buildInsight(
       shares: sharesIn(config),
       transfers,
       traffic,
+      webhooks,
     }),
     savings: observed.savings.report,
     why: createWhy({

@@ -4,7 +4,9 @@ import type { Config } from '../config/load-config.ts'
 import { type Answers, answers } from '../observe/answers.ts'
 import { auditTrail } from '../observe/audit-trail.ts'
 import { eventLines } from '../observe/event-lines.ts'
+import { type EvictionWatch, type EvictionWatchOptions, evictionWatch } from '../observe/eviction-watch.ts'
 import { type EventHub, eventHub } from '../observe/events.ts'
+import { imageWatch, type ImageWatchOptions } from '../observe/image-watch.ts'
 import { pullAdvice } from '../observe/pull-advice.ts'
 import { recordedUpstream } from '../observe/recorded-upstream.ts'
 import { recurring } from '../observe/recurring.ts'
@@ -18,18 +20,22 @@ import type { Advise } from '../ports/advise.ts'
 import type { AuditTrail } from '../ports/audit.ts'
 import type { Jobs } from '../ports/jobs.ts'
 import type { SavingsLog } from '../ports/savings.ts'
-import type { IngestTelemetry, LoginTelemetry } from '../ports/telemetry.ts'
+import type { ImageTelemetry, IngestTelemetry, LoginTelemetry } from '../ports/telemetry.ts'
 import type { Upstream } from '../ports/upstream.ts'
 import { combined } from '../util/combined.ts'
 import { version } from '../util/version.ts'
 
 /** Everything that watches the other parts, and what they report to. */
 export interface Observation {
-  readonly telemetry: Omit<Metrics, 'render'> & { readonly ingest: IngestTelemetry }
+  readonly telemetry: Omit<Metrics, 'render'> & {
+    readonly ingest: IngestTelemetry
+    readonly images: ImageTelemetry
+  }
   readonly metrics: Pick<Metrics, 'render'>
   readonly events: EventHub
   readonly upstreams: UpstreamWatch
   readonly store: StoreWatch
+  readonly evictions: EvictionWatch
   readonly answers: Answers
   readonly audit: AuditTrail
   /** Disposing cancels them. */
@@ -49,7 +55,11 @@ export interface Observation {
   storeFailed(error: unknown): void
 }
 
-export interface ObservationOptions extends Omit<MetricsOptions, 'version' | 'limit'> {
+export interface ObservationOptions
+  extends
+    Omit<MetricsOptions, 'version' | 'limit'>,
+    Pick<ImageWatchOptions, 'has'>,
+    Pick<EvictionWatchOptions, 'imagesOf'> {
   readonly log: Logger
   /** Asked when the store is open. */
   readonly savingsLog: () => SavingsLog
@@ -59,7 +69,7 @@ export interface ObservationOptions extends Omit<MetricsOptions, 'version' | 'li
 
 export function buildObservation(
   { storage, upstreams }: Pick<Config, 'storage' | 'upstreams'>,
-  { log, now, savingsLog, ...measured }: ObservationOptions,
+  { log, now, savingsLog, has, imagesOf, ...measured }: ObservationOptions,
 ): Observation {
   const counted = metrics({ ...measured, version: version(), limit: storage.maxSize })
   const events = eventHub(now)
@@ -70,6 +80,7 @@ export function buildObservation(
     now,
   })
   const disk = storeWatch({ emit: events.emit, now })
+  const images = imageWatch({ emit: events.emit, has })
   const audit = auditTrail({ log, now })
   const logins: LoginTelemetry = {
     login(result, { user = 'a token', address }) {
@@ -99,12 +110,17 @@ export function buildObservation(
       server: combined(counted.server, logins),
       upstreams: combined(counted.upstreams, watch.telemetry, saved.upstreams, passed.upstreams),
       store: combined(counted.store, { failed: disk.telemetry.failed }),
-      ingest: { failed: combined(counted.store, disk.telemetry).failed, stored: disk.telemetry.stored },
+      ingest: combined<IngestTelemetry>(disk.telemetry, {
+        failed: counted.store.failed,
+        stored: images.stored,
+      }),
+      images: images.telemetry,
     },
     metrics: counted,
     events,
     upstreams: watch,
     store: disk,
+    evictions: evictionWatch({ emit: events.emit, imagesOf, now }),
     answers: recorded,
     audit,
     jobs: jobs({ log, now }),

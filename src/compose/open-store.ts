@@ -1,35 +1,55 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config/load-config.ts'
+import type { Digest } from '../oci/digest.ts'
 import { type ImagePattern, parseImagePattern } from '../oci/image-pattern.ts'
 import type { StoreTelemetry } from '../ports/telemetry.ts'
 import { type FilesystemStore, filesystemStore } from '../storage/filesystem-store.ts'
 
+export interface OpenStoreOptions {
+  readonly telemetry: StoreTelemetry
+  readonly log: Pick<Logger, 'info' | 'warn'>
+  readonly now?: () => number
+  /** Read each time: it may change. Left out: those of the configuration. */
+  readonly pinned?: readonly ImagePattern[]
+  /** Called each time. Left out: those of the configuration. */
+  readonly shares?: () => ReadonlyMap<string, number>
+  /** As in `FilesystemStoreOptions`. */
+  readonly purged?: (digests: readonly Digest[]) => Promise<void>
+  /** Called before it waits for the process that has the store open. */
+  readonly waiting?: (holder: string) => void
+}
+
+/** Options of a store whose trouble is not reported, but thrown. */
+export const SILENT: OpenStoreOptions = {
+  telemetry: { evicted() {}, failed() {} },
+  log: { info() {}, warn() {} },
+}
+
 /**
  * Opens the configured store.
  *
- * @param pinned read each time: it may change
- * @param shares called each time
  * @throws what `filesystemStore` throws
  */
-export function openStore(
-  { storage, ...rest }: Config,
-  telemetry: StoreTelemetry,
-  log: Pick<Logger, 'info' | 'warn'>,
-  now: () => number = Date.now,
-  pinned: readonly ImagePattern[] = pinnedIn(rest),
-  shares: () => ReadonlyMap<string, number> = () => sharesIn(rest),
-): Promise<FilesystemStore> {
+export function openStore(config: Config, options: OpenStoreOptions): Promise<FilesystemStore> {
+  const { storage } = config
+  const { telemetry, log, now = Date.now } = options
   return filesystemStore({
     root: storage.root,
     verify: storage.verify,
-    pinned,
-    shares,
+    pinned: options.pinned ?? pinnedIn(config),
+    shares: options.shares ?? (() => sharesIn(config)),
+    // Without S3 there is nothing that a link could lead to.
+    keepLinks: storage.s3 !== undefined,
+    ...(options.purged && { purged: options.purged }),
     telemetry,
     now,
     ...(now !== Date.now && { wall: Date.now }),
     lockWait: {
       timeout: storage.lockTimeout,
-      waiting: (holder) => log.warn({ holder, timeout: storage.lockTimeout }, 'waiting for the store'),
+      waiting(holder) {
+        log.warn({ holder, timeout: storage.lockTimeout }, 'waiting for the store')
+        options.waiting?.(holder)
+      },
     },
     rebuilding: () => log.info('rebuilding the index from stored blobs'),
     corrupt: (digest) => log.warn({ digest }, 'removed a damaged object'),

@@ -58,7 +58,7 @@ export function buildRegistryAuth(
       ? undefined
       : registryAuthenticator({
           trustedProxies: isTrustedProxy,
-          certificates: tls?.clientAuth === 'require',
+          ...(tls?.clientAuth && { certificates: tls.clientAuth }),
           ...(access.networks && { networks: cidrList(access.networks) }),
           ...(htpasswd && { passwords: passwordsFrom(htpasswd) }),
           ...(oidc && { tokens: tokensOf(oidc) }),

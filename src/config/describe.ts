@@ -3,18 +3,22 @@ import { z } from 'zod'
 import type { Config } from './load-config.ts'
 import type { AdminConfig, TlsConfig } from './listeners.ts'
 import { MASK } from './config-error.ts'
+import type { EventTarget } from './events.ts'
 import { escape } from './sources/environment.ts'
 import type { TagPattern } from './schema/tag-pattern.ts'
 import { fileSchema, type UpstreamEntry } from './schema/file-schema.ts'
+import type { S3Config } from './storage.ts'
 import type { UpstreamConfig } from './upstreams.ts'
 
 /** The effective configuration as a file that yields it again, except that secrets are masked. */
 export function describeConfig(config: Config): string {
-  const { listen, admin, access, upstreams, ...rest } = config as Mutable<Config>
+  const { listen, admin, access, events, storage, upstreams, ...rest } = config as Mutable<Config>
   const content = z.encode(fileSchema, {
     listen: { ...listen, tls: listen.tls && tlsEntryOf(listen.tls) },
     admin: admin && adminEntryOf(admin),
     access: { ...access, htpasswd: access.htpasswd?.path },
+    events: events.map(eventTargetOf),
+    storage: { ...storage, s3: storage.s3 && s3EntryOf(storage.s3) },
     ...rest,
     // All of them are listed.
     publicUpstreams: false,
@@ -35,6 +39,19 @@ function adminEntryOf({ tls, token, tokenFile, ...rest }: Mutable<AdminConfig>) 
     tls: tls && { cert: tls.cert.path, key: tls.key.path },
     token: token !== undefined && tokenFile === undefined ? MASK : undefined,
     tokenFile: tokenFile?.path,
+  }
+}
+
+function eventTargetOf({ secretFile, ...target }: Mutable<EventTarget>) {
+  return { ...target, secret: secretFile === undefined ? MASK : undefined, secretFile: secretFile?.path }
+}
+
+function s3EntryOf({ prefix, secretAccessKeyFile, ...s3 }: Mutable<S3Config>) {
+  return {
+    ...s3,
+    prefix: prefix === '' ? undefined : prefix,
+    secretAccessKey: secretAccessKeyFile === undefined ? MASK : undefined,
+    secretAccessKeyFile,
   }
 }
 

@@ -91,10 +91,12 @@ function isRecord(value: unknown): value is Record<PropertyKey, unknown> {
   return typeof value === 'object' && value !== null
 }
 
+const SECRET_KEYS = new Set<PropertyKey | undefined>(['password', 'token', 'secret'])
+
 function shown(path: KeyPath, value: unknown): string {
   if (value === undefined) return 'missing'
   if (value === null) return 'empty'
-  if (path.at(-1) === 'password' || path.at(-1) === 'token') return MASK
+  if (SECRET_KEYS.has(path.at(-1))) return MASK
   if (Array.isArray(value)) return 'a list'
   if (isRecord(value)) return 'a mapping'
   return typeof value === 'string' ? JSON.stringify(printable(value)) : String(value)

@@ -10,6 +10,7 @@ import {
   resolveListen,
 } from './listeners.ts'
 import { ConfigError } from './config-error.ts'
+import { type EventTarget, resolveEvents } from './events.ts'
 import { type Environment, expand } from './sources/environment.ts'
 import { refuseUnknownVariables, settingsIn } from './sources/environment-settings.ts'
 import { fileLoader, reasonOf } from './files.ts'
@@ -19,6 +20,7 @@ import { schemaKeys } from './schema/schema-keys.ts'
 import type { TagPattern } from './schema/tag-pattern.ts'
 import { schemaIssues } from './schema/schema-issues.ts'
 import { fileSchema } from './schema/file-schema.ts'
+import { resolveStorage, type StorageConfig } from './storage.ts'
 import { resolveDefault, resolveUpstreams, type Upstreams } from './upstreams.ts'
 import { withSettings } from './sources/layered-source.ts'
 import { parseYaml } from './sources/yaml.ts'
@@ -31,10 +33,15 @@ type FileContent = z.output<typeof fileSchema>
  * The content of `schema/file-schema.ts`, with the files it names read and paths absolute. Frozen throughout.
  */
 export type Config = DeepReadonly<
-  Omit<FileContent, 'listen' | 'admin' | 'access' | 'upstreams' | 'publicUpstreams' | 'defaultUpstream'> & {
+  Omit<
+    FileContent,
+    'listen' | 'admin' | 'access' | 'events' | 'storage' | 'upstreams' | 'publicUpstreams' | 'defaultUpstream'
+  > & {
+    storage: StorageConfig
     listen: ListenConfig
     admin: AdminConfig | false
     access: AccessConfig
+    events: readonly EventTarget[]
     /** The name of one of `upstreams`. */
     defaultUpstream: string
     /** By name. */
@@ -61,7 +68,8 @@ export async function loadConfig({ file, env, required }: LoadConfigOptions): Pr
   refuseUnknownVariables(env, KEYS, issues)
   const isLiteral = (path: KeyPath) => settings.some((setting) => isWithin(path, setting.path))
   const entries = parseEntries(expand(source.tree, env, issues, isLiteral), issues)
-  const { listen, admin, access, storage, upstreams, publicUpstreams, defaultUpstream, ...rest } = entries
+  const { listen, admin, access, storage, events, upstreams, publicUpstreams, defaultUpstream, ...rest } =
+    entries
 
   const folder = dirname(resolve(file))
   const load = fileLoader(folder, issues)
@@ -69,6 +77,8 @@ export async function loadConfig({ file, env, required }: LoadConfigOptions): Pr
     upstreams: await resolveUpstreams(mergeUpstreams(upstreams, publicUpstreams, issues), issues, load),
     listen: await issues.collect(() => resolveListen(listen, issues, load)),
     admin: await issues.collect(() => resolveAdmin(admin, issues, load)),
+    events: await resolveEvents(events, issues, load),
+    storage: await issues.collect(() => resolveStorage(storage, folder, issues, load)),
   }
   // What depends on a section that is wrong cannot be checked.
   const checkedAccess = issues.has(['listen'])
@@ -82,7 +92,8 @@ export async function loadConfig({ file, env, required }: LoadConfigOptions): Pr
     listen: resolved.listen!,
     admin: resolved.admin!,
     access: checkedAccess!,
-    storage: { ...storage, root: resolve(folder, storage.root) },
+    events: resolved.events,
+    storage: resolved.storage!,
     ...rest,
     defaultUpstream: checkedDefault!,
     upstreams: resolved.upstreams,

@@ -1,3 +1,4 @@
+import type { Digest } from '../oci/digest.ts'
 import type { BlobStore } from '../ports/blob-store.ts'
 import type { ContentInventory, StoredContent, TagIndex } from '../ports/metadata.ts'
 import type { StoreTelemetry } from '../ports/telemetry.ts'
@@ -43,6 +44,11 @@ export interface EvictorOptions extends Omit<RoomOptions, 'pool' | 'limits'> {
   /** Whether an upstream is out. What is stored of it does not expire: these may be the last copies. */
   readonly isOut: (upstream: string) => boolean
   readonly telemetry: Pick<StoreTelemetry, 'evicted'>
+  /** Called with each batch before it is removed. @returns what is called when it has been */
+  readonly evicting?: (
+    digests: readonly Digest[],
+    reason: 'ttl' | 'quota',
+  ) => Promise<(() => void) | undefined>
 }
 
 export function evictor(options: EvictorOptions): Evictor {
@@ -94,7 +100,11 @@ export function evictor(options: EvictorOptions): Evictor {
   }
 
   async function evict(contents: readonly StoredContent[], reason: 'ttl' | 'quota'): Promise<void> {
-    if (contents.length > 0) await store.delete(...contents.map(({ digest }) => digest))
+    if (contents.length === 0) return
+    const digests = contents.map(({ digest }) => digest)
+    const evicted = await options.evicting?.(digests, reason)
+    await store.delete(...digests)
     for (const _ of contents) telemetry.evicted(reason)
+    evicted?.()
   }
 }

@@ -51,7 +51,10 @@ function reservingIngest(
   expected: Pick<ExpectedContent, 'size' | 'origin'>,
   reservation: Reservation,
   { makeRoom, limitFor }: Pick<Evictor, 'limitFor' | 'makeRoom'>,
-  { noRoom, stored }: { readonly noRoom: (limit?: Limit) => RegistryError; readonly stored: () => void },
+  {
+    noRoom,
+    stored,
+  }: { readonly noRoom: (limit?: Limit) => RegistryError; readonly stored: IngestTelemetry['stored'] },
 ): BlobIngest {
   const { filled } = ingest
   let knownSize = expected.size
@@ -73,7 +76,7 @@ function reservingIngest(
       await takeRoom(filled.size, filled.size)
       const descriptor = await retryWhenDiskFull(() => ingest.commit(), makeRoom)
       reservation[Symbol.dispose]()
-      stored()
+      stored(descriptor.digest)
       return descriptor
     },
     keep: () => ingest.keep(),

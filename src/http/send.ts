@@ -8,7 +8,6 @@ export function sendHead(
   status: number,
   headers: OutgoingHttpHeaders,
 ): void {
-  outgoing.strictContentLength = true
   // RFC 7234 section 5.5.7: podman, skopeo and CRI-O print it.
   if (warning !== undefined) outgoing.setHeader('Warning', `299 - "${warning}"`)
   outgoing.writeHead(status, {
@@ -44,10 +43,11 @@ export function send(
   // answer.
   const last = length <= IN_ONE_WRITE ? textOf(pieces) : pieces.at(-1)!
   const end = () => {
-    // For a client that has left, Node counts no bytes and throws that the body is too short.
+    // The client may have left meanwhile.
     if (outgoing.destroyed) return
     if (isHead) return void outgoing.end()
-    if (length > IN_ONE_WRITE) for (const piece of pieces.slice(0, -1)) outgoing.write(piece)
+    if (pieces.length > 1 && length > IN_ONE_WRITE)
+      for (const piece of pieces.slice(0, -1)) outgoing.write(piece)
     outgoing.end(last, 'latin1', () => void (exchange.bytesSent = length))
   }
   // Answers that are ready in the same turn of the event loop are written one right after the other. A write

@@ -19,6 +19,7 @@ const LINES: Partial<Record<EventType, Line>> = {
   'store.failing': ['warn', 'the store fails, pulls pass through'],
   'store.recovered': ['warn', 'the store works again'],
   'tag.moved': ['info', 'a tag has moved upstream'],
+  quota: ['info', 'the store is full, the least recently used content is evicted'],
 }
 
 /** Writes one line for a change of state. */

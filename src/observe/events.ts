@@ -24,7 +24,16 @@ export interface EventFields {
   /** The store cannot keep content; pulls pass through. */
   'store.failing': { readonly operation: string; readonly said: string }
   'store.recovered': { readonly seconds: number }
+  /** All of an image is in the store: of one platform, where there are several. */
   'image.stored': { readonly image: string; readonly digest: string }
+  /** Its manifest is gone from the store. */
+  'image.evicted': {
+    readonly image: string
+    readonly digest: string
+    readonly reason: 'ttl' | 'quota' | 'purge'
+  }
+  /** The store is full: what was not used for longest is evicted for what comes. Told once an hour. */
+  quota: { readonly said: string }
   'tag.moved': { readonly image: string; readonly from: string; readonly to: string }
 }
 

@@ -1,4 +1,4 @@
-import type { RunningTransfer, Status, StoreReport, UpstreamReport } from '../ports/insight.ts'
+import type { RunningTransfer, Status, StoreReport, UpstreamReport, WebhookReport } from '../ports/insight.ts'
 import type { StoreUsage, UpstreamInventory } from '../ports/metadata.ts'
 import type { Answer, Answers } from './answers.ts'
 import { causeOf } from './cause.ts'
@@ -21,6 +21,7 @@ export interface StatusOptions {
   readonly shares: ReadonlyMap<string, number>
   readonly transfers: () => readonly RunningTransfer[]
   readonly traffic: Pick<Traffic, 'report'>
+  readonly webhooks: () => readonly WebhookReport[]
 }
 
 /** Collects the state of the process, of each upstream and of the store. */
@@ -40,6 +41,7 @@ export function processStatus(options: StatusOptions): () => Promise<Status> {
       store: storeReport(await usage(), limit, store),
       transfers: transfers(),
       traffic: traffic.report,
+      webhooks: options.webhooks(),
     }
   }
 }

@@ -21,6 +21,28 @@ export interface Status {
   readonly store: StoreReport
   readonly transfers: readonly RunningTransfer[]
   readonly traffic: TrafficReport
+  readonly webhooks: readonly WebhookReport[]
+}
+
+/** One receiver of `events`, and what became of those that were to be sent to it since the process began. */
+export interface WebhookReport {
+  readonly name: string
+  /** `failing`: the last attempt failed. `unused`: there was none. */
+  readonly state: 'up' | 'failing' | 'unused'
+  /** Events that wait, the one that is being sent included. */
+  readonly queued: number
+  readonly queuedBytes: number
+  readonly delivered: number
+  /** The receiver refused them. */
+  readonly refused: number
+  /** All attempts failed. */
+  readonly failed: number
+  /** There was no room in the queue. */
+  readonly dropped: number
+  readonly lastDeliveredAt: string | null
+  /** How the last attempt went: a clause that follows the name. */
+  readonly said: string
+  readonly advice: string | null
 }
 
 /** Since the process began. */

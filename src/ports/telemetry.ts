@@ -1,4 +1,6 @@
+import type { Digest } from '../oci/digest.ts'
 import type { ErrorDetail } from '../oci/errors.ts'
+import type { RepositoryName } from '../oci/reference.ts'
 
 /** Events that the parts report. `admin/metrics/` counts them; no part knows its listener. */
 
@@ -72,6 +74,13 @@ export interface DownloadTelemetry {
   resumed(upstream: string): void
 }
 
+export interface RemoteTelemetry {
+  /** A request to S3 was answered. `status` is undefined when there was no response. */
+  answered(operation: string, status: number | undefined, seconds: number): void
+  /** So many blobs are committed here, and not uploaded yet. */
+  waiting(uploads: number): void
+}
+
 export interface StoreTelemetry {
   evicted(reason: 'ttl' | 'quota' | 'purge' | 'corrupt'): void
   /** `reason` is the code of the system. */
@@ -80,5 +89,17 @@ export interface StoreTelemetry {
 
 export interface IngestTelemetry extends Pick<StoreTelemetry, 'failed'> {
   /** Content was committed. */
-  stored(): void
+  stored(digest: Digest): void
+}
+
+/** What becomes of images, which are more than the objects they consist of. */
+export interface ImageTelemetry {
+  /** A manifest was stored. `parts`: its config and layers, or the manifests of an index. */
+  stored(
+    repository: RepositoryName,
+    digest: Digest,
+    content: { readonly parts: readonly Digest[]; readonly isIndex: boolean },
+  ): void
+  /** Upstream said what a tag points to. `before`: what it was known to point to. */
+  resolved(repository: RepositoryName, tag: string, digest: Digest, before: Digest | undefined): void
 }

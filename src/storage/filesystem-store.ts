@@ -1,5 +1,5 @@
 import type { ImageCatalogue, Inspect, Verify } from '../ports/operations.ts'
-import type { ImagePattern } from '../oci/image-pattern.ts'
+import type { ImageName, ImagePattern } from '../oci/image-pattern.ts'
 import type { Digest } from '../oci/digest.ts'
 import type {
   ContentInventory,
@@ -41,6 +41,7 @@ import { movesSince } from './index/tags/tag-moves.ts'
 import { trustedDigests } from './index/tags/trusted-digests.ts'
 import { uploadSources } from './uploads/upload-sources.ts'
 import { storageOperation, ignoreStorageError, ignoreNotFound } from './storage-operation.ts'
+import { imagesOf } from './operations/images-of.ts'
 import { createInspect } from './operations/inspect.ts'
 import { createVerify } from './operations/verify.ts'
 
@@ -48,6 +49,8 @@ export interface FilesystemStore {
   readonly blobs: BlobStore<BlobReader>
   readonly inventory: ContentInventory
   readonly ofUpstreams: UpstreamInventory
+  /** Opens content, which is no use of it. */
+  peek(digest: Digest): Promise<BlobReader | undefined>
   /** Removes damaged content, and counts it. */
   discard(digest: Digest): Promise<void>
   readonly links: LinkIndex
@@ -59,12 +62,18 @@ export interface FilesystemStore {
   /** Takes over a file that another program stored. */
   readonly adopt: AdoptFile
   readonly inspect: Inspect
+  /** The images that some of this content is. */
+  imagesOf(digests: readonly Digest[]): Promise<readonly ImageName[]>
   readonly savings: SavingsLog
   /** @see recordUrls @throws RegistryError STORAGE */
   recordUrls(urls: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, number>>
   readonly trusted: TrustedDigests
   readonly uploadSources: UploadSources
   readonly movesSince: MovesSince
+  /** When content was last used, in epoch milliseconds, of those of `digests` that are stored. */
+  lastUses(digests: readonly Digest[]): Promise<ReadonlyMap<Digest, number>>
+  /** Removes the links of content that is not stored. */
+  removeLinks(...digests: readonly Digest[]): Promise<void>
   /** The upstreams of which something is stored. */
   upstreams(): Promise<readonly string[]>
   /** Removes unfinished downloads beyond these limits. */
@@ -92,6 +101,10 @@ export interface FilesystemStoreOptions {
    * the last process was killed.
    */
   readonly rebuilding?: () => void
+  /** Links outlive content that is evicted, because it is elsewhere too. */
+  readonly keepLinks?: boolean
+  /** Content was purged. What else has it is to remove it too. */
+  readonly purged?: (digests: readonly Digest[]) => Promise<void>
   /** Which reads are verified. */
   readonly verify?: VerifyReads
   /** Called with content that is removed because it is damaged. */
@@ -157,6 +170,7 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
       run,
       telemetry,
       pinned,
+      ...(options.keepLinks && { keepLinks: true }),
       now,
       emptied: rebuild,
     })
@@ -188,6 +202,7 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
       blobs: store,
       inventory: store,
       ofUpstreams: index.ofUpstreams,
+      peek: store.peek,
       discard: store.discard,
       links,
       references,
@@ -199,7 +214,12 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
         inventory: store,
         pinned,
         shares: options.shares ?? (() => new Map()),
-        blobs: store,
+        blobs: {
+          async delete(...digests) {
+            await store.delete(...digests)
+            await options.purged?.(digests)
+          },
+        },
         telemetry,
         flush: index.flush,
       }),
@@ -211,7 +231,10 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
       uploadSources: uploadSources(index.access, now),
       movesSince: movesSince(query),
       inspect: createInspect({ files, paths, query }),
+      imagesOf: imagesOf(query),
       recordUrls: (urls) => recordUrls(index.access.transact, urls, now),
+      lastUses: content.lastUses,
+      removeLinks: content.removeLinks,
       upstreams: () => inSlices(query, storedUpstreams),
       sweepPartials: (limits) => run('sweep', () => partials.sweep(limits, now())),
       evictPartials: (bytes) => run('sweep', () => partials.evict(bytes)),

@@ -58,6 +58,18 @@ const VALUES: Readonly<Record<string, readonly [text: string, effect?: unknown]>
   'storage.verify': ['always'],
   'storage.lockTimeout': ['7s'],
   'storage.scrub': ['@weekly'],
+  'storage.s3': [
+    '{ endpoint: https://s3.internal, bucket: images, accessKeyId: a, secretAccessKey: b }',
+    { bucket: 'images', region: 'us-east-1', accessKeyId: 'a', secretAccessKey: '********' },
+  ],
+  'storage.s3.endpoint': ['http://10.0.0.9:9000'],
+  'storage.s3.bucket': ['other-images'],
+  'storage.s3.region': ['eu-central-1'],
+  'storage.s3.prefix': ['cache/a', 'cache/a/'],
+  'storage.s3.accessKeyId': ['AKIA'],
+  'storage.s3.secretAccessKey': ['secret', '********'],
+  'storage.s3.secretAccessKeyFile': ['token', /\/token$/],
+  'storage.s3.maxSize': ['2TiB'],
   cache: ['{ ttl: 2d }', { ttl: '2d' }],
   'cache.ttl': ['3d'],
   'cache.ttlFrom': ['fetch'],
@@ -85,6 +97,10 @@ const VALUES: Readonly<Record<string, readonly [text: string, effect?: unknown]>
   'log.level': ['debug'],
   'log.access': ['errors'],
   'log.format': ['json'],
+  events: [
+    '[{ url: https://h.example/x, secret: "a-secret-of-${16}-characters", types: [quota] }]',
+    [{ url: 'https://h.example/x', secret: '********', types: ['quota'] }],
+  ],
   warnings: ['false', false],
   defaultUpstream: ['ghcr.io'],
   publicUpstreams: ['false', false],
@@ -99,6 +115,9 @@ const VALUES: Readonly<Record<string, readonly [text: string, effect?: unknown]>
     },
   ],
 }
+
+const S3 =
+  'storage: { s3: { endpoint: https://s3.internal, bucket: images, accessKeyId: a, secretAccessKey: b } }'
 
 /** What a key needs beside it. */
 const NEEDS: Readonly<Record<string, string>> = {
@@ -115,6 +134,15 @@ const NEEDS: Readonly<Record<string, string>> = {
   'access.oidc.audience': 'access: { oidc: { issuer: https://i, jwks: https://i/keys } }',
   'access.oidc.jwks': 'access: { oidc: { issuer: https://i, audience: a } }',
   'access.oidc.claim': 'access: { oidc: { issuer: https://i, audience: a, jwks: https://i/keys } }',
+  'storage.s3.endpoint': S3,
+  'storage.s3.bucket': S3,
+  'storage.s3.region': S3,
+  'storage.s3.prefix': S3,
+  'storage.s3.accessKeyId': S3,
+  'storage.s3.secretAccessKey': S3,
+  'storage.s3.maxSize': S3,
+  'storage.s3.secretAccessKeyFile':
+    'storage: { s3: { endpoint: https://s3.internal, bucket: images, accessKeyId: a } }',
   publicUpstreams: 'upstreams: { r: {} }',
 }
 

@@ -26,7 +26,7 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
   ],
   [
     'listne: {}',
-    ': listne is not a known key, did you mean `listen`? (allowed: listen, admin, access, storage, cache, transfers, shutdown, log, warnings, defaultUpstream, publicUpstreams, upstreams)',
+    ': listne is not a known key, did you mean `listen`? (allowed: listen, admin, access, storage, cache, transfers, shutdown, log, events, warnings, defaultUpstream, publicUpstreams, upstreams)',
   ],
   [
     'admin: { prot: 1 }',
@@ -44,7 +44,7 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
   ['cache: { tags: [{ match: a }] }', `: cache.tags[0].fresh is missing, but ${DURATION}, from 0s to 36500d`],
   [
     '"__proto__": {}',
-    ': __proto__ is not a known key (allowed: listen, admin, access, storage, cache, transfers, shutdown, log, warnings, defaultUpstream, publicUpstreams, upstreams)',
+    ': __proto__ is not a known key (allowed: listen, admin, access, storage, cache, transfers, shutdown, log, events, warnings, defaultUpstream, publicUpstreams, upstreams)',
   ],
 
   // bad values
@@ -91,11 +91,11 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
   ],
   [
     '- a',
-    ': the file is a list, but must be a mapping of listen, admin, access, storage, cache, transfers, shutdown, log, warnings, defaultUpstream, publicUpstreams, upstreams',
+    ': the file is a list, but must be a mapping of listen, admin, access, storage, cache, transfers, shutdown, log, events, warnings, defaultUpstream, publicUpstreams, upstreams',
   ],
   [
     'just words',
-    ': the file is "just words", but must be a mapping of listen, admin, access, storage, cache, transfers, shutdown, log, warnings, defaultUpstream, publicUpstreams, upstreams',
+    ': the file is "just words", but must be a mapping of listen, admin, access, storage, cache, transfers, shutdown, log, events, warnings, defaultUpstream, publicUpstreams, upstreams',
   ],
 
   // upstreams
@@ -251,6 +251,20 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
   [
     'listen: { tls: { cert: a.crt, key: b.key } }',
     ': listen.tls is a mapping, but must be a PEM certificate and the key that belongs to it (ERR_OSSL_X509_KEY_VALUES_MISMATCH)',
+  ],
+
+  // events
+  [
+    'events: [{ url: https://h.example }]',
+    ': events[0].secretFile or secret is required: it signs what is sent',
+  ],
+  [
+    'events: [{ url: https://user:pw@h.example, secret: sixteen-characters }]',
+    ': events[0].url is "https://********@h.example", but must be an http or https URL without credentials, such as https://hooks.example/entrepot',
+  ],
+  [
+    'events: [{ url: https://h.example, secret: short }]',
+    ': events[0].secret is ********, but must be a secret of at least 16 printable characters of ASCII, without spaces',
   ],
 
   // the environment

@@ -33,6 +33,34 @@ test('a reader far ahead gets its bytes first, and what lies between stays to be
   assert.equal(segments.takeAt(51 * MiB, 100 * MiB, LENGTH), undefined)
 })
 
+test('a part that may not be taken over stays where it is', () => {
+  const segments = new SegmentAllocator(new IntervalSet())
+  const first = segments.takeGap(100 * MiB)!
+  const asked: [Segment, number][] = []
+  const mayDivide = (segment: Segment, end: number) => asked.push([segment, end]) < 0
+  assert.equal(segments.takeAt(50 * MiB, 100 * MiB, LENGTH, mayDivide), undefined)
+  assert.equal(segments.takeOver(LENGTH, mayDivide), undefined)
+  assert.deepEqual(asked, [
+    [first, 50 * MiB],
+    [first, LENGTH],
+  ])
+  assert.equal(first.end, 100 * MiB)
+})
+
+test('what nobody else can fetch goes back to the body that has it, up to what another one fetches', () => {
+  const segments = new SegmentAllocator(new IntervalSet())
+  const first = segments.takeGap(100 * MiB)!
+  first.bodyEnd = 100 * MiB
+  const second = segments.takeAt(50 * MiB, 100 * MiB, LENGTH)!
+  const third = segments.takeAt(20 * MiB, 100 * MiB, LENGTH)!
+  segments.release(third)
+  segments.reclaim()
+  assert.equal(first.end, 50 * MiB)
+  segments.release(second)
+  segments.reclaim()
+  assert.equal(first.end, 100 * MiB)
+})
+
 test('what is nearly done is not divided further', () => {
   const segments = new SegmentAllocator(new IntervalSet())
   segments.takeGap(1.5 * MiB)

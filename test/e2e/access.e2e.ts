@@ -45,7 +45,7 @@ const pullWithContainerd: Pull = async ({ folder, proxy, image, certificates }, 
       ? [`[host."https://${proxy.authority}".header]`, `authorization = "Basic ${BASIC}"`]
       : []),
   ].join('\n')
-  await using client = await containerd(folder, { 'docker.io': toml })
+  await using client = await containerd(folder, { hosts: { 'docker.io': toml } })
   const pull = ['content', 'fetch', '--hosts-dir', client.hosts]
   return await client.tryCtr(...pull, `docker.io/library/app:${image.tag}`)
 }
@@ -87,7 +87,7 @@ const pullWithDocker: Pull = async ({ folder, proxy, image, certificates }, kind
   const known = kind === 'TLS' && !isKnown ? await emptyFolder(folder) : certificates
   const { code } = await run('cp', ['-r', known, join(certsFolder, authority)])
   assert.equal(code, 0)
-  await using daemon = await dockerd(folder, daemonJson, certsFolder)
+  await using daemon = await dockerd(folder, daemonJson, { certificates: certsFolder })
   if (kind !== 'password') return await daemon.tryDocker('pull', `library/app:${image.tag}`)
   const password = isKnown ? PASSWORD : `${PASSWORD}?`
   const login = await daemon.tryDocker('login', '--username', USER, '--password', password, authority)

@@ -162,7 +162,7 @@ suite('FR-01 containerd with a path', { skip: missing('containerd', 'ctr') }, ()
         upstream.url,
         upstreamsOf(upstream.url),
       )
-      const daemon = await containerd(folder.path, { [REGISTRY]: toml(proxy.authority) })
+      const daemon = await containerd(folder.path, { hosts: { [REGISTRY]: toml(proxy.authority) } })
       await using _daemon = daemon
       const name = `${REGISTRY}/${REPOSITORY}:latest`
       await daemon.ctr('content', 'fetch', '--hosts-dir', daemon.hosts, '--all-platforms', name)

@@ -48,7 +48,7 @@ suite(
         await using proxy = await proxyProcess(join(folder.path, 'proxy'), upstream.url)
         const toml = await readmeSnippet('containerd', proxy.authority)
         const hosts = { 'docker.io': toml.replace('https://registry-1.docker.io', origin.url) }
-        await using client = await containerd(join(folder.path, 'client'), hosts)
+        await using client = await containerd(join(folder.path, 'client'), { hosts })
         await begin(upstream)
         await origin.forget()
         const pull = () =>

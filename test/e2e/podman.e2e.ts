@@ -1,40 +1,5 @@
-import assert from 'node:assert/strict'
-import { join } from 'node:path'
-import { containersSettings } from './support/containers-settings.ts'
-import { flags, run, succeed } from './support/processes.ts'
 import { pullSuite } from './support/pull-suite.ts'
-import { savedLayers } from './support/saved-layers.ts'
+import { podmanPulls } from './support/pulls/podman.ts'
+import { THIS_MACHINE } from './support/system.ts'
 
-pullSuite('podman with the registries.conf of the README', {
-  programs: ['podman', 'tar'],
-  cannot: ['nested', 'artifact'],
-  elsewhere: () => 'ghcr.io',
-  async connect(folder, proxy) {
-    const { env, policy } = await containersSettings(folder, proxy.authority)
-    const store = flags({ root: join(folder, 'root'), runroot: join(folder, 'run'), 'storage-driver': 'vfs' })
-    const podman = (...args: readonly string[]) => succeed('podman', [...store, ...args], env)
-    const pull = ['pull', '--quiet', '--signature-policy', policy]
-
-    return {
-      async pull(name, image) {
-        await podman(...pull, name)
-        const [stored] = JSON.parse(await podman('image', 'inspect', name))
-        assert.equal(`sha256:${stored.Id}`, image.configDigest)
-        const layers = await savedLayers(folder, (file) =>
-          podman('save', '--quiet', '--output', file, stored.Id),
-        )
-        assert.deepEqual(layers, image.diffIds)
-        assert.ok(
-          stored.RepoDigests.includes(`${name.replace(/[@:][^/]*$/, '')}@${image.digest}`),
-          `${stored.RepoDigests}`,
-        )
-      },
-      attempt: (reference) => run('podman', [...store, ...pull, '--tls-verify=false', reference], env),
-      async forget() {
-        await podman('image', 'rm', '--all', '--force')
-        assert.equal(await podman('image', 'ls', '--all', '--quiet'), '')
-      },
-      async [Symbol.asyncDispose]() {},
-    }
-  },
-})
+pullSuite('podman with the registries.conf of the README', podmanPulls(THIS_MACHINE))

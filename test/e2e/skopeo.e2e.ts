@@ -1,37 +1,5 @@
-import assert from 'node:assert/strict'
-import { readdir, readFile, rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import { digestOf } from '../../src/oci/digest.ts'
-import { containersSettings } from './support/containers-settings.ts'
-import { flags, run, succeed } from './support/processes.ts'
 import { pullSuite } from './support/pull-suite.ts'
+import { skopeoPulls } from './support/pulls/skopeo.ts'
+import { THIS_MACHINE } from './support/system.ts'
 
-pullSuite('skopeo with the registries.conf of the README', {
-  programs: ['skopeo'],
-  cannot: ['nested'],
-  elsewhere: () => 'ghcr.io',
-  async connect(folder, proxy) {
-    const { env, policy, registries } = await containersSettings(folder, proxy.authority)
-    const out = join(folder, 'out')
-    const copy = (reference: string, ...options: readonly string[]) => [
-      ...flags({ policy, 'registries-conf': registries }),
-      'copy',
-      '--all',
-      ...options,
-      `docker://${reference}`,
-      `dir:${out}`,
-    ]
-    return {
-      async pull(name, image) {
-        await succeed('skopeo', copy(name), env)
-        const files = (await readdir(out)).filter((file) => file !== 'version')
-        const bytes = await Promise.all(files.map((file) => readFile(join(out, file))))
-        assert.deepEqual(new Set(bytes.map((one) => digestOf(one))), new Set(image.content.keys()))
-        for (const one of bytes) assert.ok(image.content.get(digestOf(one))?.equals(one))
-      },
-      attempt: (reference) => run('skopeo', copy(reference, '--src-tls-verify=false'), env),
-      forget: () => rm(out, { recursive: true, force: true }),
-      async [Symbol.asyncDispose]() {},
-    }
-  },
-})
+pullSuite('skopeo with the registries.conf of the README', skopeoPulls(THIS_MACHINE))

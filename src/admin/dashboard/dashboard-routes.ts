@@ -13,7 +13,7 @@ import { imagePage } from './image.ts'
 import { imagesPage } from './images.ts'
 import { auditPage, savingsPage } from './lists.ts'
 import { overview } from './overview.ts'
-import { sendPage } from './page.ts'
+import { sendPage, TYPES } from './page.ts'
 import { transfersPage } from './transfers.ts'
 
 export interface DashboardOptions {
@@ -33,7 +33,8 @@ export function dashboardRoutes(options: DashboardOptions): Hono<AdminEnv> {
   return new Hono<AdminEnv>()
     .get('/', async (c) => {
       const [status, saved] = await Promise.all([insight.status(), insight.savings('upstream', DAYS)])
-      const content = overview(status, saved.total, events.since(0).slice(-20), Date.now())
+      const happened = events.since(0).filter(({ type }) => TYPES.includes(type))
+      const content = overview(status, saved.total, happened.slice(-20), Date.now())
       return sendPage(c, { title: 'Overview', path: '.', content })
     })
     .get('/images', async (c) => {

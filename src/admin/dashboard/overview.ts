@@ -1,8 +1,8 @@
 import { html } from 'hono/html'
-import type { Status, UpstreamStatus } from '../../ports/insight.ts'
+import type { Status, UpstreamStatus, WebhookReport } from '../../ports/insight.ts'
 import type { SavedReport } from '../../ports/savings.ts'
 import { ageText, countText, durationText, sizeText } from '../../util/human.ts'
-import type { HappenedEvent } from '../events-routes.ts'
+import type { HappenedEvent } from '../../ports/events.ts'
 import { type Html, table } from './page.ts'
 import { transfersTable } from './transfers.ts'
 
@@ -13,7 +13,7 @@ export function overview(
   events: readonly HappenedEvent[],
   now: number,
 ): Html {
-  const { upstreams, store, traffic, transfers, version, startedAt } = status
+  const { upstreams, store, traffic, transfers, webhooks, version, startedAt } = status
   const share = traffic.requests === 0 ? '-' : `${Math.round((traffic.hits / traffic.requests) * 100)} %`
   const cards: readonly (readonly [string, string, string])[] = [
     ['Answered without upstream', share, `${traffic.hits} of ${countText(traffic.requests, 'request')}`],
@@ -33,7 +33,7 @@ export function overview(
     </ul>
     ${store.trouble === null ? '' : html`<p class="verdict no">${store.trouble.said}: ${store.trouble.advice}</p>`}
     <h2>Upstreams</h2>
-    ${upstreamTable(upstreams, now)}
+    ${upstreamTable(upstreams, now)} ${webhooks.length === 0 ? '' : webhookTable(webhooks)}
     <h2>Running downloads</h2>
     ${transfersTable(transfers)}
     <h2>What happened</h2>
@@ -71,4 +71,23 @@ function upstreamTable(upstreams: readonly UpstreamStatus[], now: number): Html 
       advice === null ? said : html`${said}<br /><span class="dim">${advice}</span>`,
     ]),
   )
+}
+
+const WEBHOOK_TONES = { up: 'good', failing: 'bad', unused: 'dim' } as const
+
+function webhookTable(webhooks: readonly WebhookReport[]): Html {
+  return html`<h2>Webhooks</h2>
+    ${table(
+      'Webhooks',
+      ['Name', 'State', 'Delivered', 'Queued', 'Lost', 'Said last'],
+      webhooks.map(({ name, state, delivered, queued, refused, failed, dropped, said, advice }) => [
+        name,
+        html`<span class="${WEBHOOK_TONES[state]}">${state}</span>`,
+        String(delivered),
+        String(queued),
+        String(refused + failed + dropped),
+        advice === null ? said : html`${said}<br /><span class="dim">${advice}</span>`,
+      ]),
+      [2, 3, 4],
+    )}`
 }

@@ -23,7 +23,7 @@ const PAGES = [
 ] as const
 
 /** The changes of state that a page shows as they come. */
-const TYPES = [
+export const TYPES = [
   'upstream.down',
   'upstream.up',
   'credentials.refused',
@@ -33,6 +33,7 @@ const TYPES = [
   'store.failing',
   'store.recovered',
   'tag.moved',
+  'quota',
 ]
 
 /** Sends a page. Only its own style and script run, whatever names of images say. */

@@ -1,13 +1,18 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type {
   DownloadTelemetry,
+  RemoteTelemetry,
   RequestTelemetry,
   StoreTelemetry,
   UpstreamTelemetry,
 } from '../../ports/telemetry.ts'
 import { type ServerMetrics, serverMetrics, type ServerMetricsOptions } from './server-metrics.ts'
+import { remoteMetrics } from './remote-metrics.ts'
 import { storeMetrics, type StoreMetricsOptions } from './store-metrics.ts'
+import { Tally } from './tally.ts'
+import type { WebhookTelemetry } from '../../ports/events.ts'
 import { upstreamMetrics } from './upstream-metrics.ts'
+import { webhookMetrics } from './webhook-metrics.ts'
 
 export interface Metrics {
   readonly requests: RequestTelemetry
@@ -15,6 +20,8 @@ export interface Metrics {
   readonly upstreams: UpstreamTelemetry
   readonly transfers: DownloadTelemetry
   readonly store: StoreTelemetry
+  readonly webhooks: WebhookTelemetry
+  readonly remote: RemoteTelemetry
   /** The text exposition format, and the media type that names its version. */
   render(): Promise<{ readonly contentType: string; readonly body: string }>
 }
@@ -31,7 +38,7 @@ export function metrics(options: MetricsOptions): Metrics {
   const registers = [register]
   collectDefaultMetrics({ register, eventLoopMonitoringPrecision: 100 })
 
-  const requests = new Counter({
+  const requests = new Tally({
     name: 'entrepot_requests_total',
     help: 'Requests from clients.',
     labelNames: ['upstream', 'kind', 'result'],
@@ -44,7 +51,7 @@ export function metrics(options: MetricsOptions): Metrics {
     buckets: REQUEST_SECONDS,
     registers,
   })
-  const served = new Counter({
+  const served = new Tally({
     name: 'entrepot_served_bytes_total',
     help: 'Content bytes sent to clients.',
     labelNames: ['upstream'],
@@ -73,9 +80,9 @@ export function metrics(options: MetricsOptions): Metrics {
   return {
     requests: {
       answered({ kind, result, upstream, seconds, bytes }) {
-        requests.inc({ upstream, kind, result })
+        requests.add(1, upstream, kind, result)
         requestSeconds.observe({ kind, result }, seconds)
-        served.inc({ upstream }, bytes)
+        served.add(bytes, upstream)
       },
     },
     server: serverMetrics(register, options),
@@ -90,6 +97,8 @@ export function metrics(options: MetricsOptions): Metrics {
       resumed: (upstream) => resumes.inc({ upstream }),
     },
     store,
+    webhooks: webhookMetrics(register),
+    remote: remoteMetrics(register),
     async render() {
       await store.measure()
       return { contentType: register.contentType, body: await register.metrics() }

@@ -1,7 +1,7 @@
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
+import { openStore, SILENT } from '../../compose/open-store.ts'
 import type { Config } from '../../config/load-config.ts'
-import { openStore } from '../../compose/open-store.ts'
 import { IMAGE_PATTERN_MUST, type ImagePattern, parseImagePattern } from '../../oci/image-pattern.ts'
 import type { Operations } from '../../ports/operations.ts'
 import { isInUse } from '../../storage/lock.ts'
@@ -39,10 +39,9 @@ export function withOperations(
     if (server) return task({ ...remoteOperations(server), patternOf: asWritten }, invocation)
     const config = await invocation.config()
     await requireStore(config)
-    const silent = { info() {}, warn() {} }
     // The process that has the store is asked instead.
     const here = { ...config, storage: { ...config.storage, lockTimeout: 0 } }
-    const store = await openStore(here, { evicted() {}, failed() {} }, silent).catch((error: unknown) => {
+    const store = await openStore(here, SILENT).catch((error: unknown) => {
       if (!isInUse(error)) throw error
       return { holder: error.holder }
     })

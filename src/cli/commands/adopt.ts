@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises'
-import { openStore } from '../../compose/open-store.ts'
+import { openStore, SILENT } from '../../compose/open-store.ts'
 import type { Config } from '../../config/load-config.ts'
 import { nearest } from '../../config/nearest.ts'
 import { proxyOf, rootDirectoryOf } from '../../config/registry2/migrate.ts'
@@ -22,12 +22,10 @@ export function adopt(): Command {
       const { folder, upstream } = await sourceOf(args[0]!, options['as']?.toString(), config)
       const layout = registry2Layout(folder)
       const here = { ...config, storage: { ...config.storage, lockTimeout: 0 } }
-      const store = await openStore(here, { evicted() {}, failed() {} }, { info() {}, warn() {} }).catch(
-        (error: unknown) => {
-          if (!isInUse(error)) throw error
-          throw new Error(`${error.holder} has the store open: stop it first`, { cause: error })
-        },
-      )
+      const store = await openStore(here, SILENT).catch((error: unknown) => {
+        if (!isInUse(error)) throw error
+        throw new Error(`${error.holder} has the store open: stop it first`, { cause: error })
+      })
       const all: AdoptedRepository[] = []
       try {
         const copy = options['copy'] === true

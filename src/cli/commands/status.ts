@@ -1,4 +1,10 @@
-import type { Status, StoreReport, UpstreamReport, UpstreamStatus } from '../../ports/insight.ts'
+import type {
+  Status,
+  StoreReport,
+  UpstreamReport,
+  UpstreamStatus,
+  WebhookReport,
+} from '../../ports/insight.ts'
 import { STORE_OPTIONS } from '../client/with-operations.ts'
 import { withProcess } from '../client/with-process.ts'
 import type { Command } from '../command.ts'
@@ -34,6 +40,7 @@ export function status(now: () => number): Command {
       stdout.write(table([head, ...rows], { columns: stdout.columns, left: [1, 5, 6] }))
       for (const { name, advice } of found.upstreams)
         if (advice !== null) stdout.write(`${name}: ${advice}\n`)
+      for (const webhook of found.webhooks) stdout.write(`${webhookText(webhook)}\n`)
       stdout.write(`\n${storeText(found.store)}\n${transfersText(found)}\n`)
       stdout.write(`entrepot ${found.version}, up ${ago(found.startedAt)}\n`)
       return EXIT.done
@@ -49,6 +56,12 @@ function storedText({ storedBytes, limitBytes }: UpstreamStatus): string {
 function limitText({ rateLimit }: UpstreamReport): string {
   if (rateLimit === null) return '-'
   return `${rateLimit.remaining}${rateLimit.limit === null ? '' : ` of ${rateLimit.limit}`}`
+}
+
+function webhookText({ name, said, advice, delivered, queued, ...lost }: WebhookReport): string {
+  const failed = lost.refused + lost.failed + lost.dropped
+  const counts = `${delivered} delivered, ${queued} queued, ${failed} lost`
+  return `${name}: ${said} (${counts})${advice === null ? '' : `: ${advice}`}`
 }
 
 function storeText({ objects, bytes, limitBytes, partialBytes, freeBytes, trouble }: StoreReport): string {

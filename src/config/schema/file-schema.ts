@@ -22,7 +22,9 @@ import {
   yesNoOr,
   yesOrNo,
 } from './scalars.ts'
+import { eventTargetSchema } from './events-schema.ts'
 import { list, section } from './section.ts'
+import { storageSchema } from './storage-schema.ts'
 
 /** setTimeout takes at most 2^31-1 milliseconds. */
 const LONGEST_TIMER = { least: '1ms', most: '24d' }
@@ -118,20 +120,8 @@ export const fileSchema = section({
   /** Who may use the registry. */
   access: accessSchema.prefault({}),
 
-  storage: section({
-    /** The folder of the store. */
-    root: fileName().prefault('./data'),
-    /** The limit of committed content; the least recently used is evicted first. */
-    maxSize: bytes({ least: '1B' }).prefault('50GiB'),
-    /** Disk space that stays free. */
-    minFree: bytes().prefault('1GiB'),
-    /** Which reads are checked for disk corruption. `sample`: one in a hundred. */
-    verify: oneOf('never', 'sample', 'always').prefault('sample'),
-    /** How long the start waits for another process to close the store. */
-    lockTimeout: time().prefault('30s'),
-    /** When the whole store is verified (node-cron syntax). Omitted: never. */
-    scrub: cron().optional(),
-  }).prefault({}),
+  /** Where content and index lie. */
+  storage: storageSchema.prefault({}),
 
   cache: section({
     /** Content unused for this long is evicted. */
@@ -200,6 +190,9 @@ export const fileSchema = section({
     /** `auto`: for people on a terminal, JSON elsewhere. */
     format: oneOf('auto', 'json', 'pretty').prefault('auto'),
   }).prefault({}),
+
+  /** Webhooks: receivers that are told what happens. */
+  events: list(eventTargetSchema).prefault([]),
 
   /**
    * Tell the person who pulls, by a Warning header, what is stale, and when a rate limit is nearly used up.

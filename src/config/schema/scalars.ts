@@ -6,6 +6,7 @@ import { validate as isCronExpression } from 'node-cron'
 import { z } from 'zod'
 import { IMAGE_PATTERN_MUST, parseImagePattern } from '../../oci/image-pattern.ts'
 import { parseCidr } from '../../util/cidr.ts'
+import { WEBHOOK_SECRET, WEBHOOK_SECRET_MUST } from '../webhook-secret.ts'
 import { TagPattern } from './tag-pattern.ts'
 import { duration, type Quantity, share, size } from './quantities.ts'
 
@@ -193,6 +194,22 @@ export function webAddress() {
       return url.protocol === 'https:' || isLocal ? url.href : undefined
     },
   })
+}
+
+/** Where a webhook is. It may tell a secret, as those of chat services do. */
+export function webhookUrl() {
+  return scalar({
+    must: 'must be an http or https URL without credentials, such as https://hooks.example/entrepot',
+    parse(written) {
+      const url = /^https?:\/\/[^/]/i.test(String(written)) ? URL.parse(String(written)) : null
+      if (url === null || url.username !== '' || url.password !== '' || url.hash !== '') return undefined
+      return url.href
+    },
+  })
+}
+
+export function secret() {
+  return matching(WEBHOOK_SECRET, WEBHOOK_SECRET_MUST)
 }
 
 /** A regular expression for tags. */

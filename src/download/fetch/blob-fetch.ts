@@ -1,16 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { BlobIngest } from '../../ports/blob-store.ts'
 import { ConcurrencyProbe } from './concurrency-probe.ts'
-import { Connection } from './connection.ts'
-import { afterFailure, type DownloadPolicy, nextAction, PROGRESS, takesLong } from '../download-policy.ts'
+import { Connection, type FetchOutcome } from './connection.ts'
+import { afterFailure, type DownloadPolicy, nextAction, PROGRESS } from '../download-policy.ts'
 import type { Source } from '../download-request.ts'
 import type { FetchObserver, FetchOptions } from './fetch-options.ts'
 import { BEAT, type Beating } from '../heartbeat.ts'
-import { mayOpenAnother, type RequestCount, segmentLength } from './request-budget.ts'
 import { RateMeter } from './rate-meter.ts'
 import { RecentBytes } from './write-buffer.ts'
 import { Representation } from './representation.ts'
-import { type Segment, SegmentAllocator } from './segments.ts'
+import { SegmentPlan } from './segment-plan.ts'
+import type { Segment } from './segments.ts'
 
 /** Why a connection was opened: for a reader that waits far ahead, or to be done sooner. */
 type Purpose = 'reader' | 'speed'
@@ -27,7 +27,7 @@ export class BlobFetch implements Beating {
   readonly #policy: DownloadPolicy
   readonly #observer: FetchObserver
   readonly #representation: Representation
-  readonly #segments: SegmentAllocator
+  readonly #plan: SegmentPlan
   readonly #probe: ConcurrencyProbe
   readonly #meter = new RateMeter(BEAT)
   readonly #finished = Promise.withResolvers<void>()
@@ -35,7 +35,6 @@ export class BlobFetch implements Beating {
   readonly #stop = new AbortController()
   #signal = this.#stop.signal
   #connections = 0
-  #attempts = 0
   /** The only connection waits before it tries again. No other one may try meanwhile. */
   #isPaused = false
   #isMissing = false
@@ -47,7 +46,7 @@ export class BlobFetch implements Beating {
     this.#policy = policy
     this.#observer = observer
     this.#representation = new Representation(expectedSize)
-    this.#segments = new SegmentAllocator(ingest.filled)
+    this.#plan = new SegmentPlan(ingest.filled, this.#representation)
     this.#probe = new ConcurrencyProbe(policy.connections)
   }
 
@@ -56,7 +55,7 @@ export class BlobFetch implements Beating {
   }
 
   get attempts(): number {
-    return this.#attempts
+    return this.#plan.sent
   }
 
   /** Bytes per second over the last moments. */
@@ -72,7 +71,7 @@ export class BlobFetch implements Beating {
    */
   async run(signal: AbortSignal): Promise<number | undefined> {
     this.#signal = AbortSignal.any([signal, this.#stop.signal])
-    this.#open(this.#firstSegment(), 'speed')
+    this.#open(this.#plan.first(), 'speed')
     await this.#finished.promise
     if (this.#failure !== undefined) throw this.#failure.reason
     return this.#isMissing ? undefined : this.#representation.size
@@ -80,14 +79,14 @@ export class BlobFetch implements Beating {
 
   /** Opens another connection where it is worth one. */
   beat(isBusy: boolean): void {
-    const { size, isConfirmed, hasRanges } = this.#representation
+    const { size, isConfirmed } = this.#representation
     const meter = this.#meter
     meter.tick(this.#connections)
     if (this.#connections === 0 || this.#isPaused || this.#signal.aborted) return
     if (!isConfirmed || size === undefined || meter.age < WARM_UP) return
     this.#probe.judge(meter.rate, this.#connections, meter.age)
-    const requests = this.#requests(size)
-    if (hasRanges === false || !mayOpenAnother(requests)) return
+    this.#plan.review()
+    if (!this.#plan.mayOpenAnother) return
     const action = nextAction(this.#policy, {
       size,
       filled: this.#ingest.filled.size,
@@ -98,36 +97,20 @@ export class BlobFetch implements Beating {
       isBusy,
       waiting: this.#waiting(size),
     })
-    const length = segmentLength(requests)
     if (action === undefined) return
     if (action !== 'openNext') {
-      this.#open(this.#segments.takeAt(action.openAt, size, length), 'reader')
+      this.#open(this.#plan.at(action.openAt), 'reader')
     } else if (!this.#probe.isRunning) {
-      const segment = this.#segments.takeNext(size, length) ?? this.#segments.takeOver(length)
+      const segment = this.#plan.another()
       if (segment === undefined) return
       this.#open(segment, 'speed')
       this.#probe.begin(meter.rate, this.#connections, meter.age)
     }
   }
 
-  /** A share of what another connection has left, so that none is alone with a long rest at the end. */
-  #takeOver(requests: RequestCount, length: number): Segment | undefined {
-    const isWorthIt = mayOpenAnother(requests) && takesLong(requests.missing, this.#meter.rate)
-    return isWorthIt ? this.#segments.takeOver(length) : undefined
-  }
-
-  #requests(size: number): RequestCount {
-    return {
-      size,
-      missing: size - this.#ingest.filled.size,
-      sent: this.#attempts,
-      due: this.#segments.freeStretches(size),
-    }
-  }
-
   *#waiting(size: number) {
     for (const position of this.#observer.positions()) {
-      yield { position, ahead: this.#segments.distanceTo(position) ?? size }
+      yield { position, ahead: this.#plan.distanceTo(position) ?? size }
     }
   }
 
@@ -162,9 +145,11 @@ export class BlobFetch implements Beating {
     for (let segment: Segment | undefined = first; segment !== undefined;) {
       const from: number = segment.position
       const couldRange = this.#representation.hasRanges !== false
+      let outcome: FetchOutcome | undefined
       try {
-        this.#attempts += 1
-        if (!(await connection.run(segment, this.#signal))) {
+        this.#plan.send(segment, connection)
+        outcome = await connection.run(segment, this.#signal)
+        if (outcome === 'missing') {
           this.#isMissing = true
           return
         }
@@ -178,9 +163,10 @@ export class BlobFetch implements Beating {
         await this.#pause(next.retryIn)
         this.#observer.resumed()
       } finally {
-        this.#segments.release(segment)
+        if (outcome !== 'left') this.#plan.release(segment)
       }
-      segment = this.#nextSegment(purpose)
+      // What it left is not complete: the rest follows over another request.
+      if (outcome !== 'left') segment = this.#nextSegment(purpose)
     }
   }
 
@@ -207,6 +193,7 @@ export class BlobFetch implements Beating {
       representation: this.#representation,
       recent: this.recent,
       confirmed: () => this.#observer.confirmed(this.#representation.size),
+      answered: () => this.#plan.review(),
       wrote: (bytes) => {
         this.#meter.add(bytes)
         this.#observer.wrote(bytes)
@@ -220,26 +207,11 @@ export class BlobFetch implements Beating {
     this.#isPaused = false
   }
 
-  /**
-   * The first missing bytes. When none is missing, the last byte: the store has not proved that this upstream
-   * has the blob, so it is asked all the same.
-   */
-  #firstSegment(): Segment {
-    const { size, end } = this.#representation
-    return this.#segments.takeGap(end) ?? { position: Math.max(0, (size ?? 0) - 1), end }
-  }
-
   /** A connection opened for a reader ends with its segment. The others go on while there are segments. */
   #nextSegment(purpose: Purpose): Segment | undefined {
-    const { isConfirmed, hasRanges, end } = this.#representation
-    if (!isConfirmed) return this.#firstSegment()
-    if (this.#connections <= 1) {
-      return hasRanges === false ? this.#segments.takeRest(end) : this.#segments.takeGap(end)
-    }
+    if (!this.#representation.isConfirmed) return this.#plan.first()
+    if (this.#connections <= 1) return this.#plan.alone()
     const mayGoOn = purpose === 'speed' && this.#connections <= this.#probe.allowed
-    if (!mayGoOn) return undefined
-    const requests = this.#requests(end)
-    const length = segmentLength(requests)
-    return this.#segments.takeNext(end, length) ?? this.#takeOver(requests, length)
+    return mayGoOn ? this.#plan.beside(this.#meter.rate) : undefined
   }
 }

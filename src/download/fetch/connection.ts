@@ -14,14 +14,24 @@ export interface Route {
   readonly recent: RecentBytes
   /** Called once, when the source has confirmed that it has the blob. */
   confirmed(): void
+  /** The source has answered a request as it was asked. */
+  answered(): void
   /** `bytes` more have been written. */
   wrote(bytes: number): void
 }
+
+export type FetchOutcome = 'complete' | 'missing' | 'left'
 
 /** Brings one segment after another from the source into the store. */
 export class Connection {
   readonly #route: Route
   #segment: Segment = { position: 0, end: 0 }
+  #leaving = new AbortController()
+  #isDry = false
+  /** Bytes of bodies, those included that were of no use. */
+  #received = 0
+  /** What it waits for. */
+  #state: 'idle' | 'receiving' | 'storing' = 'idle'
 
   constructor(route: Route) {
     this.#route = route
@@ -30,13 +40,45 @@ export class Connection {
   /**
    * Fetches `segment`, and advances its position by what it writes. Its end may move down meanwhile.
    *
-   * @returns false when the source does not have the blob, and has never said that it has.
+   * @returns `missing` when the source does not have the blob, and has never said that it has; `left` when
+   *   the segment is not complete because of `leave`.
    * @throws RegistryError when the segment is not complete; its position says how far it got.
    */
-  async run(segment: Segment, signal: AbortSignal): Promise<boolean> {
+  async run(segment: Segment, signal: AbortSignal): Promise<FetchOutcome> {
+    this.#leaving = new AbortController()
+    const { signal: leaving } = this.#leaving
+    try {
+      return await this.#fetch(segment, AbortSignal.any([signal, leaving]))
+    } catch (error) {
+      if (!leaving.aborted || signal.aborted || isRegistryError(error, 'STORAGE')) throw error
+      return segment.position >= segment.end ? 'complete' : 'left'
+    }
+  }
+
+  /** Leaves the body where it is now. */
+  leave(): void {
+    this.#leaving.abort(new RegistryError('UPSTREAM_UNAVAILABLE', { reason: 'body left' }))
+  }
+
+  /** At the last `look`, nothing of its body waited in the socket: upstream is the slow side. */
+  get isDry(): boolean {
+    return this.#isDry
+  }
+
+  /** Finds out, within this turn of the event loop, whether its socket is empty. Calls `dry` if so. */
+  look(dry: () => void): void {
+    const received = this.#received
+    setImmediate(() => {
+      this.#isDry = this.#state === 'receiving' && this.#received === received
+      if (this.#isDry) dry()
+    })
+  }
+
+  async #fetch(segment: Segment, signal: AbortSignal): Promise<'complete' | 'missing'> {
     const { representation, source } = this.#route
     this.#segment = segment
     const range = representation.rangeFor({ start: segment.position, end: segment.end })
+    segment.bodyEnd = range?.end ?? representation.end
     const body = await source.open(range, signal).catch((error: unknown) => {
       // A range that is refused or answered with nonsense says nothing against the whole blob.
       const isOfRange = range !== undefined && isRegistryError(error, 'UPSTREAM_INVALID')
@@ -44,7 +86,7 @@ export class Connection {
       throw error
     })
     if (body === undefined) {
-      if (!representation.isConfirmed) return false
+      if (!representation.isConfirmed) return 'missing'
       throw new RegistryError('UPSTREAM_UNAVAILABLE', { reason: 'blob no longer there' })
     }
     const isFirst = !representation.isConfirmed
@@ -56,10 +98,12 @@ export class Connection {
       throw error
     }
     segment.end = Math.min(segment.end, representation.end)
+    segment.bodyEnd = Math.min(segment.bodyEnd, representation.end)
     if (isFirst) this.#route.confirmed()
+    this.#route.answered()
     await this.#receive(body, segment, range?.end)
     segment.end = Math.min(segment.end, representation.end)
-    if (segment.position >= segment.end) return true
+    if (segment.position >= segment.end) return 'complete'
     const detail = { reason: 'body ended early', size: representation.size, received: segment.position }
     throw new RegistryError('UPSTREAM_UNAVAILABLE', detail)
   }
@@ -71,7 +115,9 @@ export class Connection {
     let next = segment.position
     const buffer = new WriteBuffer((bytes) => this.#write(bytes), segment.end - next)
     try {
+      this.#state = 'receiving'
       for await (const chunk of body) {
+        this.#received += chunk.length
         const skipped = Math.max(0, next - received)
         received += chunk.length
         if (received > representation.end) {
@@ -81,12 +127,15 @@ export class Connection {
         if (skipped >= chunk.length) continue
         const part = chunk.subarray(skipped, skipped + Math.max(0, segment.end - next))
         next += part.length
+        this.#state = 'storing'
         await buffer.add(part)
+        this.#state = 'receiving'
         // A body that is read to its end leaves the connection reusable; one that is left earlier closes it.
         if (next >= segment.end && received !== bodyEnd) return
       }
       if (rangeEnd === undefined) representation.endedAt(received)
     } finally {
+      this.#state = 'idle'
       await buffer.flush()
       recent.release(this)
     }

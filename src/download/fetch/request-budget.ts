@@ -30,9 +30,9 @@ export function segmentLength(requests: RequestCount): number {
   return Math.max(SHORTEST_SEGMENT, Math.ceil(requests.missing / (left * PLANNED)))
 }
 
-/** Whether another connection may be opened. It sends a request, and may leave another stretch behind it. */
-export function mayOpenAnother(requests: RequestCount): boolean {
-  return requestsLeft(requests) >= 2
+/** Whether `count` more connections may be opened. Each sends a request, and one may leave a stretch behind it. */
+export function mayOpenAnother(requests: RequestCount, count = 1): boolean {
+  return requestsLeft(requests) > count
 }
 
 function requestsLeft({ size, sent, due }: RequestCount): number {

@@ -5,7 +5,12 @@ export interface Segment {
   position: number
   /** Moves down when another connection takes over the far part. Infinity while the size is unknown. */
   end: number
+  /** Where the body ends that is received for it. What the body has beyond `end` arrives in vain. */
+  bodyEnd?: number
 }
+
+/** Whether `segment` may be divided, so that it ends at `end`. */
+export type MayDivide = (segment: Segment, end: number) => boolean
 
 /** Bytes. A smaller part of a segment is not worth a connection of its own. */
 const SMALLEST_PART = 1024 * 1024
@@ -50,22 +55,22 @@ export class SegmentAllocator {
   /**
    * Takes over at most `length` bytes of the largest segment, ahead of its connection.
    *
-   * @returns undefined when none is large enough
+   * @returns undefined when it is too small, or may not be divided
    */
-  takeOver(length: number): Segment | undefined {
+  takeOver(length: number, mayDivide?: MayDivide): Segment | undefined {
     const largest = [...this.#taken].toSorted((a, b) => b.end - b.position - (a.end - a.position))[0]
     if (largest === undefined || !Number.isFinite(largest.end)) return undefined
     const part = Math.min(length, Math.floor((largest.end - largest.position) / 2))
-    return part < SMALLEST_PART ? undefined : this.#split(largest.position + part, length)
+    return part < SMALLEST_PART ? undefined : this.#split(largest.position + part, length, mayDivide)
   }
 
   /**
    * A segment of at most `length` bytes that starts at `position`, also out of one that was taken: for a
    * reader that waits there.
    */
-  takeAt(position: number, size: number, length: number): Segment | undefined {
+  takeAt(position: number, size: number, length: number, mayDivide?: MayDivide): Segment | undefined {
     if (this.#filled.filledFrom(position) > position) return undefined
-    if (this.#holderOf(position) !== undefined) return this.#split(position, length)
+    if (this.#holderOf(position) !== undefined) return this.#split(position, length, mayDivide)
     const gap = this.#firstFree(position, size)
     return gap?.start === position
       ? this.#take({ start: position, end: Math.min(gap.end, position + length) })
@@ -75,6 +80,15 @@ export class SegmentAllocator {
   /** Gives the segment back: what is missing of it is free again. */
   release(segment: Segment): void {
     this.#taken.delete(segment)
+  }
+
+  /** Moves the ends of segments up again, to where their bodies go: nobody else will fetch what lies there. */
+  reclaim(): void {
+    const positions = [...this.#taken].map(({ position }) => position)
+    for (const segment of this.#taken) {
+      const { position, bodyEnd = segment.end } = segment
+      segment.end = Math.max(segment.end, Math.min(bodyEnd, ...positions.filter((at) => at > position)))
+    }
   }
 
   /**
@@ -89,9 +103,9 @@ export class SegmentAllocator {
     return [...this.#taken].find((segment) => segment.position <= position && position < segment.end)
   }
 
-  #split(position: number, length: number): Segment | undefined {
+  #split(position: number, length: number, mayDivide: MayDivide = () => true): Segment | undefined {
     const holder = this.#holderOf(position)
-    if (holder === undefined || holder.position === position) return undefined
+    if (holder === undefined || holder.position === position || !mayDivide(holder, position)) return undefined
     const { end } = holder
     holder.end = position
     return this.#take({ start: position, end: Math.min(end, position + length) })

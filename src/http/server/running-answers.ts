@@ -24,6 +24,8 @@ export class RunningAnswers implements Disposable {
     this.#server = server
     this.#stallTimeout = timeouts.stall
     server.timeout = timeouts.stall
+    // Of the server, and not of each answer: an idle connection has none.
+    server.on('timeout', this.#endIfStalled)
     this.#slowReaders = destroySlowReaders(this.#bySocket, timeouts.piece)
   }
 
@@ -33,7 +35,6 @@ export class RunningAnswers implements Disposable {
     if (!answers.has(socket)) socket.once('close', () => answers.delete(socket))
     answers.set(socket, outgoing)
     outgoing
-      .on('timeout', this.#endIfStalled)
       // A late write to a lost connection fails. The 'close' event has reported the loss already.
       .on('error', ignore)
       .on('close', () => {
@@ -66,11 +67,12 @@ export class RunningAnswers implements Disposable {
   }
 
   /**
-   * Node emits 'timeout' when a connection has been idle. The client caused that only if bytes wait for it.
-   * Otherwise the answer waits for upstream, which has timeouts of its own.
+   * Node emits 'timeout' when a connection has been idle. Without a running answer, it ends. With one, the
+   * client caused that only if bytes wait for it. Otherwise the answer waits for upstream, which has timeouts
+   * of its own.
    */
   readonly #endIfStalled = (socket: Socket): void => {
-    if (socket.writableLength > 0) socket.destroy()
+    if (socket.writableLength > 0 || this.#bySocket.get(socket) === undefined) socket.destroy()
     else socket.setTimeout(this.#stallTimeout)
   }
 }

@@ -20,6 +20,8 @@ export type VerifyReads = 'never' | 'sample' | 'always'
 export interface FileBlobStore extends BlobStore<BlobReader>, ContentInventory {
   /** Removes damaged content, and counts it. */
   discard(digest: Digest): Promise<void>
+  /** As `open`, but no use of the content. */
+  peek(digest: Digest): Promise<BlobReader | undefined>
 }
 
 export interface FileBlobStoreOptions extends Omit<FileIngestOptions, 'commits' | 'space'> {
@@ -68,6 +70,13 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
       }
       await removeCorrupt(digest)
       return undefined
+    },
+
+    async peek(digest) {
+      const key = `${removals} ${digest}`
+      const descriptor = await find(digest)
+      const file = descriptor && (await openWhole(descriptor))
+      return file && reader(descriptor!, file, key)
     },
 
     ingest: (expected) => fileIngest(expected, { ...options, commits, space }),

@@ -24,20 +24,27 @@ export interface ContentIndex extends Omit<ContentInventory, 'usage'> {
   add(digest: Digest, row: ContentRow): Promise<void>
   /** Some may have been added when it fails. */
   addAll(rows: readonly (ContentRow & { readonly digest: Digest })[]): Promise<void>
-  /** Also removes the links and references of the content. */
+  /** Also removes its references, and its links unless `keepLinks` is set. */
   remove(...digests: readonly Digest[]): Promise<void>
   totals(): Promise<Size>
+  /** When content was last used, in epoch milliseconds, of those of `digests` that are stored. */
+  lastUses(digests: readonly Digest[]): Promise<ReadonlyMap<Digest, number>>
+  /** Removes the links of content that is not stored. */
+  removeLinks(...digests: readonly Digest[]): Promise<void>
 }
 
 export interface ContentIndexOptions extends Pick<IndexAccess, 'query' | 'changeAll'> {
   readonly uses: Pick<UsageLog<[Digest]>, 'note' | 'flush'>
   /** Resolves when no instants are about to be moved. */
   readonly settled: () => Promise<void>
+  /** Links outlive their content, because it is elsewhere too. */
+  readonly keepLinks: boolean
   /** Epoch milliseconds. */
   readonly now: () => number
 }
 
-export function contentIndex({ query, changeAll, uses, settled, now }: ContentIndexOptions): ContentIndex {
+export function contentIndex(options: ContentIndexOptions): ContentIndex {
+  const { query, changeAll, uses, settled, keepLinks, now } = options
   return {
     find: (digest) => query((sql) => sql.findContent.get(digest) as ContentRow | undefined),
     use: (digest, hit) => uses.note([digest], hit),
@@ -47,7 +54,7 @@ export function contentIndex({ query, changeAll, uses, settled, now }: ContentIn
       changeAll(rows, (sql, { digest, size, mediaType }) => {
         sql.addContent.run(digest, size, mediaType, now(), now())
       }),
-    remove: (...digests) => changeAll(digests, removeStep),
+    remove: (...digests) => changeAll(digests, keepLinks ? removeWithoutLinks : removeStep),
     async olderThan(instant, by, options) {
       await settled()
       if (by === 'fetch') return inSlices(query, (sql) => fetchedBefore(sql, instant, options))
@@ -71,6 +78,23 @@ export function contentIndex({ query, changeAll, uses, settled, now }: ContentIn
       })
     },
     totals: () => query((sql) => ({ ...(sql.totals.get() as unknown as Size) })),
+    async lastUses(digests) {
+      await uses.flush()
+      return query(
+        (sql) =>
+          new Map(
+            digests.flatMap((digest) => {
+              const row = sql.lastUse.get(digest)
+              return row === undefined ? [] : [[digest, Number(row['lastUsed'])] as const]
+            }),
+          ),
+      )
+    },
+    removeLinks: (...digests) =>
+      changeAll(digests, (sql, digest) => {
+        if (sql.findContent.get(digest) !== undefined) return undefined
+        return Number(sql.removeLinksOf.run(digest).changes) > 0 ? 'more' : undefined
+      }),
   }
 }
 
@@ -87,9 +111,13 @@ export const RANGES: readonly Range[] = [
  * The row goes last: a process that dies in between leaves content that has to be proved and recorded again.
  */
 function removeStep(sql: Statements, digest: Digest): 'more' | undefined {
+  if (Number(sql.removeLinksOf.run(digest).changes) > 0) return 'more'
+  return removeWithoutLinks(sql, digest)
+}
+
+function removeWithoutLinks(sql: Statements, digest: Digest): 'more' | undefined {
   if (Number(sql.setReferences.run(digest, null).changes) > 0) return 'more'
   if (Number(sql.removeReferences.run(digest).changes) > 0) return 'more'
-  if (Number(sql.removeLinksOf.run(digest).changes) > 0) return 'more'
   sql.removeContent.run(digest)
   return undefined
 }

@@ -47,6 +47,7 @@ export function statements(db: DatabaseSync) {
        ON CONFLICT DO UPDATE SET size = excluded.size,
          media_type = iif(media_type = '${OCTET_STREAM}', excluded.media_type, media_type)`,
     ),
+    lastUse: db.prepare('SELECT last_used AS lastUsed FROM content WHERE digest = ?'),
     useContent: db.prepare(
       'UPDATE content SET last_used = max(last_used, ?1), hits = hits + ?2 WHERE digest = ?3',
     ),

@@ -59,6 +59,8 @@ export interface SqliteIndexOptions {
   readonly telemetry: StoreTelemetry
   /** Images whose tags are kept even when nobody uses them. */
   readonly pinned: readonly ImagePattern[]
+  /** Links outlive their content. */
+  readonly keepLinks?: boolean
   /** Epoch milliseconds. */
   readonly now: () => number
   /** Called each time the index starts empty: it is new, or was damaged and set aside. */
@@ -67,7 +69,7 @@ export interface SqliteIndexOptions {
 
 /** Opens the index, or creates it. @throws Error when a later version of this program wrote it. */
 export function sqliteIndex(options: SqliteIndexOptions): SqliteIndex {
-  const { file, run, telemetry, pinned, now, emptied } = options
+  const { file, run, telemetry, pinned, keepLinks = false, now, emptied } = options
   const database: IndexDatabase<Statements> = indexDatabase(file, statements, emptied)
   const access = indexAccess(database, run)
   const { query } = access
@@ -97,7 +99,7 @@ export function sqliteIndex(options: SqliteIndexOptions): SqliteIndex {
   const tagUses = usesOf<[string, string, string]>((sql, { key, at }) => void sql.useTag.run(at, ...key))
 
   return {
-    content: contentIndex({ ...access, uses: contentUses, settled: () => settled, now }),
+    content: contentIndex({ ...access, uses: contentUses, settled: () => settled, keepLinks, now }),
     ofUpstreams: upstreamInventory({ ...access, uses: contentUses }),
     tags: tagIndex({ ...access, uses: tagUses, settled: () => settled, pinned, now }),
     links: linkIndex(access),

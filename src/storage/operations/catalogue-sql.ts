@@ -43,6 +43,13 @@ export function catalogueStatements(db: DatabaseSync) {
          WHERE l.digest = ?1 AND c.media_type <> '${OCTET_STREAM}' AND NOT ${IS_TAGGED} AND NOT ${IS_PART}
        LIMIT 2`,
     ),
+    /** The names of an image, as many as anybody wants to be told. */
+    namesOf: db.prepare(
+      `SELECT t.upstream, t.repository, t.tag FROM tags t JOIN content c ON c.digest = t.digest WHERE t.digest = ?1
+       UNION ALL SELECT l.upstream, l.repository, NULL FROM links l JOIN content c ON c.digest = l.digest
+         WHERE l.digest = ?1 AND c.media_type <> '${OCTET_STREAM}' AND NOT ${IS_TAGGED} AND NOT ${IS_PART}
+       LIMIT 20`,
+    ),
     parentsAfter: db.prepare(
       'SELECT parent FROM refs WHERE child = ? AND parent > ? ORDER BY parent LIMIT 100',
     ),

@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { flags, type Outcome, run, start, succeed } from './processes.ts'
+import { flags, type Outcome } from './processes.ts'
+import { type System, THIS_MACHINE } from './system.ts'
 
 export interface Containerd extends AsyncDisposable {
   readonly socket: string
@@ -15,14 +16,18 @@ export interface Containerd extends AsyncDisposable {
   tryCtr(...args: readonly string[]): Promise<Outcome>
 }
 
-/**
- * A containerd of its own, with all it keeps in `folder`. `hosts` are files by the registry they are for. `launcher` is a
- * command with arguments that executes it.
- */
+export interface ContainerdOptions {
+  /** The content of hosts.toml, by the registry that it is for. */
+  readonly hosts?: Readonly<Record<string, string>>
+  readonly system?: System
+  /** A command with arguments that executes it. */
+  readonly launcher?: readonly string[]
+}
+
+/** A containerd of its own, with all it keeps in `folder`. */
 export async function containerd(
   folder: string,
-  hosts: Readonly<Record<string, string>> = {},
-  launcher: readonly string[] = [],
+  { hosts = {}, system = THIS_MACHINE, launcher = [] }: ContainerdOptions = {},
 ): Promise<Containerd> {
   const socket = join(folder, 'containerd.sock')
   const hostsFolder = join(folder, 'certs.d')
@@ -48,17 +53,17 @@ path = ${JSON.stringify(join(folder, 'opt'))}
   })
   await using starting = new AsyncDisposableStack()
   const [command, ...args] = [...launcher, 'containerd', ...options] as [string, ...string[]]
-  const program = starting.use(start(command, args))
+  const program = starting.use(system.start(command, args))
   await program.line((line) => (line.includes('containerd successfully booted') ? true : undefined))
   const running = starting.move()
-  const ctr = (...args: readonly string[]) => succeed('ctr', ['--address', socket, ...args])
+  const ctr = (...args: readonly string[]) => system.succeed('ctr', ['--address', socket, ...args])
   return {
     socket,
     pid: program.pid,
     hosts: hostsFolder,
     ctr,
     stored: async () => (await ctr('content', 'ls', '--quiet')).split('\n').filter(Boolean),
-    tryCtr: (...args) => run('ctr', ['--address', socket, ...args]),
+    tryCtr: (...args) => system.run('ctr', ['--address', socket, ...args]),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   }
 }

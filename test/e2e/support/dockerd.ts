@@ -1,36 +1,53 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { containerd } from './containerd.ts'
-import { flags, type Outcome, type Program, run, start, succeed } from './processes.ts'
+import { flags, type Outcome, type Program, start } from './processes.ts'
+import { type System, THIS_MACHINE } from './system.ts'
 
 export interface Dockerd extends AsyncDisposable {
   readonly program: Program
   /** Runs `docker`, which has to succeed. @returns what it printed */
   docker(...args: readonly string[]): Promise<string>
+  /** Digests of what it has in containerd. */
+  stored(): Promise<readonly string[]>
   /** Runs `docker`. */
   tryDocker(...args: readonly string[]): Promise<Outcome>
 }
 
-/** A Docker daemon of its own, with this daemon.json and all it keeps in `folder`. `certificates` is what it sees as its certs.d. */
+export interface DockerdOptions {
+  /** The folder that it sees as its certs.d. */
+  readonly certificates?: string
+  readonly system?: System
+  /** It keeps images in containerd, which is what new installations do from version 29 on. */
+  readonly isContainerdStore?: boolean
+}
+
+/** A Docker daemon of its own, with this daemon.json and all it keeps in `folder`. */
 export async function dockerd(
   folder: string,
   daemonJson: string,
-  certificates = join(folder, 'certs.d'),
+  {
+    certificates = join(folder, 'certs.d'),
+    system = THIS_MACHINE,
+    isContainerdStore = false,
+  }: DockerdOptions = {},
 ): Promise<Dockerd> {
   await using starting = new AsyncDisposableStack()
   // Otherwise it would take the machine's own, where there is one.
-  const below = starting.use(await containerd(folder, {}, ['unshare', '--mount']))
+  const below = starting.use(await containerd(folder, { system, launcher: ['unshare', '--mount'] }))
   const socket = `unix://${join(folder, 'docker.sock')}`
   const config = join(folder, 'daemon.json')
-  await writeFile(config, daemonJson)
+  const features = isContainerdStore ? { features: { 'containerd-snapshotter': true } } : {}
+  await writeFile(config, JSON.stringify({ ...JSON.parse(daemonJson), ...features }))
   await mkdir(certificates, { recursive: true })
-  await mkdir('/etc/docker/certs.d', { recursive: true })
   // It mounts its data-root on itself, which would outlast it when it is killed, and the host's network namespace where the
   // runtime below has to find it.
   const command = [
     `--target=${below.pid}`,
     '--mount',
-    ...['sh', '-c', 'mount --bind "$0" /etc/docker/certs.d && exec "$@"', certificates],
+    '--root',
+    '--wd=/',
+    ...['sh', '-c', MOUNT, certificates],
     'dockerd',
     ...flags({
       debug: true,
@@ -40,7 +57,7 @@ export async function dockerd(
       'data-root': join(folder, 'docker'),
       'exec-root': join(folder, 'exec'),
       pidfile: join(folder, 'docker.pid'),
-      'storage-driver': 'vfs',
+      'storage-driver': isContainerdStore ? 'native' : 'vfs',
       bridge: 'none',
       iptables: false,
       ip6tables: false,
@@ -52,8 +69,12 @@ export async function dockerd(
   const running = starting.move()
   return {
     program,
-    docker: (...args) => succeed('docker', args, env),
-    tryDocker: (...args) => run('docker', args, env),
+    docker: (...args) => system.succeed('docker', args, env),
+    stored: async () =>
+      (await below.ctr('--namespace', 'moby', 'content', 'ls', '--quiet')).split('\n').filter(Boolean),
+    tryDocker: (...args) => system.run('docker', args, env),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   }
 }
+
+const MOUNT = `mkdir -p /etc/docker/certs.d && mount --bind "$0" /etc/docker/certs.d && exec "$@"`

@@ -18,7 +18,8 @@ export interface PullClient extends AsyncDisposable {
 }
 
 export interface PullSuiteOptions {
-  readonly programs: readonly string[]
+  /** Why it is not to be had here. */
+  readonly skip: string | false
   /** Kinds of content that it cannot pull, from anywhere. */
   readonly cannot: readonly Kind[]
   /** How images of the upstream `ghcr.io` are named to it. */
@@ -27,8 +28,8 @@ export interface PullSuiteOptions {
 }
 
 /** Every image, by tag and by digest: cold; again, at no cost upstream; and again with upstream gone. */
-export function pullSuite(name: string, { programs, cannot, elsewhere, connect }: PullSuiteOptions): void {
-  suite(name, { skip: missing('docker-registry', 'skopeo', ...programs) }, () => {
+export function pullSuite(name: string, { skip, cannot, elsewhere, connect }: PullSuiteOptions): void {
+  suite(name, { skip: skip || missing('docker-registry', 'skopeo') }, () => {
     test('pulls all of it: cold, again, and without upstream', async (t) => {
       await using folder = await tempFolder()
       await using upstream = await realRegistry(join(folder.path, 'registry'))

@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs'
-import { mkdir, readFile, rm } from 'node:fs/promises'
+import { mkdir, open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { createGunzip } from 'node:zlib'
 import { type Digest, digestFrom, hasherFor } from '../../../src/oci/digest.ts'
 import { succeed } from './processes.ts'
 
@@ -29,6 +30,14 @@ export async function savedLayers(
 
 async function hashed(file: string): Promise<Digest> {
   const hash = hasherFor()
-  for await (const chunk of createReadStream(file, { highWaterMark: 1024 * 1024 })) hash.update(chunk)
+  const bytes = createReadStream(file, { highWaterMark: 1024 * 1024 })
+  // Docker with the image store of containerd saves layers as it has pulled them.
+  for await (const chunk of (await isGzip(file)) ? bytes.pipe(createGunzip()) : bytes) hash.update(chunk)
   return digestFrom(hash)
+}
+
+async function isGzip(file: string): Promise<boolean> {
+  await using handle = await open(file)
+  const { buffer } = await handle.read(Buffer.alloc(2), 0, 2, 0)
+  return buffer[0] === 0x1f && buffer[1] === 0x8b
 }

@@ -1,0 +1,35 @@
+import { bytes, cron, fileName, matching, oneOf, origin, text, time } from './scalars.ts'
+import { section } from './section.ts'
+
+/** An S3 bucket. The store in `root` is a tier in front of it. */
+const s3Schema = section({
+  /** The origin of the service, `https://s3.eu-central-1.amazonaws.com`. The bucket is named in paths. */
+  endpoint: origin(),
+  bucket: matching(/^[a-z\d][a-z\d.-]{1,61}[a-z\d]$/, 'the name of a bucket'),
+  region: text().prefault('us-east-1'),
+  /** Before the name of every object, `cache/`. */
+  prefix: matching(/^(?:[\w.-]+\/)*[\w.-]+\/?$/, 'a path of letters, digits, ., _ and -').optional(),
+  accessKeyId: text(),
+  secretAccessKey: text().optional(),
+  /** A file that holds it; surrounding white space is ignored. */
+  secretAccessKeyFile: fileName().optional(),
+  /** The limit of what is kept there; what was not used for longest is removed first. Omitted: no limit. */
+  maxSize: bytes({ least: '1MiB' }).optional(),
+})
+
+export const storageSchema = section({
+  /** The folder of the store. */
+  root: fileName().prefault('./data'),
+  /** The limit of committed content; the least recently used is evicted first. */
+  maxSize: bytes({ least: '1B' }).prefault('50GiB'),
+  /** Disk space that stays free. */
+  minFree: bytes().prefault('1GiB'),
+  /** Which reads are checked for disk corruption. `sample`: one in a hundred. */
+  verify: oneOf('never', 'sample', 'always').prefault('sample'),
+  /** How long the start waits for another process to close the store. */
+  lockTimeout: time().prefault('30s'),
+  /** When the whole store is verified (node-cron syntax). Omitted: never. */
+  scrub: cron().optional(),
+  /** Omitted: everything is in `root`. */
+  s3: s3Schema.optional(),
+})

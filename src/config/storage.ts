@@ -1,0 +1,58 @@
+import { resolve } from 'node:path'
+import type { z } from 'zod'
+import type { LoadFile } from './files.ts'
+import type { KeyPath, Issues } from './issues.ts'
+import type { storageSchema } from './schema/storage-schema.ts'
+
+type StorageEntry = z.output<typeof storageSchema>
+type S3Entry = NonNullable<StorageEntry['s3']>
+
+/** `root` is absolute. */
+export type StorageConfig = Omit<StorageEntry, 's3'> & { readonly s3?: S3Config }
+
+export type S3Config = Omit<S3Entry, 'prefix' | 'secretAccessKey'> & {
+  /** Empty, or with a slash at its end. */
+  readonly prefix: string
+  readonly secretAccessKey: string
+  /** Absolute; the file that the key came from, if any. */
+  readonly secretAccessKeyFile?: string | undefined
+}
+
+/** @throws ConfigIssue */
+export async function resolveStorage(
+  { s3, ...storage }: StorageEntry,
+  folder: string,
+  issues: Issues,
+  load: LoadFile,
+): Promise<StorageConfig> {
+  return {
+    ...storage,
+    root: resolve(folder, storage.root),
+    ...(s3 && { s3: await resolveS3(['storage', 's3'], s3, issues, load) }),
+  }
+}
+
+async function resolveS3(at: KeyPath, entry: S3Entry, issues: Issues, load: LoadFile): Promise<S3Config> {
+  const { prefix = '', secretAccessKey, secretAccessKeyFile, ...rest } = entry
+  const secret = await resolveSecret(at, { secretAccessKey, secretAccessKeyFile }, issues, load)
+  return { ...rest, ...secret, prefix: prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/` }
+}
+
+async function resolveSecret(
+  at: KeyPath,
+  { secretAccessKey, secretAccessKeyFile }: Pick<S3Entry, 'secretAccessKey' | 'secretAccessKeyFile'>,
+  issues: Issues,
+  load: LoadFile,
+): Promise<Pick<S3Config, 'secretAccessKey' | 'secretAccessKeyFile'>> {
+  const key = [...at, 'secretAccessKeyFile']
+  if (secretAccessKey !== undefined) {
+    if (secretAccessKeyFile !== undefined) throw issues.value(key, 'cannot be combined with secretAccessKey')
+    return { secretAccessKey }
+  }
+  if (secretAccessKeyFile === undefined) {
+    throw issues.key([...at, 'secretAccessKey'], 'or secretAccessKeyFile is required with s3')
+  }
+  const { path, text } = await load(key, secretAccessKeyFile)
+  if (text.trim() === '') throw issues.value(key, 'must be a file that is not empty')
+  return { secretAccessKey: text.trim(), secretAccessKeyFile: path }
+}

@@ -1,0 +1,64 @@
+import type { Digest } from '../oci/digest.ts'
+import { type ImageName, imageText } from '../oci/image-pattern.ts'
+import { isRegistryError } from '../oci/errors.ts'
+import type { ImageCatalogue } from '../ports/operations.ts'
+import type { Emit } from './events.ts'
+
+export type EvictionReason = 'ttl' | 'quota' | 'purge'
+
+export interface EvictionWatch {
+  /** Images are about to go. @returns what is called when they have gone */
+  evicting(digests: readonly Digest[], reason: EvictionReason): Promise<() => void>
+  /** `catalogue`, whose purges are told. */
+  tellPurges(catalogue: ImageCatalogue): ImageCatalogue
+}
+
+export interface EvictionWatchOptions {
+  readonly emit: Emit
+  /** The images that some of this content is, by the names of their tags. */
+  readonly imagesOf: (digests: readonly Digest[]) => Promise<readonly ImageName[]>
+  /** Epoch milliseconds. */
+  readonly now: () => number
+}
+
+/** Milliseconds between two events that say that the store is full. */
+const QUIET = 3_600_000
+
+/** Emits an event for each image that leaves the store, and one when the store is full. */
+export function evictionWatch({ emit, imagesOf, now }: EvictionWatchOptions): EvictionWatch {
+  let fullAt = -Infinity
+
+  function evicted(images: readonly ImageName[], reason: EvictionReason): void {
+    for (const image of images) {
+      emit('image.evicted', { image: imageText(image), digest: image.digest, reason })
+    }
+  }
+
+  return {
+    async evicting(digests, reason) {
+      if (reason === 'quota') {
+        if (now() - fullAt >= QUIET) {
+          emit('quota', { said: 'the store is full: what was not used for longest is evicted' })
+        }
+        fullAt = now()
+      }
+      // Eviction does not fail because nobody knows the name of what goes.
+      const images = await imagesOf(digests).catch(ignoreStorage)
+      return () => evicted(images, reason)
+    },
+    tellPurges: (catalogue) => ({
+      images: catalogue.images,
+      usage: catalogue.usage,
+      async purge(pattern, options) {
+        const purged = await catalogue.purge(pattern, options)
+        if (!options.dryRun) evicted(purged.images, 'purge')
+        return purged
+      },
+    }),
+  }
+}
+
+function ignoreStorage(error: unknown): readonly ImageName[] {
+  if (isRegistryError(error, 'STORAGE')) return []
+  throw error
+}

@@ -1,0 +1,106 @@
+import { LRUCache } from 'lru-cache'
+import type { Digest } from '../oci/digest.ts'
+import { isRegistryError } from '../oci/errors.ts'
+import type { RepositoryName } from '../oci/reference.ts'
+import type { ImageTelemetry } from '../ports/telemetry.ts'
+import type { Emit } from './events.ts'
+
+export interface ImageWatch {
+  readonly telemetry: ImageTelemetry
+  /** Content was committed to the store. */
+  stored(digest: Digest): void
+}
+
+export interface ImageWatchOptions {
+  readonly emit: Emit
+  /** Whether the store has it. */
+  readonly has: (digest: Digest) => Promise<boolean>
+}
+
+/** An image that is on its way into the store. */
+interface Arriving {
+  readonly repository: RepositoryName
+  readonly digest: Digest
+  readonly missing: Set<Digest>
+}
+
+/** Parts of images that are waited for. A client may leave any number of images half pulled. */
+const MOST_PARTS = 20_000
+/** Tags and indexes that are remembered for the names of images. */
+const MOST_NAMES = 2_000
+
+/**
+ * Emits an event when the last part of an image has been stored, and when a tag was seen to move. An image is
+ * named by the tag that led to it, through an index or not, and by its digest where none did.
+ */
+export function imageWatch({ emit, has }: ImageWatchOptions): ImageWatch {
+  const byPart = new Map<Digest, Set<string>>()
+  const arriving = new LRUCache<string, Arriving>({
+    maxSize: MOST_PARTS,
+    sizeCalculation: ({ missing }) => missing.size + 1,
+    dispose: ({ missing }, key) => forget(key, missing),
+  })
+  const tags = new LRUCache<string, string>({ max: MOST_NAMES })
+  const indexes = new LRUCache<string, string>({ max: MOST_NAMES })
+
+  function forget(key: string, parts: Iterable<Digest>): void {
+    for (const part of parts) {
+      const waiting = byPart.get(part)
+      waiting?.delete(key)
+      if (waiting?.size === 0) byPart.delete(part)
+    }
+  }
+
+  function arrived(key: string, part: Digest): void {
+    const image = arriving.get(key)
+    if (image === undefined || !image.missing.delete(part)) return
+    forget(key, [part])
+    if (image.missing.size > 0) return
+    arriving.delete(key)
+    emit('image.stored', { image: nameOf(key, image), digest: image.digest })
+  }
+
+  function nameOf(key: string, { repository: { upstream, name }, digest }: Arriving): string {
+    const tag = tags.get(key) ?? tags.get(indexes.get(key) ?? '')
+    return `${upstream}/${name}${tag === undefined ? `@${digest}` : `:${tag}`}`
+  }
+
+  async function look(key: string, parts: readonly Digest[]): Promise<void> {
+    try {
+      for (const part of parts) if (await has(part)) arrived(key, part)
+    } catch (error) {
+      // A store that fails has its own event.
+      if (!isRegistryError(error, 'STORAGE')) throw error
+    }
+  }
+
+  return {
+    telemetry: {
+      stored(repository, digest, { parts, isIndex }) {
+        const key = keyOf(repository, digest)
+        if (isIndex) {
+          for (const part of parts) indexes.set(keyOf(repository, part), key)
+          return
+        }
+        if (parts.length === 0) return
+        // What is committed from now on counts, and then what was there before.
+        for (const part of parts) byPart.set(part, (byPart.get(part) ?? new Set()).add(key))
+        arriving.set(key, { repository, digest, missing: new Set(parts) })
+        void look(key, parts)
+      },
+      resolved(repository, tag, digest, before) {
+        tags.set(keyOf(repository, digest), tag)
+        if (before === undefined || before === digest) return
+        const image = `${repository.upstream}/${repository.name}:${tag}`
+        emit('tag.moved', { image, from: before, to: digest })
+      },
+    },
+    stored(digest) {
+      for (const key of byPart.get(digest) ?? []) arrived(key, digest)
+    },
+  }
+}
+
+function keyOf({ upstream, name }: RepositoryName, digest: Digest): string {
+  return `${upstream}/${name}@${digest}`
+}

@@ -1,0 +1,122 @@
+import { join } from 'node:path'
+import type { Logger } from 'pino'
+import { selfCleaning } from './cache/self-cleaning.ts'
+import { tieredBlobStore } from './cache/tiered-blob-store.ts'
+import type { RunningConfig } from './compose/running-config.ts'
+import { openS3 } from './compose/s3.ts'
+import { DownloadManager } from './download/manager.ts'
+import { remoteSweeper } from './eviction/remote-sweeper.ts'
+import type { Digest } from './oci/digest.ts'
+import { isRegistryError } from './oci/errors.ts'
+import type { BlobStore } from './ports/blob-store.ts'
+import type { RemoteTelemetry } from './ports/telemetry.ts'
+import { realFiles } from './storage/files.ts'
+import type { FilesystemStore } from './storage/filesystem-store.ts'
+import { openUploads } from './storage/uploads.ts'
+
+/** The store beyond this replica, and what passes between the two. */
+export interface RemoteParts extends AsyncDisposable {
+  /** What is not uploaded yet, and must not be evicted. */
+  waiting(): ReadonlySet<Digest>
+  /** `tier`, with the remote store behind it. */
+  behind(tier: BlobStore): BlobStore
+  /** Removes what was purged. */
+  purge(digests: readonly Digest[]): Promise<void>
+  /** Removes what expired or is too much, once in a while. */
+  sweep(): Promise<void>
+}
+
+export interface RemotePartsOptions {
+  readonly disk: FilesystemStore
+  readonly log: Logger
+  readonly telemetry: RemoteTelemetry
+  /** A blob could not be read from the remote store, or written to it. */
+  readonly failed: (transfer: object, error: unknown) => void
+  /** Epoch milliseconds. */
+  readonly now: () => number
+}
+
+/** Milliseconds between two sweeps at least: each lists the whole bucket. */
+const SWEEP_EVERY = 3_600_000
+/** Blobs that are read from the remote store at once, and that wait for their turn. */
+const FILLS = { places: 128, queueLength: 10_000, queueTimeout: 10_000 }
+
+/** @returns undefined without `storage.s3` */
+export async function buildRemoteParts(
+  config: RunningConfig,
+  { disk, log, telemetry, failed, now }: RemotePartsOptions,
+): Promise<RemoteParts | undefined> {
+  const { root, s3 } = config.current.storage
+  if (s3 === undefined) return undefined
+  await using starting = new AsyncDisposableStack()
+  const opened = starting.use(await openS3(s3, { log, telemetry }))
+  const { blobs: remote, damaged } = selfCleaning(opened.blobs, ignored)
+  const uploads = starting.use(
+    await openUploads({
+      files: realFiles(),
+      folder: join(root, 'uploads'),
+      open: disk.peek,
+      remote,
+      failed: (digest, error) => failed({ upstream: 's3', digest }, error),
+      changed: telemetry.waiting,
+    }),
+  )
+  const sweeper = remoteSweeper({
+    remote,
+    policy: config.eviction,
+    maxSize: s3.maxSize,
+    lastUses: disk.lastUses,
+    pinned: disk.pins.content,
+    mayRemove: async () => true,
+    removed: async (digests) => disk.removeLinks(...digests),
+    now,
+  })
+  let sweptAt = now()
+  const resources = starting.move()
+  return {
+    waiting: () => uploads.waiting,
+    behind(tier) {
+      const fills = resources.use(
+        new DownloadManager({
+          store: tier,
+          policy: config.transfers,
+          queues: () => FILLS,
+          telemetry: { running() {}, waiting() {}, resumed() {} },
+          failed(view, error) {
+            failed(view, error)
+            // It is damaged there: upstream has it intact.
+            if (isRegistryError(error, 'UPSTREAM_INVALID')) void damaged(view.digest)
+          },
+          now: () => performance.now(),
+        }),
+      )
+      return tieredBlobStore({
+        tier,
+        remote,
+        fills,
+        committed: ({ digest }) => uploads.add(digest),
+        deleting: uploads.cancel,
+        damaged,
+        remoteFailed: (error) => failed({ upstream: 's3' }, error),
+      })
+    },
+    async purge(digests) {
+      await uploads.cancel(digests)
+      await remote.delete(...digests).catch(ignored)
+    },
+    async sweep() {
+      if (now() - sweptAt < SWEEP_EVERY) return
+      sweptAt = now()
+      try {
+        log.info(await sweeper.sweep(), 'swept storage.s3')
+      } catch (error) {
+        failed({ upstream: 's3' }, error)
+      }
+    },
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  }
+
+  function ignored(error: unknown): void {
+    failed({ upstream: 's3' }, error)
+  }
+}

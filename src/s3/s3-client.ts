@@ -1,0 +1,212 @@
+import { AwsV4Signer } from 'aws4fetch'
+import { Agent, type Dispatcher, request } from 'undici'
+import { RegistryError } from '../oci/errors.ts'
+import type { RemoteTelemetry } from '../ports/telemetry.ts'
+import { circuit } from './circuit.ts'
+
+export interface S3Options {
+  /** The origin of the service, with a path where it has one. */
+  readonly endpoint: string
+  readonly bucket: string
+  readonly region: string
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  readonly timeouts: S3Timeouts
+  readonly telemetry: Pick<RemoteTelemetry, 'answered'>
+  /** Epoch milliseconds. */
+  readonly now?: () => number
+}
+
+/** Milliseconds. */
+export interface S3Timeouts {
+  readonly connect: number
+  /** From the request to the last header of the response. */
+  readonly headers: number
+  /** Between two chunks of a body. */
+  readonly idle: number
+}
+
+export interface S3Request {
+  readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE'
+  /** Of the object; empty for the bucket itself. */
+  readonly key: string
+  readonly query?: Readonly<Record<string, string>>
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: Buffer
+  /** Of `body`, in hex. S3 refuses the request when the bytes that arrive have another one. */
+  readonly sha256?: string
+  readonly signal?: AbortSignal | undefined
+  /** Milliseconds for the headers of the answer, where a reader waits for no more than them. */
+  readonly timeout?: number
+}
+
+export type S3Response = Dispatcher.ResponseData
+
+/** SHA-256 of nothing. */
+const EMPTY = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
+/** Bytes of an error document that are read. */
+const LONGEST_ERROR = 64 * 1024
+
+/** One bucket of an S3 service: signs requests, and turns failures into errors. */
+export class S3Client implements AsyncDisposable {
+  readonly #options: S3Options
+  readonly #agent: Agent
+  readonly #circuit = circuit(() => performance.now())
+  readonly #now: () => number
+  /** Milliseconds that the service's clock is ahead of ours: it refuses requests more than 15 minutes off. */
+  #clockAhead = 0
+
+  constructor(options: S3Options) {
+    const { connect, headers, idle } = options.timeouts
+    this.#options = options
+    this.#now = options.now ?? Date.now
+    this.#agent = new Agent({
+      connect: { timeout: connect },
+      headersTimeout: headers,
+      bodyTimeout: idle,
+      connections: 64,
+    })
+  }
+
+  /** Why requests are refused at once, without asking; undefined while the service answers. */
+  get isOut(): boolean {
+    return this.#circuit.isOpen
+  }
+
+  /**
+   * Sends a request. The caller reads the body of the response, or destroys it.
+   *
+   * @throws RegistryError for every status but 2xx, 404, 412 and 416.
+   */
+  async send(operation: string, asked: S3Request): Promise<S3Response> {
+    this.#circuit.check(this.#detail(operation))
+    const response = await this.#attempt(operation, asked)
+    if (response.statusCode !== 403) return this.#accept(operation, response)
+    const code = await errorCode(response)
+    const isSkewed = code === 'RequestTimeTooSkewed'
+    if (!isSkewed || !this.#learnClock(response)) throw this.#refused(operation, 403, code)
+    return this.#accept(operation, await this.#attempt(operation, asked))
+  }
+
+  /** The path that names an object to `x-amz-copy-source`. */
+  pathOf(key: string): string {
+    return `/${this.#options.bucket}/${key}`
+  }
+
+  /** A URL that lets its holder send this request for so many seconds. */
+  async presign(key: string, seconds: number, endpoint = this.#options.endpoint): Promise<string> {
+    const url = this.#url(key, { 'X-Amz-Expires': String(seconds) }, endpoint)
+    const signed = await this.#signer({ method: 'GET', url: url.href, signQuery: true }).sign()
+    return signed.url.href
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#agent.destroy()
+  }
+
+  async #attempt(operation: string, { method, key, query, body, ...rest }: S3Request): Promise<S3Response> {
+    const url = this.#url(key, query, this.#options.endpoint)
+    const headers = { ...rest.headers, 'x-amz-content-sha256': rest.sha256 ?? EMPTY }
+    const signed = await this.#signer({ method, url: url.href, headers }).sign()
+    const startedAt = performance.now()
+    const answered = (status?: number): void =>
+      this.#options.telemetry.answered(operation, status, (performance.now() - startedAt) / 1000)
+    const once = (): Promise<S3Response> =>
+      request(url, {
+        method,
+        headers: Object.fromEntries(signed.headers),
+        dispatcher: this.#agent,
+        ...(body && { body }),
+        ...(rest.signal && { signal: rest.signal }),
+        ...(rest.timeout !== undefined && { headersTimeout: rest.timeout }),
+      })
+    try {
+      // The service may have closed an idle connection just now. Every request may be repeated.
+      const response = await once().catch((error: unknown) =>
+        isReset(error) ? once() : Promise.reject(error),
+      )
+      answered(response.statusCode)
+      return response
+    } catch (error) {
+      if (rest.signal?.aborted) throw rest.signal.reason
+      answered()
+      this.#circuit.failed()
+      throw this.failure(operation, error)
+    }
+  }
+
+  /** The error for a request, or a body, that the network or the service broke off. */
+  failure(operation: string, error: unknown): RegistryError {
+    if (error instanceof RegistryError) return error
+    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'connection failed'
+    const code = /TIMEOUT/.test(reason) ? 'UPSTREAM_TIMEOUT' : 'UPSTREAM_UNAVAILABLE'
+    return new RegistryError(code, { ...this.#detail(operation), reason }, { cause: error })
+  }
+
+  async #accept(operation: string, response: S3Response): Promise<S3Response> {
+    const { statusCode: status } = response
+    if (status >= 500 || status === 429) this.#circuit.failed()
+    else this.#circuit.succeeded()
+    if (status < 300 || status === 404 || status === 412 || status === 416) return response
+    throw this.#refused(operation, status, await errorCode(response))
+  }
+
+  #refused(operation: string, status: number, code: string | undefined): RegistryError {
+    const isDenied = status === 401 || status === 403
+    return new RegistryError(isDenied ? 'UPSTREAM_DENIED' : 'UPSTREAM_UNAVAILABLE', {
+      ...this.#detail(operation),
+      status,
+      reason: code,
+    })
+  }
+
+  #detail(operation: string) {
+    return { upstream: 's3', operation }
+  }
+
+  #learnClock({ headers }: S3Response): boolean {
+    const date = Date.parse(String(headers['date']))
+    if (Number.isNaN(date)) return false
+    this.#clockAhead = date - this.#now()
+    return true
+  }
+
+  #signer(asked: { method: string; url: string; headers?: Record<string, string>; signQuery?: boolean }) {
+    const { region, accessKeyId, secretAccessKey } = this.#options
+    const datetime = new Date(this.#now() + this.#clockAhead).toISOString().replace(/[:-]|\.\d{3}/g, '')
+    return new AwsV4Signer({ ...asked, service: 's3', region, accessKeyId, secretAccessKey, datetime })
+  }
+
+  #url(key: string, query: Readonly<Record<string, string>> = {}, endpoint: string): URL {
+    const url = new URL(
+      `${endpoint.replace(/\/$/, '')}/${this.#options.bucket}${key === '' ? '' : `/${key}`}`,
+    )
+    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value)
+    return url
+  }
+}
+
+function isReset(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    'code' in error &&
+    /^(?:UND_ERR_SOCKET|ECONNRESET|EPIPE)$/.test(String(error.code))
+  )
+}
+
+/** The `Code` of an S3 error document; undefined for what is none. */
+async function errorCode({ body }: S3Response): Promise<string | undefined> {
+  const chunks: Buffer[] = []
+  let length = 0
+  try {
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      chunks.push(chunk)
+      length += chunk.length
+      if (length > LONGEST_ERROR) break
+    }
+  } catch {
+    // The status says enough.
+    return undefined
+  }
+  return /<Code>([A-Za-z]+)<\/Code>/.exec(Buffer.concat(chunks).toString('latin1'))?.[1]
+}
