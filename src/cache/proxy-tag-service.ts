@@ -1,5 +1,5 @@
 import type { Digest } from '../oci/digest.ts'
-import { isOutage } from '../oci/errors.ts'
+import { isOutage, isRegistryError } from '../oci/errors.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { TagEntry, TagIndex } from '../ports/metadata.ts'
 import type { ReadOptions } from '../ports/read-options.ts'
@@ -86,7 +86,11 @@ export function proxyTagService(
       } catch (error) {
         const isExcused = isOutage(error) || isStaleFallback(error, options?.signal)
         if (!isExcused || entry === undefined || freshness?.state !== 'stale') throw error
-        options?.report?.({ result: 'stale', ttl: freshness.ttl })
+        options?.report?.({
+          result: 'stale',
+          ttl: freshness.ttl,
+          ...(isRegistryError(error) && { outage: error }),
+        })
         return entry.digest
       }
     }

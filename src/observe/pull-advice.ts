@@ -1,4 +1,7 @@
-import type { Advise } from '../ports/advise.ts'
+import type { RegistryError } from '../oci/errors.ts'
+import type { Advise, PulledTag } from '../ports/advise.ts'
+import type { CacheStatus } from '../ports/read-options.ts'
+import { causeOf } from './cause.ts'
 import { recurring } from './recurring.ts'
 import type { UpstreamView, UpstreamWatch } from './upstream-watch.ts'
 
@@ -8,34 +11,52 @@ export interface PullAdviceOptions {
   readonly now: () => number
 }
 
+interface Advice {
+  /** Advice of the same kind about the same upstream is the same to a client. */
+  readonly kind: 'stale' | 'held' | 'limit'
+  readonly text: string
+}
+
 const LONGEST = 200
 
 /**
- * Tells a client once a minute that an answer is stale, or that the rate limit of its upstream is nearly used
- * up.
+ * Tells a client once a minute that an answer is stale or held back by a cool-down, or that the rate limit of
+ * its upstream is nearly used up.
  */
 export function pullAdvice({ upstreams, now }: PullAdviceOptions): Advise {
   const isTold = recurring(now)
 
-  return (client, upstream, status) => {
-    const view = upstreams.view(upstream)
-    const text = status?.result === 'stale' ? staleText(upstream, view, status.ttl) : limitText(view)
-    if (text === undefined || isTold(`${client} ${upstream} ${status?.result === 'stale'}`) === undefined)
-      return undefined
-    return printable(text)
+  return (client, pulled, status) => {
+    const { upstream } = pulled.repository
+    const advice = adviceOn(pulled, upstreams.view(upstream), status)
+    if (advice === undefined || isTold(`${client} ${upstream} ${advice.kind}`) === undefined) return undefined
+    return printable(advice.text)
   }
 }
 
-function staleText(upstream: string, view: UpstreamView | undefined, ttl = 0): string {
-  const age = ttl < 0 ? `, ${-ttl} s past its freshness` : ''
-  return `served from the cache${age}: ${upstream} ${view?.said ?? 'does not answer'}`
-}
-
-function limitText(view: UpstreamView | undefined): string | undefined {
+function adviceOn(
+  { repository: { upstream, name }, tag }: PulledTag,
+  view: UpstreamView | undefined,
+  status: CacheStatus | undefined,
+): Advice | undefined {
+  if (status?.result === 'stale') {
+    const age = (status.ttl ?? 0) < 0 ? `, ${-status.ttl!} s past its freshness` : ''
+    const said = view?.said ?? saidBy(upstream, status.outage) ?? 'does not answer in time'
+    return { kind: 'stale', text: `served from the cache${age}: ${upstream} ${said}` }
+  }
+  if (status?.heldUntil !== undefined) {
+    const until = new Date(status.heldUntil).toISOString().replace(/\.\d+Z$/, 'Z')
+    const text = `${name}:${tag} has moved at ${upstream}: a cool-down serves the digest before until ${until}`
+    return { kind: 'held', text }
+  }
   if (view?.rateLimit?.isLow !== true) return undefined
   const { remaining, limit } = view.rateLimit
   const of = limit === undefined ? '' : ` of ${limit}`
-  return `${view.name} leaves ${remaining}${of} requests until its rate limit`
+  return { kind: 'limit', text: `${upstream} leaves ${remaining}${of} requests until its rate limit` }
+}
+
+function saidBy(upstream: string, outage: RegistryError | undefined): string | undefined {
+  return outage && causeOf(upstream, outage.code, outage.detail).cause
 }
 
 /** It becomes a quoted string in a header. */

@@ -1,3 +1,5 @@
+import type { RegistryError } from '../oci/errors.ts'
+
 /**
  * How an answer came about, in the terms of RFC 9211.
  *
@@ -14,8 +16,10 @@ export interface CacheStatus {
   /** The status of upstream's answer, when there was one. */
   readonly forwardStatus?: number
   readonly stored?: boolean
-  /** A tag has a newer digest, which a cool-down holds back. */
-  readonly isHeld?: boolean
+  /** Why it is stale; omitted when upstream took too long. */
+  readonly outage?: RegistryError
+  /** A tag has a newer digest, which a cool-down holds back until then, in epoch milliseconds. */
+  readonly heldUntil?: number
 }
 
 /** Receives how an answer came about, before the answer is given. The last call counts. */

@@ -64,8 +64,8 @@ export function coolDown({ rules, history, trusted, now }: CoolDownOptions): Coo
           whenKnown(tags.resolve(tag, options), (digest) => {
             if (digest === undefined) return undefined
             return whenKnown(decide(own, decisions, repository, tag, digest), (settled) => {
-              if (settled !== digest) options?.report?.({ result: 'hit', isHeld: true })
-              return settled
+              if (settled.digest !== digest) options?.report?.({ result: 'hit', heldUntil: settled.until })
+              return settled.digest
             })
           }),
       }
@@ -93,15 +93,16 @@ export function coolDown({ rules, history, trusted, now }: CoolDownOptions): Coo
     repository: RepositoryName,
     tag: string,
     digest: Digest,
-  ): Digest | Promise<Digest> {
+  ): Settled | Promise<Settled> {
     const known = decisions.get(tag)
     if (known?.of === digest && known.generation === generation) {
-      if (known.until === Infinity || now() < known.until) return known.digest
+      if (known.until === Infinity || now() < known.until) return known
     }
     const wait = waitOf(own, repository, tag, digest)
     if (wait > 0) return settleAndKeep(decisions, repository, tag, digest, wait)
-    keep(decisions, tag, { of: digest, digest, until: Infinity, generation })
-    return digest
+    const settled = { digest, until: Infinity }
+    keep(decisions, tag, { of: digest, ...settled, generation })
+    return settled
   }
 
   async function settleAndKeep(
@@ -110,16 +111,16 @@ export function coolDown({ rules, history, trusted, now }: CoolDownOptions): Coo
     tag: string,
     digest: Digest,
     wait: number,
-  ): Promise<Digest> {
+  ): Promise<Settled> {
     const startedIn = generation
     try {
       const settled = await settle(repository, tag, digest, wait)
       keep(decisions, tag, { of: digest, ...settled, generation: startedIn })
-      return settled.digest
+      return settled
     } catch (error) {
       // The history cannot be read. What was served last is served again, if that is known.
       if (!isRegistryError(error, 'STORAGE')) throw error
-      return decisions.get(tag)?.digest ?? digest
+      return decisions.get(tag) ?? { digest, until: Infinity }
     }
   }
 

@@ -152,7 +152,9 @@ suite('tags', () => {
     proxy.now += MINUTE + 5_000
     const told = reports()
     assert.equal(await tags.resolve('latest', told), digest)
-    assert.deepEqual(told.seen.at(-1), { result: 'stale', ttl: -5 })
+    const { outage, ...status } = told.seen.at(-1)!
+    assert.deepEqual(status, { result: 'stale', ttl: -5 })
+    assert.equal(outage?.code, 'UPSTREAM_UNAVAILABLE')
     await assert.rejects(async () => tags.resolve('never-seen'), outage)
     proxy.now += DAY
     await assert.rejects(async () => tags.resolve('latest'), outage)

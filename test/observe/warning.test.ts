@@ -28,10 +28,25 @@ suite('Warning', { concurrency: true }, () => {
     assert.equal(await warning(), undefined)
     await upstream.stop()
     assert.equal(await warning('HEAD'), undefined)
-    for (let i = 0; i < 6; i++) await call(proxy.port, 'GET', `/v2/app${i}/manifests/1`)
     assert.match(
       (await warning())!,
       /^299 - "served from the cache(?:, \d+ s past its freshness)?: docker\.io refuses connections: nothing listens at its address"$/,
+    )
+    assert.equal(await warning(), undefined)
+  })
+
+  test('a digest that a cool-down holds back', async () => {
+    await using upstream = await withImage()
+    const coolDown = [{ match: 'app:1', for: '3d' }]
+    await using proxy = await startProxy({ upstream, config: { cache: { tags: [], coolDown } } })
+    const warning = async (method = 'GET') =>
+      (await call(proxy.port, method, '/v2/app/manifests/1')).headers['warning']
+    assert.equal(await warning(), undefined)
+    upstream.addManifest('library/app', '1', manifestOf([Buffer.from('new')]), OCI_MANIFEST)
+    assert.equal(await warning('HEAD'), undefined)
+    assert.match(
+      (await warning())!,
+      /^299 - "library\/app:1 has moved at docker\.io: a cool-down serves the digest before until \d{4}-\d\d-\d\dT[\d:]{8}Z"$/,
     )
     assert.equal(await warning(), undefined)
   })
@@ -58,10 +73,11 @@ suite('Warning', { concurrency: true }, () => {
 test('what an upstream says becomes a short quoted string', () => {
   const said = `"\\\r\nX: y${'z'.repeat(1_000)}é`
   const view = { name: 'u', state: 'out', since: 0, credentials: 'none', said } as const
-  const text = pullAdvice({ upstreams: { view: () => view }, now: () => 0 })('10.0.0.1', 'u', {
-    result: 'stale',
-    ttl: -5,
-  })
+  const text = pullAdvice({ upstreams: { view: () => view }, now: () => 0 })(
+    '10.0.0.1',
+    { repository: { upstream: 'u', name: 'app' }, tag: '1' },
+    { result: 'stale', ttl: -5 },
+  )
   assert.match(text!, /^served from the cache, 5 s past its freshness: u +X: yz+$/)
   assert.equal(text!.length, 200)
 })

@@ -195,7 +195,8 @@ export const fileSchema = section({
   events: list(eventTargetSchema).prefault([]),
 
   /**
-   * Tell the person who pulls, by a Warning header, what is stale, and when a rate limit is nearly used up.
+   * Tell the person who pulls, by a Warning header, what is stale or held back by a cool-down, and when a rate
+   * limit is nearly used up.
    */
   warnings: yesOrNo().prefault(true),
 

@@ -19,7 +19,11 @@ export function answerManifest(advise: Advise | undefined) {
     if ('digest' in reference) return answerDigest(exchange, repository, reference.digest)
     return whenKnown(repository.tags.resolve(reference.tag, exchange.readOptions()), (digest) => {
       if (advise !== undefined && !exchange.isHead) {
-        const warning = advise(exchange.client, repository.name.upstream, exchange.cacheStatus)
+        const warning = advise(
+          exchange.client,
+          { repository: repository.name, tag: reference.tag },
+          exchange.cacheStatus,
+        )
         if (warning !== undefined) exchange.warning = warning
       }
       return answerDigest(exchange, repository, digest, exchange.cacheStatus)

@@ -11,10 +11,10 @@ export function renderCacheStatus(status: CacheStatus | undefined, failure?: unk
     return `entrepot; fwd=uri-miss${typeof answered === 'number' ? forwardStatus(answered) : ''}`
   }
   if (status === undefined) return 'entrepot; detail=local'
-  const { result, ttl, forwardStatus: answered, stored, isHeld } = status
+  const { result, ttl, forwardStatus: answered, stored, heldUntil } = status
   switch (result) {
     case 'hit':
-      return `entrepot; hit${timeToLive(ttl)}${isHeld === true ? '; detail=cool-down' : ''}`
+      return `entrepot; hit${timeToLive(ttl)}${heldUntil === undefined ? '' : '; detail=cool-down'}`
     case 'negative':
       return `entrepot; hit${timeToLive(ttl)}; detail=negative`
     case 'stale':
