@@ -11,6 +11,8 @@ export interface Command {
   readonly takes: readonly [least: number, most: number]
   /** Beside `--config` and `--help`, which every command takes. */
   readonly options: CommandOptions
+  /** It shows secrets of the configuration to upstreams, so the environment must have them. */
+  readonly usesSecrets?: true
   /** @throws UsageError @throws ConfigError @throws Error that says why the command failed */
   run(invocation: Invocation): Promise<ExitCode>
 }

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { Config } from '../config/load-config.ts'
 import type { Digest } from '../oci/digest.ts'
@@ -33,6 +35,7 @@ export const SILENT: OpenStoreOptions = {
 export function openStore(config: Config, options: OpenStoreOptions): Promise<FilesystemStore> {
   const { storage } = config
   const { telemetry, log, now = Date.now } = options
+  const isNew = !existsSync(join(storage.root, 'FORMAT'))
   return filesystemStore({
     root: storage.root,
     verify: storage.verify,
@@ -51,7 +54,9 @@ export function openStore(config: Config, options: OpenStoreOptions): Promise<Fi
         options.waiting?.(holder)
       },
     },
-    rebuilding: () => log.info('rebuilding the index from stored blobs'),
+    rebuilding() {
+      if (!isNew) log.info('rebuilding the index from stored blobs')
+    },
     corrupt: (digest) => log.warn({ digest }, 'removed a damaged object'),
   })
 }

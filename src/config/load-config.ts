@@ -54,6 +54,11 @@ export interface LoadConfigOptions {
   readonly env: Environment
   /** The user named the file. A file that was not named may be missing: then the defaults hold. */
   readonly required: boolean
+  /**
+   * False for who shows no secrets to upstreams: those that the environment lacks are no issue then, such as
+   * for commands in another shell than the proxy's. Omitted: true.
+   */
+  readonly usesSecrets?: boolean
 }
 
 /**
@@ -61,13 +66,15 @@ export interface LoadConfigOptions {
  *
  * @throws ConfigError that has every issue
  */
-export async function loadConfig({ file, env, required }: LoadConfigOptions): Promise<Config> {
+export async function loadConfig(options: LoadConfigOptions): Promise<Config> {
+  const { file, env, required, usesSecrets = true } = options
   const settings = settingsIn(env, KEYS)
   const source = withSettings(parseYaml(file, await readConfigFile(file, required)), settings)
   const issues = issuesIn(source)
   refuseUnknownVariables(env, KEYS, issues)
   const isLiteral = (path: KeyPath) => settings.some((setting) => isWithin(path, setting.path))
-  const entries = parseEntries(expand(source.tree, env, issues, isLiteral), issues)
+  const lacking = usesSecrets ? undefined : lackingSecret
+  const entries = parseEntries(expand(source.tree, { env, issues, isLiteral, lacking }), issues)
   const { listen, admin, access, storage, events, upstreams, publicUpstreams, defaultUpstream, ...rest } =
     entries
 
@@ -98,6 +105,14 @@ export async function loadConfig({ file, env, required }: LoadConfigOptions): Pr
     defaultUpstream: checkedDefault!,
     upstreams: resolved.upstreams,
   })
+}
+
+const LOGINS: ReadonlySet<PropertyKey | undefined> = new Set(['username', 'password', 'proxy'])
+
+/** The login of an upstream is shown to nobody. Without the token of the admin listener one may read. */
+function lackingSecret(path: KeyPath): 'issue' | 'keep' | 'omit' {
+  if (path.join('.') === 'admin.token') return 'omit'
+  return path[0] === 'upstreams' && LOGINS.has(path.at(-1)) ? 'keep' : 'issue'
 }
 
 /**

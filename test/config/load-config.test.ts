@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { type Config, loadConfig } from '../../src/config/load-config.ts'
@@ -298,3 +299,25 @@ test('nothing of it can be changed', async (t) => {
 function urlsOf({ upstreams }: Config) {
   return Object.fromEntries(Object.values(upstreams).map(({ name, url }) => [name, url]))
 }
+
+test('who shows no secrets to upstreams needs none in the environment, as commands in another shell', async (t) => {
+  const yaml = `
+admin: { token: '\${ADMIN_TOKEN}' }
+upstreams:
+  a: { username: '\${USER_A}', password: '\${TOKEN_A}', proxy: 'http://u:\${PROXY}@proxy.internal:3128' }
+  ghcr.io: { credentials: [{ match: org/*, username: u, password: '\${TOKEN_B}' }] }
+`
+  const folder = await folderOf(t, { 'proxy.config.yaml': yaml })
+  const file = join(folder, 'proxy.config.yaml')
+  const { admin, upstreams } = await loadConfig({ file, env: {}, required: true, usesSecrets: false })
+  assert.deepEqual([admin && admin.token, Object.keys(upstreams).includes('a')], [undefined, true])
+  await assert.rejects(loadConfig({ file, env: {}, required: true }), (error: Error) => {
+    for (const name of ['ADMIN_TOKEN', 'USER_A', 'TOKEN_A', 'PROXY', 'TOKEN_B']) {
+      assert.ok(error.message.includes(`\${${name}} is not set`), name)
+    }
+    return true
+  })
+  await writeFile(file, 'storage: { root: "${DATA}" }')
+  const elsewhere = loadConfig({ file, env: {}, required: true, usesSecrets: false })
+  await assert.rejects(elsewhere, /storage\.root .*\$\{DATA\} is not set/)
+})

@@ -18,6 +18,7 @@ export function serve(start: (config: Config, from: ConfigFile) => Promise<void>
     summary:
       'runs the proxy; --check validates the configuration and prints it, --upstreams asks each upstream',
     takes: [0, 0],
+    usesSecrets: true,
     options: { check: { type: 'boolean' }, upstreams: { type: 'boolean' } },
     async run(invocation) {
       const { check, upstreams } = invocation.options
