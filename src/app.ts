@@ -65,7 +65,7 @@ export async function entrepot(
         }),
     }),
   )
-  const { observed, disk, store } = parts
+  const { observed, disk, store, tracing } = parts
   const aboutStore = storeLog(log, initial.storage.minFree)
   aboutStore.check(await store.inventory.usage())
 
@@ -82,7 +82,15 @@ export async function entrepot(
   const { requests: telemetry, server } = observed.telemetry
   const current = latest(() => serving.registry)
   const registry = starting.use(
-    await openRegistryListener(initial, { registry: current, telemetry, server, loops, advise, log }),
+    await openRegistryListener(initial, {
+      registry: current,
+      telemetry,
+      server,
+      loops,
+      advise,
+      tracing: tracing?.requests,
+      log,
+    }),
   )
   let isDraining = false
   const admin = starting.use(

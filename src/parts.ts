@@ -5,6 +5,7 @@ import { buildObservation, type Observation, watchedUpstreams } from './compose/
 import { openStore } from './compose/open-store.ts'
 import type { RunningConfig } from './compose/running-config.ts'
 import { buildUpstreams, type Upstreams, type UpstreamsOptions } from './compose/upstreams.ts'
+import { buildTracing } from './compose/tracing.ts'
 import { buildWebhooks, type RunningWebhooks } from './compose/webhooks.ts'
 import { DownloadManager } from './download/manager.ts'
 import { type Evictor, evictor } from './eviction/evictor.ts'
@@ -13,6 +14,7 @@ import type { BlobStore } from './ports/blob-store.ts'
 import type { UpstreamStatus } from './ports/upstream.ts'
 import { buildRemoteParts } from './remote-parts.ts'
 import type { FilesystemStore } from './storage/filesystem-store.ts'
+import type { Tracing } from './tracing/tracing.ts'
 
 /** What lives as long as the process, and is shared by all snapshots of the configuration. */
 export interface Parts extends AsyncDisposable {
@@ -28,6 +30,8 @@ export interface Parts extends AsyncDisposable {
   readonly evictor: Evictor
   readonly downloads: DownloadManager
   readonly webhooks: RunningWebhooks
+  /** Undefined where it is off. */
+  readonly tracing: Tracing | undefined
   /** The names of upstreams that are configured, were, or that something is stored of. */
   readonly upstreamNames: ReadonlySet<string>
   /** Since when each configured upstream is where it is now, in epoch milliseconds. */
@@ -70,6 +74,8 @@ export async function buildParts(
     connections,
   })
   const { telemetry } = observed
+  const tracing = await buildTracing(config.current, { log, telemetry: telemetry.tracing })
+  if (tracing) starting.use(tracing)
   const disk = await openStore(config.current, {
     telemetry: telemetry.store,
     log,
@@ -101,7 +107,7 @@ export async function buildParts(
   if (remote) starting.use(remote)
 
   const upstreams = starting.use(
-    buildUpstreams(config.current, { ...options, telemetry: telemetry.upstreams }),
+    buildUpstreams(config.current, { ...options, telemetry: telemetry.upstreams, tracer: tracing?.tracer }),
   )
   const evicting = evictor({
     store: store.blobs,
@@ -130,6 +136,7 @@ export async function buildParts(
       }),
       telemetry: telemetry.transfers,
       failed: observed.transferFailed,
+      ...(tracing && { started: tracing.download }),
       now: () => performance.now(),
     }),
   )
@@ -151,6 +158,7 @@ export async function buildParts(
     },
     downloads,
     webhooks,
+    tracing,
     upstreamNames,
     async servedSince() {
       const urls = new Map(Object.values(config.current.upstreams).map(({ name, url }) => [name, url]))

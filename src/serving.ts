@@ -8,6 +8,7 @@ import type { Config } from './config/load-config.ts'
 import type { Insight } from './ports/insight.ts'
 import type { Registry } from './ports/repository.ts'
 import type { DriftReport, Trust } from './ports/time.ts'
+import type { Upstream } from './ports/upstream.ts'
 import type { Parts } from './parts.ts'
 import { createDrift } from './time/drift.ts'
 import { createTrust } from './time/trust.ts'
@@ -30,7 +31,7 @@ export interface Serving {
  */
 export function buildServing(
   config: Config,
-  { upstreams, disk, store, blobs, downloads, observed, webhooks, now }: Parts,
+  { upstreams, disk, store, blobs, downloads, observed, webhooks, tracing, now }: Parts,
   servedSince: ReadonlyMap<string, number>,
 ): Serving {
   const { tags, trusted, movesSince, inspect, pins } = disk
@@ -55,12 +56,16 @@ export function buildServing(
     tagsSeen: cooling.guard,
     now,
   }
+  const watched = (upstream: Upstream): Upstream => {
+    const recorded = observed.record(upstream)
+    return tracing ? tracing.upstream(recorded) : recorded
+  }
   const registry = proxyRegistry({
     ...common,
     upstreams: new Map(
       opened.map((upstream) => [
         upstream.name,
-        freshness.isOffline!(upstream.name) ? offline(upstream) : observed.record(upstream),
+        freshness.isOffline!(upstream.name) ? offline(upstream) : watched(upstream),
       ]),
     ),
     freshness,
@@ -98,5 +103,5 @@ export function buildServing(
   })
   const trust = createTrust({ registry, trusted, changed: cooling.forget, now })
   const drift = createDrift({ movesSince, heldOf: cooling.heldOf, now })
-  return { registry, stored, insight, trust, drift }
+  return { registry: tracing ? tracing.registry(registry) : registry, stored, insight, trust, drift }
 }

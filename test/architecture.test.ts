@@ -24,6 +24,8 @@ const ROOMS: Readonly<Record<string, { rooms: readonly string[]; never?: RegExp 
   s3: { rooms: ['oci', 'ports'], never: /^hono|^node:(?:fs|http|sqlite)/ },
   // Watches the others through the seams: it imports none of them.
   observe: { rooms: ['oci', 'ports'], never: /^(?!lru-cache$)/ },
+  // Follows requests through the seams. Loaded when it is configured; nothing else imports the SDK.
+  tracing: { rooms: ['oci', 'ports'], never: /^(?!node:(?:async_hooks|http)$|@opentelemetry\/)/ },
   // Dials as upstreams are dialled: proxies, authorities, private addresses.
   webhooks: { rooms: ['ports', 'upstream'], never: /^(?!undici$|node:(?:crypto|net|timers\/promises)$)/ },
   // Decides from the history of tags: what is served of them, then and now.
@@ -54,6 +56,7 @@ const ROOMS: Readonly<Record<string, { rooms: readonly string[]; never?: RegExp 
       'admin',
       'observe',
       'time',
+      'tracing',
       'webhooks',
     ],
     never: /^undici$|^hono|^node:sqlite/,

@@ -14,6 +14,7 @@ import type {
   RequestTelemetry,
   ResponseTelemetry,
 } from '../ports/telemetry.ts'
+import type { TracedRequests } from '../tracing/traced-requests.ts'
 import { cidrList } from '../util/cidr.ts'
 import type { LoopGuard } from '../util/loop-guard.ts'
 import { reloadTls, tlsFrom } from './listener-tls.ts'
@@ -27,6 +28,8 @@ export interface RegistryListenerOptions {
   readonly server: ListenerTelemetry & LoginTelemetry & ResponseTelemetry
   readonly loops: LoopGuard
   readonly advise: Advise
+  /** Undefined where tracing is off. */
+  readonly tracing: TracedRequests | undefined
   readonly log: Logger
 }
 
@@ -40,14 +43,18 @@ export interface RegistryListener extends Listening {
 /** Opens the listener for clients. @throws what `listen` throws */
 export async function openRegistryListener(
   { listen: config, ...serving }: Pick<Config, 'listen'> & ServingConfig,
-  { registry, telemetry, server: counted, loops, advise, log }: RegistryListenerOptions,
+  { registry, telemetry, server: counted, loops, advise, tracing, log }: RegistryListenerOptions,
 ): Promise<RegistryListener> {
   const { host, port, tls, maxConnections, maxConnectionsPerAddress, ratePerClient, accel } = config
   await using opening = new AsyncDisposableStack()
   const pool = new BufferPool()
   const rates = ratePerClient === undefined ? undefined : new ClientRates(ratePerClient)
   let mode = serving.log.access
-  const accessLog = new AccessLog({ sink: sinkOf(log), mode: () => log.isLevelEnabled('info') && mode })
+  const accessLog = new AccessLog({
+    sink: sinkOf(log),
+    mode: () => log.isLevelEnabled('info') && mode,
+    traceId: tracing?.traceId,
+  })
 
   function serve({ access, warnings }: ServingConfig) {
     const auth = buildRegistryAuth({ access, listen: config }, counted, log)
@@ -62,10 +69,11 @@ export async function openRegistryListener(
       ...(warnings && { advise }),
       logger: log,
       accessLog,
+      finished: tracing?.finished,
       ...(access.trustedProxies.length > 0 && { clientAddress: auth.clientAddress }),
       pool,
     })
-    return { access, warnings, auth, answer }
+    return { access, warnings, auth, answer: tracing ? tracing.listener(answer) : answer }
   }
 
   let current = serve(serving)

@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import type { Config } from '../config/load-config.ts'
 import type { Rehearsals } from '../ports/time.ts'
 import type { UpstreamTelemetry } from '../ports/telemetry.ts'
+import type { Tracer } from '../ports/tracing.ts'
 import { proxiesFrom } from '../upstream/net/proxy-environment.ts'
 import { systemTrust } from '../upstream/net/trust-store.ts'
 import { type OpenUpstream, openUpstream } from '../upstream/open-upstream.ts'
@@ -28,6 +29,7 @@ export interface UpstreamsOptions {
   readonly log: Logger
   readonly telemetry: UpstreamTelemetry
   readonly loops: LoopGuard
+  readonly tracer?: Tracer | undefined
   /** The ports of our own listeners. */
   readonly ownPorts: () => Iterable<number>
   /**
@@ -79,6 +81,7 @@ export function buildUpstreams(config: UpstreamsConfig, options: UpstreamsOption
       ownPorts,
       proxyFor: proxy === undefined ? environmentProxies : proxiesFrom(env, proxy),
       via: loops.via,
+      tracer: options.tracer,
       ...(collectGarbage && { collectGarbage }),
       telemetry,
       reloadFailed: (err) =>

@@ -1,5 +1,6 @@
 import type { Digest } from '../oci/digest.ts'
 import { isRegistryError, RegistryError } from '../oci/errors.ts'
+import type { RepositoryName } from '../oci/reference.ts'
 import type { BlobReader, BlobStore, OpenedBlob } from '../ports/blob-store.ts'
 import type { ReadOptions } from '../ports/read-options.ts'
 import type { DownloadTelemetry } from '../ports/telemetry.ts'
@@ -18,6 +19,12 @@ export interface DownloadManagerOptions {
   /** How many downloads of an upstream may run at once, and wait. Asked each time. */
   readonly queues: (upstream: string) => QueueLimits
   readonly telemetry: DownloadTelemetry
+  /** Starts a download, and watches it. Omitted: nobody does. */
+  readonly started?: <T extends Pick<Download, 'ended'>>(
+    repository: RepositoryName,
+    digest: Digest,
+    start: () => T,
+  ) => T
   /** A download, or a part of its clean-up, has failed. */
   readonly failed: (view: DownloadView, error: unknown) => void
   /** Monotonic milliseconds. */
@@ -138,7 +145,9 @@ export class DownloadManager implements AsyncDisposable {
     if (this.#backoff.isBackingOff(key)) {
       throw new RegistryError('UPSTREAM_INVALID', { upstream, digest: request.digest })
     }
-    const download = new Download(request, this.#contextOf(upstream))
+    const start = () => new Download(request, this.#contextOf(upstream))
+    const { started } = this.#options
+    const download = started ? started(request.repository, request.digest, start) : start()
     this.#running.set(key, { startedBy: name, download })
     this.#count(upstream, 1)
     void download.ended.then((outcome) => {

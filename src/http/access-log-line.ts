@@ -14,6 +14,8 @@ export interface RequestRecord {
   client: string
   userAgent: string | undefined
   requestId: string
+  /** Where tracing is on. */
+  traceId: string | undefined
   identity: string | undefined
   upstream: string | undefined
   repository: string | undefined
@@ -46,6 +48,7 @@ export function requestLines(): (record: RequestRecord) => string {
     line += `,"client":${quoted(record.client)}`
     if (userAgent !== undefined) line += `,"userAgent":${quoted(userAgent)}`
     line += `,"requestId":"${record.requestId}"`
+    if (record.traceId !== undefined) line += `,"traceId":"${record.traceId}"`
     if (identity !== undefined) line += `,"identity":${quoted(identity)}`
     if (repository === undefined) line += `,"path":${quoted(record.path)}`
     else {

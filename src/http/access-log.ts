@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import { isRegistryError } from '../oci/errors.ts'
 import type { Exchange } from './exchange.ts'
 import { requestLines, type RequestRecord } from './access-log-line.ts'
@@ -24,6 +25,8 @@ export interface AccessLogOptions {
   readonly sink: LineSink
   /** Read for each request: it may change while the process runs. `errors`: only failed requests. */
   readonly mode: () => boolean | 'errors'
+  /** The trace of a request. Omitted where tracing is off. */
+  readonly traceId?: ((incoming: IncomingMessage) => string | undefined) | undefined
   /** Requests that may wait for their lines to be made. */
   readonly capacity?: number
 }
@@ -38,12 +41,14 @@ export class AccessLog implements LineSource {
   readonly #mode: AccessLogOptions['mode']
   /** Used over and over, so that keeping a request allocates nothing. */
   readonly #records: RequestRecord[]
+  readonly #traceId: AccessLogOptions['traceId']
   readonly #lineOf = requestLines()
   #count = 0
 
-  constructor({ sink, mode, capacity = 1024 }: AccessLogOptions) {
+  constructor({ sink, mode, traceId, capacity = 1024 }: AccessLogOptions) {
     this.#sink = sink
     this.#mode = mode
+    this.#traceId = traceId
     this.#records = Array.from({ length: capacity }, emptyRecord)
   }
 
@@ -64,6 +69,7 @@ export class AccessLog implements LineSource {
     record.client = exchange.client
     record.userAgent = headers['user-agent']
     record.requestId = exchange.requestId
+    record.traceId = this.#traceId?.(incoming)
     record.identity = exchange.principal?.identity
     record.upstream = exchange.upstream
     record.repository = exchange.repository
@@ -101,6 +107,7 @@ function emptyRecord(): RequestRecord {
     client: '',
     userAgent: undefined,
     requestId: '',
+    traceId: undefined,
     identity: undefined,
     upstream: undefined,
     repository: undefined,

@@ -35,6 +35,8 @@ export interface RegistryRequestListenerOptions {
   readonly pool?: BufferPool
   readonly accel?: Accel | undefined
   readonly rates?: ClientRates | undefined
+  /** Called when an answer has ended, with its status. 499: the client left before it began. */
+  readonly finished?: ((exchange: Exchange, status: number) => void) | undefined
   /** Without one, nobody is advised. */
   readonly advise?: Advise | undefined
 }
@@ -54,6 +56,7 @@ export function registryRequestListener({
   accel,
   rates,
   advise,
+  finished,
   pool = new BufferPool(),
 }: RegistryRequestListenerOptions): RequestListener {
   const sending = { pieces: new Pieces(pool), accel, rates }
@@ -75,6 +78,7 @@ export function registryRequestListener({
       accessLog?.add(exchange, status)
       recordRequest(telemetry, exchange)
       responses?.responded(status)
+      finished?.(exchange, status)
     })
     return exchange
   }

@@ -1,5 +1,6 @@
 import type { LookupFunction } from 'node:net'
 import type { UpstreamTelemetry } from '../ports/telemetry.ts'
+import type { Tracer } from '../ports/tracing.ts'
 import type { Upstream } from '../ports/upstream.ts'
 import { anonymousElsewhere } from './auth/anonymous-elsewhere.ts'
 import { authorizer } from './auth/authorizer.ts'
@@ -16,6 +17,7 @@ import { dialPolicy } from './net/dial-policy.ts'
 import { places } from './net/places.ts'
 import type { ProxyFor } from './net/proxy-environment.ts'
 import { followRedirects } from './net/redirects.ts'
+import { tracedTransport } from './net/traced-transport.ts'
 import { httpTransport } from './net/transport.ts'
 import { nodeTrust, type TrustStore } from './net/trust-store.ts'
 import { withTimeout } from './net/with-timeout.ts'
@@ -68,6 +70,8 @@ export interface UpstreamClientOptions {
   readonly state?: Pick<UpstreamState, 'report'>
   /** The `Via` header of a request that is sent now. */
   readonly via?: () => string
+  /** Follows its requests. Omitted: nobody does. */
+  readonly tracer?: Tracer | undefined
   /** Runs a minor garbage collection: see `minorGc`. */
   readonly collectGarbage?: () => void
   /** Replaces the system's name resolution. */
@@ -140,7 +144,7 @@ export function upstreamClient(options: UpstreamClientOptions): Upstream & { clo
     changed: (reason) => options.state?.report('host', reason),
     now,
   })
-  const plain = httpTransport({
+  const http = httpTransport({
     upstream: name,
     origin: url.origin,
     connections,
@@ -152,6 +156,7 @@ export function upstreamClient(options: UpstreamClientOptions): Upstream & { clo
     slowBlobs: blob > headers,
     via: options.via,
   })
+  const plain = options.tracer === undefined ? http : tracedTransport(http, options.tracer)
   const told = credentialVerdicts(patternFor, (verdict, said) => telemetry.credentials(name, verdict, said))
   const tokens = tokenSource({
     upstream: name,

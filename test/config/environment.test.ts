@@ -97,6 +97,9 @@ const VALUES: Readonly<Record<string, readonly [text: string, effect?: unknown]>
   'log.level': ['debug'],
   'log.access': ['errors'],
   'log.format': ['json'],
+  tracing: ['{ endpoint: "http://c:4318" }', { endpoint: 'http://c:4318/', sample: '1%' }],
+  'tracing.endpoint': ['http://c:4318/'],
+  'tracing.sample': ['5%'],
   events: [
     '[{ url: https://h.example/x, secret: "a-secret-of-${16}-characters", types: [quota] }]',
     [{ url: 'https://h.example/x', secret: '********', types: ['quota'] }],
@@ -144,6 +147,7 @@ const NEEDS: Readonly<Record<string, string>> = {
   'storage.s3.secretAccessKeyFile':
     'storage: { s3: { endpoint: https://s3.internal, bucket: images, accessKeyId: a } }',
   publicUpstreams: 'upstreams: { r: {} }',
+  'tracing.sample': 'tracing: { endpoint: "http://c:4318" }',
 }
 
 const KEYS = schemaKeys(fileSchema).map(({ path }) => path)

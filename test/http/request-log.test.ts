@@ -21,6 +21,7 @@ const RECORD: RequestRecord = {
   client: '10.0.0.1',
   userAgent: 'containerd/2.1',
   requestId: 'a-1',
+  traceId: undefined,
   identity: 'ci-7',
   upstream: 'docker.io',
   repository: 'library/app',

@@ -12,6 +12,8 @@ import { storeMetrics, type StoreMetricsOptions } from './store-metrics.ts'
 import { Tally } from './tally.ts'
 import type { WebhookTelemetry } from '../../ports/events.ts'
 import { upstreamMetrics } from './upstream-metrics.ts'
+import type { TracingTelemetry } from '../../ports/tracing.ts'
+import { tracingMetrics } from './tracing-metrics.ts'
 import { webhookMetrics } from './webhook-metrics.ts'
 
 export interface Metrics {
@@ -22,6 +24,7 @@ export interface Metrics {
   readonly store: StoreTelemetry
   readonly webhooks: WebhookTelemetry
   readonly remote: RemoteTelemetry
+  readonly tracing: TracingTelemetry
   /** The text exposition format, and the media type that names its version. */
   render(): Promise<{ readonly contentType: string; readonly body: string }>
 }
@@ -99,6 +102,7 @@ export function metrics(options: MetricsOptions): Metrics {
     store,
     webhooks: webhookMetrics(register),
     remote: remoteMetrics(register),
+    tracing: tracingMetrics(register),
     async render() {
       await store.measure()
       return { contentType: register.contentType, body: await register.metrics() }

@@ -1,8 +1,9 @@
 /** The schema of `listen`, `admin` and `access`: the two listeners, and who may use them. */
 import { z } from 'zod'
 import { ADMIN_TOKEN, ADMIN_TOKEN_MUST } from '../admin-token.ts'
-import { fileName, integer, matching, network, off, oneOf, rate, text, webAddress } from './scalars.ts'
+import { fileName, integer, matching, network, off, oneOf, rate, text } from './scalars.ts'
 import { list, section } from './section.ts'
+import { webAddress } from './urls.ts'
 
 const address = {
   /** The address to listen on; `0.0.0.0` and `::` mean all addresses. */

@@ -1,5 +1,6 @@
-import { fileName, oneOf, secret, webhookUrl, yesOrNo } from './scalars.ts'
+import { fileName, oneOf, secret, yesOrNo } from './scalars.ts'
 import { list, section } from './section.ts'
+import { webhookUrl } from './urls.ts'
 
 /** What a webhook can be told of. */
 export const EVENT_TYPES = [

@@ -12,10 +12,8 @@ import {
   matching,
   off,
   oneOf,
-  origin,
   part,
   pattern,
-  proxy,
   rate,
   text,
   time,
@@ -25,6 +23,7 @@ import {
 import { eventTargetSchema } from './events-schema.ts'
 import { list, section } from './section.ts'
 import { storageSchema } from './storage-schema.ts'
+import { collectorUrl, origin, proxy } from './urls.ts'
 
 /** setTimeout takes at most 2^31-1 milliseconds. */
 const LONGEST_TIMER = { least: '1ms', most: '24d' }
@@ -190,6 +189,14 @@ export const fileSchema = section({
     /** `auto`: for people on a terminal, JSON elsewhere. */
     format: oneOf('auto', 'json', 'pretty').prefault('auto'),
   }).prefault({}),
+
+  /** Where traces of requests go, by OTLP over HTTP. Omitted: there are none. */
+  tracing: section({
+    /** Of the collector, `http://collector:4318`. */
+    endpoint: collectorUrl(),
+    /** The share of traces that are recorded, where the client has not decided. */
+    sample: part().prefault('1%'),
+  }).optional(),
 
   /** Webhooks: receivers that are told what happens. */
   events: list(eventTargetSchema).prefault([]),

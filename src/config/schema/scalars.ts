@@ -21,7 +21,8 @@ interface ScalarKind<T> {
 }
 
 /** Numbers and booleans may be strings: `${ENV}` yields nothing else. */
-function scalar<T>({ must, parse, format = (value) => value as Scalar }: ScalarKind<T>) {
+/** A kind of value that is written as one word. */
+export function scalar<T>({ must, parse, format = (value) => value as Scalar }: ScalarKind<T>) {
   return z.codec(z.union([z.string(), z.number(), z.boolean()], { error: must }), z.custom<T>(), {
     decode(written, context) {
       const value = parse(written)
@@ -131,20 +132,6 @@ export function parseHost(written: Scalar): string | undefined {
     : undefined
 }
 
-/** The origin of a URL, `https://ghcr.io`. A path is refused, or with `anyPath` dropped. */
-export function origin({ anyPath = false } = {}) {
-  const without = anyPath ? 'credentials or query' : 'credentials, path or query'
-  return scalar({
-    must: `must be an http or https URL without ${without}, such as https://registry.example.com`,
-    parse(written) {
-      const url = /^https?:\/\/[^/]/i.test(String(written)) ? URL.parse(String(written)) : null
-      if (url === null) return undefined
-      const { pathname } = url
-      return url.href === url.origin + pathname && (anyPath || pathname === '/') ? url.origin : undefined
-    },
-  })
-}
-
 /** An image pattern, as written: its meaning depends on the configured upstreams. */
 export function images() {
   return scalar({
@@ -158,53 +145,6 @@ export function network() {
   return scalar({
     must: 'must be a network such as 10.0.0.0/8 or 2001:db8::/32, or an address',
     parse: (written) => (parseCidr(String(written)) === undefined ? undefined : String(written)),
-  })
-}
-
-/** The URL of a proxy, which may have a login. */
-export function proxy() {
-  return scalar({
-    must: 'must be an http or https URL without path or query, such as http://proxy.internal:3128',
-    parse(written) {
-      const url = /^https?:\/\/[^/]/i.test(String(written)) ? URL.parse(String(written)) : null
-      if (url === null || url.pathname !== '/' || url.search !== '' || url.hash !== '') return undefined
-      return isDecodable(url.username + url.password) ? url.href.replace(/\/$/, '') : undefined
-    },
-  })
-}
-
-function isDecodable(text: string): boolean {
-  try {
-    decodeURIComponent(text)
-    return true
-  } catch (error) {
-    if (error instanceof URIError) return false
-    throw error
-  }
-}
-
-/** An https URL; http is allowed on the loopback. */
-export function webAddress() {
-  return scalar({
-    must: 'must be an https URL without credentials, such as https://issuer.example/keys',
-    parse(written) {
-      const url = URL.parse(String(written))
-      if (url === null || url.username !== '' || url.password !== '' || url.hash !== '') return undefined
-      const isLocal = url.protocol === 'http:' && /^(?:localhost|127\.[\d.]+|\[::1\])$/.test(url.hostname)
-      return url.protocol === 'https:' || isLocal ? url.href : undefined
-    },
-  })
-}
-
-/** Where a webhook is. It may tell a secret, as those of chat services do. */
-export function webhookUrl() {
-  return scalar({
-    must: 'must be an http or https URL without credentials, such as https://hooks.example/entrepot',
-    parse(written) {
-      const url = /^https?:\/\/[^/]/i.test(String(written)) ? URL.parse(String(written)) : null
-      if (url === null || url.username !== '' || url.password !== '' || url.hash !== '') return undefined
-      return url.href
-    },
   })
 }
 

@@ -1,5 +1,6 @@
-import { bytes, cron, fileName, matching, oneOf, origin, text, time } from './scalars.ts'
+import { bytes, cron, fileName, matching, oneOf, text, time } from './scalars.ts'
 import { section } from './section.ts'
+import { origin } from './urls.ts'
 
 /** An S3 bucket. The store in `root` is a tier in front of it. */
 const s3Schema = section({
