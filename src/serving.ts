@@ -53,6 +53,7 @@ export function buildServing(
     downloads,
     storeFailed: observed.storeFailed,
     telemetry: observed.telemetry.images,
+    asking: observed.cost.asking,
     tagsSeen: cooling.guard,
     now,
   }

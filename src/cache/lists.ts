@@ -1,7 +1,8 @@
 import { LRUCache } from 'lru-cache'
 import { isOutage } from '../oci/errors.ts'
-import type { ReadOptions } from '../ports/read-options.ts'
+import type { Asking, ReadOptions } from '../ports/read-options.ts'
 import { singleFlight } from '../util/single-flight.ts'
+import { unnoticed } from './asking.ts'
 import { isStaleFallback, staleFallbackSignal } from './stale-fallback.ts'
 
 /**
@@ -20,6 +21,7 @@ export interface ListFreshness {
   readonly negative: number
   /** Past that, while upstream is unavailable. */
   readonly staleIfError: number
+  readonly asking?: Asking | undefined
   /** Epoch milliseconds. */
   readonly now: () => number
 }
@@ -33,6 +35,7 @@ export interface ShortTermCacheOptions<T> {
   readonly maxBytes: number
   /** Bytes that an answer takes, roughly. */
   readonly sizeOf: (answer: T) => number
+  readonly asking?: Asking | undefined
   /** Epoch milliseconds. */
   readonly now: () => number
 }
@@ -43,7 +46,7 @@ interface Answer<T> {
 }
 
 export function shortTermCache<T extends object>(options: ShortTermCacheOptions<T>): ShortTermCache<T> {
-  const { fresh, staleIfError, maxBytes, sizeOf, now } = options
+  const { fresh, staleIfError, maxBytes, sizeOf, asking = unnoticed, now } = options
   const answers = new LRUCache<string, Answer<T>>({
     maxSize: maxBytes,
     sizeCalculation: ({ value }, key) => sizeOf(value) + key.length + OVERHEAD,
@@ -60,7 +63,7 @@ export function shortTermCache<T extends object>(options: ShortTermCacheOptions<
       }
       try {
         const wait = known === undefined ? options?.signal : staleFallbackSignal(options?.signal)
-        const { value, joined } = await questions.run(key, ask, wait)
+        const { value, joined } = await asking(options, () => questions.run(key, ask, wait))
         if (value === undefined) answers.delete(key)
         else answers.set(key, { value, at: now() })
         options?.report?.({

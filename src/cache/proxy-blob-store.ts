@@ -4,7 +4,7 @@ import { isRegistryError } from '../oci/errors.ts'
 import { OCTET_STREAM } from '../oci/media-types.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import { type BlobProvider, type BlobStore, isInMemory, type OpenedBlob } from '../ports/blob-store.ts'
-import type { ReadOptions } from '../ports/read-options.ts'
+import type { Asking, ReadOptions } from '../ports/read-options.ts'
 import type { UpstreamRepository } from '../ports/upstream.ts'
 import type { DownloadRequest } from '../download/download-request.ts'
 import type { DownloadManager } from '../download/manager.ts'
@@ -22,6 +22,7 @@ export interface ProxyBlobStoreOptions {
   readonly downloads: DownloadManager
   readonly sizes: BlobSizes
   readonly absent: NegativeCache
+  readonly asking: Asking
 }
 
 /**
@@ -31,7 +32,7 @@ export interface ProxyBlobStoreOptions {
 export function proxyBlobStore(
   options: ProxyBlobStoreOptions,
 ): (repository: RepositoryName, upstream: UpstreamRepository, permission: ReadPermission) => BlobProvider {
-  const { local, downloads, sizes, absent } = options
+  const { local, downloads, sizes, absent, asking } = options
   const proofs = singleFlight<boolean>()
 
   return (repository, upstream, permission) => {
@@ -103,7 +104,7 @@ export function proxyBlobStore(
           if (!isInMemory(stored)) await stored[Symbol.asyncDispose]()
         }
       }
-      const { value, joined } = await proofs.run(key, prove, options?.signal)
+      const { value, joined } = await asking(options, () => proofs.run(key, prove, options?.signal))
       if (!value) return undefined
       await permission.grant(digest)
       options?.report?.({ result: joined ? 'collapsed' : 'miss', forwardStatus: 200, stored: false })
@@ -122,9 +123,9 @@ export function proxyBlobStore(
         return undefined
       }
       const request = requestFor(digest, options)
-      const bypass = () => downloads.bypass(request, options)
+      const bypass = () => asking(options, () => downloads.bypass(request, options))
       try {
-        const blob = await downloads.subscribe(request, options)
+        const blob = await asking(options, () => downloads.subscribe(request, options))
         if (blob !== undefined) return isInMemory(blob) ? blob : failoverReader(blob, bypass)
         absent.add(key)
         options?.report?.({ result: 'miss', forwardStatus: 404 })

@@ -6,7 +6,7 @@ import { DOCKER_LIST, OCI_INDEX, OCTET_STREAM } from '../oci/media-types.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import { type BlobReader, type BlobStore, isInMemory } from '../ports/blob-store.ts'
 import type { ReferenceIndex } from '../ports/metadata.ts'
-import type { ReadOptions } from '../ports/read-options.ts'
+import type { Asking, ReadOptions } from '../ports/read-options.ts'
 import type { ManifestProvider } from '../ports/repository.ts'
 import type { ImageTelemetry } from '../ports/telemetry.ts'
 import type { UpstreamRepository } from '../ports/upstream.ts'
@@ -23,6 +23,7 @@ export interface ProxyManifestStoreOptions {
   readonly references: ReferenceIndex
   readonly sizes: BlobSizes
   readonly absent: NegativeCache
+  readonly asking: Asking
   /** Receives the error when a manifest could be served but not stored. */
   readonly storeFailed: (error: unknown) => void
   readonly telemetry?: Pick<ImageTelemetry, 'stored'> | undefined
@@ -43,7 +44,7 @@ export interface ManifestCache extends ManifestProvider {
 export function proxyManifestStore(
   options: ProxyManifestStoreOptions,
 ): (repository: RepositoryName, upstream: UpstreamRepository, permission: ReadPermission) => ManifestCache {
-  const { local, references, sizes, absent } = options
+  const { local, references, sizes, absent, asking } = options
   const fetches = singleFlight<Manifest | undefined>()
 
   return (repository, upstream, permission) => {
@@ -104,7 +105,9 @@ export function proxyManifestStore(
         options?.report?.({ result: 'negative' })
         return undefined
       }
-      const { value, joined } = await fetches.run(key, () => fetch(digest, key), options?.signal)
+      const { value, joined } = await asking(options, () =>
+        fetches.run(key, () => fetch(digest, key), options?.signal),
+      )
       options?.report?.({
         result: joined ? 'collapsed' : 'miss',
         forwardStatus: value === undefined ? 404 : 200,

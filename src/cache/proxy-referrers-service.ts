@@ -17,6 +17,7 @@ export function referrerLists({
   lists,
   negative,
   staleIfError,
+  asking,
   now,
 }: ListFreshness): ShortTermCache<ReferrerList> {
   return shortTermCache({
@@ -24,6 +25,7 @@ export function referrerLists({
     staleIfError: (list) => (isEmpty(list) ? 0 : staleIfError),
     sizeOf: ({ bytes }) => bytes,
     maxBytes: KEPT,
+    asking,
     now,
   })
 }

@@ -6,6 +6,8 @@ import type { BlobStore } from '../ports/blob-store.ts'
 import type { Registry, Repository, TagService } from '../ports/repository.ts'
 import type { ImageTelemetry } from '../ports/telemetry.ts'
 import type { Upstream } from '../ports/upstream.ts'
+import { unnoticed } from './asking.ts'
+import type { Asking } from '../ports/read-options.ts'
 import { blobSizes } from './blob-sizes.ts'
 import { failOpenIndexes } from './fail-open-indexes.ts'
 import type { FreshnessPolicy } from './freshness.ts'
@@ -41,6 +43,8 @@ export interface ProxyRegistryOptions {
   readonly lists: number
   readonly storeFailed: (error: unknown) => void
   readonly telemetry?: ImageTelemetry
+  /** Omitted: nobody wants to know what answers cost. */
+  readonly asking?: Asking
   /** What clients see of the tags of a repository. Left out: what upstream says. */
   readonly tagsSeen?: (repository: RepositoryName, tags: TagService) => TagService
   /** Epoch milliseconds. */
@@ -50,14 +54,14 @@ export interface ProxyRegistryOptions {
 /** The cache as a registry: every repository of every upstream, through the cache. */
 export function proxyRegistry(options: ProxyRegistryOptions): Registry {
   const { route, upstreams, store, downloads, freshness, telemetry, now } = options
-  const { tagsSeen = (_, tags) => tags } = options
+  const { tagsSeen = (_, tags) => tags, asking = unnoticed } = options
   const absent = negativeCache(options.negative)
   const sizes = blobSizes()
   const { lists, negative } = options
-  const listFreshness = { lists, negative, staleIfError: freshness.staleIfError, now }
+  const listFreshness = { lists, negative, staleIfError: freshness.staleIfError, asking, now }
   const { links, references, tags } = failOpenIndexes(store.links, store.references, store.tags)
-  const content = { local: store.blobs, sizes, absent }
-  const permissionsOf = readPermissions({ links, absent })
+  const content = { local: store.blobs, sizes, absent, asking }
+  const permissionsOf = readPermissions({ links, absent, asking })
   const blobsOf = proxyBlobStore({ ...content, downloads })
   const { storeFailed } = options
   const manifestsOf = proxyManifestStore({ ...content, references, storeFailed, telemetry })
@@ -65,6 +69,7 @@ export function proxyRegistry(options: ProxyRegistryOptions): Registry {
     index: tags,
     policy: freshness,
     absent,
+    asking,
     lists: tagLists(listFreshness),
     telemetry,
     now,

@@ -2,7 +2,7 @@ import type { Digest } from '../oci/digest.ts'
 import { isOutage, isRegistryError } from '../oci/errors.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { TagEntry, TagIndex } from '../ports/metadata.ts'
-import type { ReadOptions } from '../ports/read-options.ts'
+import type { Asking, ReadOptions } from '../ports/read-options.ts'
 import type { TagService } from '../ports/repository.ts'
 import type { ImageTelemetry } from '../ports/telemetry.ts'
 import type { ResolvedTag, UpstreamRepository } from '../ports/upstream.ts'
@@ -19,6 +19,7 @@ export interface ProxyTagServiceOptions {
   readonly index: TagIndex
   readonly policy: FreshnessPolicy
   readonly absent: NegativeCache
+  readonly asking: Asking
   readonly lists: TagLists
   readonly telemetry?: Pick<ImageTelemetry, 'resolved'> | undefined
   /** Epoch milliseconds. */
@@ -33,7 +34,7 @@ export interface ProxyTagServiceOptions {
 export function proxyTagService(
   options: ProxyTagServiceOptions,
 ): (repository: RepositoryName, upstream: UpstreamRepository, manifests: ManifestCache) => TagService {
-  const { index, policy, absent, lists, telemetry, now } = options
+  const { index, policy, absent, asking, lists, telemetry, now } = options
   const checks = singleFlight<Digest | undefined>()
 
   return (repository, upstream, manifests) => {
@@ -75,7 +76,9 @@ export function proxyTagService(
       }
       const wait = freshness?.state === 'stale' ? staleFallbackSignal(options?.signal) : options?.signal
       try {
-        const { value, joined } = await checks.run(key, () => check(tag, key, entry), wait)
+        const { value, joined } = await asking(options, () =>
+          checks.run(key, () => check(tag, key, entry), wait),
+        )
         const result = joined ? 'collapsed' : entry === undefined ? 'miss' : 'revalidated'
         options?.report?.({
           result,

@@ -2,7 +2,7 @@ import type { Descriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { LinkIndex } from '../ports/metadata.ts'
-import type { ReadOptions } from '../ports/read-options.ts'
+import type { Asking, ReadOptions } from '../ports/read-options.ts'
 import type { UpstreamRepository } from '../ports/upstream.ts'
 import type { Maybe } from '../util/maybe.ts'
 import { singleFlight } from '../util/single-flight.ts'
@@ -40,6 +40,7 @@ export interface ReadPermission {
 export interface ReadPermissionOptions {
   readonly links: LinkIndex
   readonly absent: NegativeCache
+  readonly asking: Asking
 }
 
 /**
@@ -53,6 +54,7 @@ export interface ReadPermissionOptions {
 export function readPermissions({
   links,
   absent,
+  asking,
 }: ReadPermissionOptions): (repository: RepositoryName, upstream: UpstreamRepository) => ReadPermission {
   const proofs = singleFlight<Descriptor | undefined>()
 
@@ -72,7 +74,9 @@ export function readPermissions({
           options?.report?.({ result: 'negative' })
           return undefined
         }
-        const { value, joined } = await proofs.run(key, () => upstream.statBlob(digest), options?.signal)
+        const { value, joined } = await asking(options, () =>
+          proofs.run(key, () => upstream.statBlob(digest), options?.signal),
+        )
         if (value === undefined) absent.add(key)
         else if (await isProvable(digest)) await grant(digest)
         options?.report?.({

@@ -18,12 +18,13 @@ export type TagLists = ShortTermCache<KnownTags>
 const KEPT = 32 * 1024 * 1024
 
 /** Whole tag lists in memory, one for each repository, whatever pages of them are asked for. */
-export function tagLists({ lists, staleIfError, now }: ListFreshness): TagLists {
+export function tagLists({ lists, staleIfError, asking, now }: ListFreshness): TagLists {
   return shortTermCache({
     fresh: () => lists,
     staleIfError: () => staleIfError,
     sizeOf: ({ whole }) => whole?.text.length ?? 0,
     maxBytes: KEPT,
+    asking,
     now,
   })
 }

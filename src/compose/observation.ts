@@ -22,6 +22,7 @@ import type { Jobs } from '../ports/jobs.ts'
 import type { SavingsLog } from '../ports/savings.ts'
 import type { ImageTelemetry, IngestTelemetry, LoginTelemetry } from '../ports/telemetry.ts'
 import type { Upstream } from '../ports/upstream.ts'
+import { type UpstreamCost, upstreamCost } from './upstream-cost.ts'
 import { combined } from '../util/combined.ts'
 import { version } from '../util/version.ts'
 
@@ -36,6 +37,7 @@ export interface Observation {
   readonly upstreams: UpstreamWatch
   readonly store: StoreWatch
   readonly evictions: EvictionWatch
+  readonly cost: UpstreamCost
   readonly answers: Answers
   readonly audit: AuditTrail
   /** Disposing cancels them. */
@@ -91,6 +93,7 @@ export function buildObservation(
   const saved = savings({ log: savingsLog, now })
   const passed = traffic()
   const recorded = answers()
+  const cost = upstreamCost()
   const isTold = recurring(now)
 
   /** One line for a trouble, however many requests meet it. */
@@ -108,7 +111,13 @@ export function buildObservation(
       requests: combined(counted.requests, saved.requests, passed.requests),
       transfers: combined(counted.transfers, saved.transfers),
       server: combined(counted.server, logins),
-      upstreams: combined(counted.upstreams, watch.telemetry, saved.upstreams, passed.upstreams),
+      upstreams: combined(
+        counted.upstreams,
+        watch.telemetry,
+        saved.upstreams,
+        passed.upstreams,
+        cost.telemetry,
+      ),
       store: combined(counted.store, { failed: disk.telemetry.failed }),
       ingest: combined<IngestTelemetry>(disk.telemetry, {
         failed: counted.store.failed,
@@ -119,6 +128,7 @@ export function buildObservation(
     metrics: counted,
     events,
     upstreams: watch,
+    cost,
     store: disk,
     evictions: evictionWatch({ emit: events.emit, imagesOf, now }),
     answers: recorded,

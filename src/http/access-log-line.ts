@@ -26,6 +26,8 @@ export interface RequestRecord {
   status: number
   bytes: number
   cache: CacheStatus['result'] | undefined
+  /** What was sent upstream for it, until it ended. */
+  cost: { readonly requests: number; readonly seconds: number } | undefined
   /** Whether the client left before it had all that it had asked for. */
   isAborted: boolean
   failure: RegistryError | undefined
@@ -42,7 +44,7 @@ const LONGEST = 300
 export function requestLines(): (record: RequestRecord) => string {
   const isoTime = isoTimes()
   return (record) => {
-    const { kind, userAgent, identity, repository, reference, range, cache, failure } = record
+    const { kind, userAgent, identity, repository, reference, range, cache, cost, failure } = record
     let line = `{"level":30,"time":"${isoTime(record.time)}","method":${quoted(record.method)}`
     if (kind !== undefined) line += `,"kind":"${kind}"`
     line += `,"client":${quoted(record.client)}`
@@ -58,6 +60,8 @@ export function requestLines(): (record: RequestRecord) => string {
     if (range !== undefined) line += `,"range":${quoted(range)}`
     line += `,"status":${record.status},"bytes":${record.bytes},"ms":${Math.round(record.ms * 10) / 10}`
     if (cache !== undefined) line += `,"cache":"${cache}"`
+    if (cost !== undefined)
+      line += `,"upstreamRequests":${cost.requests},"upstreamMs":${Math.round(cost.seconds * 10_000) / 10}`
     if (record.isAborted) line += ',"aborted":true'
     if (failure !== undefined) {
       line += `,"error":"${failure.code}","detail":${JSON.stringify(failure.detail)}`

@@ -79,6 +79,7 @@ export class AccessLog implements LineSource {
     record.status = status
     record.bytes = exchange.bytesSent
     record.cache = exchange.cacheStatus?.result
+    record.cost = exchange.cost
     record.isAborted = isAborted
     record.failure = failure !== undefined && isRegistryError(failure) ? failure : undefined
   }
@@ -90,7 +91,7 @@ export class AccessLog implements LineSource {
       const record = records[at]!
       lines += this.#lineOf(record)
       // What a client chooses may be long.
-      record.userAgent = record.range = record.failure = undefined
+      record.userAgent = record.range = record.cost = record.failure = undefined
       record.path = ''
     }
     this.#count = 0
@@ -117,6 +118,7 @@ function emptyRecord(): RequestRecord {
     status: 0,
     bytes: 0,
     cache: undefined,
+    cost: undefined,
     isAborted: false,
     failure: undefined,
   }

@@ -31,6 +31,8 @@ export class Exchange {
   failure?: unknown
   /** What the person who pulls should know. */
   warning?: string
+  /** What was sent upstream for this answer. Unset when nothing was. */
+  cost?: { requests: number; seconds: number }
   /** Bytes of the body that the kernel has accepted. */
   bytesSent = 0
   #abort?: AbortController
@@ -110,6 +112,12 @@ class ExchangeReadOptions implements ReadOptions {
   get client(): string {
     const { principal, client } = this.#exchange
     return principal?.identity ?? addressGroup(client)
+  }
+
+  asked(seconds: number): void {
+    const cost = (this.#exchange.cost ??= { requests: 0, seconds: 0 })
+    cost.requests += 1
+    cost.seconds += seconds
   }
 
   get partly(): boolean {

@@ -31,6 +31,14 @@ export interface ReadOptions {
   readonly report?: Report
   /** Who asks. Clients take turns where they wait for the same thing. */
   readonly client?: string
+  /**
+   * Called when a request upstream that was sent for this answer has its headers, or failed; also after the
+   * answer. `seconds` count from the request.
+   */
+  readonly asked?: (seconds: number) => void
   /** Only a part of the opened blob will be read. */
   readonly partly?: boolean
 }
+
+/** Runs work that asks upstream for somebody's answer, so that what it costs is told of that answer. */
+export type Asking = <T>(options: ReadOptions | undefined, work: () => T) => T

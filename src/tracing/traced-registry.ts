@@ -91,6 +91,7 @@ function reporting(options: ReadOptions | undefined, report: (status: CacheStatu
   return Object.create(null, {
     signal: { get: () => options?.signal },
     client: { get: () => options?.client },
+    asked: { value: (seconds: number) => options?.asked?.(seconds) },
     partly: { get: () => options?.partly },
     report: { value: report },
   }) as ReadOptions

@@ -31,6 +31,7 @@ const RECORD: RequestRecord = {
   status: 206,
   bytes: 17,
   cache: 'hit',
+  cost: undefined,
   isAborted: true,
   failure: undefined,
 }
