@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { DatabaseSync } from 'node:sqlite'
+import { migrate } from '../../src/storage/index/schema.ts'
 import { blobOf } from '../support/fixtures.ts'
 import { addImage, addIndex, pattern, repository } from './images.ts'
 import { storeFolder } from './setup.ts'
@@ -83,13 +85,11 @@ suite('pins', () => {
     await using folder = await storeFolder()
     await (await folder.open())[Symbol.asyncDispose]()
     {
+      await rm(join(folder.path, 'index.sqlite'))
       using index = new DatabaseSync(join(folder.path, 'index.sqlite'))
+      migrate(index, 5)
       for (const [at, text] of Object.keys(stored).entries())
         index.prepare('INSERT INTO pins VALUES (?, ?)').run(text, at)
-      index.exec(
-        'ALTER TABLE content DROP COLUMN refs; ALTER TABLE links DROP COLUMN media_type; DROP TABLE meta; DROP TABLE savings; DROP TABLE rates; DROP TABLE trusted',
-      )
-      index.exec('PRAGMA user_version = 5')
     }
     for (let opened = 0; opened < 2; opened++) {
       await using store = await folder.open()

@@ -113,15 +113,15 @@ const MIGRATIONS: readonly (string | ((db: DatabaseSync) => void))[] = [
 ]
 
 /**
- * Migrates the database to the current version. @returns whether it was empty @throws when it is of a later
- * version
+ * Migrates the database to a version, the current one unless another is given. @returns whether it was empty
+ * @throws when it is of a version that this program does not know
  */
-export function migrate(db: DatabaseSync): boolean {
+export function migrate(db: DatabaseSync, target = MIGRATIONS.length): boolean {
   const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number }
   if (version > MIGRATIONS.length) {
     throw new Error(`index.sqlite is of version ${version}, this program reads up to ${MIGRATIONS.length}`)
   }
-  for (const [step, migration] of MIGRATIONS.entries()) {
+  for (const [step, migration] of MIGRATIONS.slice(0, target).entries()) {
     if (step < version) continue
     db.exec('BEGIN')
     if (typeof migration === 'string') db.exec(migration)
