@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { parse, stringify } from 'yaml'
 import { loadConfig } from '../../src/config/load-config.ts'
+import { IMAGE_DEFAULTS, withEnvironment } from '../../src/config/registry2/environment.ts'
 import { migrateRegistry2, proxyOf } from '../../src/config/registry2/migrate.ts'
 import { runEntrepot } from '../support/child.ts'
 import { selfSignedCertificate } from '../support/fixtures.ts'
@@ -79,6 +80,46 @@ suite('migrate registry2', () => {
     assert.ok(said.includes('unknown is not a key of registry:2'))
     assert.doesNotMatch(said.join(), /secret(?!key|\b is)|"secret"/)
     assert.doesNotMatch(stringify(config(tree)), /secret/)
+  })
+
+  test('the environment of a container wins over its file, or stands for it', () => {
+    const lines = [
+      'PATH=/usr/bin',
+      'REGISTRY_PROXY_REMOTEURL=https://ghcr.io',
+      'REGISTRY_PROXY_USERNAME=ci',
+      'REGISTRY_PROXY_PASSWORD="s3cret: x"',
+      'REGISTRY_AUTH_HTPASSWD_PATH=/auth/htpasswd',
+      'REGISTRY_AUTH=htpasswd',
+      'REGISTRY_HTTP_TLS_CLIENTCAS=[/ca.pem]',
+      "REGISTRY_STORAGE_DELETE_ENABLED='true'",
+    ]
+    const login = { username: 'ci', password: '${REGISTRY_PROXY_PASSWORD}' }
+    const ghcr = { ...WEEK, defaultUpstream: 'ghcr.io', upstreams: { 'ghcr.io': login } }
+    const access = { access: { htpasswd: '/auth/htpasswd' } }
+    assert.deepEqual(config(withEnvironment(IMAGE_DEFAULTS, lines)), {
+      listen: { port: 5000, tls: { clientCa: '/ca.pem' } },
+      storage: { root: '/var/lib/registry/entrepot' },
+      ...access,
+      ...ghcr,
+    })
+    const file = { http: { addr: ':80' }, proxy: { ...PROXY, username: 'other', ttl: '1h' } }
+    assert.deepEqual(config(withEnvironment(file, lines.slice(0, 4))), {
+      listen: { port: 80 },
+      cache: { ttl: '1h', ttlFrom: 'fetch' },
+      defaultUpstream: 'ghcr.io',
+      upstreams: { 'ghcr.io': login },
+    })
+    assert.doesNotMatch(JSON.stringify(notes(withEnvironment(file, lines))), /s3cret/)
+  })
+
+  test('the command takes the environment from a file, without a configuration too', async () => {
+    await using folder = await tempFolder()
+    const file = join(folder.path, 'registry.env')
+    await writeFile(file, 'REGISTRY_PROXY_REMOTEURL=https://registry-1.docker.io\n')
+    const { code, stdout, stderr } = await runEntrepot('migrate', 'registry2', '--env', file)
+    assert.deepEqual([code, stderr], [0, ''])
+    assert.equal((parse(stdout) as { defaultUpstream: string }).defaultUpstream, 'docker.io')
+    assert.equal((await runEntrepot('migrate', 'registry2')).code, 64)
   })
 
   test('a registry that is no proxy is told of', () => {

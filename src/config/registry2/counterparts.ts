@@ -13,6 +13,7 @@ const COUNTERPARTS: Readonly<Record<string, string>> = {
   'http.prefix': 'has no counterpart: the registry is at /v2/',
   'http.net': 'has no counterpart: Entrepot listens on TCP',
   'http.headers': 'has no counterpart',
+  'http.headers.X-Content-Type-Options': 'is not needed: every answer has it',
   'http.http2': 'is not needed: clients of registries speak HTTP/1.1',
   'http.h2c': 'is not needed: clients of registries speak HTTP/1.1',
   'http.draintimeout': 'is `shutdown.grace` here',
