@@ -3,25 +3,25 @@ import { proxyRegistry } from './cache/proxy-registry.ts'
 import { router } from './cache/routing.ts'
 import { storedUpstream } from './cache/stored-upstream.ts'
 import { buildCoolDown } from './compose/cool-down.ts'
+import { buildViews } from './compose/views.ts'
 import { buildInsight } from './compose/insight.ts'
 import type { Config } from './config/load-config.ts'
 import type { Insight } from './ports/insight.ts'
 import type { Registry } from './ports/repository.ts'
-import type { DriftReport, Trust } from './ports/time.ts'
+import type { TimeOperations } from './ports/time.ts'
 import type { Upstream } from './ports/upstream.ts'
 import type { Parts } from './parts.ts'
 import { createDrift } from './time/drift.ts'
 import { createTrust } from './time/trust.ts'
+import { createRunReport } from './time/views/run-report.ts'
 
 /** What answers from one snapshot of the configuration. */
 export interface Serving {
   readonly registry: Registry
-  /** The same, without asking any upstream: what is not stored does not exist. */
+  /** The same, without views and without asking any upstream: what is not stored does not exist. */
   readonly stored: Registry
   readonly insight: Insight
-  readonly trust: Trust
-  /** Of the last so many milliseconds. */
-  readonly drift: (period: number) => Promise<DriftReport>
+  readonly time: TimeOperations
 }
 
 /**
@@ -34,7 +34,7 @@ export function buildServing(
   { upstreams, disk, store, blobs, downloads, observed, webhooks, tracing, now }: Parts,
   servedSince: ReadonlyMap<string, number>,
 ): Serving {
-  const { tags, trusted, movesSince, inspect, pins } = disk
+  const { tags, trusted, movesSince, seenAt, runs, inspect, pins } = disk
   const { cache } = config
   const opened = [...upstreams.byName.values()]
   const freshness: FreshnessPolicy = {
@@ -61,7 +61,7 @@ export function buildServing(
     const recorded = observed.record(upstream)
     return tracing ? tracing.upstream(recorded) : recorded
   }
-  const registry = proxyRegistry({
+  const present = proxyRegistry({
     ...common,
     upstreams: new Map(
       opened.map((upstream) => [
@@ -80,6 +80,14 @@ export function buildServing(
     negative: 0,
     lists: 0,
   })
+  const registry = buildViews(config, {
+    registry: present,
+    past: tags.past,
+    seenAt,
+    servedThen: cooling.servedThen,
+    runs,
+    now,
+  })
   const insight = buildInsight(config, {
     observed,
     tags,
@@ -89,7 +97,7 @@ export function buildServing(
     usageByUpstream: () => store.ofUpstreams.usageByUpstream(),
     transfers: () => downloads.list(),
     webhooks: webhooks.reports,
-    registry,
+    registry: present,
     heldOf: cooling.heldOf,
     freshness: ({ upstream }, tag, entry) =>
       freshnessOf(
@@ -102,7 +110,10 @@ export function buildServing(
       ),
     now,
   })
-  const trust = createTrust({ registry, trusted, changed: cooling.forget, now })
-  const drift = createDrift({ movesSince, heldOf: cooling.heldOf, now })
-  return { registry: tracing ? tracing.registry(registry) : registry, stored, insight, trust, drift }
+  const time: TimeOperations = {
+    trust: createTrust({ registry: present, trusted, changed: cooling.forget, now }),
+    drift: createDrift({ movesSince, heldOf: cooling.heldOf, now }),
+    run: createRunReport({ record: runs.record, inspect }),
+  }
+  return { registry: tracing ? tracing.registry(registry) : registry, stored, insight, time }
 }

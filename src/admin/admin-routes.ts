@@ -7,7 +7,7 @@ import type { Jobs } from '../ports/jobs.ts'
 import type { Insight, RunningTransfer } from '../ports/insight.ts'
 import type { TagChange, TagHistory } from '../ports/metadata.ts'
 import type { Operations } from '../ports/operations.ts'
-import type { DriftReport, Rehearsals, Trust } from '../ports/time.ts'
+import type { Rehearsals, TimeOperations } from '../ports/time.ts'
 import { audited } from './audited.ts'
 import type { ParsePattern } from './body.ts'
 import { catalogueRoutes } from './catalogue-routes.ts'
@@ -15,14 +15,12 @@ import type { AdminEnv } from './refuse.ts'
 import type { Readiness } from './health.ts'
 import { limitBodies } from './limit-bodies.ts'
 import type { Metrics } from './metrics/metrics.ts'
-import { driftRoutes } from './time/drift-routes.ts'
 import { jobRoutes } from './job-routes.ts'
 import { insightRoutes } from './insight-routes.ts'
 import { dashboardRoutes } from './dashboard/dashboard-routes.ts'
 import { type EventSource, eventsRoutes } from './events-routes.ts'
 import { pinRoutes } from './pin-routes.ts'
-import { rehearsalRoutes } from './time/rehearsal-routes.ts'
-import { trustRoutes } from './time/trust-routes.ts'
+import { timeRoutes } from './time/time-routes.ts'
 import { verifyRoutes } from './verify-routes.ts'
 
 export interface AdminAppOptions {
@@ -41,10 +39,8 @@ export interface AdminAppOptions {
   /** Further routes below `/api/v1`, which run jobs. */
   readonly jobRoutes?: readonly Hono<AdminEnv>[] | undefined
   readonly events: EventSource
-  /** Left out: no digest is excepted from cool-downs. */
-  readonly trust?: Trust
-  /** Of the last so many milliseconds. Left out: the API does not tell. */
-  readonly drift?: (period: number) => Promise<DriftReport>
+  /** Left out: the API tells nothing of the past. */
+  readonly time?: TimeOperations
   /** Left out: no outage is rehearsed. */
   readonly rehearsals?: Rehearsals
   readonly parsePattern: ParsePattern
@@ -67,9 +63,6 @@ export function adminApp(options: AdminAppOptions): RequestListener {
     insight,
     audit,
     events,
-    trust,
-    drift,
-    rehearsals,
   } = options
   const { parsePattern, failed } = options
   const app = new Hono<AdminEnv>()
@@ -92,9 +85,7 @@ export function adminApp(options: AdminAppOptions): RequestListener {
   app.route('/api/v1', catalogueRoutes(operations.catalogue, parsePattern))
   app.route('/api/v1', pinRoutes(operations.pins, parsePattern))
   app.route('/api/v1', verifyRoutes(operations.verify, failed))
-  if (drift) app.route('/api/v1', driftRoutes(drift))
-  if (rehearsals) app.route('/api/v1', rehearsalRoutes(rehearsals))
-  if (trust) app.route('/api/v1', trustRoutes(trust))
+  app.route('/api/v1', timeRoutes(options))
   if (insight) {
     app.route('/api/v1', insightRoutes(insight))
     app.route('/api/v1', eventsRoutes({ events, transfers }))

@@ -6,20 +6,21 @@ import { bodyOf, type ParsePattern, patternOf } from './body.ts'
 import { jsonPieces } from './json-pieces.ts'
 import { type AdminEnv, refuse } from './refuse.ts'
 import { imageToJson } from './image-json.ts'
+import { INSTANT_MUST, parseInstant } from '../util/instant.ts'
 
 const JSON_TYPE = { 'Content-Type': 'application/json' }
 
 /**
- * Lists and purges stored images: `GET images?pattern=&sort=&limit=`, `GET usage`, `POST purge {pattern,
+ * Lists and purges stored images: `GET images?pattern=&sort=&limit=&asOf=`, `GET usage`, `POST purge {pattern,
  * dryRun}`.
  */
 export function catalogueRoutes(catalogue: ImageCatalogue, parse: ParsePattern): Hono<AdminEnv> {
   return new Hono<AdminEnv>()
     .get('/images', async (c) => {
-      const { pattern = '**', sort = 'use', limit = '0' } = c.req.query()
+      const { pattern = '**', sort = 'use', limit = '0', asOf } = c.req.query()
       if (!isImageOrder(sort)) refuse(400, `sort must be one of ${IMAGE_ORDERS.join(', ')}`)
       if (!/^\d{1,9}$/.test(limit)) refuse(400, 'limit must be a number of images')
-      const order = { by: sort, limit: Number(limit) || undefined }
+      const order = { by: sort, limit: Number(limit) || undefined, asOf: instantOf(asOf) }
       const images = await catalogue.images(patternOf(pattern, parse), order)
       return c.body(jsonPieces({ images: images.values().map(imageToJson) }), 200, JSON_TYPE)
     })
@@ -45,4 +46,8 @@ export function catalogueRoutes(catalogue: ImageCatalogue, parse: ParsePattern):
       }
       return c.body(jsonPieces(answer), 200, JSON_TYPE)
     })
+}
+
+function instantOf(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : (parseInstant(text) ?? refuse(400, `asOf ${INSTANT_MUST}`))
 }

@@ -11,6 +11,7 @@ import { migrate } from './commands/migrate.ts'
 import { pin, unpin } from './commands/pin.ts'
 import { purge } from './commands/purge.ts'
 import { push } from './commands/push.ts'
+import { run } from './commands/run.ts'
 import { savings } from './commands/savings.ts'
 import { setup } from './commands/setup.ts'
 import { type ConfigFile, serve } from './commands/serve.ts'
@@ -38,6 +39,7 @@ export function commands({ start, now, openHere }: Surroundings): Commands {
     why: why(now),
     history: history(now),
     drift: drift(now),
+    run: run(now),
     savings: savings(),
     ls: ls(now),
     du: du(),

@@ -33,8 +33,7 @@ export interface AdminListenerOptions
       | 'jobs'
       | 'jobRoutes'
       | 'events'
-      | 'trust'
-      | 'drift'
+      | 'time'
       | 'rehearsals'
     > {
   /** The names that patterns may have: of upstreams that are or were configured, or have stored content. */

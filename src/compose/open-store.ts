@@ -5,16 +5,38 @@ import type { Config } from '../config/load-config.ts'
 import type { Digest } from '../oci/digest.ts'
 import { type ImagePattern, parseImagePattern } from '../oci/image-pattern.ts'
 import type { StoreTelemetry } from '../ports/telemetry.ts'
+import type { Retention } from '../ports/time.ts'
 import { type FilesystemStore, filesystemStore } from '../storage/filesystem-store.ts'
+
+/** What the store is told by the configuration, and may change while it is open. */
+export interface StoreSettings {
+  /** The same list at all times. */
+  readonly pinned: readonly ImagePattern[]
+  /** Bytes of the store that upstreams may take, by name. */
+  readonly shares: ReadonlyMap<string, number>
+  readonly retained: readonly Retention[]
+  /** Milliseconds. */
+  readonly keepRuns: number
+}
+
+type SettingsConfig = Pick<Config, 'cache' | 'upstreams' | 'views'>
+
+export function storeSettings(config: SettingsConfig): StoreSettings {
+  const { views } = config
+  return {
+    pinned: pinnedIn(config),
+    shares: sharesIn(config),
+    retained: views.asOf ? retainedIn(config) : [],
+    keepRuns: views.keepRuns,
+  }
+}
 
 export interface OpenStoreOptions {
   readonly telemetry: StoreTelemetry
   readonly log: Pick<Logger, 'info' | 'warn'>
   readonly now?: () => number
-  /** Read each time: it may change. Left out: those of the configuration. */
-  readonly pinned?: readonly ImagePattern[]
-  /** Called each time. Left out: those of the configuration. */
-  readonly shares?: () => ReadonlyMap<string, number>
+  /** Read each time: they may change. Left out: those of the configuration. */
+  readonly settings?: StoreSettings
   /** As in `FilesystemStoreOptions`. */
   readonly purged?: (digests: readonly Digest[]) => Promise<void>
   /** Called before it waits for the process that has the store open. */
@@ -34,13 +56,15 @@ export const SILENT: OpenStoreOptions = {
  */
 export function openStore(config: Config, options: OpenStoreOptions): Promise<FilesystemStore> {
   const { storage } = config
-  const { telemetry, log, now = Date.now } = options
+  const { telemetry, log, now = Date.now, settings = storeSettings(config) } = options
   const isNew = !existsSync(join(storage.root, 'FORMAT'))
   return filesystemStore({
     root: storage.root,
     verify: storage.verify,
-    pinned: options.pinned ?? pinnedIn(config),
-    shares: options.shares ?? (() => sharesIn(config)),
+    pinned: settings.pinned,
+    shares: () => settings.shares,
+    retained: () => settings.retained,
+    keepRuns: () => settings.keepRuns,
     // Without S3 there is nothing that a link could lead to.
     keepLinks: storage.s3 !== undefined,
     ...(options.purged && { purged: options.purged }),
@@ -62,7 +86,7 @@ export function openStore(config: Config, options: OpenStoreOptions): Promise<Fi
 }
 
 /** The images that the configuration pins. */
-export function pinnedIn({ cache, upstreams }: Pick<Config, 'cache' | 'upstreams'>): readonly ImagePattern[] {
+function pinnedIn({ cache, upstreams }: Pick<Config, 'cache' | 'upstreams'>): readonly ImagePattern[] {
   return cache.pin.map((text) => parseImagePattern(text, Object.keys(upstreams))!)
 }
 
@@ -71,4 +95,10 @@ export function sharesIn({ upstreams }: Pick<Config, 'upstreams'>): ReadonlyMap<
   return new Map(
     Object.values(upstreams).flatMap(({ name, maxSize }) => (maxSize === undefined ? [] : [[name, maxSize]])),
   )
+}
+
+/** The images of which the past is kept. */
+function retainedIn({ views, upstreams }: SettingsConfig): readonly Retention[] {
+  const names = Object.keys(upstreams)
+  return views.retain.map(({ match, for: keep }) => ({ match: parseImagePattern(match, names)!, keep }))
 }

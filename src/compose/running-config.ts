@@ -1,7 +1,6 @@
 import type { Config } from '../config/load-config.ts'
 import { reloadedConfig } from '../config/reload.ts'
-import type { ImagePattern } from '../oci/image-pattern.ts'
-import { pinnedIn, sharesIn } from './open-store.ts'
+import { type StoreSettings, storeSettings } from './open-store.ts'
 
 /** The configuration that holds now, and the parts of it that others keep: those change in place. */
 export interface RunningConfig {
@@ -9,9 +8,7 @@ export interface RunningConfig {
   readonly current: Config
   readonly eviction: Config['cache'] & Config['storage']
   readonly transfers: Config['transfers'] & { readonly retryDelay: number }
-  readonly pinned: readonly ImagePattern[]
-  /** Bytes of the store that upstreams may take, by name. */
-  readonly shares: ReadonlyMap<string, number>
+  readonly store: StoreSettings
   /** Goes over to `next`. @returns the keys that have changed and hold after the next start */
   change(next: Config): readonly string[]
 }
@@ -23,25 +20,23 @@ export function runningConfig(initial: Config): RunningConfig {
   let current = initial
   const eviction = { ...initial.cache, ...initial.storage }
   const transfers = { ...initial.transfers, retryDelay: RETRY_DELAY }
-  const pinned = [...pinnedIn(initial)]
-  let shares = sharesIn(initial)
+  const pinned = [...storeSettings(initial).pinned]
+  const store = { ...storeSettings(initial), pinned }
   return {
     get current() {
       return current
     },
     eviction,
     transfers,
-    pinned,
-    get shares() {
-      return shares
-    },
+    store,
     change(next) {
       const { config, needRestart } = reloadedConfig(current, next)
       current = config
       Object.assign(eviction, config.cache)
       Object.assign(transfers, config.transfers)
-      pinned.splice(0, pinned.length, ...pinnedIn(config))
-      shares = sharesIn(config)
+      const settings = storeSettings(config)
+      pinned.splice(0, pinned.length, ...settings.pinned)
+      Object.assign(store, { ...settings, pinned })
       return needRestart
     },
   }

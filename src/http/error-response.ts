@@ -75,8 +75,15 @@ export function sendError(exchange: Exchange, error: unknown): void {
     ...(cause.code === 'UPSTREAM_DENIED' && { reason: 'DENIED' }),
   }
   sendJson(exchange, status, headersOf(cause), {
-    errors: [{ code: wireCode(cause.code, code, kind), message: cause.message, detail }],
+    errors: [{ code: wireCode(cause.code, code, kind), message: messageOf(cause), detail }],
   })
+}
+
+/** Clients show the message of what does not exist here, and nothing of its detail. */
+function messageOf({ code, message, detail }: RegistryError): string {
+  const { reason } = detail
+  const isOurs = code === 'NAME_UNKNOWN' || code === 'MANIFEST_UNKNOWN'
+  return isOurs && typeof reason === 'string' ? `${message}: ${reason}` : message
 }
 
 function wireCode(cause: ErrorCode, code: string, kind: RequestKind | undefined): string {

@@ -67,11 +67,15 @@ export interface Purged extends Size {
 export interface ImageCatalogue {
   /**
    * The first `limit` images, the most recently used first unless `by` says otherwise. An image without a tag
-   * was pulled by digest, or its tag has moved.
+   * was pulled by digest, or its tag has moved. `asOf`: those with a tag, as they were seen at this instant.
    */
   images(
     pattern: ImagePattern,
-    order?: { readonly by?: ImageOrder; readonly limit?: number | undefined },
+    order?: {
+      readonly by?: ImageOrder
+      readonly limit?: number | undefined
+      readonly asOf?: number | undefined
+    },
   ): Promise<readonly Image[]>
   usage(): Promise<DiskUsage>
   /**

@@ -20,6 +20,11 @@ export interface CacheStatus {
   readonly outage?: RegistryError
   /** A tag has a newer digest, which a cool-down holds back until then, in epoch milliseconds. */
   readonly heldUntil?: number
+  /**
+   * Why else a tag is not answered as upstream says. `as-of`: the client asks for the past. `run`: the run of
+   * the client has chosen before. `deleted`: upstream has deleted it, and a rule keeps it.
+   */
+  readonly detail?: 'as-of' | 'run' | 'deleted'
 }
 
 /** Receives how an answer came about, before the answer is given. The last call counts. */

@@ -1,5 +1,6 @@
 /** What the cache knows of the past of tags, and does with it. Instants are epoch milliseconds. */
 import type { Digest } from '../oci/digest.ts'
+import type { ImagePattern } from '../oci/image-pattern.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 
 /** A digest that no cool-down holds back in this repository. */
@@ -51,6 +52,19 @@ export interface TagMove {
 /** At most `limit` moves since an instant, the newest first. Throws RegistryError STORAGE. */
 export type MovesSince = (instant: number, limit: number) => Promise<readonly TagMove[]>
 
+/** A tag as it was seen at some instant. */
+export interface SeenTag {
+  readonly repository: RepositoryName
+  readonly tag: string
+  readonly digest: Digest
+}
+
+/**
+ * The tags that pointed to something at an instant, in the order of their names; of one repository, or of all.
+ * What `TagPast` does not know is left out. Throws RegistryError STORAGE.
+ */
+export type SeenAt = (instant: number, repository?: RepositoryName) => Promise<readonly SeenTag[]>
+
 /** What `entrepot drift` tells. Instants are ISO 8601. */
 export interface DriftReport {
   readonly since: string
@@ -83,4 +97,70 @@ export interface Rehearsals {
   begin(upstream: string, milliseconds: number): number | 'unknown' | 'always'
   /** @returns whether there was a rehearsal */
   end(upstream: string): boolean
+}
+
+/** Images whose tags are to be served as they were. */
+export interface Retention {
+  readonly match: ImagePattern
+  /** Milliseconds for which a digest is kept after the tag has ceased to point to it. */
+  readonly keep: number
+}
+
+/** What one run of a CI system has resolved. The first resolve of a tag in a run is every job's. */
+export interface RunRecord {
+  readonly run: string
+  readonly startedAt: number
+  /** In the order of their names. */
+  readonly tags: readonly RunTag[]
+}
+
+export interface RunTag {
+  readonly repository: RepositoryName
+  readonly tag: string
+  readonly digest: Digest
+  readonly at: number
+  /** The manifests that the run has read by digest, among them those of the platforms that it has pulled. */
+  readonly manifests: readonly Digest[]
+}
+
+/**
+ * The runs that are kept: bounded in number, age and what they hold together. The oldest go first, those of
+ * the same client before others'. Throws RegistryError STORAGE.
+ */
+export interface Runs {
+  /** What the run has chosen for a tag; undefined = nothing yet. */
+  chosen(run: string, repository: RepositoryName, tag: string): Promise<Digest | undefined>
+  /**
+   * Chooses for the run, which begins with its first choice, unless another job was faster.
+   *
+   * @returns what the run has chosen; 'full' = it has as many tags as a run may have
+   */
+  choose(run: string, client: string, choice: Omit<RunTag, 'manifests'>): Promise<Digest | 'full'>
+  /** A job has read a manifest by digest. */
+  pulled(run: string, repository: RepositoryName, digest: Digest): Promise<void>
+  record(run: string): Promise<RunRecord | undefined>
+}
+
+/** What `GET runs/<id>` answers. Instants are ISO 8601. */
+export interface RunReport {
+  readonly run: string
+  readonly startedAt: string
+  readonly images: readonly {
+    /** `docker.io/library/node:20` */
+    readonly image: string
+    readonly digest: string
+    /** `linux/amd64`: those that the run has pulled, as far as that is known. */
+    readonly platforms: readonly string[]
+    /** When the run has resolved it. */
+    readonly at: string
+  }[]
+}
+
+/** What `time/` knows and does, for the admin API. */
+export interface TimeOperations {
+  readonly trust: Trust
+  /** Of the last so many milliseconds. */
+  drift(period: number): Promise<DriftReport>
+  /** undefined = there is no such run */
+  run(name: string): Promise<RunReport | undefined>
 }

@@ -15,7 +15,7 @@ import type {
 } from '../ports/metadata.ts'
 import type { BlobReader, BlobStore } from '../ports/blob-store.ts'
 import type { SavingsLog } from '../ports/savings.ts'
-import type { MovesSince, TrustedDigests } from '../ports/time.ts'
+import type { MovesSince, Retention, Runs, SeenAt, TrustedDigests } from '../ports/time.ts'
 import type { StoreTelemetry } from '../ports/telemetry.ts'
 import type { UploadSources } from '../ports/upload-sources.ts'
 import { type AdoptFile, createAdopt } from './adopt/adopt-file.ts'
@@ -38,6 +38,8 @@ import { rebuildContent } from './rebuild.ts'
 import { savingsIndex } from './index/savings-index.ts'
 import { sqliteIndex } from './index/sqlite-index.ts'
 import { movesSince } from './index/tags/tag-moves.ts'
+import { runLog } from './index/tags/runs.ts'
+import { seenAt } from './index/tags/seen-at.ts'
 import { trustedDigests } from './index/tags/trusted-digests.ts'
 import { uploadSources } from './uploads/upload-sources.ts'
 import { storageOperation, ignoreStorageError, ignoreNotFound } from './storage-operation.ts'
@@ -74,6 +76,8 @@ export interface FilesystemStore {
   lastUses(digests: readonly Digest[]): Promise<ReadonlyMap<Digest, number>>
   /** Removes the links of content that is not stored. */
   removeLinks(...digests: readonly Digest[]): Promise<void>
+  readonly seenAt: SeenAt
+  readonly runs: Runs
   /** The upstreams of which something is stored. */
   upstreams(): Promise<readonly string[]>
   /** Removes unfinished downloads beyond these limits. */
@@ -105,6 +109,10 @@ export interface FilesystemStoreOptions {
   readonly keepLinks?: boolean
   /** Content was purged. What else has it is to remove it too. */
   readonly purged?: (digests: readonly Digest[]) => Promise<void>
+  /** Images of which the past is kept, and for how long. Left out: none. */
+  readonly retained?: () => readonly Retention[]
+  /** Milliseconds that a run is kept, from its first choice on. Left out: for a week. */
+  readonly keepRuns?: () => number
   /** Which reads are verified. */
   readonly verify?: VerifyReads
   /** Called with content that is removed because it is damaged. */
@@ -121,6 +129,7 @@ export interface FilesystemStoreOptions {
   readonly now?: () => number
 }
 
+const WEEK = 7 * 86_400_000
 /** Changes at every boot of the machine (random(4)). Linux only. */
 const BOOT_ID = '/proc/sys/kernel/random/boot_id'
 
@@ -193,7 +202,7 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
     const restricted = wasOpen
       ? run('restrict', () => restrictFiles(files, paths, () => closed)).catch(ignoreStorageError)
       : undefined
-    const { verify = 'never', corrupt = () => {} } = options
+    const { verify = 'never', corrupt = () => {}, keepRuns = () => WEEK } = options
     const shared = { files, paths, partials, content, run, telemetry, verify, corrupt }
     const store = fileBlobStore({ ...shared, indexBytes: () => index.bytes })
     const pinning = pins({ query, configured: pinned, now })
@@ -230,6 +239,8 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
       trusted: trustedDigests(index.access),
       uploadSources: uploadSources(index.access, now),
       movesSince: movesSince(query),
+      seenAt: seenAt(index.reader.read),
+      runs: runLog({ ...index.access, keep: keepRuns, now }),
       inspect: createInspect({ files, paths, query }),
       imagesOf: imagesOf(query),
       recordUrls: (urls) => recordUrls(index.access.transact, urls, now),

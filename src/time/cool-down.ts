@@ -2,7 +2,7 @@ import type { Digest } from '../oci/digest.ts'
 import { isRegistryError } from '../oci/errors.ts'
 import type { ImagePattern } from '../oci/image-pattern.ts'
 import type { RepositoryName } from '../oci/reference.ts'
-import type { TagHistory } from '../ports/metadata.ts'
+import type { TagChange, TagHistory } from '../ports/metadata.ts'
 import type { TagService } from '../ports/repository.ts'
 import type { Held, TrustedDigests } from '../ports/time.ts'
 import { whenKnown } from '../util/maybe.ts'
@@ -28,6 +28,13 @@ export interface CoolDown {
   guard(repository: RepositoryName, tags: TagService): TagService
   /** What is served of a tag that points to `digest`; undefined = that digest. */
   heldOf(repository: RepositoryName, tag: string, digest: Digest): Promise<Held | undefined>
+  /** What was served of a tag at an instant, whose changes until then are `changes`, newest first. */
+  servedThen(
+    repository: RepositoryName,
+    tag: string,
+    changes: readonly TagChange[],
+    instant: number,
+  ): Promise<Digest>
   /** To be called when another digest is trusted, or is not any more. */
   forget(): void
 }
@@ -76,6 +83,13 @@ export function coolDown({ rules, history, trusted, now }: CoolDownOptions): Coo
       if (wait === 0) return undefined
       const settled = await settle(repository, tag, digest, wait)
       return settled.digest === digest ? undefined : settled
+    },
+
+    async servedThen(repository, tag, changes, instant) {
+      const { digest } = changes[0]!
+      const wait = waitOf(rulesOf(repository), repository, tag, digest)
+      if (wait === 0) return digest
+      return settledDigest(changes, { wait, trusted: await trusted.of(repository), now: instant })!.digest
     },
 
     forget() {

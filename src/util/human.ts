@@ -36,3 +36,8 @@ export function durationText(milliseconds: number): string {
 export function countText(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`
 }
+
+/** As Docker shortens digests. */
+export function digestText(digest: string): string {
+  return digest.replace(/^sha256:/, '').slice(0, 12)
+}

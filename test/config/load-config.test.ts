@@ -46,6 +46,7 @@ test('without a file the defaults hold', async (t) => {
       pin: [],
       coolDown: [],
     },
+    views: { asOf: false, run: false, host: '', retain: [], keepRuns: 604_800_000 },
     transfers: {
       connections: 4,
       segmentAbove: 32 * 2 ** 20,

@@ -1,5 +1,6 @@
 import type { ImageJson, PinJson, PurgedJson } from '../../admin/image-json.ts'
 import type { DiskUsage, Operations, VerificationStep } from '../../ports/operations.ts'
+import { instantText } from '../../util/instant.ts'
 import { adminClient, type Connection } from './admin-client.ts'
 import { imageFromJson, pinFromJson, purgedFromJson } from './from-json.ts'
 
@@ -11,8 +12,9 @@ export function remoteOperations(connection: Connection): Operations {
   const { json, lines, status } = adminClient(connection)
   return {
     catalogue: {
-      async images({ text }, { by = 'use', limit = 0 } = {}) {
-        const path = `images?pattern=${encodeURIComponent(text)}&sort=${by}&limit=${limit}`
+      async images({ text }, { by = 'use', limit = 0, asOf } = {}) {
+        const then = asOf === undefined ? '' : `&asOf=${instantText(asOf)}`
+        const path = `images?pattern=${encodeURIComponent(text)}&sort=${by}&limit=${limit}${then}`
         const { images } = await json<{ images: ImageJson[] }>('GET', path)
         return images.map(imageFromJson)
       },

@@ -1,5 +1,5 @@
 import type { DriftReport, MoveReport } from '../../ports/time.ts'
-import { agoText, countText } from '../../util/human.ts'
+import { agoText, countText, digestText } from '../../util/human.ts'
 import { STORE_OPTIONS } from '../client/with-operations.ts'
 import { withProcess } from '../client/with-process.ts'
 import type { Command } from '../command.ts'
@@ -44,10 +44,5 @@ function row({ image, at, from, to, looksImmutable, coolDown }: MoveReport, now:
     ...(looksImmutable ? ['looks immutable'] : []),
     ...(coolDown === null ? [] : [`held until ${coolDown.until}`]),
   ]
-  return [image, shortText(from), shortText(to), agoText(now - Date.parse(at)), notes.join(', ')]
-}
-
-/** As Docker shortens digests. */
-function shortText(digest: string): string {
-  return digest.replace(/^sha256:/, '').slice(0, 12)
+  return [image, digestText(from), digestText(to), agoText(now - Date.parse(at)), notes.join(', ')]
 }

@@ -4,29 +4,35 @@ import { IMAGE_ORDERS, type ImageOrder, isImageOrder } from '../../ports/image-o
 import { STORE_OPTIONS, withOperations } from '../client/with-operations.ts'
 import { type Command, type Invocation, UsageError } from '../command.ts'
 import { EXIT } from '../exit-code.ts'
-import { ageText, sizeText } from '../../util/human.ts'
+import { ageText, digestText, sizeText } from '../../util/human.ts'
+import { INSTANT_MUST, parseInstant } from '../../util/instant.ts'
 import { writeJson } from '../output/json.ts'
 import { table } from '../output/table.ts'
 
 /** `now`: epoch milliseconds. */
 export function ls(now: () => number): Command {
   return {
-    synopsis: '[pattern] [--sort size|age|use|hits] [--limit N] [--json]',
+    synopsis: '[pattern] [--sort size|age|use|hits] [--limit N] [--as-of DAY] [--json]',
     summary: 'lists stored images, the most recently used first',
     takes: [0, 1],
-    options: { ...STORE_OPTIONS, sort: { type: 'string' }, limit: { type: 'string' } },
+    options: {
+      ...STORE_OPTIONS,
+      sort: { type: 'string' },
+      limit: { type: 'string' },
+      'as-of': { type: 'string' },
+    },
     run: withOperations(async ({ catalogue, patternOf }, { args, options, stdout }) => {
-      const [by, limit] = [orderOf(options), limitOf(options)]
-      const images = await catalogue.images(patternOf(args[0] ?? '**'), { by, limit })
+      const [by, limit, asOf] = [orderOf(options), limitOf(options), instantOf(options)]
+      const images = await catalogue.images(patternOf(args[0] ?? '**'), { by, limit, asOf })
       if (options['json']) {
         writeJson(stdout, images.map(imageToJson))
         return EXIT.done
       }
       const rows = images.map((image) => [
-        imageText(image),
+        asOf === undefined ? imageText(image) : `${imageText(image)}@${digestText(image.digest)}`,
         sizeText(image.size),
         image.storedAt === undefined ? '-' : ageText(now() - image.storedAt),
-        ageText(now() - image.lastUsed),
+        image.lastUsed === 0 ? '-' : ageText(now() - image.lastUsed),
         String(image.hits),
         image.isPinned ? 'pinned' : '',
       ])
@@ -47,4 +53,11 @@ function limitOf({ limit }: Invocation['options']): number | undefined {
   if (limit === undefined) return undefined
   if (!/^[1-9]\d{0,8}$/.test(limit.toString())) throw new UsageError('--limit must be a number of images')
   return Number(limit)
+}
+
+function instantOf({ 'as-of': text }: Invocation['options']): number | undefined {
+  if (text === undefined) return undefined
+  const instant = parseInstant(text.toString())
+  if (instant === undefined) throw new UsageError(`--as-of ${INSTANT_MUST}`)
+  return instant
 }

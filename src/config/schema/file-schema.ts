@@ -24,6 +24,7 @@ import { eventTargetSchema } from './events-schema.ts'
 import { list, section } from './section.ts'
 import { storageSchema } from './storage-schema.ts'
 import { collectorUrl, origin, proxy } from './urls.ts'
+import { viewsSchema } from './views-schema.ts'
 
 /** setTimeout takes at most 2^31-1 milliseconds. */
 const LONGEST_TIMER = { least: '1ms', most: '24d' }
@@ -153,6 +154,9 @@ export const fileSchema = section({
      */
     coolDown: list(section({ match: images(), for: time() })).prefault([]),
   }).prefault({}),
+
+  /** The past of tags, for clients. */
+  views: viewsSchema.prefault({}),
 
   transfers: section({
     /** Connections per blob. */

@@ -12,9 +12,10 @@ export function renderCacheStatus(status: CacheStatus | undefined, failure?: unk
   }
   if (status === undefined) return 'entrepot; detail=local'
   const { result, ttl, forwardStatus: answered, stored, heldUntil } = status
+  const detail = heldUntil === undefined ? status.detail : 'cool-down'
   switch (result) {
     case 'hit':
-      return `entrepot; hit${timeToLive(ttl)}${heldUntil === undefined ? '' : '; detail=cool-down'}`
+      return `entrepot; hit${timeToLive(ttl)}${detail === undefined ? '' : `; detail=${detail}`}`
     case 'negative':
       return `entrepot; hit${timeToLive(ttl)}; detail=negative`
     case 'stale':

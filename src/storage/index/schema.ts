@@ -110,6 +110,28 @@ const MIGRATIONS: readonly (string | ((db: DatabaseSync) => void))[] = [
      seal TEXT NOT NULL, at INTEGER NOT NULL
    ) STRICT;
    CREATE UNIQUE INDEX upload_sources_by_digest ON upload_sources (registry, digest, repository);`,
+  `-- What the runs of CI systems have resolved: the manifests that tags pointed to, and those read by digest (tag '').
+   CREATE TABLE runs (
+     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, client TEXT NOT NULL, started_at INTEGER NOT NULL,
+     entries INTEGER NOT NULL DEFAULT 0
+   ) STRICT;
+   CREATE INDEX runs_by_age ON runs (started_at);
+   CREATE INDEX runs_by_client ON runs (client, started_at);
+   CREATE TABLE run_entries (
+     run INTEGER NOT NULL, upstream TEXT NOT NULL, repository TEXT NOT NULL, tag TEXT NOT NULL,
+     digest TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (run, upstream, repository, tag, digest)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE run_totals (runs INTEGER NOT NULL, entries INTEGER NOT NULL) STRICT;
+   INSERT INTO run_totals VALUES (0, 0);
+   CREATE TRIGGER run_added AFTER INSERT ON runs BEGIN UPDATE run_totals SET runs = runs + 1; END;
+   CREATE TRIGGER run_removed AFTER DELETE ON runs BEGIN
+     UPDATE run_totals SET runs = runs - 1, entries = entries - old.entries;
+     DELETE FROM run_entries WHERE run = old.id;
+   END;
+   CREATE TRIGGER run_entry_added AFTER INSERT ON run_entries BEGIN
+     UPDATE runs SET entries = entries + 1 WHERE id = new.run;
+     UPDATE run_totals SET entries = entries + 1;
+   END;`,
 ]
 
 /**

@@ -3,6 +3,7 @@ import { OCTET_STREAM } from '../../oci/media-types.ts'
 import { catalogueStatements } from '../operations/catalogue-sql.ts'
 import { savingsStatements } from './savings-sql.ts'
 import { historyStatements } from './tags/history-sql.ts'
+import { runStatements } from './tags/runs-sql.ts'
 import { timeStatements } from './tags/time-sql.ts'
 import { uploadStatements } from '../uploads/upload-sql.ts'
 
@@ -26,6 +27,7 @@ export function statements(db: DatabaseSync) {
     ...historyStatements(db),
     ...timeStatements(db),
     ...uploadStatements(db),
+    ...runStatements(db),
 
     totals: db.prepare('SELECT objects, bytes FROM totals'),
     upstreamTotals: db.prepare('SELECT upstream, objects, bytes FROM upstream_totals ORDER BY upstream'),

@@ -23,10 +23,11 @@ export function createCatalogue(options: CatalogueOptions): ImageCatalogue {
   const pinned = options.pinned.map(({ text }) => text)
 
   return {
-    async images({ text }, { by = 'use', limit } = {}) {
+    async images({ text }, { by = 'use', limit, asOf } = {}) {
       await flush()
       const images: Image[] = []
-      for await (const page of read('images', { pattern: text, pinned, by, limit })) images.push(...page)
+      for await (const page of read('images', { pattern: text, pinned, by, limit, asOf }))
+        images.push(...page)
       return images
     },
     usage: () => diskUsage(read('usage'), () => inventory.usage(), shares()),

@@ -1,8 +1,10 @@
 import type { ImageOrder } from '../../ports/image-order.ts'
 import { allOf } from '../index/in-slices.ts'
 import type { Statements } from '../index/sql.ts'
+import { type SeenTask, seenTags } from '../index/tags/seen-at.ts'
 import { usageRows } from './disk-usage.ts'
 import { imagesMatching } from './find-images.ts'
+import { imagesAsOf } from './images-as-of.ts'
 import { inOrder } from '../../ports/image-order.ts'
 import { purgeSteps } from './purge-plan.ts'
 
@@ -16,6 +18,8 @@ export interface Wanted {
 export interface ImageTask extends Wanted {
   readonly by: ImageOrder
   readonly limit: number | undefined
+  /** Epoch milliseconds; undefined = now. */
+  readonly asOf: number | undefined
 }
 
 export interface PurgeTask extends Wanted {
@@ -25,9 +29,14 @@ export interface PurgeTask extends Wanted {
 /** What is done in the thread of `index-reader.ts`. */
 const TASKS = {
   images: (sql: Statements, task: ImageTask) =>
-    inOrder(allOf(imagesMatching(sql, task)), task.by, task.limit),
+    inOrder(
+      allOf(task.asOf === undefined ? imagesMatching(sql, task) : imagesAsOf(sql, task, task.asOf)),
+      task.by,
+      task.limit,
+    ),
   usage: (sql: Statements) => allOf(usageRows(sql)),
   purge: (sql: Statements, task: PurgeTask) => purgeSteps(sql, task),
+  seen: (sql: Statements, task: SeenTask) => seenTags(sql, task),
 } as const
 
 type Tasks = typeof TASKS

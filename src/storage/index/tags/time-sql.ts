@@ -3,6 +3,15 @@ import type { DatabaseSync } from 'node:sqlite'
 /** The statements about trusted digests and the moves of tags. */
 export function timeStatements(db: DatabaseSync) {
   return {
+    /** Of one repository, or of all: the rows of each tag are together, the oldest first. */
+    allHistory: db.prepare(
+      `SELECT upstream, repository, tag, at, digest, ended_at AS endedAt FROM tag_history
+       ORDER BY upstream, repository, tag, id`,
+    ),
+    historyIn: db.prepare(
+      `SELECT upstream, repository, tag, at, digest, ended_at AS endedAt FROM tag_history
+       WHERE upstream = ? AND repository = ? ORDER BY tag, id`,
+    ),
     trusted: db.prepare(
       `SELECT upstream, repository, digest, added_at AS addedAt FROM trusted
        ORDER BY upstream, repository, digest`,
