@@ -4,6 +4,11 @@ import { join } from 'node:path'
 import { missing, run } from './processes.ts'
 import { absentSystem, type System, systemBehind } from './system.ts'
 
+export interface NewerRoot extends System {
+  /** Where it is unpacked. */
+  readonly folder: string
+}
+
 /** Where it is kept between runs: making it takes minutes and a gigabyte. */
 const CACHE = process.env['ENTREPOT_E2E_CACHE'] ?? '/var/cache/entrepot-e2e'
 const SUITE = 'sid'
@@ -22,17 +27,18 @@ const ABANDONED = 3_600_000
  *
  * @throws Error in CI, on a machine that cannot make it
  */
-export async function newerRoot(): Promise<System> {
+export async function newerRoot(): Promise<NewerRoot> {
   const folder = join(CACHE, NAME)
   if (!(await exists(folder))) {
     const problem = await make(folder)
     if (problem !== undefined) {
       if (process.env['CI']) throw new Error(`no newer clients: ${problem}`)
-      return absentSystem(problem)
+      return { ...absentSystem(problem), folder }
     }
     await removeOthers()
   }
-  return systemBehind(['unshare', '-m', '--propagation', 'private', 'sh', '-c', ENTER, folder])
+  const launcher = ['unshare', '-m', '--propagation', 'private', 'sh', '-c', ENTER, folder] as const
+  return { ...systemBehind(launcher), folder }
 }
 
 /**
