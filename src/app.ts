@@ -8,6 +8,7 @@ import { runningConfig } from './compose/running-config.ts'
 import { startSchedules } from './compose/schedules.ts'
 import { storeLog } from './compose/store-log.ts'
 import type { Config } from './config/load-config.ts'
+import { buildMoving } from './moving.ts'
 import { buildParts } from './parts.ts'
 import { buildPushing } from './pushing.ts'
 import { buildServing } from './serving.ts'
@@ -78,6 +79,7 @@ export async function entrepot(
   const pushing = starting.use(
     buildPushing({ config, parts, serving: () => serving, env, loops, ownPorts: () => ownPorts, log }),
   )
+  const moving = buildMoving({ config, parts, serving: () => serving, log })
   const { advise, audit, events, jobs, metrics } = observed
   const { requests: telemetry, server } = observed.telemetry
   const current = latest(() => serving.registry)
@@ -107,7 +109,7 @@ export async function entrepot(
       },
       audit,
       jobs,
-      jobRoutes: [pushing.routes],
+      jobRoutes: [pushing.routes, ...moving.routes],
       events,
       insight: latest(() => serving.insight),
       time: latest(() => serving.time),

@@ -32,6 +32,10 @@ const ROOMS: Readonly<Record<string, { rooms: readonly string[]; never?: RegExp 
   time: { rooms: ['oci', 'ports'], never: /./ },
   // An image as a whole: walks, fetches, copies what a manifest refers to, through the seams.
   images: { rooms: ['oci', 'ports'], never: /./ },
+  // Archives of images: an OCI layout in a tar, written and taken in through the seams.
+  archive: { rooms: [], never: /^(?!modern-tar$|node:)/ },
+  // Fetches ahead: warm, refresh, and the rules of `mirror`.
+  mirror: { rooms: ['oci', 'ports', 'images'], never: /^(?!semver$)/ },
   access: { rooms: ['oci', 'ports'], never: /^hono|^node:sqlite/ },
   config: { rooms: ['oci'], never: /^undici$|^hono|^node:(?:http|sqlite)/ },
   // The configuration files of clients: reads, decides and writes, and knows nothing of the proxy.

@@ -48,8 +48,9 @@ export interface AdminAppOptions {
   readonly failed: (error: unknown) => void
 }
 
-/** Bytes. The largest body is a pattern. */
+/** Bytes of a body: the largest is a pattern, unless the path is one of these. */
 const BODY_LIMIT = 16 * 1024
+const BODY_LIMITS = { '/api/v1/warm': 4 * 1024 * 1024 } as const
 
 /** The routes of the admin listener: health, metrics and the admin API. */
 export function adminApp(options: AdminAppOptions): RequestListener {
@@ -77,7 +78,7 @@ export function adminApp(options: AdminAppOptions): RequestListener {
     const { contentType, body } = await metrics.render()
     return c.body(body, 200, { 'Content-Type': contentType })
   })
-  app.use('/api/v1/*', limitBodies(BODY_LIMIT))
+  app.use('/api/v1/*', limitBodies(BODY_LIMIT, BODY_LIMITS))
   app.use('/api/v1/*', audited(audit))
   app.get('/api/v1/audit', (c) => c.json({ audit: audit.list() }))
   app.route('/api/v1', jobRoutes(options.jobs))

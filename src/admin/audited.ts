@@ -9,6 +9,8 @@ const ACTIONS: Readonly<Record<string, AuditEntry['action']>> = {
   'DELETE pins': 'unpin',
   'POST verify': 'verify',
   'POST push': 'push',
+  'POST warm': 'warm',
+  'POST refresh': 'refresh',
   'POST trust': 'trust',
   'DELETE trust': 'distrust',
   'POST upstreams/offline': 'offline',

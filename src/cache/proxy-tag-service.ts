@@ -46,6 +46,7 @@ export function proxyTagService(
             if (policy.isOffline?.(repository.upstream) === true) return undefined
             return revalidate(tag, undefined, undefined, options)
           }
+          if (options?.noCache === true) return revalidate(tag, entry, undefined, options)
           const freshness = freshnessOf(
             repository.upstream,
             tag,
@@ -70,7 +71,7 @@ export function proxyTagService(
       options?: ReadOptions,
     ): Promise<Digest | undefined> {
       const key = contentKey(repository, `tag ${tag}`)
-      if (absent.has(key)) {
+      if (options?.noCache !== true && absent.has(key)) {
         options?.report?.({ result: 'negative' })
         return undefined
       }

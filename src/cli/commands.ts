@@ -6,16 +6,19 @@ import { doctor } from './commands/doctor.ts'
 import { drift } from './commands/drift.ts'
 import { du } from './commands/du.ts'
 import { history } from './commands/history.ts'
+import { jobs } from './commands/jobs.ts'
 import { ls } from './commands/ls.ts'
 import { migrate } from './commands/migrate.ts'
 import { pin, unpin } from './commands/pin.ts'
 import { purge } from './commands/purge.ts'
 import { push } from './commands/push.ts'
 import { run } from './commands/run.ts'
+import { refresh } from './commands/refresh.ts'
 import { savings } from './commands/savings.ts'
 import { setup } from './commands/setup.ts'
 import { type ConfigFile, serve } from './commands/serve.ts'
 import { trust } from './commands/trust.ts'
+import { warm } from './commands/warm.ts'
 import { why } from './commands/why.ts'
 import { status } from './commands/status.ts'
 import { verify } from './commands/verify.ts'
@@ -41,6 +44,9 @@ export function commands({ start, now, openHere }: Surroundings): Commands {
     drift: drift(now),
     run: run(now),
     savings: savings(),
+    warm: warm(() => performance.now()),
+    refresh: refresh(),
+    jobs: jobs(now),
     ls: ls(now),
     du: du(),
     purge: purge(),

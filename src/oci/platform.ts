@@ -1,5 +1,7 @@
 import { glob } from '../util/glob.ts'
 
+export const PLATFORM_MUST = "must be a platform such as linux/amd64, linux/arm64/v8 or 'linux/*'"
+
 /** Whether it is a platform `os/architecture[/variant]`, or a pattern of platforms. */
 export function isPlatformPattern(text: string): boolean {
   return text.length <= 100 && /^[a-z0-9._*-]+(?:\/[a-z0-9._*-]+){1,2}$/.test(text)

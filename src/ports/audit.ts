@@ -12,6 +12,8 @@ export interface AuditEntry {
     | 'offline'
     | 'online'
     | 'push'
+    | 'warm'
+    | 'refresh'
     | 'login'
     | 'reload'
     | 'other'

@@ -41,6 +41,8 @@ export interface ReadOptions {
    * answer. `seconds` count from the request.
    */
   readonly asked?: (seconds: number) => void
+  /** Upstream is asked for a tag, however fresh it is, and its failure is not excused (RFC 9111 `no-cache`). */
+  readonly noCache?: boolean
   /** Only a part of the opened blob will be read. */
   readonly partly?: boolean
 }

@@ -1,0 +1,155 @@
+import { fetchImage, type FetchImageOptions, type PartProgress } from '../images/fetch-image.ts'
+import type { MissingPart } from '../images/walk-image.ts'
+import type { Digest } from '../oci/digest.ts'
+import { isRegistryError, type RegistryError } from '../oci/errors.ts'
+import type { RepositoryName } from '../oci/reference.ts'
+import type { Registry, Repository } from '../ports/repository.ts'
+import type { MissingReport, Warm, WarmedImage, WarmOptions, WarmProgress } from '../ports/warm.ts'
+import { findImage } from './find-image.ts'
+import { sparing } from './sparing.ts'
+
+export interface WarmingOptions extends Pick<FetchImageOptions, 'isStored'> {
+  readonly registry: Pick<Registry, 'find'>
+  /** The same, without asking upstream. */
+  readonly stored: Pick<Registry, 'find'>
+  /** Whether the rate limit of an upstream is nearly used up, or reached. */
+  readonly isLimited: (upstream: string) => boolean
+  /** Empty when none were pulled. */
+  readonly pulled: (
+    repository: RepositoryName,
+    reference: { readonly tag: string } | { readonly digest: Digest },
+  ) => Promise<readonly string[]>
+  /** Why upstream failed: a clause that follows its name. */
+  readonly explain: (upstream: string, error: RegistryError) => string
+}
+
+/** For whom downloads are, where clients take turns: all of this together is one client. */
+const CLIENT = 'warm'
+
+export function createWarm({ registry, stored, isLimited, pulled, explain, isStored }: WarmingOptions): Warm {
+  return async ({ image: written, platforms: asked }, { signal, referrers, progress, pace }) => {
+    const found = findImage(registry, written)
+    if ('why' in found) return failed(written, found.why)
+    const { image, reference } = found
+    const { upstream, name } = found.repository.name
+    const known = stored.find({ namespace: upstream, name })!
+    let wasLimited = false
+    const limited = () => {
+      const now = isLimited(upstream)
+      wasLimited ||= now
+      return now
+    }
+    const repository = sparing(paced(found.repository, pace), known, limited)
+    try {
+      const digest =
+        'digest' in reference
+          ? reference.digest
+          : await repository.tags.resolve(reference.tag, { signal, client: CLIENT })
+      if (digest === undefined) {
+        return wasLimited ? later(image, upstream) : failed(image, `${upstream} says that it does not exist`)
+      }
+      const before = asked ?? (await pulled(found.repository.name, reference))
+      const platforms = before.length === 0 ? undefined : before
+      const result = await fetchImage(repository, digest, {
+        platforms,
+        referrers,
+        isStored,
+        signal,
+        client: CLIENT,
+        ...(progress && { progress: totals(image, progress) }),
+      })
+      const missing = result.missing.map((part) => report(part, upstream))
+      const chosen = asked ? 'asked' : platforms ? 'pulled' : 'all'
+      const common = { ...result, image, chosen, missing } as const
+      if (missing.length === 0) return { ...common, state: 'done', said: '' }
+      if (wasLimited) return { ...later(image, upstream), ...common }
+      const [{ why }] = missing as [MissingReport]
+      const isNothing = result.manifests === 0
+      return { ...common, state: isNothing ? 'failed' : 'incomplete', said: why }
+    } catch (error) {
+      if (!isRegistryError(error)) throw error
+      return wasLimited || error.code === 'UPSTREAM_LIMITED'
+        ? later(image, upstream)
+        : failed(image, `${upstream} ${explain(upstream, error)}`)
+    }
+  }
+
+  function report(
+    { what, digest, platform, size, error, isUnstorable }: MissingPart,
+    upstream: string,
+  ): MissingReport {
+    const why =
+      isUnstorable === true
+        ? 'the store has not kept it'
+        : error !== undefined
+          ? `${upstream} ${explain(upstream, error)}`
+          : REASONS[what](upstream)
+    return { what, digest: digest ?? null, platform: platform ?? null, bytes: size ?? null, why }
+  }
+}
+
+const REASONS: Readonly<Record<MissingPart['what'], (upstream: string) => string>> = {
+  manifest: (upstream) => `${upstream} does not have it`,
+  blob: (upstream) => `${upstream} does not have it`,
+  referrers: (upstream) => `${upstream} does not tell them`,
+  platform: () => 'the image has no such platform',
+  rest: () => 'the image has too many manifests',
+}
+
+const NOTHING = { digest: null, platforms: [], chosen: 'all', bytes: 0, fetched: 0, missing: [] } as const
+
+function failed(image: string, said: string): WarmedImage {
+  return { ...NOTHING, image, state: 'failed', said }
+}
+
+function later(image: string, upstream: string): WarmedImage & { readonly state: 'later' } {
+  const said = `the rate limit of ${upstream} is nearly used up: what is left is kept for pulls`
+  return { ...NOTHING, image, state: 'later', said }
+}
+
+/** Waits for the pace before a blob is asked for. */
+function paced(repository: Repository, pace: WarmOptions['pace']): Repository {
+  if (pace === undefined) return repository
+  const { blobs } = repository
+  return {
+    ...repository,
+    blobs: {
+      stat: (digest, options) => blobs.stat(digest, options),
+      async open(digest, options) {
+        await pace.ready(options?.signal)
+        let isHit = false
+        const opened = await blobs.open(digest, {
+          ...options,
+          report(status) {
+            isHit = status.result === 'hit'
+            options?.report?.(status)
+          },
+        })
+        const descriptor = opened?.descriptor
+        if (descriptor !== undefined && !isHit) pace.spent(descriptor.size)
+        return opened
+      },
+    },
+  }
+}
+
+/** Sums up the parts of an image. */
+function totals(image: string, progress: (of: WarmProgress) => void): (part: PartProgress) => void {
+  const parts = new Map<Digest, PartProgress>()
+  let bytes = 0
+  let done = 0
+  return (part) => {
+    const before = parts.get(part.digest)
+    bytes += part.size - (before?.size ?? 0)
+    done += part.done - (before?.done ?? 0)
+    parts.set(part.digest, part)
+    const running = [...parts.values()].filter((one) => one.done > 0 && one.done < one.size)
+    progress({
+      image,
+      state: 'running',
+      bytes,
+      done,
+      parts: running.map(({ digest, size, done }) => ({ digest, bytes: size, done })),
+    })
+  }
+}

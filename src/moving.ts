@@ -1,0 +1,56 @@
+import { warmRoutes } from './admin/warm-routes.ts'
+import type { AdminAppOptions } from './admin/admin-routes.ts'
+import { pulledPlatforms } from './mirror/pulled-platforms.ts'
+import { createRefresh } from './mirror/refresh.ts'
+import { createWarm } from './mirror/warm.ts'
+import { causeOf } from './observe/cause.ts'
+import type { Digest } from './oci/digest.ts'
+import type { RegistryError } from './oci/errors.ts'
+import type { Repository } from './ports/repository.ts'
+import type { Parts } from './parts.ts'
+import type { Serving } from './serving.ts'
+import { latest } from './util/latest.ts'
+import type { RunningConfig } from './compose/running-config.ts'
+import type { Logger } from 'pino'
+
+/** What moves images in and out. */
+export interface Moving {
+  readonly routes: NonNullable<AdminAppOptions['jobRoutes']>
+}
+
+export interface MovingOptions {
+  readonly config: RunningConfig
+  readonly parts: Parts
+  readonly serving: () => Serving
+  readonly log: Logger
+}
+
+/** Builds it. It goes on with the configuration that holds when something begins. */
+export function buildMoving({ config, parts, serving, log }: MovingOptions): Moving {
+  const { disk, store, downloads, upstreams, observed } = parts
+  const registry = latest(() => serving().registry)
+  const stored = latest(() => serving().stored)
+  const isOffline = (upstream: string) => config.current.upstreams[upstream]?.offline === true
+  const isStored = async ({ name }: Repository, digest: Digest): Promise<boolean> => {
+    await downloads.ended(name.upstream, digest)
+    return (await store.blobs.stat(digest)) !== undefined
+  }
+  const warm = createWarm({
+    registry,
+    stored,
+    isStored,
+    explain,
+    isLimited(name) {
+      const upstream = upstreams.byName.get(name)
+      return upstream === undefined || upstream.isNearlyExhausted || upstream.status.state === 'limited'
+    },
+    pulled: pulledPlatforms({ tags: disk.tags, inspect: disk.inspect }),
+  })
+  const refresh = createRefresh({ registry, tags: disk.tags, isOffline, explain })
+  const failed = (err: unknown) => log.error({ err }, 'a job failed')
+  return { routes: [warmRoutes({ warm, refresh, jobs: observed.jobs, failed })] }
+}
+
+function explain(upstream: string, { code, detail }: RegistryError): string {
+  return causeOf(upstream, code, detail).cause
+}
