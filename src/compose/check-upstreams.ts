@@ -1,6 +1,7 @@
 import { pino } from 'pino'
 import type { Config } from '../config/load-config.ts'
 import { causeOf } from '../observe/cause.ts'
+import { loginAdvice } from '../observe/login-advice.ts'
 import { upstreamWatch } from '../observe/upstream-watch.ts'
 import { isRegistryError } from '../oci/errors.ts'
 import type { Upstream } from '../ports/upstream.ts'
@@ -68,9 +69,7 @@ export async function checkUpstreams(
       if (code !== 'UPSTREAM_DENIED') return { said: cause, advice }
       if (watch.view(name)?.credentials !== 'refused') return undefined
       const said = detail['at'] === undefined ? 'refuses the configured credentials' : cause
-      return pattern === undefined
-        ? { said, advice: `correct username and password of upstreams.${name}` }
-        : { said, advice: `correct those of ${pattern} in upstreams.${name}.credentials` }
+      return { said, advice: loginAdvice(name, pattern) }
     }
   }
 

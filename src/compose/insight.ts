@@ -5,6 +5,7 @@ import type { Insight, RunningTransfer, WebhookReport } from '../ports/insight.t
 import type { StoreUsage, UpstreamInventory } from '../ports/metadata.ts'
 import { version } from '../util/version.ts'
 import { describeAccess } from './describe-access.ts'
+import { loginsOf } from './logins-of.ts'
 import { sharesIn } from './open-store.ts'
 import type { Observation } from './observation.ts'
 
@@ -50,6 +51,7 @@ export function buildInsight(
       answers,
       store,
       configured: (upstream) => config.upstreams[upstream]!,
+      loginOf: loginsOf(config.upstreams),
       access: describeAccess(config),
     }),
   }

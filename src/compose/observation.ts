@@ -22,6 +22,7 @@ import type { Jobs } from '../ports/jobs.ts'
 import type { SavingsLog } from '../ports/savings.ts'
 import type { ImageTelemetry, IngestTelemetry, LoginTelemetry } from '../ports/telemetry.ts'
 import type { Upstream } from '../ports/upstream.ts'
+import { hasOwnLogin } from './logins-of.ts'
 import { type UpstreamCost, upstreamCost } from './upstream-cost.ts'
 import { combined } from '../util/combined.ts'
 import { version } from '../util/version.ts'
@@ -157,12 +158,10 @@ export function watchedUpstreams(
   upstreams: Config['upstreams'],
   isKept: (upstream: string) => boolean = () => false,
 ): readonly WatchedUpstream[] {
-  return Object.values(upstreams).map(
-    ({ name, login, credentials, credentialHelper, dockerConfig, cloud, offline }) => ({
-      name,
-      isOffline: offline === true,
-      hasCredentials: (login ?? credentialHelper ?? dockerConfig ?? cloud ?? credentials?.[0]) !== undefined,
-      isKept: isKept(name),
-    }),
-  )
+  return Object.values(upstreams).map((upstream) => ({
+    name: upstream.name,
+    isOffline: upstream.offline === true,
+    hasCredentials: hasOwnLogin(upstream) || upstream.credentials?.[0] !== undefined,
+    isKept: isKept(upstream.name),
+  }))
 }

@@ -2,6 +2,7 @@ import type { RunningTransfer, Status, StoreReport, UpstreamReport, WebhookRepor
 import type { StoreUsage, UpstreamInventory } from '../ports/metadata.ts'
 import type { Answer, Answers } from './answers.ts'
 import { causeOf } from './cause.ts'
+import { loginAdvice, refusedText } from './login-advice.ts'
 import type { StoreWatch } from './store-watch.ts'
 import type { Traffic } from './traffic.ts'
 import type { UpstreamView, UpstreamWatch } from './upstream-watch.ts'
@@ -66,8 +67,8 @@ function saidBy(view: UpstreamView, last: Answer | undefined): Pick<UpstreamRepo
   if (said !== undefined) return { said, advice }
   if (credentials === 'refused') {
     return {
-      said: 'refuses the configured credentials',
-      advice: `correct username and password of upstreams.${name}`,
+      said: refusedText(refusedPattern(view)),
+      advice: loginAdvice(name, refusedPattern(view)),
     }
   }
   if (last?.detail !== undefined) {
@@ -82,6 +83,11 @@ function saidBy(view: UpstreamView, last: Answer | undefined): Pick<UpstreamRepo
   }
   if (view.last === undefined) return { said: 'was not asked yet', advice: null }
   return { said: `answered ${view.last.status ?? 'nothing'}`, advice: null }
+}
+
+function refusedPattern({ logins }: UpstreamView): string | undefined {
+  const [pattern] = [...logins].find(([, result]) => result === 'refused') ?? []
+  return pattern || undefined
 }
 
 function storeReport(

@@ -3,6 +3,9 @@ import type { UpstreamTelemetry } from '../ports/telemetry.ts'
 import { causeOf } from './cause.ts'
 import type { Emit } from './events.ts'
 
+/** `unused`: configured, and not asked for yet. */
+export type CredentialState = 'none' | 'unused' | 'accepted' | 'refused'
+
 /** What is known of an upstream as a whole. Instants are epoch milliseconds. */
 export interface UpstreamView {
   readonly name: string
@@ -18,8 +21,10 @@ export interface UpstreamView {
     readonly isLow: boolean
     readonly at: number
   }
-  /** `unused`: configured, and not asked for yet. */
-  readonly credentials: 'none' | 'unused' | 'accepted' | 'refused'
+  /** `refused` while any of them is. */
+  readonly credentials: CredentialState
+  /** Of each of its credentials that was shown, by its pattern of repositories; `''`: its own. */
+  readonly logins: ReadonlyMap<string, 'accepted' | 'refused'>
   /** Its last answer of all; no status when there was none. */
   readonly last?: { readonly at: number; readonly kind: string; readonly status?: number | undefined }
 }
@@ -67,7 +72,13 @@ export function upstreamWatch({ upstreams, emit, now }: UpstreamWatchOptions): U
       if (isKept === true && views.has(name)) continue
       const state =
         isOffline === true ? { state: 'offline' as const, said: OFFLINE } : { state: 'up' as const }
-      views.set(name, { name, since: now(), credentials: hasCredentials ? 'unused' : 'none', ...state })
+      views.set(name, {
+        name,
+        since: now(),
+        credentials: hasCredentials ? 'unused' : 'none',
+        logins: new Map(),
+        ...state,
+      })
     }
   }
   configure(upstreams)
@@ -110,8 +121,12 @@ export function upstreamWatch({ upstreams, emit, now }: UpstreamWatchOptions): U
         if (isLow === wasLow || !isNews(`limit ${upstream} ${isLow}`)) return
         emit(isLow ? 'limit.low' : 'limit.restored', { upstream, remaining, limit })
       },
-      credentials(upstream, result, said = '') {
-        const before = views.get(upstream)?.credentials
+      credentials(upstream, result, said = '', shown = { pattern: undefined, result }) {
+        const view = views.get(upstream)
+        const before = view?.credentials
+        const login = shown.pattern ?? ''
+        if (view !== undefined && view.logins.get(login) !== shown.result)
+          change(upstream, { logins: new Map(view.logins).set(login, shown.result) })
         if (before === result) return
         change(upstream, { credentials: result })
         if (!isNews(`credentials ${upstream} ${result}`)) return

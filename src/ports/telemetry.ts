@@ -58,8 +58,16 @@ export interface UpstreamTelemetry {
     remaining: number,
     budget: { readonly limit?: number | undefined; readonly isNearlyExhausted: boolean },
   ): void
-  /** The configured credentials were shown. `said` names who refused them, and how. */
-  credentials(upstream: string, result: 'accepted' | 'refused', said?: string): void
+  /**
+   * Configured credentials were shown. `result` is refused while any of them is; `said` names who refused
+   * them, and how. `shown`: which ones, by their pattern of repositories, and what became of them.
+   */
+  credentials(
+    upstream: string,
+    result: 'accepted' | 'refused',
+    said?: string,
+    shown?: { readonly pattern: string | undefined; readonly result: 'accepted' | 'refused' },
+  ): void
   /**
    * `limited`: it gets no requests because it limits us. `out`: because it cannot be reached, or answers
    * nobody. `offline`: because somebody wants it so.

@@ -157,7 +157,9 @@ export function upstreamClient(options: UpstreamClientOptions): Upstream & { clo
     via: options.via,
   })
   const plain = options.tracer === undefined ? http : tracedTransport(http, options.tracer)
-  const told = credentialVerdicts(patternFor, (verdict, said) => telemetry.credentials(name, verdict, said))
+  const told = credentialVerdicts(patternFor, (verdict, said, shown) =>
+    telemetry.credentials(name, verdict, said, shown),
+  )
   const tokens = tokenSource({
     upstream: name,
     transport: plain,

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { digestOf } from '../../src/oci/digest.ts'
 import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
+import type { Status } from '../../src/ports/insight.ts'
 import type { Why } from '../../src/ports/why.ts'
 import { runEntrepot } from '../support/child.ts'
 import { type FakeUpstream, fakeUpstream, type FakeUpstreamOptions } from '../support/fake-upstream.ts'
@@ -26,6 +27,8 @@ interface Trouble {
   readonly pullIs: number
   readonly verdict: RegExp
   readonly advice: RegExp
+  /** What `entrepot status` says last of the upstream, or of the store. */
+  readonly status?: RegExp
 }
 
 const login = { username: 'ci', password: 'right' }
@@ -39,6 +42,19 @@ const TROUBLES: readonly Trouble[] = [
     pullIs: 404,
     verdict: /^fails: docker\.io refuses the configured credentials, and it is not stored$/,
     advice: /^correct username and password of upstreams\.docker\.io$/,
+    status: /^refuses the configured credentials$/,
+  },
+  {
+    name: 'a wrong password of some repositories',
+    upstream: () => ({ auth: bearer }),
+    upstreamConfig: () => ({
+      ...login,
+      credentials: [{ match: 'library/app*', username: 'ci', password: 'wrong' }],
+    }),
+    pullIs: 404,
+    verdict: /^fails: docker\.io refuses the configured credentials of library\/app\*, and it is not stored$/,
+    advice: /^correct those of library\/app\* in upstreams\.docker\.io\.credentials$/,
+    status: /^refuses the configured credentials of library\/app\*$/,
   },
   {
     name: 'a token service whose tokens are expired when they arrive',
@@ -61,6 +77,7 @@ const TROUBLES: readonly Trouble[] = [
     verdict:
       /^fails: docker\.io has a token service at 127\.0\.0\.1:1 that refuses connections: nothing listens/,
     advice: /^check /,
+    status: /^has a token service at 127\.0\.0\.1:1 that refuses connections/,
   },
   {
     name: 'a certificate of an unknown authority',
@@ -68,6 +85,7 @@ const TROUBLES: readonly Trouble[] = [
     pullIs: 502,
     verdict: /^fails: docker\.io shows a certificate of an authority that is not trusted here, and it is not/,
     advice: /upstreams\.docker\.io\.ca$/,
+    status: /^shows a certificate of an authority that is not trusted here$/,
   },
   {
     name: 'a name that is not in DNS',
@@ -76,6 +94,7 @@ const TROUBLES: readonly Trouble[] = [
     verdict:
       /^fails: docker\.io has a name that (?:is not in DNS|cannot be looked up: DNS does not answer), and/,
     advice: /resolver of this machine/,
+    status: /^has a name that /,
   },
   {
     name: 'a rate limit',
@@ -85,6 +104,7 @@ const TROUBLES: readonly Trouble[] = [
     pullIs: 503,
     verdict: /^fails: docker\.io limits our requests \(429\), for 50 s more, and it is not stored$/,
     advice: /^wait, or configure credentials/,
+    status: /^limits our requests \(429\)/,
   },
   {
     name: 'a registry that hangs',
@@ -93,6 +113,7 @@ const TROUBLES: readonly Trouble[] = [
     pullIs: 504,
     verdict: /^fails: docker\.io accepts connections and does not answer: it hangs, and it is not stored$/,
     advice: /timeouts\.headers$/,
+    status: /^accepts connections and does not answer: it hangs$/,
   },
   {
     name: 'a full disk',
@@ -104,6 +125,27 @@ const TROUBLES: readonly Trouble[] = [
     pullIs: 200,
     verdict: /; but the store has no room for it within storage\.maxSize, so nothing new is kept$/,
     advice: /^raise storage\.maxSize/,
+    status: /^the store has no room for it within storage\.maxSize$/,
+  },
+  {
+    name: 'a disk with less room than is to stay free',
+    config: { storage: { root: './data', minFree: '7000TiB' } },
+    async make(_, proxy) {
+      assert.equal((await call(proxy.port, 'GET', `/v2/app/blobs/${layer.digest}`)).status, 200)
+    },
+    pullIs: 200,
+    verdict:
+      /; but the store has no room for it, as storage\.minFree is to stay free on the disk, so nothing new/,
+    advice: /^free space on the disk, or lower storage\.minFree$/,
+    status: /^the store has no room for it, as storage\.minFree is to stay free on the disk$/,
+  },
+  {
+    name: 'an upstream that is never asked',
+    upstreamConfig: () => ({ offline: true }),
+    pullIs: 404,
+    verdict: /docker\.io is offline: it is never asked/,
+    advice: /^remove upstreams\.docker\.io\.offline if it should be asked$/,
+    status: /^is offline: it is never asked$/,
   },
   {
     name: 'a rule that denies it',
@@ -141,6 +183,10 @@ const TROUBLES: readonly Trouble[] = [
   },
 ]
 
+async function statusOf({ adminUrl }: Proxy): Promise<Status> {
+  return (await (await fetch(`${adminUrl}/api/v1/upstreams`)).json()) as Status
+}
+
 async function whyOf({ adminUrl }: Proxy, image: string): Promise<Why> {
   const response = await fetch(`${adminUrl}/api/v1/why?image=${encodeURIComponent(image)}`)
   assert.equal(response.status, 200)
@@ -170,8 +216,38 @@ suite('entrepot why tells the cause of', { concurrency: 4 }, () => {
       assert.equal(works === 'no', trouble.pullIs >= 400)
       assert.equal(upstream.requests.length, asked, 'it asked upstream')
       assert.ok(asked >= before)
+      if (trouble.status === undefined) return
+      const { upstreams, store } = await statusOf(proxy)
+      const said = store.trouble?.said ?? upstreams.find(({ name }) => name === 'docker.io')?.said
+      assert.match(said ?? '', trouble.status)
     })
   }
+})
+
+test('credentials of some repositories that are refused are not blamed for others', async () => {
+  await using upstream = await fakeUpstream({ auth: bearer })
+  for (const name of ['app', 'other', 'closed'])
+    upstream.addManifest(`library/${name}`, '1', MANIFEST, OCI_MANIFEST)
+  upstream.on(/library\/closed\/manifests/, { status: 403, times: Infinity })
+  const credentials = [{ match: 'library/app', username: 'ci', password: 'wrong' }]
+  await using proxy = await startProxy({ upstream, upstreamConfig: { ...login, credentials } })
+  for (const [name, status] of [
+    ['app', 404],
+    ['other', 200],
+    ['closed', 404],
+  ] as const)
+    assert.equal((await call(proxy.port, 'GET', `/v2/${name}/manifests/1`)).status, status)
+  const of = async (image: string) => {
+    const { verdict, upstream } = await whyOf(proxy, image)
+    return [verdict, upstream?.credentials] as const
+  }
+  const [refused, ofApp] = await of('app:1')
+  assert.match(refused, /refuses the configured credentials of library\/app,/)
+  assert.equal(ofApp, 'refused')
+  assert.equal((await of('other:1'))[1], 'accepted')
+  const [denied, ofClosed] = await of('closed:1')
+  assert.match(denied, /^fails: docker\.io denies access \(403/)
+  assert.equal(ofClosed, 'accepted')
 })
 
 test('why: the whole text for an image that works, and one of no upstream', async () => {

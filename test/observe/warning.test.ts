@@ -72,7 +72,7 @@ suite('Warning', { concurrency: true }, () => {
 
 test('what an upstream says becomes a short quoted string', () => {
   const said = `"\\\r\nX: y${'z'.repeat(1_000)}é`
-  const view = { name: 'u', state: 'out', since: 0, credentials: 'none', said } as const
+  const view = { name: 'u', state: 'out', since: 0, credentials: 'none', logins: new Map(), said } as const
   const text = pullAdvice({ upstreams: { view: () => view }, now: () => 0 })(
     '10.0.0.1',
     { repository: { upstream: 'u', name: 'app' }, tag: '1' },

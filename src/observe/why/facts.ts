@@ -8,6 +8,12 @@ import type { StoreTrouble } from '../store-watch.ts'
 import type { Held } from '../../ports/time.ts'
 import type { UpstreamView } from '../upstream-watch.ts'
 
+/** An upstream, as one repository meets it. */
+export interface RepositoryView extends UpstreamView {
+  /** The pattern of the credentials that it is read with; undefined: those of the upstream itself. */
+  readonly login: string | undefined
+}
+
 /** All that is known of one image. Instants are epoch milliseconds. */
 export interface Facts {
   readonly image: string
@@ -15,7 +21,7 @@ export interface Facts {
   readonly reference: { readonly tag: string } | { readonly digest: Digest }
   readonly route: RouteReport
   readonly access: string
-  readonly upstream: UpstreamView
+  readonly upstream: RepositoryView
   readonly tag?: TagFacts | undefined
   /** Newest first. */
   readonly history: readonly TagChange[]

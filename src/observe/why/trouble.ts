@@ -1,7 +1,8 @@
 import type { ErrorCode } from '../../oci/errors.ts'
 import type { Answer } from '../answers.ts'
 import { type Cause, causeOf } from '../cause.ts'
-import type { UpstreamView } from '../upstream-watch.ts'
+import { loginAdvice, refusedText } from '../login-advice.ts'
+import type { RepositoryView } from './facts.ts'
 
 /** What keeps upstream from answering for one repository, as far as it is known now. */
 export type Trouble =
@@ -12,7 +13,7 @@ export type Trouble =
 
 /** The trouble of a pull: the newest answer counts, then what holds for the upstream as a whole. */
 export function troubleOf(
-  upstream: UpstreamView,
+  upstream: RepositoryView,
   answers: readonly Answer[],
   reference: string,
 ): Trouble | undefined {
@@ -20,19 +21,23 @@ export function troubleOf(
   if (last?.detail !== undefined) {
     return { kind: 'failing', ...explained(upstream, last.outcome as ErrorCode, last) }
   }
-  const { said, advice = '' } = upstream
+  const { said, advice = `remove upstreams.${upstream.name}.offline if it should be asked` } = upstream
   if (said !== undefined) return { kind: 'failing', cause: said, advice }
   const answer = answers.find((answer) => answer.reference === reference)
   return answer?.outcome === 'absent' ? { kind: 'absent', answer } : undefined
 }
 
-function explained({ name, credentials }: UpstreamView, code: ErrorCode, { detail = {} }: Answer): Cause {
+function explained(
+  { name, credentials, login }: RepositoryView,
+  code: ErrorCode,
+  { detail = {} }: Answer,
+): Cause {
   const found = causeOf(name, code, detail)
   if (code !== 'UPSTREAM_DENIED') return found
   if (credentials === 'refused') {
     return {
-      cause: 'refuses the configured credentials',
-      advice: `correct username and password of upstreams.${name}`,
+      cause: refusedText(login),
+      advice: loginAdvice(name, login),
     }
   }
   if (credentials === 'accepted' && detail['status'] === 401) {

@@ -12,8 +12,14 @@ import type { Answers } from '../answers.ts'
 import { upstreamReport } from '../status.ts'
 import type { StoreWatch } from '../store-watch.ts'
 import type { UpstreamWatch } from '../upstream-watch.ts'
-import type { Facts, TagFacts } from './facts.ts'
+import type { Facts, RepositoryView, TagFacts } from './facts.ts'
 import { whyOf } from './report.ts'
+
+/** `pattern`: that of the credentials; undefined: those of the upstream itself, if it has any. */
+export interface LoginOf {
+  readonly pattern: string | undefined
+  readonly isConfigured: boolean
+}
 
 export interface WhyOptions {
   readonly registry: Pick<Registry, 'find'>
@@ -23,6 +29,8 @@ export interface WhyOptions {
   readonly tags: TagPeek & TagHistory
   readonly inspect: Inspect
   readonly pins: Pick<PinList, 'list'>
+  /** Which credentials of an upstream a repository is read with. */
+  readonly loginOf: (repository: RepositoryName) => LoginOf
   /** How an upstream is configured. */
   readonly configured: (upstream: string) => { readonly url: string; readonly aliases: readonly string[] }
   /** Who may pull from a repository, in words. */
@@ -46,7 +54,7 @@ export interface WhyOptions {
 /** Explains a pull of an image without sending a request, and without counting as a use of it. */
 export function createWhy(options: WhyOptions): (image: string) => Promise<Why | undefined> {
   const { registry, upstreams, answers, store, tags, inspect, pins, configured, access } = options
-  const { freshness, heldOf, staleIfError, now } = options
+  const { loginOf, freshness, heldOf, staleIfError, now } = options
 
   return async function why(text) {
     const parsed = parseImageReference(text)
@@ -56,7 +64,8 @@ export function createWhy(options: WhyOptions): (image: string) => Promise<Why |
     const found = find(name)
     if (found === undefined) return unrouted(`${name}${suffix}`)
     if (isRegistryError(found)) return denied(found, suffix)
-    return whyOf(await factsOf(found, name, reference, suffix), options, report(found.upstream))
+    const facts = await factsOf(found, name, reference, suffix)
+    return whyOf(facts, options, upstreamReport(facts.upstream, answers.lastOf(found.upstream)))
   }
 
   /** The repository, or the error that a rule denies it with; undefined = no upstream. */
@@ -83,7 +92,7 @@ export function createWhy(options: WhyOptions): (image: string) => Promise<Why |
       reference,
       route: routeOf(repository, written),
       access: access(repository),
-      upstream: upstreams.view(repository.upstream)!,
+      upstream: viewFor(repository),
       tag,
       history: 'tag' in reference ? await tags.history(repository, reference.tag) : [],
       content: digest && (await inspect(digest)),
@@ -123,6 +132,15 @@ export function createWhy(options: WhyOptions): (image: string) => Promise<Why |
           ? `${first} is an alias of ${upstream}`
           : 'the name has no registry, so defaultUpstream'
     return { upstream, url, repository, rule }
+  }
+
+  /** The upstream with the credentials that this repository is read with. */
+  function viewFor(repository: RepositoryName): RepositoryView {
+    const view = upstreams.view(repository.upstream)!
+    const { pattern: login, isConfigured } = loginOf(repository)
+    const shown = view.logins.get(login ?? '')
+    const logins = new Map(shown && [[login ?? '', shown]])
+    return { ...view, login, logins, credentials: shown ?? (isConfigured ? 'unused' : 'none') }
   }
 
   function report(upstream: string) {

@@ -9,10 +9,16 @@ export type JudgeCredentials = (
   repository: string | undefined,
 ) => void
 
+/** The credentials of a pattern of repositories; undefined: of the upstream itself. */
+export interface ShownCredentials {
+  readonly pattern: string | undefined
+  readonly result: CredentialVerdict
+}
+
 /** Reports all credentials of an upstream as one: they are refused while any of them is. */
 export function credentialVerdicts(
   patternFor: PatternFor,
-  report: (verdict: CredentialVerdict, said: string) => void,
+  report: (verdict: CredentialVerdict, said: string, shown: ShownCredentials) => void,
 ): JudgeCredentials {
   const refused = new Map<string | undefined, string>()
   return (verdict, said, repository) => {
@@ -20,7 +26,8 @@ export function credentialVerdicts(
     if (verdict === 'accepted') refused.delete(pattern)
     else refused.set(pattern, pattern === undefined ? said : `${said} to the credentials of ${pattern}`)
     const [refusal] = refused.values()
-    if (refusal === undefined) report('accepted', said)
-    else report('refused', refusal)
+    const shown = { pattern, result: verdict }
+    if (refusal === undefined) report('accepted', said, shown)
+    else report('refused', refusal, shown)
   }
 }
