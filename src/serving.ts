@@ -2,7 +2,7 @@ import { type FreshnessPolicy, freshnessOf } from './cache/freshness.ts'
 import { proxyRegistry } from './cache/proxy-registry.ts'
 import { router } from './cache/routing.ts'
 import { storedUpstream } from './cache/stored-upstream.ts'
-import { buildCoolDown } from './compose/cool-down.ts'
+import { buildCoolDown, keptWhenDeleted } from './compose/tag-rules.ts'
 import { buildViews } from './compose/views.ts'
 import { buildInsight } from './compose/insight.ts'
 import type { Config } from './config/load-config.ts'
@@ -46,6 +46,7 @@ export function buildServing(
   const cooling = buildCoolDown(config, { history: tags.history, trusted, now })
   const offline = ({ name }: { readonly name: string }) =>
     storedUpstream(name, { blobs: store.blobs, tags: disk.tags })
+  const isKept = keptWhenDeleted(config)
   const common = {
     route: router(Object.values(config.upstreams), config.defaultUpstream),
     rules: (upstream: string) => config.upstreams[upstream]!,
@@ -55,6 +56,7 @@ export function buildServing(
     telemetry: observed.telemetry.images,
     asking: observed.cost.asking,
     tagsSeen: cooling.guard,
+    ...(isKept && { isKept }),
     now,
   }
   const watched = (upstream: Upstream): Upstream => {

@@ -11,16 +11,21 @@ import { INSTANT_MUST, parseInstant } from '../util/instant.ts'
 const JSON_TYPE = { 'Content-Type': 'application/json' }
 
 /**
- * Lists and purges stored images: `GET images?pattern=&sort=&limit=&asOf=`, `GET usage`, `POST purge {pattern,
+ * Lists and purges stored images: `GET images?pattern=&sort=&limit=&asOf=&vanishing=true`, `GET usage`, `POST purge {pattern,
  * dryRun}`.
  */
 export function catalogueRoutes(catalogue: ImageCatalogue, parse: ParsePattern): Hono<AdminEnv> {
   return new Hono<AdminEnv>()
     .get('/images', async (c) => {
-      const { pattern = '**', sort = 'use', limit = '0', asOf } = c.req.query()
+      const { pattern = '**', sort = 'use', limit = '0', asOf, vanishing } = c.req.query()
       if (!isImageOrder(sort)) refuse(400, `sort must be one of ${IMAGE_ORDERS.join(', ')}`)
       if (!/^\d{1,9}$/.test(limit)) refuse(400, 'limit must be a number of images')
-      const order = { by: sort, limit: Number(limit) || undefined, asOf: instantOf(asOf) }
+      const order = {
+        by: sort,
+        limit: Number(limit) || undefined,
+        asOf: instantOf(asOf),
+        vanishing: vanishing === 'true',
+      }
       const images = await catalogue.images(patternOf(pattern, parse), order)
       return c.body(jsonPieces({ images: images.values().map(imageToJson) }), 200, JSON_TYPE)
     })

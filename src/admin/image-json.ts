@@ -14,6 +14,7 @@ export interface ImageJson {
   readonly lastUsed: string
   readonly hits: number
   readonly pinned: boolean
+  readonly vanishing: boolean
 }
 
 export interface PurgedJson {
@@ -30,7 +31,7 @@ export interface PinJson {
 }
 
 export function imageToJson(image: Image): ImageJson {
-  const { repository, tag, digest, size, unshared, storedAt, lastUsed, hits, isPinned } = image
+  const { repository, tag, digest, size, unshared, storedAt, lastUsed, hits, isPinned, isVanishing } = image
   return {
     image: imageText(image),
     upstream: repository.upstream,
@@ -43,6 +44,7 @@ export function imageToJson(image: Image): ImageJson {
     lastUsed: new Date(lastUsed).toISOString(),
     hits,
     pinned: isPinned,
+    vanishing: isVanishing,
   }
 }
 

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { RegistryError } from '../oci/errors.ts'
+import type { ImageName } from '../oci/image-pattern.ts'
 import type { LinkIndex, ReferenceIndex, TagIndex } from '../ports/metadata.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { BlobStore } from '../ports/blob-store.ts'
@@ -45,6 +46,8 @@ export interface ProxyRegistryOptions {
   readonly telemetry?: ImageTelemetry
   /** Omitted: nobody wants to know what answers cost. */
   readonly asking?: Asking
+  /** Whether a tag that upstream has deleted is served all the same. Left out: none is. */
+  readonly isKept?: (image: ImageName) => boolean
   /** What clients see of the tags of a repository. Left out: what upstream says. */
   readonly tagsSeen?: (repository: RepositoryName, tags: TagService) => TagService
   /** Epoch milliseconds. */
@@ -72,6 +75,7 @@ export function proxyRegistry(options: ProxyRegistryOptions): Registry {
     asking,
     lists: tagLists(listFreshness),
     telemetry,
+    isKept: options.isKept,
     now,
   })
   const referrersOf = proxyReferrersService(referrerLists(listFreshness))

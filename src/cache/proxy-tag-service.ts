@@ -1,8 +1,9 @@
 import type { Digest } from '../oci/digest.ts'
 import { isOutage, isRegistryError } from '../oci/errors.ts'
+import type { ImageName } from '../oci/image-pattern.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { TagEntry, TagIndex } from '../ports/metadata.ts'
-import type { Asking, ReadOptions } from '../ports/read-options.ts'
+import type { Asking, CacheStatus, ReadOptions } from '../ports/read-options.ts'
 import type { TagService } from '../ports/repository.ts'
 import type { ImageTelemetry } from '../ports/telemetry.ts'
 import type { ResolvedTag, UpstreamRepository } from '../ports/upstream.ts'
@@ -22,6 +23,8 @@ export interface ProxyTagServiceOptions {
   readonly asking: Asking
   readonly lists: TagLists
   readonly telemetry?: Pick<ImageTelemetry, 'resolved'> | undefined
+  /** Whether a tag that upstream has deleted is served all the same. Omitted: none is. */
+  readonly isKept?: ((image: ImageName) => boolean) | undefined
   /** Epoch milliseconds. */
   readonly now: () => number
 }
@@ -29,13 +32,14 @@ export interface ProxyTagServiceOptions {
 /**
  * A repository's tags: from the index while fresh. Past that, one HEAD upstream tells whether the tag moved,
  * however many clients ask. While upstream is unavailable the last known digest is served, for a limited
- * time. It is not served once upstream has said that the tag is gone, or that we may not read it.
+ * time. It is not served once upstream has said that the tag is gone, unless a rule keeps it, or that we may
+ * not read it.
  */
 export function proxyTagService(
   options: ProxyTagServiceOptions,
 ): (repository: RepositoryName, upstream: UpstreamRepository, manifests: ManifestCache) => TagService {
-  const { index, policy, absent, asking, lists, telemetry, now } = options
-  const checks = singleFlight<Digest | undefined>()
+  const { index, policy, absent, asking, lists, telemetry, isKept, now } = options
+  const checks = singleFlight<TagEntry | undefined>()
 
   return (repository, upstream, manifests) => {
     return {
@@ -56,7 +60,7 @@ export function proxyTagService(
             upstream.isNearlyExhausted,
           )
           if (freshness.state !== 'fresh') return revalidate(tag, entry, freshness, options)
-          options?.report?.({ result: 'hit', ttl: freshness.ttl })
+          options?.report?.({ result: 'hit', ttl: freshness.ttl, ...mark(entry) })
           return entry.digest
         })
       },
@@ -83,10 +87,11 @@ export function proxyTagService(
         const result = joined ? 'collapsed' : entry === undefined ? 'miss' : 'revalidated'
         options?.report?.({
           result,
-          forwardStatus: value === undefined ? 404 : 200,
-          stored: value !== undefined,
+          forwardStatus: value === undefined || value.goneAt !== undefined ? 404 : 200,
+          stored: value !== undefined && value.goneAt === undefined,
+          ...(value && mark(value)),
         })
-        return value
+        return value?.digest
       } catch (error) {
         const isExcused = isOutage(error) || isStaleFallback(error, options?.signal)
         if (!isExcused || entry === undefined || freshness?.state !== 'stale') throw error
@@ -99,19 +104,36 @@ export function proxyTagService(
       }
     }
 
-    async function check(tag: string, key: string, entry: TagEntry | undefined): Promise<Digest | undefined> {
+    async function check(
+      tag: string,
+      key: string,
+      entry: TagEntry | undefined,
+    ): Promise<TagEntry | undefined> {
       const resolved = await upstream.resolve(tag)
       const digest =
         (await fetched(resolved, entry)) ??
         (resolved && (await fetched(await upstream.resolveByGet(tag), entry)))
-      if (digest === undefined) {
-        absent.add(key)
-        await index.remove(repository, tag)
-        return undefined
-      }
-      await index.set(repository, tag, { digest, checkedAt: now() })
+      if (digest === undefined) return gone(tag, key, entry)
+      const confirmed = { digest, checkedAt: now() }
+      await index.set(repository, tag, confirmed)
       telemetry?.resolved(repository, tag, digest, entry?.digest)
-      return digest
+      return confirmed
+    }
+
+    async function gone(
+      tag: string,
+      key: string,
+      entry: TagEntry | undefined,
+    ): Promise<TagEntry | undefined> {
+      if (entry !== undefined && isKept?.({ repository, tag, digest: entry.digest }) === true) {
+        const checkedAt = now()
+        const kept = { digest: entry.digest, checkedAt, goneAt: entry.goneAt ?? checkedAt }
+        await index.set(repository, tag, kept)
+        return kept
+      }
+      absent.add(key)
+      await index.remove(repository, tag)
+      return undefined
     }
 
     /**
@@ -132,3 +154,9 @@ export function proxyTagService(
     }
   }
 }
+
+function mark({ goneAt }: TagEntry): Pick<CacheStatus, 'detail'> | undefined {
+  return goneAt === undefined ? undefined : DELETED
+}
+
+const DELETED = { detail: 'deleted' } as const

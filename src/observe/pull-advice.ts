@@ -13,15 +13,15 @@ export interface PullAdviceOptions {
 
 interface Advice {
   /** Advice of the same kind about the same upstream is the same to a client. */
-  readonly kind: 'stale' | 'held' | 'limit'
+  readonly kind: 'stale' | 'deleted' | 'held' | 'limit'
   readonly text: string
 }
 
 const LONGEST = 200
 
 /**
- * Tells a client once a minute that an answer is stale or held back by a cool-down, or that the rate limit of
- * its upstream is nearly used up.
+ * Tells a client once a minute that an answer is stale, deleted upstream or held back by a cool-down, or that
+ * the rate limit of its upstream is nearly used up.
  */
 export function pullAdvice({ upstreams, now }: PullAdviceOptions): Advise {
   const isTold = recurring(now)
@@ -43,6 +43,10 @@ function adviceOn(
     const age = (status.ttl ?? 0) < 0 ? `, ${-status.ttl!} s past its freshness` : ''
     const said = view?.said ?? saidBy(upstream, status.outage) ?? 'does not answer in time'
     return { kind: 'stale', text: `served from the cache${age}: ${upstream} ${said}` }
+  }
+  if (status?.detail === 'deleted') {
+    const text = `${upstream} has deleted ${name}:${tag}: this cache serves what it pointed to last`
+    return { kind: 'deleted', text }
   }
   if (status?.heldUntil !== undefined) {
     const until = new Date(status.heldUntil).toISOString().replace(/\.\d+Z$/, 'Z')

@@ -26,6 +26,8 @@ export interface Image extends ImageName {
   /** How often its manifest was served from the store. */
   readonly hits: number
   readonly isPinned: boolean
+  /** Upstream has deleted its last tag: its content may not be available again, and is evicted last. */
+  readonly isVanishing: boolean
 }
 
 export interface Size {
@@ -75,6 +77,8 @@ export interface ImageCatalogue {
       readonly by?: ImageOrder
       readonly limit?: number | undefined
       readonly asOf?: number | undefined
+      /** Only those that are vanishing. */
+      readonly vanishing?: boolean | undefined
     },
   ): Promise<readonly Image[]>
   usage(): Promise<DiskUsage>

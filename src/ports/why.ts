@@ -50,6 +50,8 @@ export interface TagReport {
   readonly checkedAt: string
   /** Until when it is served in an outage of the upstream. */
   readonly servedUntil: string
+  /** When upstream had deleted the tag, which cache.keepDeleted keeps; null = it has not. */
+  readonly deletedAt: string | null
   /** A cool-down serves another digest until then; null = the digest itself is served. */
   readonly coolDown: { readonly served: string; readonly until: string } | null
 }

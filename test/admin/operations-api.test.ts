@@ -94,6 +94,7 @@ suite('the admin API', () => {
       lastUsed: '1970-01-02T00:00:00.000Z',
       hits: 0,
       pinned: false,
+      vanishing: false,
     })
     assert.match(String(digest), /^sha256:/)
     assert.equal(Number(size) - Number(unshared), base.bytes.length)

@@ -80,6 +80,7 @@ const VALUES: Readonly<Record<string, readonly [text: string, effect?: unknown]>
   'cache.tags': ['[{ match: ^v, fresh: 3h }]', [{ match: '^v', fresh: '3h' }]],
   'cache.pin': ['["node:20*"]', ['node:20*']],
   'cache.coolDown': ['[{ match: "node:20*", for: 3d }]', [{ match: 'node:20*', for: '3d' }]],
+  'cache.keepDeleted': ['["app:v*"]', ['app:v*']],
   views: ['{ asOf: true }', { asOf: true }],
   'views.asOf': ['true', true],
   'views.run': ['true', true],

@@ -45,6 +45,7 @@ test('without a file the defaults hold', async (t) => {
       ],
       pin: [],
       coolDown: [],
+      keepDeleted: [],
     },
     views: { asOf: false, run: false, host: '', retain: [], keepRuns: 604_800_000 },
     transfers: {

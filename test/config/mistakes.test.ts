@@ -22,7 +22,7 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
   // unknown keys
   [
     'cache: { tll: 7d }',
-    ': cache.tll is not a known key, did you mean `ttl`? (allowed: ttl, ttlFrom, sweep, staleIfError, negative, lists, tags, pin, coolDown)',
+    ': cache.tll is not a known key, did you mean `ttl`? (allowed: ttl, ttlFrom, sweep, staleIfError, negative, lists, tags, pin, coolDown, keepDeleted)',
   ],
   [
     'listne: {}',

@@ -29,6 +29,7 @@ suite('images', () => {
       lastUsed: 5_000,
       hits: 0,
       isPinned: false,
+      isVanishing: false,
     })
     assert.equal(all.get('ghcr.io/org/app:2')?.unshared, 3_000 + second.bytes.length)
     assert.deepEqual([...(await images(store, 'app')).keys()], ['docker.io/library/app:1'])

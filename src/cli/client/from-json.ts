@@ -4,7 +4,19 @@ import { parseDigest } from '../../oci/digest.ts'
 
 /** Parses what `admin/image-json.ts` writes. */
 export function imageFromJson(json: ImageJson): Image {
-  const { upstream, repository: name, tag, digest, size, unshared, storedAt, lastUsed, hits, pinned } = json
+  const {
+    upstream,
+    repository: name,
+    tag,
+    digest,
+    size,
+    unshared,
+    storedAt,
+    lastUsed,
+    hits,
+    pinned,
+    vanishing,
+  } = json
   return {
     repository: { upstream, name },
     tag: tag ?? undefined,
@@ -15,6 +27,7 @@ export function imageFromJson(json: ImageJson): Image {
     lastUsed: Date.parse(lastUsed),
     hits,
     isPinned: pinned,
+    isVanishing: vanishing,
   }
 }
 

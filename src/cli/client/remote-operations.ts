@@ -12,9 +12,9 @@ export function remoteOperations(connection: Connection): Operations {
   const { json, lines, status } = adminClient(connection)
   return {
     catalogue: {
-      async images({ text }, { by = 'use', limit = 0, asOf } = {}) {
+      async images({ text }, { by = 'use', limit = 0, asOf, vanishing } = {}) {
         const then = asOf === undefined ? '' : `&asOf=${instantText(asOf)}`
-        const path = `images?pattern=${encodeURIComponent(text)}&sort=${by}&limit=${limit}${then}`
+        const path = `images?pattern=${encodeURIComponent(text)}&sort=${by}&limit=${limit}${then}${vanishing === true ? '&vanishing=true' : ''}`
         const { images } = await json<{ images: ImageJson[] }>('GET', path)
         return images.map(imageFromJson)
       },

@@ -12,18 +12,24 @@ import { table } from '../output/table.ts'
 /** `now`: epoch milliseconds. */
 export function ls(now: () => number): Command {
   return {
-    synopsis: '[pattern] [--sort size|age|use|hits] [--limit N] [--as-of DAY] [--json]',
+    synopsis: '[pattern] [--sort size|age|use|hits] [--limit N] [--as-of DAY] [--vanishing] [--json]',
     summary: 'lists stored images, the most recently used first',
     takes: [0, 1],
     options: {
       ...STORE_OPTIONS,
       sort: { type: 'string' },
       limit: { type: 'string' },
+      vanishing: { type: 'boolean' },
       'as-of': { type: 'string' },
     },
     run: withOperations(async ({ catalogue, patternOf }, { args, options, stdout }) => {
       const [by, limit, asOf] = [orderOf(options), limitOf(options), instantOf(options)]
-      const images = await catalogue.images(patternOf(args[0] ?? '**'), { by, limit, asOf })
+      const images = await catalogue.images(patternOf(args[0] ?? '**'), {
+        by,
+        limit,
+        asOf,
+        vanishing: options['vanishing'] === true,
+      })
       if (options['json']) {
         writeJson(stdout, images.map(imageToJson))
         return EXIT.done
@@ -34,7 +40,7 @@ export function ls(now: () => number): Command {
         image.storedAt === undefined ? '-' : ageText(now() - image.storedAt),
         image.lastUsed === 0 ? '-' : ageText(now() - image.lastUsed),
         String(image.hits),
-        image.isPinned ? 'pinned' : '',
+        [...(image.isPinned ? ['pinned'] : []), ...(image.isVanishing ? ['vanishing'] : [])].join(', '),
       ])
       const head = ['IMAGE', 'SIZE', 'AGE', 'LAST USE', 'HITS', '']
       stdout.write(table([head, ...rows], { columns: stdout.columns, left: [5] }))

@@ -153,6 +153,8 @@ export const fileSchema = section({
      * is. The first match decides.
      */
     coolDown: list(section({ match: images(), for: time() })).prefault([]),
+    /** Images whose tags are served on when upstream has deleted them, as they were last. */
+    keepDeleted: list(images()).prefault([]),
   }).prefault({}),
 
   /** The past of tags, for clients. */

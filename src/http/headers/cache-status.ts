@@ -15,7 +15,7 @@ export function renderCacheStatus(status: CacheStatus | undefined, failure?: unk
   const detail = heldUntil === undefined ? status.detail : 'cool-down'
   switch (result) {
     case 'hit':
-      return `entrepot; hit${timeToLive(ttl)}${detail === undefined ? '' : `; detail=${detail}`}`
+      return `entrepot; hit${timeToLive(ttl)}${detailOf(detail)}`
     case 'negative':
       return `entrepot; hit${timeToLive(ttl)}; detail=negative`
     case 'stale':
@@ -23,7 +23,7 @@ export function renderCacheStatus(status: CacheStatus | undefined, failure?: unk
     case 'collapsed':
       return `entrepot; fwd=uri-miss${forwardStatus(answered)}; collapsed`
     case 'revalidated':
-      return `entrepot; fwd=stale${forwardStatus(answered)}${stored === true ? '; stored' : ''}`
+      return `entrepot; fwd=stale${forwardStatus(answered)}${stored === true ? '; stored' : ''}${detailOf(detail)}`
     case 'miss':
       return `entrepot; fwd=uri-miss${forwardStatus(answered)}${stored === true ? '; stored' : ''}`
   }
@@ -31,6 +31,10 @@ export function renderCacheStatus(status: CacheStatus | undefined, failure?: unk
 
 function timeToLive(seconds: number | undefined): string {
   return seconds === undefined ? '' : `; ttl=${Math.trunc(seconds)}`
+}
+
+function detailOf(detail: string | undefined): string {
+  return detail === undefined ? '' : `; detail=${detail}`
 }
 
 function forwardStatus(status: number | undefined): string {

@@ -40,6 +40,8 @@ export interface TagFacts {
   readonly state: 'fresh' | 'stale' | 'expired'
   readonly ttl: number
   readonly servedUntil: number
+  /** When upstream had deleted it; it is kept. */
+  readonly goneAt?: number | undefined
   /** What a cool-down serves instead of the digest. */
   readonly held?: Held | undefined
 }

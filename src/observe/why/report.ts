@@ -48,13 +48,14 @@ function evictionOf(
   return (ttlFrom === 'use' ? lastUsed : storedAt) + ttl
 }
 
-function tagReport({ digest, state, ttl, checkedAt, servedUntil, held }: TagFacts): TagReport {
+function tagReport({ digest, state, ttl, checkedAt, servedUntil, goneAt, held }: TagFacts): TagReport {
   return {
     digest,
     state,
     ttl,
     checkedAt: isoText(checkedAt),
     servedUntil: isoText(servedUntil),
+    deletedAt: goneAt === undefined ? null : isoText(goneAt),
     coolDown: held ? { served: held.digest, until: isoText(held.until) } : null,
   }
 }

@@ -11,11 +11,22 @@ export function verdictOf(facts: Facts): Verdict {
   const trouble = troubleOf(facts.upstream, facts.answers, referenceOf(facts))
   const verdict = isServable(facts) ? ofStored(facts, trouble) : ofMissing(facts, trouble)
   const { storeTrouble } = facts
-  if (storeTrouble === undefined || verdict.works === 'no') return withCoolDown(verdict, facts)
+  if (storeTrouble === undefined || verdict.works === 'no')
+    return withDeletion(withCoolDown(verdict, facts), facts)
   return {
     works: verdict.works,
     verdict: `${verdict.verdict}; but ${storeTrouble.said}, so nothing new is kept`,
     advice: storeTrouble.advice,
+  }
+}
+
+function withDeletion(verdict: Verdict, { tag, upstream }: Facts): Verdict {
+  if (tag?.goneAt === undefined) return verdict
+  const since = `${upstream.name} has deleted the tag (${isoText(tag.goneAt)}), and cache.keepDeleted keeps it`
+  return {
+    ...verdict,
+    verdict: `${verdict.verdict}; ${since}`,
+    advice: verdict.advice ?? 'pin it: once evicted it cannot be fetched again',
   }
 }
 

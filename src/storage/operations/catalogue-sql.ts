@@ -50,6 +50,7 @@ export function catalogueStatements(db: DatabaseSync) {
          WHERE l.digest = ?1 AND c.media_type <> '${OCTET_STREAM}' AND NOT ${IS_TAGGED} AND NOT ${IS_PART}
        LIMIT 20`,
     ),
+    isVanished: db.prepare('SELECT 1 FROM content WHERE digest = ? AND vanished <> 0'),
     parentsAfter: db.prepare(
       'SELECT parent FROM refs WHERE child = ? AND parent > ? ORDER BY parent LIMIT 100',
     ),

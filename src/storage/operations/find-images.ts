@@ -40,7 +40,10 @@ export function* findImages(sql: Statements, wanted: Wanted): Steps<Found> {
   return {
     all,
     matching: matching.map((image) =>
-      Object.assign(image, sizes.get(image.digest)!, { isPinned: isPinned(image) }),
+      Object.assign(image, sizes.get(image.digest)!, {
+        isPinned: isPinned(image),
+        isVanishing: isVanishing(sql, image),
+      }),
     ),
   }
 }
@@ -57,6 +60,13 @@ function* imagesIn(
     if (pattern.matches(image)) rows.push(image)
   })
   const found: Image[] = []
-  for (const row of rows) found.push({ ...row, ...(yield* sizeOf(sql, row.digest)), isPinned: isPinned(row) })
+  for (const row of rows) {
+    const size = yield* sizeOf(sql, row.digest)
+    found.push({ ...row, ...size, isPinned: isPinned(row), isVanishing: isVanishing(sql, row) })
+  }
   return found
+}
+
+export function isVanishing(sql: Statements, { digest }: Pick<ImageRow, 'digest'>): boolean {
+  return sql.isVanished.get(digest) !== undefined
 }

@@ -23,10 +23,10 @@ export function createCatalogue(options: CatalogueOptions): ImageCatalogue {
   const pinned = options.pinned.map(({ text }) => text)
 
   return {
-    async images({ text }, { by = 'use', limit, asOf } = {}) {
+    async images({ text }, { by = 'use', limit, asOf, vanishing } = {}) {
       await flush()
       const images: Image[] = []
-      for await (const page of read('images', { pattern: text, pinned, by, limit, asOf }))
+      for await (const page of read('images', { pattern: text, pinned, by, limit, asOf, vanishing }))
         images.push(...page)
       return images
     },

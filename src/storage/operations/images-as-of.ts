@@ -6,6 +6,7 @@ import type { Statements } from '../index/sql.ts'
 import { seenTags } from '../index/tags/seen-at.ts'
 import { sizeOf } from './image-size.ts'
 import type { ImageSize } from './image-sizes.ts'
+import { isVanishing } from './find-images.ts'
 import { pinnedBy } from './pinned-by.ts'
 import type { Wanted } from './reader-tasks.ts'
 
@@ -23,7 +24,7 @@ export function* imagesAsOf(sql: Statements, wanted: Wanted, instant: number): S
     if (!pattern.matches(image)) continue
     const known = stored.get(image.digest) ?? (yield* storedOf(sql, image.digest))
     stored.set(image.digest, known)
-    images.push({ ...image, ...known, isPinned: isPinned(image) })
+    images.push({ ...image, ...known, isPinned: isPinned(image), isVanishing: isVanishing(sql, image) })
   }
   return images
 }

@@ -1,3 +1,4 @@
+import type { Image } from '../../ports/operations.ts'
 import type { ImageOrder } from '../../ports/image-order.ts'
 import { allOf } from '../index/in-slices.ts'
 import type { Statements } from '../index/sql.ts'
@@ -20,6 +21,7 @@ export interface ImageTask extends Wanted {
   readonly limit: number | undefined
   /** Epoch milliseconds; undefined = now. */
   readonly asOf: number | undefined
+  readonly vanishing: boolean | undefined
 }
 
 export interface PurgeTask extends Wanted {
@@ -28,16 +30,17 @@ export interface PurgeTask extends Wanted {
 
 /** What is done in the thread of `index-reader.ts`. */
 const TASKS = {
-  images: (sql: Statements, task: ImageTask) =>
-    inOrder(
-      allOf(task.asOf === undefined ? imagesMatching(sql, task) : imagesAsOf(sql, task, task.asOf)),
-      task.by,
-      task.limit,
-    ),
+  images: (sql: Statements, task: ImageTask) => inOrder(wantedImages(sql, task), task.by, task.limit),
   usage: (sql: Statements) => allOf(usageRows(sql)),
   purge: (sql: Statements, task: PurgeTask) => purgeSteps(sql, task),
   seen: (sql: Statements, task: SeenTask) => seenTags(sql, task),
 } as const
+
+function wantedImages(sql: Statements, task: ImageTask): readonly Image[] {
+  const { asOf, vanishing } = task
+  const found = allOf(asOf === undefined ? imagesMatching(sql, task) : imagesAsOf(sql, task, asOf))
+  return vanishing === true ? found.filter(({ isVanishing }) => isVanishing) : found
+}
 
 type Tasks = typeof TASKS
 export type TaskName = keyof Tasks

@@ -1,0 +1,25 @@
+import type { Config } from '../config/load-config.ts'
+import { type ImageName, parseImagePattern } from '../oci/image-pattern.ts'
+import { type CoolDown, coolDown, type CoolDownOptions } from '../time/cool-down.ts'
+
+/** The configured cool-downs. */
+export function buildCoolDown(
+  { cache, upstreams }: Pick<Config, 'cache' | 'upstreams'>,
+  options: Omit<CoolDownOptions, 'rules'>,
+): CoolDown {
+  const names = Object.keys(upstreams)
+  return coolDown({
+    ...options,
+    rules: cache.coolDown.map(({ match, for: wait }) => ({ match: parseImagePattern(match, names)!, wait })),
+  })
+}
+
+/** Whether a tag that upstream has deleted is served all the same; undefined = none is. */
+export function keptWhenDeleted({
+  cache,
+  upstreams,
+}: Pick<Config, 'cache' | 'upstreams'>): ((image: ImageName) => boolean) | undefined {
+  const names = Object.keys(upstreams)
+  const patterns = cache.keepDeleted.map((text) => parseImagePattern(text, names)!)
+  return patterns.length === 0 ? undefined : (image) => patterns.some((pattern) => pattern.matches(image))
+}
