@@ -9,6 +9,7 @@ import {
   kubernetesDocuments,
   kubernetesMistakes,
 } from '../support/kubernetes-document.ts'
+import { blocksOf, PAGES } from '../support/docs.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 import { helmProgram } from './support/helm.ts'
 import { missing, run, succeed } from './support/processes.ts'
@@ -61,6 +62,19 @@ suite('the chart', { skip: process.arch === 'x64' ? missing('npm', 'unzip') : 'n
       }
     })
   }
+
+  test('the values that the pages show are rendered to what Kubernetes knows', async () => {
+    await using folder = await tempFolder()
+    const shown = PAGES.flatMap(blocksOf).filter(({ text }) => text.startsWith('# values.yaml\n'))
+    assert.ok(shown.length >= 4)
+    for (const { page, text } of shown) {
+      const values = join(folder.path, 'values.yaml')
+      await writeFile(values, text)
+      for (const document of await rendered(helm, values)) {
+        assert.deepEqual(await kubernetesMistakes(document), [], `${page}: ${document.kind}`)
+      }
+    }
+  })
 
   test('every set of values is tried', () => {
     assert.deepEqual(
