@@ -10,18 +10,29 @@ export interface SkopeoPull extends Outcome {
   assertWhole(): Promise<void>
 }
 
+export interface SkopeoImage extends Pick<Image, 'tag' | 'content'> {
+  /** An index with all its platforms, not the image of this machine alone. */
+  readonly isWhole?: boolean
+}
+
 /** Pulls `image` from the registry at `authority`, into a folder of its own in `folder`. */
 export async function pullWithSkopeo(
   folder: string,
   authority: string,
-  { tag, content }: Image,
+  { tag, content, isWhole = false }: SkopeoImage,
 ): Promise<SkopeoPull> {
   const own = await mkdtemp(join(folder, 'skopeo-'))
   const out = join(own, 'out')
   const policy = join(own, 'policy.json')
   await writeFile(policy, JSON.stringify({ default: [{ type: 'insecureAcceptAnything' }] }))
   const source = `docker://${authority}/${REPOSITORY}:${tag}`
-  const args = [...flags({ policy }), 'copy', ...flags({ 'src-tls-verify': false }), source, `dir:${out}`]
+  const args = [
+    ...flags({ policy }),
+    'copy',
+    ...flags({ all: isWhole, 'src-tls-verify': false }),
+    source,
+    `dir:${out}`,
+  ]
   const outcome = await run('skopeo', args, { TMPDIR: own, HOME: own, XDG_RUNTIME_DIR: own })
   return {
     ...outcome,
