@@ -37,6 +37,8 @@ const SUCCEED = new Set([
   'pin',
   '--version',
 ])
+/** Those that print a table here. */
+const TABLES = new Set(['status', 'ls', 'du', 'savings', 'drift'])
 const CLIENTS = ['docker', 'containerd', 'k3s', 'podman', 'crio', 'buildkit']
 /** A sentence of a page about commands that nothing here can run. */
 const NOT_RUN =
@@ -112,8 +114,11 @@ before(async () => {
     ['node@sha256:…', `node@${digest}`],
   ]
   env = { ...process.env, ENTREPOT_CONFIG: file }
+  // Files that commands write belong nowhere else.
+  process.chdir(folder.path)
 })
 after(async () => {
+  process.chdir(import.meta.dirname)
   await Promise.all([proxy, secured, upstream].map((one) => one[Symbol.asyncDispose]()))
   await folder[Symbol.asyncDispose]()
 })
@@ -169,7 +174,8 @@ suite('the commands of the pages', () => {
             .split('\n', 1)[0]!
             .trim()
             .split(/\s{2,}/)
-          if (head !== undefined) assert.deepEqual(printed, head, `${page}: ${command}`)
+          if (head !== undefined && TABLES.has(words[0]!))
+            assert.deepEqual(printed, head, `${page}: ${command}`)
         }
       }
     })
