@@ -87,6 +87,7 @@ export async function buildParts(
   const store = memoryCache(disk)
   starting.defer(() => store.close())
   starting.use(observed.savings)
+  starting.use(observed.trafficHistory)
   const webhooks = starting.use(
     buildWebhooks(config.current, { ...options, telemetry: telemetry.webhooks, now }),
   )

@@ -17,6 +17,7 @@ import { limitBodies } from './limit-bodies.ts'
 import type { Metrics } from './metrics/metrics.ts'
 import { jobRoutes } from './job-routes.ts'
 import { insightRoutes } from './insight-routes.ts'
+import type { DashboardAsset } from './dashboard/assets.ts'
 import { dashboardRoutes } from './dashboard/dashboard-routes.ts'
 import { type EventSource, eventsRoutes } from './events-routes.ts'
 import { pinRoutes } from './pin-routes.ts'
@@ -39,6 +40,8 @@ export interface AdminAppOptions {
   /** Further routes below `/api/v1`, which run jobs. */
   readonly jobRoutes?: readonly Hono<AdminEnv>[] | undefined
   readonly events: EventSource
+  /** What pages load besides themselves. */
+  readonly assets?: readonly DashboardAsset[]
   /** Left out: the API tells nothing of the past. */
   readonly time?: TimeOperations
   /** Left out: no outage is rehearsed. */
@@ -64,6 +67,7 @@ export function adminApp(options: AdminAppOptions): RequestListener {
     insight,
     audit,
     events,
+    assets = [],
   } = options
   const { parsePattern, failed } = options
   const app = new Hono<AdminEnv>()
@@ -90,7 +94,10 @@ export function adminApp(options: AdminAppOptions): RequestListener {
   if (insight) {
     app.route('/api/v1', insightRoutes(insight))
     app.route('/api/v1', eventsRoutes({ events, transfers }))
-    app.route('/', dashboardRoutes({ insight, catalogue: operations.catalogue, audit, events, parsePattern }))
+    app.route(
+      '/',
+      dashboardRoutes({ insight, catalogue: operations.catalogue, audit, events, assets, parsePattern }),
+    )
   }
   app.get('/api/v1/transfers', (c) => c.json({ transfers: transfers() }))
   app.get('/api/v1/tags/:upstream/:name{.+}/:tag', async (c) => {

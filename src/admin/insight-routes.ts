@@ -8,12 +8,13 @@ const SAVINGS_BY = ['upstream', 'repository', 'client', 'day'] as const
 const IMAGE_MUST = 'image must be a name such as node:20 or ghcr.io/org/app@sha256:…'
 
 /**
- * What the process knows of itself and of other registries: `GET upstreams`, `GET why?image=`, `GET
+ * What the process knows of itself and of other registries: `GET upstreams`, `GET traffic`, `GET why?image=`, `GET
  * savings?by=&since=`.
  */
 export function insightRoutes(insight: Insight): Hono<AdminEnv> {
   return new Hono<AdminEnv>()
     .get('/upstreams', async (c) => c.json(await insight.status()))
+    .get('/traffic', (c) => c.json(insight.traffic))
     .get('/savings', async (c) => {
       const { by = 'upstream', since = '30d' } = c.req.query()
       const days =

@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { adminAccess } from '../admin/admin-access.ts'
 import { clientOf } from '../admin/audited.ts'
 import { adminApp, type AdminAppOptions } from '../admin/admin-routes.ts'
+import { dashboardAssets } from './dashboard-assets.ts'
 import { readiness } from '../admin/health.ts'
 import { waitingApp } from '../admin/waiting-app.ts'
 import { adminToken } from '../config/admin-token.ts'
@@ -74,6 +75,7 @@ export function adminListener({ admin: config }: Pick<Config, 'admin'>, log: Log
     async open({ upstreams, isDraining, probeStore, ...options }) {
       const opened = await early
       app = adminApp({
+        assets: dashboardAssets(),
         ...options,
         ready: readiness({ isDraining, probeStore }),
         parsePattern: (text) => parseImagePattern(text, upstreams()),

@@ -41,6 +41,9 @@ export function buildInsight(
       traffic,
       webhooks,
     }),
+    get traffic() {
+      return observed.trafficHistory.history
+    },
     savings: observed.savings.report,
     why: createWhy({
       ...options,

@@ -14,6 +14,7 @@ import { jobs } from '../observe/jobs.ts'
 import { type Savings, savings } from '../observe/savings.ts'
 import { type StoreWatch, storeWatch } from '../observe/store-watch.ts'
 import { type Traffic, traffic } from '../observe/traffic.ts'
+import { trafficHistory, type TrafficRecorder } from '../observe/traffic-history.ts'
 import { type UpstreamWatch, upstreamWatch, type WatchedUpstream } from '../observe/upstream-watch.ts'
 import { isRegistryError } from '../oci/errors.ts'
 import type { Advise } from '../ports/advise.ts'
@@ -45,6 +46,7 @@ export interface Observation {
   readonly jobs: Jobs & AsyncDisposable
   readonly savings: Savings
   readonly traffic: Traffic
+  readonly trafficHistory: TrafficRecorder
   /** When the process began, in epoch milliseconds. */
   readonly startedAt: number
   readonly advise: Advise
@@ -137,6 +139,7 @@ export function buildObservation(
     jobs: jobs({ log, now }),
     savings: saved,
     traffic: passed,
+    trafficHistory: trafficHistory({ total: () => passed.report, now }),
     startedAt: now(),
     advise: pullAdvice({ upstreams: watch, now }),
     record: (upstream) => recordedUpstream(upstream, recorded, now),

@@ -8,6 +8,7 @@ import type { Why } from './why.ts'
 
 export interface Insight {
   status(): Promise<Status>
+  readonly traffic: TrafficHistory
   /** undefined = the text is no image. */
   why(image: string): Promise<Why | undefined>
   /** Of the last `days` days, today included. */
@@ -54,6 +55,19 @@ export interface TrafficReport {
   readonly servedBytes: number
   readonly upstreamRequests: number
   readonly upstreamBytes: number
+}
+
+/** What there was to do, by minute, of the last day at most. */
+export interface TrafficHistory {
+  /** Of a point; the last one is not over. */
+  readonly seconds: number
+  /** The oldest first. */
+  readonly points: readonly TrafficPoint[]
+}
+
+export interface TrafficPoint extends TrafficReport {
+  /** When it begins. */
+  readonly at: string
 }
 
 export interface UpstreamReport {

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { request } from 'node:http'
 import { suite, test } from 'node:test'
 import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
+import type { TrafficHistory } from '../../src/ports/insight.ts'
 import { fakeUpstream } from '../support/fake-upstream.ts'
 import { blobOf, eventually, manifestOf } from '../support/fixtures.ts'
 import { type Proxy, startProxy } from '../support/proxy.ts'
@@ -33,6 +34,32 @@ async function eventsUntil(proxy: Proxy, wanted: (text: string) => boolean): Pro
 }
 
 suite('the dashboard', { concurrency: true }, () => {
+  test('has what there was to do by minute and by hour, and the charts of its package', async () => {
+    await using upstream = await fakeUpstream()
+    upstream.addManifest('org/app', '1', manifestOf([]), OCI_MANIFEST)
+    await using proxy = await startProxy({ upstream })
+    for (let i = 0; i < 3; i++) await call(proxy.port, 'GET', '/v2/org/app/manifests/1')
+    const { seconds, points } = JSON.parse((await page(proxy, 'api/v1/traffic')).text) as TrafficHistory
+    assert.equal(seconds, 60)
+    const sum = (key: 'requests' | 'hits' | 'upstreamRequests') =>
+      points.reduce((total, point) => total + point[key], 0)
+    assert.deepEqual(
+      [sum('requests'), sum('hits'), sum('upstreamRequests')],
+      [3, 2, upstream.requests.length],
+    )
+    const { text, headers } = await page(proxy, '')
+    assert.match(text, /<summary>By hour, as a table<\/summary>[^]*<td class="number">3<\/td>/)
+    const [, nonce] = /script-src 'nonce-([^']+)'/.exec(headers.get('content-security-policy')!)!
+    assert.ok(text.includes(`<script nonce="${nonce}" src="uplot.js"></script>`))
+    const script = await page(proxy, 'uplot.js')
+    assert.match(script.headers.get('content-type')!, /^text\/javascript/)
+    assert.match(script.text, /uPlot/)
+    const etag = script.headers.get('etag')!
+    const again = await fetch(`${proxy.adminUrl}/uplot.js`, { headers: { 'If-None-Match': etag } })
+    assert.equal(again.status, 304)
+    assert.equal((await page(proxy, 'uplot.css')).headers.get('content-type'), 'text/css')
+  })
+
   test('says what the proxy holds, without a script', async () => {
     await using upstream = await fakeUpstream()
     const layer = blobOf(100_000)
@@ -62,7 +89,7 @@ suite('the dashboard', { concurrency: true }, () => {
       const [, nonce] = /script-src 'nonce-([^']+)'/.exec(policy)!
       assert.match(policy, /^default-src 'none'; .*base-uri 'none'; frame-ancestors 'none'$/)
       assert.ok(!policy.includes('unsafe'))
-      assert.equal(text.split(`nonce="${nonce}"`).length, 3)
+      assert.equal(text.split(`nonce="${nonce}"`).length, path === '' ? 5 : 3)
       assert.ok(!/ style=| on\w+=/.test(text), 'inline style or handler')
     }
     assert.equal((await page(proxy, 'image?image=a b')).status, 404)

@@ -103,6 +103,29 @@ suite('the dashboard in Chromium', () => {
     await page.context().close()
   })
 
+  test('the overview draws what there was to do, with numbers', async () => {
+    const page = await open('')
+    await page.locator('#traffic canvas').nth(1).waitFor()
+    assert.equal(await page.locator('#traffic canvas').count(), 2)
+    const requests = page.locator('[data-chart=requests]')
+    const { width, height } = (await requests.boundingBox())!
+    await requests.hover({ position: { x: width / 2, y: height / 3 } })
+    assert.match(await requests.locator('.u-legend').innerText(), /without upstream[\s\S]*upstream/)
+    const drawn = await page.evaluate(`(() => {
+      const canvas = document.querySelector('#traffic canvas')
+      const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)
+      return new Set(new Uint32Array(data.buffer)).size
+    })()`)
+    assert.ok(Number(drawn) > 3, `${String(drawn)} colours`)
+    await page.getByText('By hour, as a table').click()
+    const [, hour] = await page
+      .getByRole('region', { name: 'Traffic by hour' })
+      .getByRole('row')
+      .allInnerTexts()
+    assert.match(hour!, /^\d{4}-\d\d-\d\d \d\d\t[1-9]\d*\t/)
+    await page.context().close()
+  })
+
   test('images: all of them, found, sorted, and the page of one by the keyboard', async () => {
     const page = await open('images')
     assert.match(await page.locator('main').innerText(), new RegExp(`${IMAGES} images`))

@@ -9,6 +9,7 @@ import type { ParsePattern } from '../body.ts'
 import type { EventSource } from '../events-routes.ts'
 import { isImageOrder } from '../../ports/image-order.ts'
 import type { AdminEnv } from '../refuse.ts'
+import { assetRoutes, type DashboardAsset } from './assets.ts'
 import { imagePage } from './image.ts'
 import { imagesPage } from './images.ts'
 import { auditPage, savingsPage } from './lists.ts'
@@ -21,6 +22,7 @@ export interface DashboardOptions {
   readonly catalogue: Pick<ImageCatalogue, 'images'>
   readonly audit: Pick<AuditTrail, 'list'>
   readonly events: EventSource
+  readonly assets: readonly DashboardAsset[]
   readonly parsePattern: ParsePattern
 }
 
@@ -31,11 +33,12 @@ const BY = new Set<string>(['upstream', 'repository', 'client', 'day'])
 export function dashboardRoutes(options: DashboardOptions): Hono<AdminEnv> {
   const { insight, catalogue, audit, events, parsePattern } = options
   return new Hono<AdminEnv>()
+    .route('/', assetRoutes(options.assets))
     .get('/', async (c) => {
       const [status, saved] = await Promise.all([insight.status(), insight.savings('upstream', DAYS)])
       const happened = events.since(0).filter(({ type }) => TYPES.includes(type))
-      const content = overview(status, saved.total, happened.slice(-20), Date.now())
-      return sendPage(c, { title: 'Overview', path: '.', content })
+      const content = overview(status, saved.total, insight.traffic, happened.slice(-20), Date.now())
+      return sendPage(c, { title: 'Overview', path: '.', content, hasCharts: true })
     })
     .get('/images', async (c) => {
       const { pattern = '', sort: asked = 'use' } = c.req.query()

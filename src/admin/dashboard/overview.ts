@@ -1,15 +1,17 @@
 import { html } from 'hono/html'
-import type { Status, UpstreamStatus, WebhookReport } from '../../ports/insight.ts'
+import type { Status, TrafficHistory, UpstreamStatus, WebhookReport } from '../../ports/insight.ts'
 import type { SavedReport } from '../../ports/savings.ts'
 import { ageText, countText, durationText, sizeText } from '../../util/human.ts'
 import type { HappenedEvent } from '../../ports/events.ts'
 import { type Html, table } from './page.ts'
+import { trafficSection } from './traffic.ts'
 import { transfersTable } from './transfers.ts'
 
 /** The state of everything on one page. `now`: epoch milliseconds. */
 export function overview(
   status: Status,
   saved: SavedReport,
+  history: TrafficHistory,
   events: readonly HappenedEvent[],
   now: number,
 ): Html {
@@ -32,6 +34,8 @@ export function overview(
       ${cards.map(([name, value, more]) => html`<li><span>${name}</span><b>${value}</b><span class="dim">${more}</span></li>`)}
     </ul>
     ${store.trouble === null ? '' : html`<p class="verdict no">${store.trouble.said}: ${store.trouble.advice}</p>`}
+    <h2>Traffic</h2>
+    ${trafficSection(history)}
     <h2>Upstreams</h2>
     ${upstreamTable(upstreams, now)} ${webhooks.length === 0 ? '' : webhookTable(webhooks)}
     <h2>Running downloads</h2>

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Context } from 'hono'
 import { html, raw } from 'hono/html'
+import { CHART_SCRIPT } from './chart-script.ts'
 import { SCRIPT } from './script.ts'
 import { STYLE } from './style.ts'
 
@@ -12,6 +13,7 @@ export interface Page {
   readonly content: Html
   /** The path of the page in the navigation. */
   readonly path: string
+  readonly hasCharts?: boolean
 }
 
 const PAGES = [
@@ -37,7 +39,10 @@ export const TYPES = [
 ]
 
 /** Sends a page. Only its own style and script run, whatever names of images say. */
-export async function sendPage(c: Context, { title, content, path }: Page): Promise<Response> {
+export async function sendPage(
+  c: Context,
+  { title, content, path, hasCharts = false }: Page,
+): Promise<Response> {
   const nonce = randomBytes(16).toString('base64')
   c.header(
     'Content-Security-Policy',
@@ -56,6 +61,7 @@ export async function sendPage(c: Context, { title, content, path }: Page): Prom
           <style nonce="${nonce}">
             ${raw(STYLE)}
           </style>
+          ${hasCharts ? html`<link rel="stylesheet" href="uplot.css" nonce="${nonce}" />` : ''}
         </head>
         <body data-types="${TYPES.join(' ')}">
           <header>
@@ -81,8 +87,9 @@ export async function sendPage(c: Context, { title, content, path }: Page): Prom
               <p class="actions"><button value="ok">Log in</button><button value="">Cancel</button></p>
             </form>
           </dialog>
+          ${hasCharts ? html`<script nonce="${nonce}" src="uplot.js"></script>` : ''}
           <script nonce="${nonce}">
-            ${raw(SCRIPT)}
+            ${raw(hasCharts ? SCRIPT + CHART_SCRIPT : SCRIPT)}
           </script>
         </body>
       </html>`,

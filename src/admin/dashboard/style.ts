@@ -29,6 +29,10 @@ code { font: .86em/1.4 ui-monospace, monospace; overflow-wrap: anywhere }
 .verdict.yes { border-color: var(--good) } .verdict.no { border-color: var(--bad) }
 dl { display: grid; grid-template-columns: minmax(6rem, max-content) 1fr; gap: .3rem 1rem; margin: 0 }
 dt { color: var(--dim) } dd { margin: 0; overflow-wrap: anywhere }
+figure { margin: .8rem 0; min-width: 0 } figcaption { color: var(--dim); font-size: .9em }
+#traffic { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(24rem, 100%), 1fr)); gap: 0 1.5rem }
+#traffic[hidden] { display: none } .u-legend { color: var(--text) }
+.u-legend th, .u-legend td { border: 0; padding: 0 .2rem; color: inherit }
 progress, meter { width: 10rem; max-width: 100%; vertical-align: middle }
 form.filter { display: flex; flex-wrap: wrap; gap: .5rem; align-items: end; margin: .8rem 0 }
 label { display: grid; gap: .1rem; color: var(--dim); font-size: .9em }
