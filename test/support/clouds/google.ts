@@ -1,9 +1,10 @@
 import { generateKeyPairSync, verify } from 'node:crypto'
 import type { RecordedRequest } from '../fake-upstream/listener.ts'
 import { RegistryContent } from '../fake-upstream/registry.ts'
-import type { Answer } from '../fake-upstream/wire.ts'
+import type { Answer, WireRequest } from '../fake-upstream/wire.ts'
 import { wantsToken } from '../registries/tokens.ts'
 import { answer, type FakeCloud, text } from './fake-cloud.ts'
+import { type AwsKeys, signatureProblem } from './sig-v4.ts'
 
 export const REGISTRY_HOST = 'europe-docker.pkg.dev'
 export const OAUTH_HOST = 'oauth2.googleapis.com'
@@ -91,8 +92,38 @@ export const IMPERSONATION = {
   service_account_impersonation_url: `https://${IAM_HOST}/v1/projects/-/serviceAccounts/${EMAIL}:generateAccessToken`,
 }
 
+/** What Google makes of the token of a workload at Amazon: the request it is, as it would arrive there. */
+function amazonRequest(subjectToken: string): WireRequest & { readonly url: URL } {
+  const { url, method, headers } = JSON.parse(decodeURIComponent(subjectToken)) as {
+    url: string
+    method: string
+    headers: { key: string; value: string }[]
+  }
+  const at = new URL(url)
+  const all = headers.map(({ key, value }) => [key.toLowerCase(), value] as const)
+  return { url: at, method, target: at.pathname + at.search, headers: Object.fromEntries(all), body: '' }
+}
+
+/** Whether a token is a question to Amazon that it would answer, signed with `keys` for our audience. */
+export function isOfAmazon(subjectToken: string, keys: AwsKeys): boolean {
+  const request = amazonRequest(subjectToken)
+  const isQuestion =
+    request.method === 'POST' &&
+    request.url.host === 'sts.us-east-2.amazonaws.com' &&
+    request.url.search === '?Action=GetCallerIdentity&Version=2011-06-15' &&
+    request.headers['host'] === request.url.host &&
+    request.headers['x-goog-cloud-target-resource'] === AUDIENCE &&
+    /SignedHeaders=[^,]*x-goog-cloud-target-resource/.test(request.headers['authorization'] ?? '')
+  const [path, query] = request.target.split('?')
+  // The query is in order of its names in what is signed, and is so here already.
+  return (
+    isQuestion &&
+    signatureProblem({ ...request, target: `${path}?${query}` }, keys, 'us-east-2', 'sts') === undefined
+  )
+}
+
 /** The token service of Google, for one token of another provider, and the impersonation of an account. */
-export function federation(cloud: FakeCloud, subjectToken: string): void {
+export function federation(cloud: FakeCloud, subjectToken: string | ((token: string) => boolean)): void {
   cloud.hosts.set(STS_HOST, ({ method, target, body }) => {
     const form = Object.fromEntries(new URLSearchParams(body))
     const expected = {
@@ -100,10 +131,12 @@ export function federation(cloud: FakeCloud, subjectToken: string): void {
       audience: AUDIENCE,
       scope: SCOPE,
       requested_token_type: 'urn:ietf:params:oauth:token-type:access_token',
-      subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
-      subject_token: subjectToken,
     }
-    const isRight = Object.entries(expected).every(([name, value]) => form[name] === value)
+    const isKnown =
+      typeof subjectToken === 'string'
+        ? form['subject_token'] === subjectToken && form['subject_token_type']!.endsWith(':jwt')
+        : subjectToken(form['subject_token']!)
+    const isRight = isKnown && Object.entries(expected).every(([name, value]) => form[name] === value)
     if (method !== 'POST' || target !== '/v1/token' || !isRight)
       return answer(400, { error: 'invalid_grant' })
     return answer(200, { ...granted(FEDERATED_TOKEN), issued_token_type: expected.requested_token_type })

@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { OCI_MANIFEST } from '../../../src/oci/media-types.ts'
+import { containerAgent, TEMPORARY } from '../../support/clouds/amazon.ts'
 import { type FakeCloud, fakeCloud, text } from '../../support/clouds/fake-cloud.ts'
 import {
   externalAccount,
@@ -12,6 +13,7 @@ import {
   federation,
   IAM_HOST,
   IMPERSONATION,
+  isOfAmazon,
   metadataServer,
   OAUTH_HOST,
   REGISTRY_HOST,
@@ -83,9 +85,43 @@ test('FR-51 gcp: workload identity federation with a token in JSON from a URL, a
   )
 })
 
-async function reasonFor(t: TestContext, file: object): Promise<string> {
+test('FR-51 gcp: workload identity federation of a workload at Amazon, by its signed question who it is', async (t) => {
+  const { cloud, open } = await setting(t, FEDERATED_TOKEN)
+  const tokens: string[] = []
+  federation(cloud, (token) => {
+    tokens.push(token)
+    return isOfAmazon(token, TEMPORARY)
+  })
+  cloud.respond = containerAgent('/credentials')
+  const source = {
+    environment_id: 'aws1',
+    regional_cred_verification_url:
+      'https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15',
+  }
+  const { pull } = await open({
+    ...(await fileWith(
+      cloud,
+      externalAccount(source, { subject_token_type: 'urn:ietf:params:aws:token-type:aws4_request' }),
+    )),
+    AWS_REGION: 'us-east-2',
+    AWS_CONTAINER_CREDENTIALS_FULL_URI: `${cloud.metadata.url}/credentials`,
+  })
+  assert.ok(await pull())
+  assert.equal(tokens.length, 1)
+  assert.ok(!decodeURIComponent(tokens[0]!).includes(TEMPORARY.secretAccessKey))
+})
+
+test('SEC-97 gcp: the identity at Amazon is shown to its own token service alone', async (t) => {
+  const of = (source: object) =>
+    reasonFor(t, externalAccount({ environment_id: 'aws1', ...source }), { AWS_REGION: 'us-east-2' })
+  const url = 'https://sts.{region}.amazonaws.com.evil.example/'
+  assert.match(await of({ regional_cred_verification_url: url }), /is not an STS of Amazon$/)
+  assert.match(await of({ environment_id: 'aws2' }), /is not aws1$/)
+})
+
+async function reasonFor(t: TestContext, file: object, env: NodeJS.ProcessEnv = {}): Promise<string> {
   const { cloud, open } = await setting(t)
-  const { pull } = await open(await fileWith(cloud, file))
+  const { pull } = await open({ ...env, ...(await fileWith(cloud, file)) })
   return reasonOf(pull())
 }
 
@@ -106,7 +142,7 @@ test('SEC-97 gcp: a credentials file that names another host gets nothing sent t
 
 test('SEC-97 gcp: a credentials file makes us run no program, and send no plain request to the network', async (t) => {
   const program = await reasonFor(t, externalAccount({ executable: { command: '/bin/true' } }))
-  assert.match(program, /^credential_source has neither file nor url/)
+  assert.match(program, /^credential_source has neither file, url nor environment_id/)
   const plain = await reasonFor(t, externalAccount({ url: 'http://10.0.0.1/token' }))
   assert.match(plain, /^url of credential_source must be an https URL, or http on the loopback/)
 })

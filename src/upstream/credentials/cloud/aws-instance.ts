@@ -25,7 +25,8 @@ export async function instanceCredentials({ env, exchange }: AwsSurroundings): P
   if (env['AWS_EC2_METADATA_DISABLED']?.toLowerCase() === 'true') {
     throw new CredentialProblem(`AWS_EC2_METADATA_DISABLED is true, and ${NOTHING_ELSE}`)
   }
-  const service = environmentUrl(env, SETTING, 'http://169.254.169.254')
+  const byIpv6 = env['AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE']?.toLowerCase() === 'ipv6'
+  const service = environmentUrl(env, SETTING, `http://${byIpv6 ? '[fd00:ec2::254]' : '169.254.169.254'}`)
   const session = await exchange({
     step: STEP,
     url: new URL('/latest/api/token', service),

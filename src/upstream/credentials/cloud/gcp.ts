@@ -33,7 +33,7 @@ async function tokenFrom({ env, exchange }: CloudSurroundings): Promise<IssuedTo
     case 'service_account':
       return serviceAccountToken(file, exchange)
     case 'external_account':
-      return externalAccountToken(file, exchange)
+      return externalAccountToken(file, { env, exchange })
     default:
       throw new CredentialProblem(
         `${what} is of no type that is known here: service_account, external_account`,
