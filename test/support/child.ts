@@ -11,9 +11,23 @@ export interface Outcome {
 }
 
 /** Runs `entrepot` with these arguments, and an environment without its variable. */
-export async function runEntrepot(...args: readonly string[]): Promise<Outcome> {
+export function runEntrepot(...args: readonly string[]): Promise<Outcome> {
+  return runEntrepotWith({}, ...args)
+}
+
+/** The same with a text on its standard input, and more in its environment. */
+export async function runEntrepotWith(
+  { input, env: more }: { readonly input?: string; readonly env?: NodeJS.ProcessEnv },
+  ...args: readonly string[]
+): Promise<Outcome> {
   const { ENTREPOT_CONFIG: _, ...env } = process.env
-  const child = spawn(process.execPath, [MAIN, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    env: { ...env, ...more },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
+  // A command that reads nothing may be over before.
+  child.stdin.on('error', () => {})
+  child.stdin.end(input)
   const [stdout, stderr, code] = await Promise.all([
     child.stdout.toArray(),
     child.stderr.toArray(),

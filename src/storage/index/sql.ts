@@ -5,7 +5,7 @@ import { savingsStatements } from './savings-sql.ts'
 import { historyStatements } from './tags/history-sql.ts'
 import { runStatements } from './tags/runs-sql.ts'
 import { timeStatements } from './tags/time-sql.ts'
-import { uploadStatements } from '../uploads/upload-sql.ts'
+import { uploadStatements } from '../pushes/upload-sql.ts'
 
 const CLAMPED_AT_ONCE = 50
 /** Rows read in one step. */

@@ -68,7 +68,8 @@ export async function tokenServer(options: TokenServerOptions): Promise<TokenSer
   }
 
   const server = createServer(async (incoming, outgoing) => {
-    const scope = new URL(incoming.url ?? '', built.url).searchParams.get('scope')
+    const scopes = new URL(incoming.url ?? '', built.url).searchParams.getAll('scope')
+    const scope = scopes.length === 0 ? null : scopes.join(' ')
     const { authorization } = incoming.headers
     const isKnown = authorization === basicAuthorization({ username, password: built.password })
     const status = authorization === undefined || isKnown ? 200 : 401
@@ -103,8 +104,10 @@ function userOf(authorization: string | undefined): string | undefined {
   return encoded && Buffer.from(encoded, 'base64').toString().split(':')[0]
 }
 
-/** `repository:library/app:pull`, as the claim of the token has it. */
+/** `repository:library/app:pull`, several with spaces between them, as the claim of the token has it. */
 function accessOf(scope: string | null): readonly object[] {
-  const [, type, name, actions] = /^(\w+):(.+):([\w,*]+)$/.exec(scope ?? '') ?? []
-  return actions === undefined ? [] : [{ type, name, actions: actions.split(',') }]
+  return (scope ?? '').split(' ').flatMap((one) => {
+    const [, type, name, actions] = /^(\w+):(.+):([\w,*]+)$/.exec(one) ?? []
+    return actions === undefined ? [] : [{ type, name, actions: actions.split(',') }]
+  })
 }
