@@ -94,6 +94,7 @@ export async function entrepot(
       log,
     }),
   )
+  const replication = starting.use(pushing.replicate())
   let isDraining = false
   const admin = starting.use(
     await operators.open({
@@ -133,6 +134,7 @@ export async function entrepot(
       serving = await serve()
       registry.configure(config.current)
       await schedules.configure(config.current)
+      replication.configure(config.current)
       observed.reloaded(needRestart)
       return needRestart
     },
@@ -140,6 +142,7 @@ export async function entrepot(
       isDraining = true
       if (delay > 0) await sleep(delay)
       await schedules[Symbol.asyncDispose]()
+      await replication[Symbol.asyncDispose]()
       await jobs[Symbol.asyncDispose]()
       await registry.close(grace)
       await resources.disposeAsync()

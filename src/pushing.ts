@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { pushRoutes } from './admin/push-routes.ts'
+import { buildReplication, type Replication } from './compose/replication.ts'
 import { buildDestinations } from './compose/destinations.ts'
 import type { RunningConfig } from './compose/running-config.ts'
 import { RegistryError } from './oci/errors.ts'
@@ -16,6 +17,8 @@ import type { LoopGuard } from './util/loop-guard.ts'
 /** What pushes images to other registries. */
 export interface Pushing extends AsyncDisposable {
   readonly push: Push
+  /** Runs the rules of the configuration. */
+  replicate(): Replication
   readonly routes: ReturnType<typeof pushRoutes>
 }
 
@@ -54,6 +57,8 @@ export function buildPushing({ config, parts, serving, env, loops, ownPorts, log
   })
   return {
     push,
+    replicate: () =>
+      buildReplication(config.current, { push, jobs: observed.jobs, events: observed.events, log }),
     routes: pushRoutes({
       push,
       jobs: observed.jobs,

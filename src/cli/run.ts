@@ -32,7 +32,9 @@ export async function run(commands: Commands, argv: readonly string[], streams: 
     const named = line.options['config']?.toString() ?? env['ENTREPOT_CONFIG']
     const name = named ?? 'proxy.config.yaml'
     const { usesSecrets = false } = line.command
-    const config = () => loadConfig({ file: name, env, required: named !== undefined, usesSecrets })
+    const required = named !== undefined
+    const config: Invocation['config'] = (how = { usesSecrets }) =>
+      loadConfig({ file: name, env, required, ...how })
     const file = existsSync(name) ? resolve(name) : undefined
     return await line.command.run({ ...line, ...streams, config, file })
   } catch (error) {

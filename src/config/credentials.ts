@@ -102,7 +102,8 @@ async function resolveRepositoryLogins(
   return logins
 }
 
-async function resolveLogin(
+/** A user and a password, or the file that has it. @throws ConfigIssue */
+export async function resolveLogin(
   at: KeyPath,
   { username, password, passwordFile }: Pick<UpstreamEntry, 'username' | 'password' | 'passwordFile'>,
   issues: Issues,

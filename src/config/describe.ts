@@ -7,17 +7,19 @@ import type { EventTarget } from './events.ts'
 import { escape } from './sources/environment.ts'
 import type { TagPattern } from './schema/tag-pattern.ts'
 import { fileSchema, type UpstreamEntry } from './schema/file-schema.ts'
+import type { ReplicateRule } from './replicate.ts'
 import type { S3Config } from './storage.ts'
 import type { UpstreamConfig } from './upstreams.ts'
 
 /** The effective configuration as a file that yields it again, except that secrets are masked. */
 export function describeConfig(config: Config): string {
-  const { listen, admin, access, events, storage, upstreams, ...rest } = config as Mutable<Config>
+  const { listen, admin, access, events, replicate, storage, upstreams, ...rest } = config as Mutable<Config>
   const content = z.encode(fileSchema, {
     listen: { ...listen, tls: listen.tls && tlsEntryOf(listen.tls) },
     admin: admin && adminEntryOf(admin),
     access: { ...access, htpasswd: access.htpasswd?.path },
     events: events.map(eventTargetOf),
+    replicate: replicate.map(replicateEntryOf),
     storage: { ...storage, s3: storage.s3 && s3EntryOf(storage.s3) },
     ...rest,
     // All of them are listed.
@@ -44,6 +46,10 @@ function adminEntryOf({ tls, token, tokenFile, ...rest }: Mutable<AdminConfig>) 
 
 function eventTargetOf({ secretFile, ...target }: Mutable<EventTarget>) {
   return { ...target, secret: secretFile === undefined ? MASK : undefined, secretFile: secretFile?.path }
+}
+
+function replicateEntryOf({ login, ca, ...rule }: Mutable<ReplicateRule>) {
+  return { ...rule, ...(login && loginEntryOf(login)), ca: ca?.path }
 }
 
 function s3EntryOf({ prefix, secretAccessKeyFile, ...s3 }: Mutable<S3Config>) {

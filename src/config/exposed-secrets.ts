@@ -27,7 +27,15 @@ async function exposure(path: string): Promise<string | undefined> {
   return isReadable ? `${path} may be read by every user (mode ${shown}): chmod 600` : undefined
 }
 
-function secretFiles({ listen, admin, access, events, storage, upstreams }: Config): readonly string[] {
+function secretFiles({
+  listen,
+  admin,
+  access,
+  events,
+  replicate,
+  storage,
+  upstreams,
+}: Config): readonly string[] {
   const all = Object.values(upstreams)
   return [
     listen.tls?.key.path,
@@ -35,6 +43,7 @@ function secretFiles({ listen, admin, access, events, storage, upstreams }: Conf
     admin === false ? undefined : admin.tokenFile?.path,
     access.htpasswd?.path,
     ...events.map(({ secretFile }) => secretFile?.path),
+    ...replicate.map(({ login }) => login?.passwordFile),
     storage.s3?.secretAccessKeyFile,
     ...all.map(({ login }) => login?.passwordFile),
     ...all.flatMap(({ credentials = [] }) => credentials.map(({ passwordFile }) => passwordFile)),

@@ -21,6 +21,7 @@ import type { TagPattern } from './schema/tag-pattern.ts'
 import { schemaIssues } from './schema/schema-issues.ts'
 import { fileSchema } from './schema/file-schema.ts'
 import { resolveStorage, type StorageConfig } from './storage.ts'
+import { type ReplicateRule, resolveReplicate } from './replicate.ts'
 import { resolveDefault, resolveUpstreams, type Upstreams } from './upstreams.ts'
 import { withSettings } from './sources/layered-source.ts'
 import { parseYaml } from './sources/yaml.ts'
@@ -35,13 +36,22 @@ type FileContent = z.output<typeof fileSchema>
 export type Config = DeepReadonly<
   Omit<
     FileContent,
-    'listen' | 'admin' | 'access' | 'events' | 'storage' | 'upstreams' | 'publicUpstreams' | 'defaultUpstream'
+    | 'listen'
+    | 'admin'
+    | 'access'
+    | 'events'
+    | 'replicate'
+    | 'storage'
+    | 'upstreams'
+    | 'publicUpstreams'
+    | 'defaultUpstream'
   > & {
     storage: StorageConfig
     listen: ListenConfig
     admin: AdminConfig | false
     access: AccessConfig
     events: readonly EventTarget[]
+    replicate: readonly ReplicateRule[]
     /** The name of one of `upstreams`. */
     defaultUpstream: string
     /** By name. */
@@ -75,8 +85,18 @@ export async function loadConfig(options: LoadConfigOptions): Promise<Config> {
   const isLiteral = (path: KeyPath) => settings.some((setting) => isWithin(path, setting.path))
   const lacking = usesSecrets ? undefined : lackingSecret
   const entries = parseEntries(expand(source.tree, { env, issues, isLiteral, lacking }), issues)
-  const { listen, admin, access, storage, events, upstreams, publicUpstreams, defaultUpstream, ...rest } =
-    entries
+  const {
+    listen,
+    admin,
+    access,
+    storage,
+    events,
+    replicate,
+    upstreams,
+    publicUpstreams,
+    defaultUpstream,
+    ...rest
+  } = entries
 
   const folder = dirname(resolve(file))
   const load = fileLoader(folder, issues)
@@ -85,6 +105,7 @@ export async function loadConfig(options: LoadConfigOptions): Promise<Config> {
     listen: await issues.collect(() => resolveListen(listen, issues, load)),
     admin: await issues.collect(() => resolveAdmin(admin, issues, load)),
     events: await resolveEvents(events, issues, load),
+    replicate: await resolveReplicate(replicate, issues, load),
     storage: await issues.collect(() => resolveStorage(storage, folder, issues, load)),
   }
   // What depends on a section that is wrong cannot be checked.
@@ -100,6 +121,7 @@ export async function loadConfig(options: LoadConfigOptions): Promise<Config> {
     admin: resolved.admin!,
     access: checkedAccess!,
     events: resolved.events,
+    replicate: resolved.replicate,
     storage: resolved.storage!,
     ...rest,
     defaultUpstream: checkedDefault!,

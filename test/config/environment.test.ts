@@ -111,6 +111,10 @@ const VALUES: Readonly<Record<string, readonly [text: string, effect?: unknown]>
     '[{ url: https://h.example/x, secret: "a-secret-of-${16}-characters", types: [quota] }]',
     [{ url: 'https://h.example/x', secret: '********', types: ['quota'] }],
   ],
+  replicate: [
+    '[{ images: ["node:20*"], to: r.example/cache, username: u, password: p, rate: 1MB/s }]',
+    [{ images: ['node:20*'], to: 'r.example/cache', username: 'u', password: '********', rate: '1MB/s' }],
+  ],
   warnings: ['false', false],
   defaultUpstream: ['ghcr.io'],
   publicUpstreams: ['false', false],

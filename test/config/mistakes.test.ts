@@ -26,7 +26,7 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
   ],
   [
     'listne: {}',
-    ': listne is not a known key, did you mean `listen`? (allowed: listen, admin, access, storage, cache, views, transfers, shutdown, log, tracing, events, warnings, defaultUpstream, publicUpstreams, upstreams)',
+    ': listne is not a known key, did you mean `listen`? (allowed: listen, admin, access, storage, cache, views, transfers, shutdown, log, tracing, events, replicate, warnings, defaultUpstream, publicUpstreams, upstreams)',
   ],
   [
     'admin: { prot: 1 }',
@@ -44,7 +44,7 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
   ['cache: { tags: [{ match: a }] }', `: cache.tags[0].fresh is missing, but ${DURATION}, from 0s to 36500d`],
   [
     '"__proto__": {}',
-    ': __proto__ is not a known key (allowed: listen, admin, access, storage, cache, views, transfers, shutdown, log, tracing, events, warnings, defaultUpstream, publicUpstreams, upstreams)',
+    ': __proto__ is not a known key (allowed: listen, admin, access, storage, cache, views, transfers, shutdown, log, tracing, events, replicate, warnings, defaultUpstream, publicUpstreams, upstreams)',
   ],
 
   // bad values
@@ -91,11 +91,11 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
   ],
   [
     '- a',
-    ': the file is a list, but must be a mapping of listen, admin, access, storage, cache, views, transfers, shutdown, log, tracing, events, warnings, defaultUpstream, publicUpstreams, upstreams',
+    ': the file is a list, but must be a mapping of listen, admin, access, storage, cache, views, transfers, shutdown, log, tracing, events, replicate, warnings, defaultUpstream, publicUpstreams, upstreams',
   ],
   [
     'just words',
-    ': the file is "just words", but must be a mapping of listen, admin, access, storage, cache, views, transfers, shutdown, log, tracing, events, warnings, defaultUpstream, publicUpstreams, upstreams',
+    ': the file is "just words", but must be a mapping of listen, admin, access, storage, cache, views, transfers, shutdown, log, tracing, events, replicate, warnings, defaultUpstream, publicUpstreams, upstreams',
   ],
 
   // upstreams
@@ -253,6 +253,28 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
     ': listen.tls is a mapping, but must be a PEM certificate and the key that belongs to it (ERR_OSSL_X509_KEY_VALUES_MISMATCH)',
   ],
 
+  // replicate
+  ['replicate: [{ images: [], to: r.example }]', ': replicate[0].images is a list, but must name images'],
+  [
+    'replicate: [{ images: ["**"], to: "https://r.example?x" }]',
+    ': replicate[0].to is "https://r.example?x", but must be a registry and what names begin with there, [http://|https://]HOST[/PATH], such as registry.site-b.example/cache',
+  ],
+  [
+    'replicate: [{ images: ["**"], to: r.example, on: schedule }]',
+    ': replicate[0].schedule is required with on: schedule',
+  ],
+  [
+    'replicate: [{ images: ["**"], to: r.example, schedule: "0 3 * * *" }]',
+    ': replicate[0].schedule is "0 3 * * *", but needs on: schedule',
+  ],
+  [
+    'replicate: [{ images: ["**"], to: r.example, password: hunter2 }]',
+    ': replicate[0].username is required with password',
+  ],
+  [
+    'replicate: [{ images: ["**"], to: r.example, platforms: [amd64] }]',
+    ': replicate[0].platforms[0] is "amd64", but must be a platform such as linux/amd64 or linux/arm/v7',
+  ],
   // events
   [
     'events: [{ url: https://h.example }]',

@@ -1,3 +1,4 @@
+import { ConfigError } from '../../config/config-error.ts'
 import type { Config } from '../../config/load-config.ts'
 import { IMAGE_PATTERN_MUST, type ImagePattern, parseImagePattern } from '../../oci/image-pattern.ts'
 import type { Push, PushProgress, PushReport, PushRequest, PushStep } from '../../ports/push.ts'
@@ -18,6 +19,8 @@ export interface CacheHere extends AsyncDisposable {
 /** Opens the store of a configuration and what reaches its upstreams. */
 export type OpenHere = (config: Config) => Promise<CacheHere>
 
+const CANNOT = 'the configuration cannot be used here, and'
+
 /** With the patterns as they are written. */
 export type WrittenRequest = Omit<PushRequest, 'images'> & { readonly images: readonly string[] }
 
@@ -36,7 +39,17 @@ export async function pushBy(
   const { signal } = new AbortController()
   const server = serverGiven(invocation)
   if (server) return pushAt(server, request, put)
-  const config = await invocation.config()
+  // Here, upstreams are shown our credentials. The process that has the store has its own.
+  const config = await invocation.config({ usesSecrets: true }).catch((error: unknown) => {
+    if (!(error instanceof ConfigError)) throw error
+    return error
+  })
+  if (config instanceof ConfigError) {
+    const running = adminOf(await invocation.config(), CANNOT)
+    return pushAt(running, request, put).catch((error: Error) => {
+      throw (error.cause as NodeJS.ErrnoException | undefined)?.code === 'ECONNREFUSED' ? config : error
+    })
+  }
   await requireStore(config)
   // The process that has the store is asked instead.
   const here = { ...config, storage: { ...config.storage, lockTimeout: 0 } }

@@ -21,6 +21,7 @@ import {
   yesOrNo,
 } from './scalars.ts'
 import { eventTargetSchema } from './events-schema.ts'
+import { replicateSchema } from './replicate-schema.ts'
 import { list, section } from './section.ts'
 import { storageSchema } from './storage-schema.ts'
 import { collectorUrl, origin, proxy } from './urls.ts'
@@ -206,6 +207,9 @@ export const fileSchema = section({
 
   /** Webhooks: receivers that are told what happens. */
   events: list(eventTargetSchema).prefault([]),
+
+  /** Where stored images are pushed to. */
+  replicate: list(replicateSchema).prefault([]),
 
   /**
    * Tell the person who pulls, by a Warning header, what is stale or held back by a cool-down, and when a rate

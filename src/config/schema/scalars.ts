@@ -5,6 +5,7 @@
 import { validate as isCronExpression } from 'node-cron'
 import { z } from 'zod'
 import { IMAGE_PATTERN_MUST, parseImagePattern } from '../../oci/image-pattern.ts'
+import { isPlatformPattern } from '../../oci/platform.ts'
 import { parseCidr } from '../../util/cidr.ts'
 import { WEBHOOK_SECRET, WEBHOOK_SECRET_MUST } from '../webhook-secret.ts'
 import { TagPattern } from './tag-pattern.ts'
@@ -51,6 +52,19 @@ export function matching(pattern: RegExp, what: string) {
     must: `must be ${what}`,
     parse: (written) => (typeof written === 'string' && pattern.test(written) ? written : undefined),
   })
+}
+
+/** A text that `isRight`. */
+export function matchingText(must: string, isRight: (text: string) => boolean) {
+  return scalar({
+    must,
+    parse: (written) => (typeof written === 'string' && isRight(written) ? written : undefined),
+  })
+}
+
+/** A platform, or a pattern of platforms. */
+export function platform() {
+  return matchingText('must be a platform such as linux/amd64 or linux/arm/v7', isPlatformPattern)
 }
 
 export function oneOf<const T extends string>(...values: readonly T[]) {

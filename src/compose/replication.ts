@@ -1,0 +1,103 @@
+import { readFile } from 'node:fs/promises'
+import { isDeepStrictEqual } from 'node:util'
+import type { Logger } from 'pino'
+import type { Config } from '../config/load-config.ts'
+import { parseDestination } from '../config/destination.ts'
+import { type ImagePattern, parseImagePattern } from '../oci/image-pattern.ts'
+import type { Jobs } from '../ports/jobs.ts'
+import type { Push, PushRequest } from '../ports/push.ts'
+import type { EventHub } from '../observe/events.ts'
+import { Replicator, type ReplicationRule } from '../upload/replicate/replicator.ts'
+
+export interface Replication extends AsyncDisposable {
+  /** Keeps to other rules. Those that are the same go on. */
+  configure(config: ReplicationConfig): void
+}
+
+export interface ReplicationOptions {
+  readonly push: Push
+  readonly jobs: Pick<Jobs, 'run'>
+  readonly events: Pick<EventHub, 'subscribe'>
+  readonly log: Logger
+}
+
+type ReplicationConfig = Pick<Config, 'replicate' | 'upstreams'>
+type Rule = Config['replicate'][number]
+
+/** Runs the configured rules. */
+export function buildReplication(initial: ReplicationConfig, options: ReplicationOptions): Replication {
+  const { push, jobs, events, log } = options
+  let running = new Map<Rule, Replicator>()
+  const ending = new Set<Promise<void>>()
+  const failed = (rule: string, problem: unknown) =>
+    log.warn({ rule, ...saidOf(problem) }, 'replication fails')
+
+  const configure = ({ replicate, upstreams }: ReplicationConfig): void => {
+    const before = [...running]
+    running = new Map(
+      replicate.map((rule, i) => {
+        const known = before.find(([other]) => isDeepStrictEqual(other, rule))
+        if (known !== undefined) before.splice(before.indexOf(known), 1)
+        const open = () => new Replicator(ruleOf(rule, i, Object.keys(upstreams)), { push, jobs, failed })
+        return [rule, known?.[1] ?? open()]
+      }),
+    )
+    for (const [, replicator] of before) {
+      const end = replicator[Symbol.asyncDispose]().finally(() => ending.delete(end))
+      ending.add(end)
+    }
+  }
+  configure(initial)
+  const listening = events.subscribe((event) => {
+    if (event.type !== 'image.stored' && event.type !== 'tag.moved') return
+    const digest = event.type === 'image.stored' ? event.digest : event.to
+    for (const replicator of running.values()) replicator.stored(event.image, digest)
+  })
+
+  return {
+    configure,
+    async [Symbol.asyncDispose]() {
+      listening[Symbol.dispose]()
+      await Promise.all([...[...running.values()].map((one) => one[Symbol.asyncDispose]()), ...ending])
+    },
+  }
+}
+
+function ruleOf(rule: Rule, i: number, upstreams: readonly string[]): ReplicationRule {
+  const { url, path } = parseDestination(rule.to)!
+  return {
+    name: `replicate[${i}] to ${new URL(url).host}${path === '' ? '' : `/${path}`}`,
+    images: rule.images.map((text): ImagePattern => parseImagePattern(text, upstreams)!),
+    schedule: rule.schedule,
+    request: () => requestOf(rule),
+  }
+}
+
+async function requestOf(rule: Rule): Promise<Omit<PushRequest, 'images' | 'dryRun'>> {
+  const { login, ca, platforms = [], referrers, withUpstream, rate } = rule
+  const { url, path, tokenRealms } = parseDestination(rule.to)!
+  return {
+    to: {
+      url,
+      path,
+      ...(login && { credentials: { username: login.username, password: await passwordOf(login) } }),
+      tokenRealms: rule.tokenRealms ?? tokenRealms,
+      ...(ca && { ca: ca.text }),
+    },
+    platforms,
+    referrers,
+    withUpstream,
+    rate,
+  }
+}
+
+async function passwordOf({ password, passwordFile }: NonNullable<Rule['login']>): Promise<string> {
+  if (passwordFile === undefined) return password
+  const text = (await readFile(passwordFile, 'utf8')).trim()
+  if (text === '') throw new Error('the password file is empty')
+  return text
+}
+
+function saidOf(problem: unknown): object {
+  return problem instanceof Error ? { err: problem } : { said: problem }
+}

@@ -1,0 +1,156 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { schedule } from 'node-cron'
+import type { Digest } from '../../oci/digest.ts'
+import { type ImageName, type ImagePattern, imagePattern } from '../../oci/image-pattern.ts'
+import type { Jobs } from '../../ports/jobs.ts'
+import type { Push, PushedImage, PushRequest } from '../../ports/push.ts'
+import { WaitingImages } from './waiting-images.ts'
+
+/** Pushes what a rule names. */
+export interface ReplicationRule {
+  /** In the list of jobs, and in the log. */
+  readonly name: string
+  readonly images: readonly ImagePattern[]
+  /** node-cron syntax; undefined: soon after an image was stored. */
+  readonly schedule: string | undefined
+  /** Asked for each push: passwords change. @throws Error that says why there is none */
+  readonly request: () => Promise<Omit<PushRequest, 'images' | 'dryRun'>>
+}
+
+export interface ReplicatorOptions {
+  readonly push: Push
+  readonly jobs: Pick<Jobs, 'run'>
+  /** A push has failed as a whole, or an image was given up. */
+  readonly failed: (rule: string, problem: unknown) => void
+  /** Milliseconds. An image is stored part by part, and others with it. */
+  readonly settle?: number
+  /** Milliseconds before what has failed is tried again. It doubles from time to time, up to an hour. */
+  readonly retryDelay?: number
+}
+
+/** Stands for everything that the rule names: no image has this name. */
+const ALL = ''
+/** Images that wait, of less than 1 KiB each. */
+const MOST = 10_000
+/** Images of one push. */
+const TOGETHER = 100
+/** How often an image may fail. Its next change, or the next start, begins anew. */
+const TRIES = 8
+const LONGEST_DELAY = 3_600_000
+
+/**
+ * Keeps a destination up to date: when images are stored, or by the clock. A rule for stored images begins
+ * with all of them, for what was stored while no process ran.
+ */
+export class Replicator implements AsyncDisposable {
+  readonly #rule: ReplicationRule
+  readonly #options: Required<ReplicatorOptions>
+  readonly #stop = new AbortController()
+  readonly #waiting = new WaitingImages(MOST)
+  readonly #task: { destroy(): unknown } | undefined
+  #running: Promise<void> | undefined
+
+  constructor(rule: ReplicationRule, options: ReplicatorOptions) {
+    this.#rule = rule
+    this.#options = { settle: 2_000, retryDelay: 30_000, ...options }
+    if (rule.schedule === undefined) this.#add(ALL)
+    else this.#task = schedule(rule.schedule, () => this.#add(ALL), { noOverlap: true })
+  }
+
+  /** An image was stored, or its tag moved. `image`: as events name it. */
+  stored(image: string, digest: string): void {
+    if (this.#rule.schedule !== undefined) return
+    const name = imageNameIn(image, digest as Digest)
+    if (name !== undefined && this.#rule.images.some((pattern) => pattern.matches(name))) this.#add(image)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(new Error('the process stops'))
+    await this.#task?.destroy()
+    await this.#running
+  }
+
+  #add(image: string, failures = 0): void {
+    const { settle, retryDelay } = this.#options
+    const wait = failures === 0 ? settle : Math.min(LONGEST_DELAY, retryDelay * 2 ** (failures - 1))
+    const waiting = { failures, dueAt: performance.now() + wait }
+    // What has no room is found when all are pushed.
+    if (!this.#waiting.add(image, waiting)) this.#waiting.add(ALL, waiting)
+    this.#start()
+  }
+
+  /** One push at a time. */
+  #start(): void {
+    if (this.#stop.signal.aborted) return
+    this.#running ??= this.#work().finally(() => {
+      this.#running = undefined
+      if (this.#waiting.nextAt !== undefined) this.#start()
+    })
+  }
+
+  async #work(): Promise<void> {
+    const { settle } = this.#options
+    const { signal } = this.#stop
+    for (let next; (next = this.#waiting.nextAt) !== undefined;) {
+      // What is stored meanwhile may be due sooner.
+      const wait = Math.max(0, Math.min(next - performance.now(), settle))
+      await delay(wait, undefined, { signal, ref: false }).catch(() => {})
+      if (signal.aborted) return
+      const taken = this.#waiting.take(performance.now(), TOGETHER)
+      if (taken.size > 0) await this.#pushAll(taken)
+    }
+  }
+
+  async #pushAll(taken: ReadonlyMap<string, number>): Promise<void> {
+    const images = taken.has(ALL) ? this.#rule.images : [...taken.keys()].map(imagePattern)
+    try {
+      for (const { image, reason } of await this.#push(images)) {
+        this.#again(image, taken.get(image) ?? 0, reason ?? 'not tried')
+      }
+    } catch (error) {
+      if (this.#stop.signal.aborted) return
+      this.#options.failed(this.#rule.name, error)
+      // The clock tries again by itself.
+      if (this.#rule.schedule !== undefined) return
+      for (const [image, failures] of taken) this.#again(image, failures, error)
+    }
+  }
+
+  /** @returns the images that were not pushed */
+  async #push(images: readonly ImagePattern[]): Promise<readonly PushedImage[]> {
+    const { push, jobs } = this.#options
+    const { name, request } = this.#rule
+    const failed: PushedImage[] = []
+    await jobs.run({ kind: 'replicate', target: name, signal: this.#stop.signal }, async (job) => {
+      const report = await push(
+        { ...(await request()), images, dryRun: false },
+        {
+          signal: job.signal,
+          put(_, step) {
+            if (step.step === 'images') failed.push(...step.images.filter(isFailure))
+          },
+        },
+      )
+      const { pushed, unchanged, notTried } = report
+      const said = `${pushed} pushed, ${unchanged} unchanged, ${report.failed + notTried} failed`
+      job.say(`${report.images} images: ${said}`)
+    })
+    return failed
+  }
+
+  #again(image: string, failures: number, problem: unknown): void {
+    if (image === ALL || failures + 1 < TRIES) this.#add(image, failures + 1)
+    else this.#options.failed(this.#rule.name, `${image} is given up: ${String(problem)}`)
+  }
+}
+
+/** `docker.io/library/node:20`, or with a digest instead of a tag. */
+function imageNameIn(image: string, digest: Digest): ImageName | undefined {
+  const [, upstream, name, tag] = /^([^/]+)\/([^:@]+)(?::([^@]+))?(?:@.+)?$/.exec(image) ?? []
+  if (upstream === undefined || name === undefined) return undefined
+  return { repository: { upstream, name }, ...(tag !== undefined && { tag }), digest }
+}
+
+function isFailure({ state }: PushedImage): boolean {
+  return state === 'failed' || state === 'not tried'
+}
