@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { isPlatformPattern } from '../oci/platform.ts'
+import { isPlatformPattern, PLATFORM_MUST } from '../oci/platform.ts'
 import { isRepositoryName } from '../oci/reference.ts'
 import type { Jobs } from '../ports/jobs.ts'
 import type { Push, PushStep } from '../ports/push.ts'
@@ -37,7 +37,7 @@ const REQUEST = {
     tokenRealms: z.array(origin).max(10).optional(),
   }),
   platforms: z
-    .array(z.string().refine(isPlatformPattern, { message: 'must be platforms such as linux/amd64' }))
+    .array(z.string().refine(isPlatformPattern, { message: PLATFORM_MUST }))
     .max(100)
     .default([]),
   referrers: z.boolean().default(false),

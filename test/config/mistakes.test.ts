@@ -257,7 +257,7 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
   ['replicate: [{ images: [], to: r.example }]', ': replicate[0].images is a list, but must name images'],
   [
     'replicate: [{ images: ["**"], to: "https://r.example?x" }]',
-    ': replicate[0].to is "https://r.example?x", but must be a registry and what names begin with there, [http://|https://]HOST[/PATH], such as registry.site-b.example/cache',
+    ': replicate[0].to is "https://r.example?********", but must be a registry and what names begin with there, [http://|https://]HOST[/PATH], such as registry.site-b.example/cache',
   ],
   [
     'replicate: [{ images: ["**"], to: r.example, on: schedule }]',

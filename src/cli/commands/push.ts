@@ -2,13 +2,13 @@ import { text as textOf } from 'node:stream/consumers'
 import { dockerLogin } from '../../compose/docker-login.ts'
 import { DESTINATION_MUST, parseDestination } from '../../config/destination.ts'
 import { size } from '../../config/schema/quantities.ts'
-import { isPlatformPattern } from '../../oci/platform.ts'
 import type { PushCredentials, PushedImage, PushReport, PushStep } from '../../ports/push.ts'
 import { countText, sizeText } from '../../util/human.ts'
 import { STORE_OPTIONS } from '../client/with-operations.ts'
 import { type OpenHere, pushBy } from '../client/with-push.ts'
 import { type Command, type Invocation, UsageError } from '../command.ts'
 import { EXIT } from '../exit-code.ts'
+import { platformsGiven } from '../images/platforms.ts'
 import { writeJson } from '../output/json.ts'
 import { pushProgress } from '../output/push-progress.ts'
 
@@ -43,7 +43,7 @@ export function push(open: OpenHere): Command {
           tokenRealms: [...to.tokenRealms, ...listed(options['token-realm'])].map(originOf),
           ...(!dryRun && (await credentialsFor(to.url, invocation))),
         },
-        platforms: platformsFrom(options['platform']),
+        platforms: platformsGiven(options['platform']) ?? [],
         referrers: options['referrers'] === true,
         withUpstream: options['with-upstream'] === true,
         ...(rate !== undefined && { rate }),
@@ -110,13 +110,6 @@ function rateFrom(text: Invocation['options'][string]): number | undefined {
   if (rate === undefined || rate < 1024)
     throw new UsageError(`--rate ${String(text)}: must be bytes per second, such as 50MB/s`)
   return rate
-}
-
-function platformsFrom(option: Invocation['options'][string]): readonly string[] {
-  const given = listed(option).flatMap((value) => value.split(','))
-  const wrong = given.find((text) => !isPlatformPattern(text))
-  if (wrong !== undefined) throw new UsageError(`--platform ${wrong}: must be a platform such as linux/amd64`)
-  return given
 }
 
 function originOf(text: string): string {
