@@ -57,6 +57,7 @@ const ROOMS: Readonly<Record<string, { rooms: readonly string[]; never?: RegExp 
       'upstream',
       's3',
       'eviction',
+      'upload',
       'admin',
       'observe',
       'time',
