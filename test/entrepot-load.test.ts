@@ -38,7 +38,7 @@ suite('as clients do it', () => {
     }
     assert.deepEqual(transfers, [])
     assert.ok(
-      upstream.bodyBytes(/blobs/) <= 1.3 * bytes.length,
+      upstream.bodyBytes(/blobs/) <= 1.1 * bytes.length,
       `${upstream.bodyBytes(/blobs/) / bytes.length}`,
     )
     assert.equal(digestOf((await call(proxy.port, 'GET', `/v2/app/blobs/${digest}`)).body), digest)

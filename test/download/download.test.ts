@@ -511,7 +511,7 @@ suite('several connections', () => {
     assert.equal(await digestRead(proxy.repository(), digest, { piece: MiB }), digest)
     assert.ok(upstream.count('GET', /blobs/) > 2)
     assert.ok(
-      upstream.bodyBytes(/blobs/) <= 1.15 * bytes.length,
+      upstream.bodyBytes(/blobs/) <= 1.1 * bytes.length,
       `${upstream.bodyBytes(/blobs/) / bytes.length}`,
     )
   })

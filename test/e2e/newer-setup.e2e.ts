@@ -22,6 +22,13 @@ interface Scene {
   readonly image: Image
 }
 
+const CONFIG = '/etc/containerd/config.toml'
+/** Commands that make it as it may be before. */
+const FILES = {
+  'no config.toml': `rm -f ${CONFIG}`,
+  'the config.toml that containerd suggests': `mkdir -p /etc/containerd && containerd config default >${CONFIG}`,
+} as const
+
 /** A machine where these clients were set up. What they pull is the upstream's image, under the names of public registries. */
 async function withSetup(clients: readonly string[], task: (scene: Scene) => Promise<void>): Promise<void> {
   await using folder = await tempFolder()
@@ -29,11 +36,14 @@ async function withSetup(clients: readonly string[], task: (scene: Scene) => Pro
   const image = await pushSmallImage('setup', upstream.url)
   await using proxy = await proxyProcess(join(folder.path, 'proxy'), upstream.url)
   await using machine = await newerMachine(newer, join(folder.path, 'machine'))
-  for (const client of clients)
-    await machine.entrepot('setup', client, '--write', '--registry', proxy.url, '--server', proxy.adminUrl)
+  for (const client of clients) await setUp(machine, proxy, client)
   const own = join(folder.path, 'client')
   await mkdir(own)
   await task({ folder: own, machine, proxy, image })
+}
+
+function setUp(machine: NewerMachine, { url, adminUrl }: ProxyProcess, client: string): Promise<string> {
+  return machine.entrepot('setup', client, '--write', '--registry', url, '--server', adminUrl)
 }
 
 suite(
@@ -42,23 +52,16 @@ suite(
   () => {
     test('doctor finds nothing where all clients are set up, and says what goes past the cache before', () =>
       withSetup([], async ({ machine, proxy }) => {
+        await machine.succeed('sh', ['-c', FILES['the config.toml that containerd suggests']])
         const before = await machine.run('/mnt/bin/entrepot', ['doctor'])
         assert.equal(before.code, 1)
         assert.match(before.stdout, /docker: \/etc\/docker\/daemon\.json has no registry-mirrors/)
+        assert.match(before.stdout, /containerd: \/etc\/containerd\/config\.toml has no config_path/)
         assert.match(
           before.stdout,
           /podman: \/etc\/containers\/registries\.conf has no \[\[registry\.mirror\]\]/,
         )
-        for (const client of ['docker', 'containerd', 'podman'])
-          await machine.entrepot(
-            'setup',
-            client,
-            '--write',
-            '--registry',
-            proxy.url,
-            '--server',
-            proxy.adminUrl,
-          )
+        for (const client of ['docker', 'containerd', 'podman']) await setUp(machine, proxy, client)
         assert.equal(
           await machine.entrepot('doctor', REPOSITORY),
           `checked docker, containerd, podman: all pull through ${proxy.url}\n`,
@@ -77,20 +80,28 @@ suite(
         }))
     }
 
-    test('FR-22: containerd, by the CRI plugin of containerd 2: each registry, and _default', () =>
-      withSetup(['containerd'], async ({ folder, machine, image }) => {
-        const config = '/etc/containerd/config.toml'
-        const dump = await machine.succeed('containerd', ['--config', config, 'config', 'dump'])
-        assert.match(dump, /^\s*config_path = ['"]\/etc\/containerd\/certs\.d['"]$/m)
-        const address = join(folder, 'containerd.sock')
-        const folders = { root: join(folder, 'root'), state: join(folder, 'state') }
-        await using daemon = machine.start('containerd', flags({ config, address, ...folders }))
-        await daemon.line((line) => (line.includes('containerd successfully booted') ? true : undefined))
-        for (const registry of ['docker.io', 'ghcr.io'])
-          await criPull(address, `${registry}/${REPOSITORY}:${image.tag}`)
-        await machine.succeed('rm', ['-r', '/etc/containerd/certs.d/ghcr.io'])
-        await criPull(address, `ghcr.io/${REPOSITORY}@${image.digest}`)
-      }))
+    for (const [what, command] of Object.entries(FILES)) {
+      test(`FR-22: containerd, by the CRI plugin of containerd 2 with ${what}: each registry, and _default`, () =>
+        withSetup([], async ({ folder, machine, proxy, image }) => {
+          await machine.succeed('sh', ['-c', command])
+          await setUp(machine, proxy, 'containerd')
+          const dump = await machine.succeed('containerd', ['--config', CONFIG, 'config', 'dump'])
+          assert.match(dump, /^\s*config_path = ['"]\/etc\/containerd\/certs\.d['"]$/m)
+          const address = join(folder, 'containerd.sock')
+          const options = {
+            config: CONFIG,
+            address,
+            root: join(folder, 'root'),
+            state: join(folder, 'state'),
+          }
+          await using daemon = machine.start('containerd', flags(options))
+          await daemon.line((line) => (line.includes('containerd successfully booted') ? true : undefined))
+          for (const registry of ['docker.io', 'ghcr.io'])
+            await criPull(address, `${registry}/${REPOSITORY}:${image.tag}`)
+          await machine.succeed('rm', ['-r', '/etc/containerd/certs.d/ghcr.io'])
+          await criPull(address, `ghcr.io/${REPOSITORY}@${image.digest}`)
+        }))
+    }
 
     test('FR-22: podman, by podman 5', () =>
       withSetup(['podman'], async ({ folder, machine, image }) => {
