@@ -6,11 +6,13 @@ import { buildCoolDown, keptWhenDeleted } from './compose/tag-rules.ts'
 import { buildViews } from './compose/views.ts'
 import { buildInsight } from './compose/insight.ts'
 import type { Config } from './config/load-config.ts'
+import type { WhyOptions } from './observe/why/why.ts'
 import type { Insight } from './ports/insight.ts'
 import type { Registry } from './ports/repository.ts'
 import type { TimeOperations } from './ports/time.ts'
 import type { Upstream } from './ports/upstream.ts'
 import type { Parts } from './parts.ts'
+import { createDrill } from './time/drill/drill.ts'
 import { createDrift } from './time/drift.ts'
 import { createTrust } from './time/trust.ts'
 import { createRunReport } from './time/views/run-report.ts'
@@ -90,6 +92,15 @@ export function buildServing(
     runs,
     now,
   })
+  const outlook: WhyOptions['freshness'] = ({ upstream }, tag, entry) =>
+    freshnessOf(
+      upstream,
+      tag,
+      entry,
+      now(),
+      freshness,
+      upstreams.byName.get(upstream)?.isNearlyExhausted ?? false,
+    )
   const insight = buildInsight(config, {
     observed,
     tags,
@@ -101,20 +112,23 @@ export function buildServing(
     webhooks: webhooks.reports,
     registry: present,
     heldOf: cooling.heldOf,
-    freshness: ({ upstream }, tag, entry) =>
-      freshnessOf(
-        upstream,
-        tag,
-        entry,
-        now(),
-        freshness,
-        upstreams.byName.get(upstream)?.isNearlyExhausted ?? false,
-      ),
+    freshness: outlook,
     now,
   })
   const time: TimeOperations = {
     trust: createTrust({ registry: present, trusted, changed: cooling.forget, now }),
     drift: createDrift({ movesSince, heldOf: cooling.heldOf, now }),
+    drill: createDrill({
+      registry: present,
+      usedSince: disk.usedSince,
+      peek: tags.peek,
+      freshness: outlook,
+      staleIfError: cache.staleIfError,
+      heldOf: cooling.heldOf,
+      inspect,
+      links: disk.links,
+      now,
+    }),
     run: createRunReport({ record: runs.record, inspect }),
   }
   return { registry: tracing ? tracing.registry(registry) : registry, stored, insight, time }

@@ -3,6 +3,7 @@ import type { OpenHere } from './client/with-push.ts'
 import type { Command } from './command.ts'
 import { adopt } from './commands/adopt.ts'
 import { doctor } from './commands/doctor.ts'
+import { drill } from './commands/drill.ts'
 import { drift } from './commands/drift.ts'
 import { du } from './commands/du.ts'
 import { history } from './commands/history.ts'
@@ -43,6 +44,7 @@ export function commands({ start, now, openHere }: Surroundings): Commands {
     history: history(now),
     drift: drift(now),
     run: run(now),
+    drill: drill(),
     savings: savings(),
     warm: warm(() => performance.now()),
     refresh: refresh(),

@@ -109,7 +109,9 @@ export interface PlatformContent {
   readonly isStored: boolean
   /** Bytes of config and layers, as its manifest states them. */
   readonly size: number
-  /** The parts that are not stored. */
+  /** Config and layers. */
+  readonly parts: readonly { readonly digest: Digest; readonly size: number }[]
+  /** Those that are not stored. */
   readonly missing: readonly { readonly digest: Digest; readonly size: number }[]
   /** How many parts it has, its config included. */
   readonly layers: number

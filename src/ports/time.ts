@@ -1,6 +1,7 @@
 /** What the cache knows of the past of tags, and does with it. Instants are epoch milliseconds. */
 import type { Digest } from '../oci/digest.ts'
 import type { ImagePattern } from '../oci/image-pattern.ts'
+import type { Drill } from './drill.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 
 /** A digest that no cool-down holds back in this repository. */
@@ -161,6 +162,7 @@ export interface TimeOperations {
   readonly trust: Trust
   /** Of the last so many milliseconds. */
   drift(period: number): Promise<DriftReport>
+  readonly drill: Drill
   /** undefined = there is no such run */
   run(name: string): Promise<RunReport | undefined>
 }

@@ -14,6 +14,7 @@ import type {
   UpstreamInventory,
 } from '../ports/metadata.ts'
 import type { BlobReader, BlobStore } from '../ports/blob-store.ts'
+import type { UsedSince } from '../ports/drill.ts'
 import type { SavingsLog } from '../ports/savings.ts'
 import type { MovesSince, Retention, Runs, SeenAt, TrustedDigests } from '../ports/time.ts'
 import type { StoreTelemetry } from '../ports/telemetry.ts'
@@ -44,6 +45,7 @@ import { trustedDigests } from './index/tags/trusted-digests.ts'
 import { uploadSources } from './pushes/upload-sources.ts'
 import { storageOperation, ignoreStorageError, ignoreNotFound } from './storage-operation.ts'
 import { imagesOf } from './operations/images-of.ts'
+import { usedSince } from './operations/used-since.ts'
 import { createInspect } from './operations/inspect.ts'
 import { createVerify } from './operations/verify.ts'
 
@@ -77,6 +79,7 @@ export interface FilesystemStore {
   /** Removes the links of content that is not stored. */
   removeLinks(...digests: readonly Digest[]): Promise<void>
   readonly seenAt: SeenAt
+  readonly usedSince: UsedSince
   readonly runs: Runs
   /** The upstreams of which something is stored. */
   upstreams(): Promise<readonly string[]>
@@ -240,6 +243,7 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
       uploadSources: uploadSources(index.access, now),
       movesSince: movesSince(query),
       seenAt: seenAt(index.reader.read),
+      usedSince: usedSince({ read: index.reader.read, flush: index.flush }),
       runs: runLog({ ...index.access, keep: keepRuns, now }),
       inspect: createInspect({ files, paths, query }),
       imagesOf: imagesOf(query),

@@ -2,6 +2,7 @@ import { Hono } from 'hono'
 import type { Rehearsals, TimeOperations } from '../../ports/time.ts'
 import { latest } from '../../util/latest.ts'
 import type { AdminEnv } from '../refuse.ts'
+import { drillRoutes } from './drill-routes.ts'
 import { driftRoutes } from './drift-routes.ts'
 import { rehearsalRoutes } from './rehearsal-routes.ts'
 import { runRoutes } from './run-routes.ts'
@@ -17,6 +18,10 @@ export function timeRoutes({ time, rehearsals }: TimeRoutesOptions): Hono<AdminE
   const routes = new Hono<AdminEnv>()
   if (rehearsals) routes.route('/', rehearsalRoutes(rehearsals))
   if (time) {
+    routes.route(
+      '/',
+      drillRoutes((period, upstream) => time.drill(period, upstream)),
+    )
     routes.route(
       '/',
       driftRoutes((period) => time.drift(period)),

@@ -40,7 +40,15 @@ export function createInspect({ files, paths, query }: InspectOptions): Inspect 
       const child = await read(digest)
       platforms.push(
         child === undefined
-          ? { platform: platform ?? 'unknown', digest, isStored: false, size: 0, missing: [], layers: 0 }
+          ? {
+              platform: platform ?? 'unknown',
+              digest,
+              isStored: false,
+              size: 0,
+              parts: [],
+              missing: [],
+              layers: 0,
+            }
           : await platformContent(digest, partsIn(child).content, platform ?? 'unknown'),
       )
       await pause()
@@ -60,6 +68,7 @@ export function createInspect({ files, paths, query }: InspectOptions): Inspect 
       digest,
       isStored: true,
       size: content.reduce((sum, { size }) => sum + size, 0),
+      parts: content.map(({ digest, size }) => ({ digest, size })),
       missing: missing.map(({ digest, size }) => ({ digest, size })),
       layers: content.length,
     }

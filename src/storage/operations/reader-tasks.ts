@@ -8,6 +8,7 @@ import { imagesMatching } from './find-images.ts'
 import { imagesAsOf } from './images-as-of.ts'
 import { inOrder } from '../../ports/image-order.ts'
 import { purgeSteps } from './purge-plan.ts'
+import { usedImages } from './used-since.ts'
 
 /** Which images are meant, in a form that goes to another thread. */
 export interface Wanted {
@@ -33,6 +34,7 @@ const TASKS = {
   images: (sql: Statements, task: ImageTask) => inOrder(wantedImages(sql, task), task.by, task.limit),
   usage: (sql: Statements) => allOf(usageRows(sql)),
   purge: (sql: Statements, task: PurgeTask) => purgeSteps(sql, task),
+  used: (sql: Statements, since: number) => usedImages(sql, since),
   seen: (sql: Statements, task: SeenTask) => seenTags(sql, task),
 } as const
 
