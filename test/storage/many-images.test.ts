@@ -59,8 +59,8 @@ suite('SEC-73: with 10,000 images in the store', () => {
     const longest = await longestTurnOf(() => store.catalogue.purge(pattern('**'), { dryRun: false }))
     const { size } = await stat(join(folder.path, 'index.sqlite-wal'))
     t.diagnostic(`the longest turn took ${longest} ms, the WAL grew to ${size} bytes`)
-    // SQLite itself would write it back at 16 MiB or more, in the middle of a change.
-    assert.ok(size < 14 * 1024 * 1024, `the WAL grew to ${size} bytes`)
+    // SQLite itself would write it back at 32 MiB, in the middle of a change.
+    assert.ok(size < 26 * 1024 * 1024, `the WAL grew to ${size} bytes`)
     assert.deepEqual(await store.catalogue.images(pattern('**')), [])
   })
 

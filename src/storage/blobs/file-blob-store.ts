@@ -38,6 +38,9 @@ export interface FileBlobStoreOptions extends Omit<FileIngestOptions, 'commits' 
  */
 const SAMPLED = 0.01
 
+/** More than all folders of `blobs/` together take many times. */
+const FEW_INODES = 10_000
+
 /** The number of libuv's threads. */
 const REMOVED_AT_ONCE = 4
 
@@ -150,13 +153,19 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
       const some = digests.slice(at, at + REMOVED_AT_ONCE)
       await Promise.all(some.map(removeFile))
     }
-    // Empty folders take inodes, of which a disk may have few.
-    for (const folder of new Set(digests.map(paths.folderOf)))
-      await run('delete', () => files.removeEmptyFolder(folder)).catch(ignoreStorageError)
+    space.forget()
+    await removeFolders(digests).catch(ignoreStorageError)
     // On a full disk the index cannot be written before a file is removed.
     if (refused !== undefined) await content.remove(...digests)
-    space.forget()
-    for (const digest of digests) await forgetIfGone(digest)
+    for (const digest of await content.known(digests)) await forgetIfGone(digest)
+  }
+
+  /** Empty folders take inodes, of which a disk may have few. */
+  async function removeFolders(digests: readonly Digest[]): Promise<void> {
+    await run('delete', async () => {
+      if ((await space.get()).freeInodes > FEW_INODES) return
+      for (const folder of new Set(digests.map(paths.folderOf))) await files.removeEmptyFolder(folder)
+    })
   }
 
   async function removeFile(digest: Digest): Promise<void> {
@@ -166,7 +175,6 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
 
   /** A rebuild or another commit may have added a row for the file that was just removed. */
   async function forgetIfGone(digest: Digest): Promise<void> {
-    if ((await content.find(digest)) === undefined) return
     const file = await run('delete', () => files.open(paths.blob(digest), 'r').catch(ignoreNotFound))
     await file?.close()
     if (file === undefined) await content.remove(digest)

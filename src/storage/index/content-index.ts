@@ -3,7 +3,7 @@ import type { ContentInventory, InventoryOptions, StoredContent } from '../../po
 import type { Size } from '../../ports/operations.ts'
 import { eachRow, inSlices, type Steps } from './in-slices.ts'
 import type { IndexAccess } from './index-access.ts'
-import type { Statements } from './sql.ts'
+import { STEP, type Statements } from './sql.ts'
 import type { UsageLog } from './usage-log.ts'
 
 export interface ContentRow {
@@ -16,6 +16,8 @@ export interface ContentRow {
  */
 export interface ContentIndex extends Omit<ContentInventory, 'usage'> {
   find(digest: Digest): Promise<ContentRow | undefined>
+  /** Those of them that there is a row of. */
+  known(digests: readonly Digest[]): Promise<readonly Digest[]>
   /**
    * Records a use; `hit` when the content was read. Uses are kept in memory for some seconds before they are
    * written.
@@ -47,6 +49,7 @@ export function contentIndex(options: ContentIndexOptions): ContentIndex {
   const { query, changeAll, uses, settled, keepLinks, now } = options
   return {
     find: (digest) => query((sql) => sql.findContent.get(digest) as ContentRow | undefined),
+    known: (digests) => query((sql) => digests.filter((digest) => sql.findContent.get(digest) !== undefined)),
     use: (digest, hit) => uses.note([digest], hit),
     add: (digest, { size, mediaType }) =>
       query((sql) => void sql.addContent.run(digest, size, mediaType, now(), now())),
@@ -111,13 +114,13 @@ export const RANGES: readonly Range[] = [
  * The row goes last: a process that dies in between leaves content that has to be proved and recorded again.
  */
 function removeStep(sql: Statements, digest: Digest): 'more' | undefined {
-  if (Number(sql.removeLinksOf.run(digest).changes) > 0) return 'more'
+  if (Number(sql.removeLinksOf.run(digest).changes) === STEP) return 'more'
   return removeWithoutLinks(sql, digest)
 }
 
 function removeWithoutLinks(sql: Statements, digest: Digest): 'more' | undefined {
-  if (Number(sql.setReferences.run(digest, null).changes) > 0) return 'more'
-  if (Number(sql.removeReferences.run(digest).changes) > 0) return 'more'
+  sql.setReferences.run(digest, null)
+  if (Number(sql.removeReferences.run(digest).changes) === STEP) return 'more'
   sql.removeContent.run(digest)
   return undefined
 }

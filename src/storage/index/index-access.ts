@@ -37,6 +37,7 @@ export function indexAccess(database: IndexDatabase<Statements>, run: StorageOpe
         done += await change(() => database.transactSome(left, changeOne))
         if (done < items.length) await rest()
       }
+      database.getReady()
     },
     rest,
   }

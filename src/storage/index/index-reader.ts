@@ -1,4 +1,5 @@
 import { extname } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { RegistryError } from '../../oci/errors.ts'
 import type { Row, Task, TaskName, Arguments } from '../operations/reader-tasks.ts'
@@ -9,7 +10,7 @@ import type { Row, Task, TaskName, Arguments } from '../operations/reader-tasks.
  */
 export interface IndexReader {
   /**
-   * Runs a task of `reader-tasks.ts`. Its rows come in pages, each when it is asked for; leaving the loop
+   * Runs a task of `reader-tasks.ts`. Its rows come in pages, of which one is read ahead; leaving the loop
    * ends the task.
    *
    * @throws RegistryError STORAGE, also when the reader is closed
@@ -59,14 +60,17 @@ export function indexReader(location: URL, refuse: (error: unknown) => Promise<n
       const id = ++lastId
       let isOver = false
       try {
-        let question: Question = { id, task: { name, args } }
-        for (;;) {
-          const { page, failure } = await ask(question)
+        for (let answer = ask({ id, task: { name, args } }); ;) {
+          const { page, failure } = await answer
           isOver = page === undefined
           if (failure !== undefined) await refuse(Object.assign(new Error(failure.message), failure))
           if (page === undefined) return
+          // The next page is read while this one is dealt with. Who leaves the loop does not hear its failure.
+          answer = ask({ id })
+          answer.catch(() => {})
+          // Node hands over up to a thousand messages in one turn of the event loop.
+          await nextTurn()
           yield page as readonly Row<typeof name>[]
-          question = { id }
         }
       } finally {
         if (!isOver) worker?.postMessage({ id, isLeft: true } satisfies Question)

@@ -30,7 +30,10 @@ interface Plan {
   readonly content: ReadonlyMap<Digest, number>
 }
 
-/** What a purge has to do, found before the first step is returned. A dry run gets no links. */
+/**
+ * What a purge has to do, found before the first step is returned. A dry run gets no links. Neighbours in the
+ * index follow each other: a page that many rows are removed from is written once.
+ */
 export function* purgeSteps(sql: Statements, task: PurgeTask): Generator<PurgeStep, void> {
   const { all, matching } = allOf(findImages(sql, task))
   const images = matching.filter(({ isPinned }) => !isPinned)
@@ -42,8 +45,8 @@ export function* purgeSteps(sql: Statements, task: PurgeTask): Generator<PurgeSt
   for (const image of matching) if (image.isPinned) yield { pinned: image }
   if (!task.dryRun)
     for (const { repository, digests } of unlinkings)
-      for (const digest of digests) yield { repository, digest }
-  for (const [digest, size] of content) yield { content: digest, size }
+      for (const digest of [...digests].toSorted()) yield { repository, digest }
+  for (const digest of [...content.keys()].toSorted()) yield { content: digest, size: content.get(digest)! }
 }
 
 function* plan(
