@@ -3,11 +3,6 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
-import { gzipSync } from 'node:zlib'
-import { type Digest, digestOf } from '../../src/oci/digest.ts'
-import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
-import { descriptorOf, manifestOf } from '../support/fixtures.ts'
-import { RegistryContent } from '../support/fake-upstream/registry.ts'
 import { EVERY_REGISTRY } from '../support/registries/every-registry.ts'
 import { fakeRegistry } from '../support/registries/fake-registry.ts'
 import type { Layer } from '../support/registries/layer.ts'
@@ -16,36 +11,16 @@ import { tempFolder } from '../support/temp-folder.ts'
 import { containerd } from './support/containerd.ts'
 import { flags, missing, succeed } from './support/processes.ts'
 import { proxyProcess } from './support/proxy-process.ts'
+import { tinyImage } from './support/tiny-image.ts'
 
 const REPOSITORY = 'org/app'
 const REGISTRY = 'registry.example'
-
-/** An image for this machine, of one empty layer, and `tags` of it. */
-function contentOf(tags: readonly string[]): { content: RegistryContent; manifest: Digest; config: Digest } {
-  const content = new RegistryContent({ referrers: true })
-  const tar = Buffer.alloc(1024)
-  const layer = gzipSync(tar)
-  const config = Buffer.from(
-    JSON.stringify({
-      architecture: process.arch === 'x64' ? 'amd64' : process.arch,
-      os: 'linux',
-      config: {},
-      rootfs: { type: 'layers', diff_ids: [digestOf(tar)] },
-    }),
-  )
-  for (const blob of [layer, config]) content.addBlob(blob)
-  const body = manifestOf([layer], {
-    config: descriptorOf(config, 'application/vnd.oci.image.config.v1+json'),
-  })
-  for (const tag of tags) content.addManifest(REPOSITORY, tag, body, OCI_MANIFEST)
-  return { content, manifest: digestOf(body), config: digestOf(config) }
-}
 
 const upstreamsOf = (url: string) => ({ upstreams: { [REGISTRY]: { url } }, defaultUpstream: REGISTRY })
 
 suite('skopeo list-tags of 5,000 tags', { skip: missing('skopeo') }, () => {
   const tags = Array.from({ length: 5000 }, (_, i) => `build-${i}`)
-  const { content } = contentOf(tags)
+  const { content } = tinyImage(REPOSITORY, tags)
   const opaque = { parameter: 'last', opaque: true }
   const STYLES: Record<string, readonly Layer[]> = {
     'in one piece': [],
@@ -96,7 +71,7 @@ suite('a pull from every registry', { skip: missing('skopeo') }, () => {
     const { name, login } = dialect()
     test(name, async () => {
       await using folder = await tempFolder()
-      const { content, manifest } = contentOf(['latest'])
+      const { content, manifest } = tinyImage(REPOSITORY, ['latest'])
       await using upstream = await fakeRegistry(dialect(), content)
       const config = { upstreams: { [REGISTRY]: { url: upstream.url, ...login } }, defaultUpstream: REGISTRY }
       await using proxy = await proxyProcess(join(folder.path, 'proxy'), upstream.url, config)
@@ -111,7 +86,7 @@ suite('a pull from every registry', { skip: missing('skopeo') }, () => {
 
 test('FR-01 podman with a mirror that has a path', { skip: missing('podman') }, async () => {
   await using folder = await tempFolder()
-  const { content, config } = contentOf(['latest'])
+  const { content, config } = tinyImage(REPOSITORY, ['latest'])
   await using upstream = await fakeRegistry({ name: 'plain', layers: [] }, content)
   await using proxy = await proxyProcess(join(folder.path, 'proxy'), upstream.url, upstreamsOf(upstream.url))
   const registries = join(folder.path, 'registries.conf')
@@ -155,7 +130,7 @@ suite('FR-01 containerd with a path', { skip: missing('containerd', 'ctr') }, ()
   for (const [form, toml] of Object.entries(forms)) {
     test(form, async () => {
       await using folder = await tempFolder()
-      const { content, manifest } = contentOf(['latest'])
+      const { content, manifest } = tinyImage(REPOSITORY, ['latest'])
       await using upstream = await fakeRegistry({ name: 'plain', layers: [] }, content)
       await using proxy = await proxyProcess(
         join(folder.path, 'proxy'),

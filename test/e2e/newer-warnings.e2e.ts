@@ -1,8 +1,9 @@
 /** What the person who pulls reads at the prompt: podman and skopeo print the text of `Warning: 299`. */
 import assert from 'node:assert/strict'
-import { mkdir } from 'node:fs/promises'
+import { mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
+import { fakeRegistry } from '../support/registries/fake-registry.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 import { containersSettings } from './support/containers-settings.ts'
 import { pushSmallImage, REPOSITORY } from './support/images.ts'
@@ -10,6 +11,7 @@ import { newerRoot } from './support/newer-root.ts'
 import { flags, missing, type Outcome } from './support/processes.ts'
 import { proxyProcess } from './support/proxy-process.ts'
 import { realRegistry } from './support/registry.ts'
+import { tinyImage } from './support/tiny-image.ts'
 
 const newer = await newerRoot()
 
@@ -36,6 +38,14 @@ suite(
   { skip: newer.skipWithout() || missing('docker-registry') },
   () => {
     for (const [client, pull] of Object.entries(CLIENTS)) {
+      /** What the client prints when it pulls `tag`, as one that has nothing. */
+      const prints = async (folder: string, proxy: string, tag: string): Promise<string> => {
+        const own = await mkdtemp(join(folder, 'client-'))
+        const { code, stderr } = await pull(own, proxy, tag)
+        assert.equal(code, 0, stderr)
+        return stderr
+      }
+
       test(`${client} tells of a digest that is held back, and of a stale one`, async () => {
         await using folder = await tempFolder()
         await using upstream = await realRegistry(join(folder.path, 'registry'))
@@ -44,20 +54,29 @@ suite(
         const coolDown = [{ match: `${REPOSITORY}:moves`, for: '3d' }]
         const config = { cache: { tags: [], coolDown } }
         await using proxy = await proxyProcess(join(folder.path, 'proxy'), upstream.url, config)
-        let count = 0
-        const said = async (tag: string): Promise<string> => {
-          const own = join(folder.path, `client-${count++}`)
-          await mkdir(own)
-          const { code, stderr } = await pull(own, proxy.authority, tag)
-          assert.equal(code, 0, stderr)
-          return stderr
-        }
+        const said = (tag: string) => prints(folder.path, proxy.authority, tag)
         for (const tag of ['stale', 'moves']) assert.doesNotMatch(await said(tag), /Warning from registry/)
         await pushSmallImage('moves', upstream.url)
         assert.match(await said('moves'), /library\/app:moves has moved at docker\.io: a cool-down serves/)
         await upstream.stop()
         assert.match(await said('stale'), /served from the cache.*docker\.io refuses connections/)
         assert.doesNotMatch(await said('stale'), /served from the cache/)
+      })
+
+      test(`${client} tells of a rate limit that is nearly used up, and of a tag that is gone upstream`, async () => {
+        await using folder = await tempFolder()
+        const { content } = tinyImage(REPOSITORY, ['v1'])
+        await using upstream = await fakeRegistry({ name: 'plain', layers: [] }, content)
+        const limit = { 'RateLimit-Limit': '100;w=60', 'RateLimit-Remaining': '7;w=60' }
+        upstream.on(/manifests/, { headers: limit, times: Infinity })
+        const config = { cache: { tags: [], negative: '0s', keepDeleted: [REPOSITORY] } }
+        await using proxy = await proxyProcess(join(folder.path, 'proxy'), upstream.url, config)
+        const said = () => prints(folder.path, proxy.authority, 'v1')
+        assert.match(await said(), /docker\.io leaves 7 of 100 requests until its rate limit/)
+        assert.doesNotMatch(await said(), /Warning from registry/)
+        upstream.forgetScripts()
+        upstream.on(/manifests/, { status: 404, times: Infinity })
+        assert.match(await said(), /docker\.io has deleted library\/app:v1/)
       })
     }
   },

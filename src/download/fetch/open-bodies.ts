@@ -6,6 +6,9 @@ const UNDER_WAY = 6 * 1024 * 1024
 /** The share of a blob that may arrive in vain. */
 const SHARE = 0.08
 
+/** What receives a body. */
+export type BodyReader = Pick<Connection, 'isDry' | 'look' | 'leave'>
+
 /**
  * The bodies that the connections of a download receive. When a segment is divided, its body goes on beyond its
  * end, and what is under way when the connection leaves arrives in vain. They keep what a blob costs upstream
@@ -13,12 +16,12 @@ const SHARE = 0.08
  * at a moment when its socket is empty, which is soon where upstream is the slow side.
  */
 export class OpenBodies {
-  readonly #connections = new Map<Segment, Connection>()
+  readonly #connections = new Map<Segment, BodyReader>()
   /** Bytes that have arrived in vain. */
   #spent = 0
 
   /** `connection` fetches `segment` from now on. */
-  hold(segment: Segment, connection: Connection): void {
+  hold(segment: Segment, connection: BodyReader): void {
     this.#connections.set(segment, connection)
   }
 
