@@ -20,7 +20,10 @@ const newer = await newerRoot()
 const skip = newer.skipWithout() || missing('docker-registry')
 const inside = newer.succeed
 
-/** A registry without the referrers API, an image in it, and a proxy that remembers an absence for two seconds. */
+/**
+ * A registry without the referrers API, an image in it, and a proxy that remembers an absence for two
+ * seconds.
+ */
 async function world() {
   await using stack = new AsyncDisposableStack()
   const folder = stack.use(await tempFolder())

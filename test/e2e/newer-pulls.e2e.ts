@@ -1,4 +1,7 @@
-/** What the clients of the machine's own Debian pull, pulled by Debian's newest: Docker 28, containerd 2, podman 5, skopeo 1.22. */
+/**
+ * What the clients of the machine's own Debian pull, pulled by Debian's newest: Docker 28, containerd 2,
+ * podman 5, skopeo 1.22.
+ */
 import { newerRoot } from './support/newer-root.ts'
 import { pullSuite } from './support/pull-suite.ts'
 import { containerdPulls } from './support/pulls/containerd.ts'

@@ -1,4 +1,7 @@
-/** What `entrepot setup --write` writes on a machine with Docker 28, containerd 2 and podman 5, as they read it there. */
+/**
+ * What `entrepot setup --write` writes on a machine with Docker 28, containerd 2 and podman 5, as they read
+ * it there.
+ */
 import assert from 'node:assert/strict'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -29,7 +32,10 @@ const FILES = {
   'the config.toml that containerd suggests': `mkdir -p /etc/containerd && containerd config default >${CONFIG}`,
 } as const
 
-/** A machine where these clients were set up. What they pull is the upstream's image, under the names of public registries. */
+/**
+ * A machine where these clients were set up. What they pull is the upstream's image, under the names of
+ * public registries.
+ */
 async function withSetup(clients: readonly string[], task: (scene: Scene) => Promise<void>): Promise<void> {
   await using folder = await tempFolder()
   await using upstream = await realRegistry(join(folder.path, 'registry'))

@@ -1,7 +1,9 @@
 import type { Connection } from './connection.ts'
 import type { Segment } from './segments.ts'
 
-/** Bytes that the sockets of both sides and the network hold at most, of a body that is left before its end. */
+/**
+ * Bytes that the sockets of both sides and the network hold at most, of a body that is left before its end.
+ */
 const UNDER_WAY = 6 * 1024 * 1024
 /** The share of a blob that may arrive in vain. */
 const SHARE = 0.08
@@ -10,10 +12,10 @@ const SHARE = 0.08
 export type BodyReader = Pick<Connection, 'isDry' | 'look' | 'leave'>
 
 /**
- * The bodies that the connections of a download receive. When a segment is divided, its body goes on beyond its
- * end, and what is under way when the connection leaves arrives in vain. They keep what a blob costs upstream
- * close to its size: a body is left at the end of its segment only when the download can afford it, otherwise
- * at a moment when its socket is empty, which is soon where upstream is the slow side.
+ * The bodies that the connections of a download receive. When a segment is divided, its body goes on beyond
+ * its end, and what is under way when the connection leaves arrives in vain. They keep what a blob costs
+ * upstream close to its size: a body is left at the end of its segment only when the download can afford it,
+ * otherwise at a moment when its socket is empty, which is soon where upstream is the slow side.
  */
 export class OpenBodies {
   readonly #connections = new Map<Segment, BodyReader>()
@@ -31,7 +33,9 @@ export class OpenBodies {
     this.#connections.delete(segment)
   }
 
-  /** Whether `segment` of a blob of `size` bytes may be divided at `end`. `mayLeave`: there is a request to spare. */
+  /**
+   * Whether `segment` may be divided at `end`. `size`: of the blob. `mayLeave`: there is a request to spare.
+   */
   mayDivide(size: number, segment: Segment, end: number, mayLeave: boolean): boolean {
     if (this.#affords(size, segment, end)) return true
     const connection = this.#connections.get(segment)
@@ -39,13 +43,15 @@ export class OpenBodies {
   }
 
   /**
-   * Has those left that cost too much. `mayLeave`: upstream has shown that it honours ranges, and there is a request to spare
-   * for the rest of a segment.
+   * Has those left that cost too much. `mayLeave`: upstream has shown that it honours ranges, and there is a
+   * request to spare for the rest of a segment.
    */
   review(size: number, mayLeave: boolean): void {
     for (const [segment, connection] of this.#connections) {
       connection.look(() => {
-        if (mayLeave && !this.#affords(size, segment, segment.end)) connection.leave()
+        // It may have gone on to another segment meanwhile.
+        const isHeld = this.#connections.get(segment) === connection
+        if (isHeld && mayLeave && !this.#affords(size, segment, segment.end)) connection.leave()
       })
     }
   }

@@ -30,7 +30,10 @@ export function segmentLength(requests: RequestCount): number {
   return Math.max(SHORTEST_SEGMENT, Math.ceil(requests.missing / (left * PLANNED)))
 }
 
-/** Whether `count` more connections may be opened. Each sends a request, and one may leave a stretch behind it. */
+/**
+ * Whether `count` more connections may be opened. Each sends a request, and one may leave a stretch behind
+ * it.
+ */
 export function mayOpenAnother(requests: RequestCount, count = 1): boolean {
   return requestsLeft(requests) > count
 }

@@ -25,7 +25,9 @@ export class SegmentPlan {
     return this.#sent
   }
 
-  /** Upstream honours ranges as far as is known, and another connection is within the requests of the blob. */
+  /**
+   * Upstream honours ranges as far as is known, and another connection is within the requests of the blob.
+   */
   get mayOpenAnother(): boolean {
     return this.#representation.hasRanges !== false && mayOpenAnother(this.#requests)
   }

@@ -82,7 +82,9 @@ export class SegmentAllocator {
     this.#taken.delete(segment)
   }
 
-  /** Moves the ends of segments up again, to where their bodies go: nobody else will fetch what lies there. */
+  /**
+   * Moves the ends of segments up again, to where their bodies go: nobody else will fetch what lies there.
+   */
   reclaim(): void {
     const positions = [...this.#taken].map(({ position }) => position)
     for (const segment of this.#taken) {

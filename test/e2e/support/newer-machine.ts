@@ -12,8 +12,8 @@ export interface NewerMachine extends System, AsyncDisposable {
 const REPOSITORY = fileURLToPath(new URL('../../..', import.meta.url))
 
 /**
- * A machine of newer clients whose files may be changed: one writes its `/etc`, another reads it. The changes are in
- * memory, mounted at `scratch`, and go with it.
+ * A machine of newer clients whose files may be changed: one writes its `/etc`, another reads it. The changes
+ * are in memory, mounted at `scratch`, and go with it.
  */
 export async function newerMachine({ folder }: NewerRoot, scratch: string): Promise<NewerMachine> {
   await mkdir(scratch)

@@ -22,8 +22,8 @@ const NAME = `${SUITE}-${createHash('sha256').update(PACKAGES.join(' ')).digest(
 const ABANDONED = 3_600_000
 
 /**
- * Debian's newest clients, unpacked in a folder by mmdebstrap from the mirror that this machine's apt uses. It is made
- * once, and found again by later runs; those that an older list of packages made are removed.
+ * Debian's newest clients, unpacked in a folder by mmdebstrap from the mirror that this machine's apt uses.
+ * It is made once, and found again by later runs; those that an older list of packages made are removed.
  *
  * @throws Error in CI, on a machine that cannot make it
  */
@@ -42,8 +42,8 @@ export async function newerRoot(): Promise<NewerRoot> {
 }
 
 /**
- * A plain chroot breaks containerd, which makes mounts. In a mount namespace of its own it leaves none behind. What a
- * program writes below `/run` ends with it.
+ * A plain chroot breaks containerd, which makes mounts. In a mount namespace of its own it leaves none
+ * behind. What a program writes below `/run` ends with it.
  */
 const ENTER = `mount --bind "$0" "$0"
 for d in proc sys dev tmp; do mount --rbind /$d "$0/$d"; done

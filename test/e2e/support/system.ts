@@ -2,7 +2,9 @@ import { missing, type Outcome, type Program, run, start, succeed } from './proc
 
 /** Where programs run: on this machine, or in another system that is unpacked on it. */
 export interface System {
-  /** A command that runs what follows it there, with this machine's network and `/tmp`. Empty: this machine. */
+  /**
+   * A command that runs what follows it there, with this machine's network and `/tmp`. Empty: this machine.
+   */
   readonly launcher: readonly string[]
   /** As the functions of the same names in `processes.ts`. */
   start(command: string, args: readonly string[], env?: NodeJS.ProcessEnv): Program
