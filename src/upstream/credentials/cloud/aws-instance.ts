@@ -9,8 +9,8 @@ const NOTHING_ELSE =
   'nothing in the environment names other credentials (AWS_ACCESS_KEY_ID, AWS_WEB_IDENTITY_TOKEN_FILE, ' +
   'AWS_CONTAINER_CREDENTIALS_FULL_URI)'
 const NO_SERVICE =
-  `${NOTHING_ELSE}; on EC2, attach a role, and in a container let the metadata service answer over two hops ` +
-  '(http-put-response-hop-limit 2)'
+  `${NOTHING_ELSE}; on EC2, attach a role, and in a container let the metadata service answer over ` +
+  'two hops (http-put-response-hop-limit 2)'
 const ROLES = '/latest/meta-data/iam/security-credentials/'
 /** Seconds that the session with the metadata service lasts. */
 const SESSION = '60'

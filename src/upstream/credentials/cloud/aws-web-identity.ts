@@ -6,7 +6,8 @@ import { readPlatformFile } from './platform-file.ts'
 
 const STEP = 'AssumeRoleWithWebIdentity'
 const ADVICE =
-  'check that the trust policy of the role in AWS_ROLE_ARN names the OIDC provider of the cluster and this service account'
+  'check that the trust policy of the role in AWS_ROLE_ARN names the OIDC provider of the cluster ' +
+  'and this service account'
 
 /**
  * The credentials of the role that an EKS service account is annotated with (IRSA): its token is exchanged at

@@ -10,8 +10,8 @@ const RESOURCE = 'https://containerregistry.azure.net'
 const FEDERATED = 'the token of the workload identity'
 const MANAGED = 'the token of the managed identity'
 const NO_IDENTITY =
-  'AZURE_FEDERATED_TOKEN_FILE and IDENTITY_ENDPOINT are not set; on a machine of Azure, assign an identity, and ' +
-  'name it in AZURE_CLIENT_ID where there are several'
+  'AZURE_FEDERATED_TOKEN_FILE and IDENTITY_ENDPOINT are not set; on a machine of Azure, ' +
+  'assign an identity, and name it in AZURE_CLIENT_ID where there are several'
 
 /**
  * A token of Entra ID for container registries: by the workload identity of a pod (AKS), by the identity

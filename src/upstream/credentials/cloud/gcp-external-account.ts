@@ -13,8 +13,8 @@ const EXCHANGE = 'the token of the workload identity pool'
 const IMPERSONATION = 'the token of the impersonated service account'
 
 /**
- * Workload identity federation (AIP-4117): a token of another identity provider, from a file, a URL or Amazon, is
- * exchanged for one of Google (RFC 8693), and that for one of a service account where the file names it.
+ * Workload identity federation (AIP-4117): a token of another identity provider, from a file, a URL or
+ * Amazon, is exchanged for one of Google (RFC 8693), and that for one of a service account where the file names it.
  * Programs (`executable`) are not run.
  *
  * @throws CredentialProblem

@@ -14,6 +14,7 @@ export function googleUrl(value: unknown, field: string): URL {
   const isGoogle = /^[a-z\d.-]+\.googleapis\.com$/.test(url?.hostname ?? '')
   if (url?.protocol === 'https:' && isGoogle && url.port === '' && url.username === '') return url
   throw new CredentialProblem(
-    `${field} in the file of GOOGLE_APPLICATION_CREDENTIALS is not an API of Google, https://….googleapis.com/…`,
+    `${field} in the file of GOOGLE_APPLICATION_CREDENTIALS is not an API of Google, ` +
+      'https://….googleapis.com/…',
   )
 }
