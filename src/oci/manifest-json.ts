@@ -27,6 +27,10 @@ const BACKSLASH = 0x5c
 const CLOSE_LIST = 0x5d
 const OPEN_OBJECT = 0x7b
 const CLOSE_OBJECT = 0x7d
+/** Whether a byte outside of strings is one of those that count. */
+const MARKS = Uint8Array.from({ length: 256 }, (_, byte) =>
+  Number([QUOTE, COMMA, OPEN_LIST, OPEN_OBJECT, CLOSE_LIST, CLOSE_OBJECT].includes(byte)),
+)
 
 /**
  * The limit that a JSON text exceeds, as a reason; undefined when it exceeds none. Reads the bytes once, and
@@ -39,9 +43,10 @@ export function excessIn(body: Buffer, limits: Partial<Limits> = MANIFEST_LIMITS
   let references = 0
   let values = 0
   for (let i = 0; i < body.length; i++) {
+    while (i < body.length && MARKS[body[i]!] === 0) i += 1
     switch (body[i]) {
       case QUOTE:
-        for (i += 1; i < body.length && body[i] !== QUOTE; i++) if (body[i] === BACKSLASH) i += 1
+        i = endOfString(body, i + 1)
         break
       case COMMA:
         values += 1
@@ -59,10 +64,27 @@ export function excessIn(body: Buffer, limits: Partial<Limits> = MANIFEST_LIMITS
       case CLOSE_OBJECT:
         depth -= 1
         break
-      default:
-        continue
     }
     if (values > mostValues) return `more than ${mostValues} JSON values`
   }
   return undefined
+}
+
+/** Bytes of a text after which it pays to search the rest of it natively. */
+const SHORT = 64
+
+/** The position of the quote that ends the string which goes on at `from`. */
+function endOfString(body: Buffer, from: number): number {
+  for (let i = from; ;) {
+    for (const end = Math.min(i + SHORT, body.length); i < end && body[i] !== QUOTE; i++)
+      if (body[i] === BACKSLASH) i += 1
+    if (i >= body.length || body[i] === QUOTE) return i
+    // The quote ends the string unless an odd number of backslashes stands before it.
+    const quote = body.indexOf(QUOTE, i)
+    if (quote === -1) return body.length
+    let first = quote
+    while (first > i && body[first - 1] === BACKSLASH) first -= 1
+    if ((quote - first) % 2 === 0) return quote
+    i = quote + 1
+  }
 }

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Manifest } from '../oci/descriptor.ts'
 import { isDigest } from '../oci/digest.ts'
 import { MANIFEST_ACCEPT } from '../oci/media-types.ts'
@@ -8,6 +9,9 @@ import { invalidAnswer, refusal } from './failures.ts'
 import type { HeadHabits } from './head-habits.ts'
 import { ABSENT, PASSING, type RepositoryRequests } from './repository-requests.ts'
 import { discard, headerOf } from './requests.ts'
+
+/** Bytes of a manifest that takes milliseconds. */
+const LARGE = 256 * 1024
 
 /**
  * Fetches a manifest, by digest with kind `manifest`, by tag with kind `tag`. It is verified against the
@@ -25,6 +29,8 @@ export async function fetchManifest(
   const body = await requests.readHashed(response, LIMITS.manifest)
   const stated = kind === 'manifest' ? reference : headerOf(response, 'docker-content-digest')
   const expected = stated !== undefined && isDigest(stated) ? stated : undefined
+  // What it takes to read the last bytes and to look at all of them is not to add up.
+  if (body.length > LARGE) await nextTurn()
   const manifest = manifestOf(body, headerOf(response, 'content-type'), expected)
   if ('problem' in manifest) throw invalidAnswer(requests.upstream, manifest.problem)
   return manifest

@@ -33,6 +33,11 @@ suite('SEC-73: a manifest within the limits is taken, one beyond is refused befo
       'more than 100000 JSON values',
     ],
     ['brackets in a text', textOf(`"layers":[],"a":"${'[{,\\"'.repeat(200_000)}"`), undefined],
+    [
+      'brackets in a long text',
+      textOf(`"layers":[],"a":"${`${'x'.repeat(1000)}[\\\\[\\"[`.repeat(200)}"`),
+      undefined,
+    ],
   ]
   for (const [what, body, excess] of cases) {
     test(what, () => {
