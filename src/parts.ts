@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { memoryCache, type MemoryCached } from './cache/memory/memory.ts'
+import { brokenPromise } from './compose/store-log.ts'
 import { processClock } from './compose/clock.ts'
 import { buildObservation, type Observation, watchedUpstreams } from './compose/observation.ts'
 import { openStore } from './compose/open-store.ts'
@@ -9,6 +10,7 @@ import { buildTracing } from './compose/tracing.ts'
 import { buildWebhooks, type RunningWebhooks } from './compose/webhooks.ts'
 import { DownloadManager } from './download/manager.ts'
 import { type Evictor, evictor } from './eviction/evictor.ts'
+import { keepLast, keepLastOf } from './eviction/keep-last.ts'
 import { quotaStore } from './eviction/quota-store.ts'
 import type { BlobStore } from './ports/blob-store.ts'
 import type { UpstreamStatus } from './ports/upstream.ts'
@@ -109,12 +111,13 @@ export async function buildParts(
   const upstreams = starting.use(
     buildUpstreams(config.current, { ...options, telemetry: telemetry.upstreams, tracer: tracing?.tracer }),
   )
+  const promised = { retained: disk.retained, broken: brokenPromise(log, now) }
   const evicting = evictor({
     store: store.blobs,
-    inventory: store.inventory,
+    inventory: keepLast(store.inventory, promised),
     tags: store.tags,
     policy: config.eviction,
-    shares: { limits: () => config.store.shares, inventory: store.ofUpstreams },
+    shares: { limits: () => config.store.shares, inventory: keepLastOf(store.ofUpstreams, promised) },
     pinned: remote ? async () => (await store.pins.content()).union(remote.waiting()) : store.pins.content,
     partials: { sweep: sweepPartials, evict: (bytes) => store.evictPartials(bytes) },
     isNearlyExhausted: (name) => upstreams.byName.get(name)?.isNearlyExhausted ?? false,

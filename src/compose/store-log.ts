@@ -24,3 +24,23 @@ export function storeLog(log: Logger, minFree: number): StoreLog {
     },
   }
 }
+
+/** Milliseconds between two lines about it. */
+const TOLD_EVERY = 60_000
+
+/** Warns that content which `views.retain` was to keep is evicted. */
+export function brokenPromise(
+  log: Pick<Logger, 'warn'>,
+  now: () => number,
+): (contents: readonly { readonly size: number }[]) => void {
+  let told = -Infinity
+  return (contents) => {
+    if (now() - told < TOLD_EVERY) return
+    told = now()
+    const bytes = contents.reduce((sum, { size }) => sum + size, 0)
+    log.warn(
+      { objects: contents.length, bytes },
+      'the store is full, and content that views.retain was to keep is evicted: raise storage.maxSize, or retain less',
+    )
+  }
+}

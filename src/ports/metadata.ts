@@ -143,7 +143,7 @@ export interface DiskUsage {
 
 export interface InventoryOptions {
   readonly limit: number
-  readonly except: ReadonlySet<Digest>
+  readonly except: Pick<ReadonlySet<Digest>, 'has'>
   /** Upstreams whose content is left out. */
   readonly keep?: (upstream: string) => boolean
 }

@@ -50,6 +50,11 @@ export interface DiskUsage extends Size {
   readonly indexBytes: number
   /** Of unfinished downloads, running and interrupted ones. */
   readonly partialBytes: number
+  /**
+   * What the rules of `views.retain` keep; left out where there are none. `missing`: manifests that were to be
+   * kept, and are not stored any more.
+   */
+  readonly retained?: (Size & { readonly missing: number }) | undefined
 }
 
 export interface UpstreamUsage extends Size {

@@ -46,6 +46,7 @@ import { uploadSources } from './pushes/upload-sources.ts'
 import { storageOperation, ignoreStorageError, ignoreNotFound } from './storage-operation.ts'
 import { imagesOf } from './operations/images-of.ts'
 import { usedSince } from './operations/used-since.ts'
+import { retainedContent } from './operations/retained.ts'
 import { createInspect } from './operations/inspect.ts'
 import { createVerify } from './operations/verify.ts'
 
@@ -79,6 +80,8 @@ export interface FilesystemStore {
   /** Removes the links of content that is not stored. */
   removeLinks(...digests: readonly Digest[]): Promise<void>
   readonly seenAt: SeenAt
+  /** The content that the rules of `retained` keep, at most a few seconds old. */
+  readonly retained: () => Promise<ReadonlySet<Digest>>
   readonly usedSince: UsedSince
   readonly runs: Runs
   /** The upstreams of which something is stored. */
@@ -177,11 +180,13 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
         })
       })
     }
+    const { retained: rules = () => [] } = options
     const index = sqliteIndex({
       file: paths.index,
       run,
       telemetry,
       pinned,
+      retained: rules,
       ...(options.keepLinks && { keepLinks: true }),
       now,
       emptied: rebuild,
@@ -208,6 +213,7 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
     const { verify = 'never', corrupt = () => {}, keepRuns = () => WEEK } = options
     const shared = { files, paths, partials, content, run, telemetry, verify, corrupt }
     const store = fileBlobStore({ ...shared, indexBytes: () => index.bytes })
+    const retained = retainedContent({ read: index.reader.read, rules, now })
     const pinning = pins({ query, configured: pinned, now })
 
     return {
@@ -233,6 +239,11 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
           },
         },
         telemetry,
+        retained: async () => {
+          if (rules().length === 0) return undefined
+          const { objects, bytes, missing } = await retained()
+          return { objects, bytes, missing }
+        },
         flush: index.flush,
       }),
       pins: pinning,
@@ -243,6 +254,7 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
       uploadSources: uploadSources(index.access, now),
       movesSince: movesSince(query),
       seenAt: seenAt(index.reader.read),
+      retained: async () => (await retained()).content,
       usedSince: usedSince({ read: index.reader.read, flush: index.flush }),
       runs: runLog({ ...index.access, keep: keepRuns, now }),
       inspect: createInspect({ files, paths, query }),

@@ -2,7 +2,7 @@ import type { Size } from '../../ports/operations.ts'
 import { STORE_OPTIONS, withOperations } from '../client/with-operations.ts'
 import type { Command } from '../command.ts'
 import { EXIT } from '../exit-code.ts'
-import { sizeText } from '../../util/human.ts'
+import { countText, sizeText } from '../../util/human.ts'
 import { writeJson } from '../output/json.ts'
 import { table } from '../output/table.ts'
 
@@ -28,7 +28,15 @@ export function du(): Command {
         ['index', sizeText(usage.indexBytes), ''],
         ['unfinished downloads', sizeText(usage.partialBytes), ''],
       ]
+      const { retained } = usage
+      if (retained) besides.push(['kept for as-of', sizeText(retained.bytes), String(retained.objects)])
       stdout.write(table([head, ...rows, row('all', usage), ...besides], { columns: stdout.columns }))
+      if (retained !== undefined && retained.missing > 0) {
+        const images = countText(retained.missing, 'manifest')
+        stdout.write(
+          `${images} that views.retain was to keep: not stored any more (storage.maxSize, purge)\n`,
+        )
+      }
       return EXIT.done
     }),
   }

@@ -11,6 +11,7 @@ import type {
   TagUses,
   UpstreamInventory,
 } from '../../ports/metadata.ts'
+import type { Retention } from '../../ports/time.ts'
 import type { StoreTelemetry } from '../../ports/telemetry.ts'
 import { codeOf, isBusy, type StorageOperation } from '../storage-operation.ts'
 import { type ContentIndex, contentIndex } from './content-index.ts'
@@ -59,6 +60,8 @@ export interface SqliteIndexOptions {
   readonly telemetry: StoreTelemetry
   /** Images whose tags are kept even when nobody uses them. */
   readonly pinned: readonly ImagePattern[]
+  /** Images of which the past is kept, and for how long. */
+  readonly retained?: () => readonly Retention[]
   /** Links outlive their content. */
   readonly keepLinks?: boolean
   /** Epoch milliseconds. */
@@ -69,7 +72,7 @@ export interface SqliteIndexOptions {
 
 /** Opens the index, or creates it. @throws Error when a later version of this program wrote it. */
 export function sqliteIndex(options: SqliteIndexOptions): SqliteIndex {
-  const { file, run, telemetry, pinned, keepLinks = false, now, emptied } = options
+  const { file, run, telemetry, pinned, retained = () => [], keepLinks = false, now, emptied } = options
   const database: IndexDatabase<Statements> = indexDatabase(file, statements, emptied)
   const access = indexAccess(database, run)
   const { query } = access
@@ -101,7 +104,7 @@ export function sqliteIndex(options: SqliteIndexOptions): SqliteIndex {
   return {
     content: contentIndex({ ...access, uses: contentUses, settled: () => settled, keepLinks, now }),
     ofUpstreams: upstreamInventory({ ...access, uses: contentUses }),
-    tags: tagIndex({ ...access, uses: tagUses, settled: () => settled, pinned, now }),
+    tags: tagIndex({ ...access, uses: tagUses, settled: () => settled, pinned, retained, now }),
     links: linkIndex(access),
     references: referenceIndex(access),
     access,

@@ -1,5 +1,5 @@
 import type { ContentInventory } from '../../ports/metadata.ts'
-import type { Image, ImageCatalogue } from '../../ports/operations.ts'
+import type { DiskUsage, Image, ImageCatalogue } from '../../ports/operations.ts'
 import type { ImagePattern } from '../../oci/image-pattern.ts'
 import type { IndexReader } from '../index/index-reader.ts'
 import { diskUsage } from './disk-usage.ts'
@@ -12,6 +12,8 @@ export interface CatalogueOptions extends PurgeOptions {
   readonly pinned: readonly ImagePattern[]
   /** Bytes that upstreams may take. */
   readonly shares: () => ReadonlyMap<string, number>
+  /** What the rules keep; undefined = there are none. */
+  readonly retained: () => Promise<DiskUsage['retained']>
   /** Writes the uses that are kept in memory to the index. */
   readonly flush: () => Promise<void>
 }
@@ -30,7 +32,11 @@ export function createCatalogue(options: CatalogueOptions): ImageCatalogue {
         images.push(...page)
       return images
     },
-    usage: () => diskUsage(read('usage'), () => inventory.usage(), shares()),
+    async usage() {
+      const usage = await diskUsage(read('usage'), () => inventory.usage(), shares())
+      const retained = await options.retained()
+      return retained === undefined ? usage : { ...usage, retained }
+    },
     purge: ({ text }, { dryRun }) => purge(read('purge', { pattern: text, pinned, dryRun }), dryRun),
   }
 }

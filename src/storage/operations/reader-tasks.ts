@@ -8,6 +8,7 @@ import { imagesMatching } from './find-images.ts'
 import { imagesAsOf } from './images-as-of.ts'
 import { inOrder } from '../../ports/image-order.ts'
 import { purgeSteps } from './purge-plan.ts'
+import { retainedRows, type RetentionTask } from './retained.ts'
 import { usedImages } from './used-since.ts'
 
 /** Which images are meant, in a form that goes to another thread. */
@@ -35,6 +36,7 @@ const TASKS = {
   usage: (sql: Statements) => allOf(usageRows(sql)),
   purge: (sql: Statements, task: PurgeTask) => purgeSteps(sql, task),
   used: (sql: Statements, since: number) => usedImages(sql, since),
+  retained: (sql: Statements, task: RetentionTask) => retainedRows(sql, task),
   seen: (sql: Statements, task: SeenTask) => seenTags(sql, task),
 } as const
 

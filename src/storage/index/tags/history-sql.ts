@@ -36,6 +36,15 @@ export function historyStatements(db: DatabaseSync) {
          WHERE tags.upstream = tag_history.upstream AND tags.repository = tag_history.repository
            AND tags.tag = tag_history.tag)`,
     ),
+    /** What `removeOldHistory` removes. */
+    oldHistory: db.prepare(
+      `SELECT id, upstream, repository, tag, digest, ifnull(ended_at, (SELECT at FROM tag_history n
+           WHERE n.upstream = h.upstream AND n.repository = h.repository AND n.tag = h.tag AND n.id > h.id
+           ORDER BY n.id LIMIT 1)) AS until
+         FROM tag_history h WHERE id >= ?1 AND id < ?2 AND at < ?3 AND NOT EXISTS (SELECT 1 FROM tags
+           WHERE tags.upstream = h.upstream AND tags.repository = h.repository AND tags.tag = h.tag)`,
+    ),
+    removeChange: db.prepare('DELETE FROM tag_history WHERE id = ?'),
     nextChange: db.prepare('SELECT id FROM tag_history WHERE id >= ? ORDER BY id LIMIT 1'),
   }
 }

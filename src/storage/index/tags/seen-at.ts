@@ -1,4 +1,5 @@
 import type { RepositoryName } from '../../../oci/reference.ts'
+import type { TagStretch } from '../../../ports/metadata.ts'
 import type { SeenAt, SeenTag } from '../../../ports/time.ts'
 import type { IndexReader } from '../index-reader.ts'
 import type { Statements } from '../sql.ts'
@@ -27,11 +28,21 @@ export function seenAt(read: IndexReader['read']): SeenAt {
 
 /** For the thread. */
 export function* seenTags(sql: Statements, { instant, repository }: SeenTask): Generator<SeenTag, void> {
-  for (const rows of eachTag(sql, repository)) {
-    const stretch = stretchesIn(rows.toReversed()).find(({ from }) => from <= instant)
+  for (const { past, ...tag } of pastOfTags(sql, repository)) {
+    const stretch = past.find(({ from }) => from <= instant)
     if (stretch === undefined || (stretch.until !== undefined && stretch.until <= instant)) continue
+    yield { ...tag, digest: stretch.digest }
+  }
+}
+
+/** What is known of one tag after another; of one repository, or of all. */
+export function* pastOfTags(
+  sql: Statements,
+  repository?: RepositoryName,
+): Generator<Omit<SeenTag, 'digest'> & { readonly past: readonly TagStretch[] }, void> {
+  for (const rows of eachTag(sql, repository)) {
     const { upstream, repository: name, tag } = rows[0]!
-    yield { repository: { upstream, name }, tag, digest: stretch.digest }
+    yield { repository: { upstream, name }, tag, past: stretchesIn(rows.toReversed()) }
   }
 }
 

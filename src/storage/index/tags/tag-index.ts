@@ -9,12 +9,13 @@ import type {
   TagPeek,
   TagUses,
 } from '../../../ports/metadata.ts'
+import type { Retention } from '../../../ports/time.ts'
 import { closureOf } from '../../operations/content-walk.ts'
-import { pinnedBy } from '../../operations/pinned-by.ts'
 import { eachRow, inSlices } from '../in-slices.ts'
 import type { IndexAccess } from '../index-access.ts'
 import type { Statements } from '../sql.ts'
 import type { UsageLog } from '../usage-log.ts'
+import { removeUnused } from './remove-unused.ts'
 import { changesIn, type HistoryRow, stretchesIn } from './tag-past.ts'
 
 export interface TagIndexOptions extends Pick<IndexAccess, 'query' | 'transact' | 'changeAll'> {
@@ -23,25 +24,16 @@ export interface TagIndexOptions extends Pick<IndexAccess, 'query' | 'transact' 
   readonly settled: () => Promise<void>
   /** Images whose tags are kept even when nobody uses them. */
   readonly pinned: readonly ImagePattern[]
+  /** Images of which the past is kept, and for how long. */
+  readonly retained: () => readonly Retention[]
   /** Epoch milliseconds. */
   readonly now: () => number
 }
 
-interface TagRow {
-  readonly upstream: string
-  readonly repository: string
-  readonly tag: string
-  readonly digest: Digest
-  readonly lastUsed: number
-}
-
-/** Rows of the history that are looked at in one step. */
-const HISTORY_STEP = 200
-
 export function tagIndex(
   options: TagIndexOptions,
 ): TagIndex & TagUses & TagHistory & TagPast & TagPeek & TagNames {
-  const { query, transact, changeAll, uses, settled, pinned, now } = options
+  const { query, transact, changeAll, uses, settled, pinned, retained, now } = options
   return {
     get: ({ upstream, name }, tag) =>
       query((sql) => {
@@ -86,35 +78,7 @@ export function tagIndex(
     async removeUnusedSince(instant, keep = () => false) {
       await settled()
       await uses.flush()
-      const old = await inSlices(query, function* (sql) {
-        const isPinned = pinnedBy(sql, pinned)
-        const found: TagRow[] = []
-        yield* eachRow<TagRow>(
-          (last) =>
-            sql.oldTags.all(
-              instant,
-              ...(last ? [last.lastUsed, last.upstream, last.repository, last.tag] : [-1, '', '', '']),
-            ),
-          (row) => {
-            const { upstream, repository: name, tag, digest } = row
-            if (!keep(upstream) && !isPinned({ repository: { upstream, name }, tag, digest })) found.push(row)
-          },
-        )
-        return found
-      })
-      await changeAll(old, (sql, { upstream, repository, tag }) => {
-        sql.removeTag.run(upstream, repository, tag)
-      })
-      await inSlices(query, function* (sql) {
-        for (let id = 0; ; id += HISTORY_STEP) {
-          const next = sql.nextChange.get(id)
-          if (next === undefined) return
-          id = Number(next['id'])
-          sql.removeOldHistory.run(id, id + HISTORY_STEP, instant)
-          yield
-        }
-      })
-      return old.length
+      return removeUnused({ query, changeAll, pinned, retained: retained(), now: now() }, instant, keep)
     },
     history: ({ upstream, name }, tag) =>
       query((sql) => changesIn(sql.history.all(upstream, name, tag) as unknown as HistoryRow[])),
