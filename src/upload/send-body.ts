@@ -26,7 +26,7 @@ export function chunkOf(
   return {
     size: end - start,
     async *read(signal) {
-      const opened = await untilAborted(request.open(signal), signal)
+      const opened = await openedUntilAborted(request.open(signal), signal)
       if (opened === undefined) {
         const { digest, repository } = request
         throw new RegistryError('BLOB_UNKNOWN', {
@@ -43,6 +43,23 @@ export function chunkOf(
       }
     },
   }
+}
+
+/** A blob that is opened too late is closed again. */
+async function openedUntilAborted(
+  opening: Promise<OpenedBlob | undefined>,
+  signal: AbortSignal,
+): Promise<OpenedBlob | undefined> {
+  try {
+    return await untilAborted(opening, signal)
+  } catch (error) {
+    opening.then(closed, () => {})
+    throw error
+  }
+}
+
+async function closed(opened: OpenedBlob | undefined): Promise<void> {
+  if (opened !== undefined && !isInMemory(opened)) await opened[Symbol.asyncDispose]()
 }
 
 async function* piecesOf(
