@@ -9,8 +9,10 @@ import type { Layer } from '../support/registries/layer.ts'
 import { pages } from '../support/registries/pages.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 import { containerd } from './support/containerd.ts'
+import { newerRoot } from './support/newer-root.ts'
 import { flags, missing, succeed } from './support/processes.ts'
 import { proxyProcess } from './support/proxy-process.ts'
+import { THIS_MACHINE } from './support/system.ts'
 import { tinyImage } from './support/tiny-image.ts'
 
 const REPOSITORY = 'org/app'
@@ -84,65 +86,79 @@ suite('a pull from every registry', { skip: missing('skopeo') }, () => {
   }
 })
 
-test('FR-01 podman with a mirror that has a path', { skip: missing('podman') }, async () => {
-  await using folder = await tempFolder()
-  const { content, config } = tinyImage(REPOSITORY, ['latest'])
-  await using upstream = await fakeRegistry({ name: 'plain', layers: [] }, content)
-  await using proxy = await proxyProcess(join(folder.path, 'proxy'), upstream.url, upstreamsOf(upstream.url))
-  const registries = join(folder.path, 'registries.conf')
-  const policy = join(folder.path, 'policy.json')
-  await writeFile(
-    registries,
-    `[[registry]]
-prefix = "${REGISTRY}"
-location = "${REGISTRY}"
-[[registry.mirror]]
-location = "${proxy.authority}/${REGISTRY}"
-insecure = true
-`,
-  )
-  await writeFile(policy, JSON.stringify({ default: [{ type: 'insecureAcceptAnything' }] }))
-  const env = {
-    CONTAINERS_REGISTRIES_CONF: registries,
-    TMPDIR: folder.path,
-    HOME: folder.path,
-    XDG_RUNTIME_DIR: folder.path,
-  }
-  const store = flags({
-    root: join(folder.path, 'root'),
-    runroot: join(folder.path, 'run'),
-    'storage-driver': 'vfs',
-  })
-  const pull = ['pull', '--quiet', '--signature-policy', policy, `${REGISTRY}/${REPOSITORY}:latest`]
-  const id = (await succeed('podman', [...store, ...pull], env)).trim().split('\n').at(-1)
-  assert.equal(`sha256:${id}`, config)
-  for (const { path } of upstream.requests)
-    assert.ok(path === '/v2/' || path.startsWith(`/v2/${REPOSITORY}/`), path)
-})
+const SYSTEMS = { "this machine's": THIS_MACHINE, 'a newer one': await newerRoot() }
 
-suite('FR-01 containerd with a path', { skip: missing('containerd', 'ctr') }, () => {
-  const forms = {
-    'FR-01 override_path': (authority: string) =>
-      `[host."http://${authority}/v2/${REGISTRY}"]\n  capabilities = ["pull", "resolve"]\n  override_path = true\n`,
-    'a plain mirror': (authority: string) =>
-      `[host."http://${authority}"]\n  capabilities = ["pull", "resolve"]\n`,
-  }
-  for (const [form, toml] of Object.entries(forms)) {
-    test(form, async () => {
+for (const [name, system] of Object.entries(SYSTEMS)) {
+  test(
+    `FR-01 podman with a mirror that has a path: ${name}`,
+    { skip: system.skipWithout('podman') },
+    async () => {
       await using folder = await tempFolder()
-      const { content, manifest } = tinyImage(REPOSITORY, ['latest'])
+      const { content, config } = tinyImage(REPOSITORY, ['latest'])
       await using upstream = await fakeRegistry({ name: 'plain', layers: [] }, content)
       await using proxy = await proxyProcess(
         join(folder.path, 'proxy'),
         upstream.url,
         upstreamsOf(upstream.url),
       )
-      const daemon = await containerd(folder.path, { hosts: { [REGISTRY]: toml(proxy.authority) } })
-      await using _daemon = daemon
-      const name = `${REGISTRY}/${REPOSITORY}:latest`
-      await daemon.ctr('content', 'fetch', '--hosts-dir', daemon.hosts, '--all-platforms', name)
-      assert.ok((await daemon.stored()).includes(manifest))
-      for (const { path } of upstream.requests) assert.ok(path.startsWith(`/v2/${REPOSITORY}/`), path)
-    })
+      const registries = join(folder.path, 'registries.conf')
+      const policy = join(folder.path, 'policy.json')
+      await writeFile(
+        registries,
+        `[[registry]]
+prefix = "${REGISTRY}"
+location = "${REGISTRY}"
+[[registry.mirror]]
+location = "${proxy.authority}/${REGISTRY}"
+insecure = true
+`,
+      )
+      await writeFile(policy, JSON.stringify({ default: [{ type: 'insecureAcceptAnything' }] }))
+      const env = {
+        CONTAINERS_REGISTRIES_CONF: registries,
+        TMPDIR: folder.path,
+        HOME: folder.path,
+        XDG_RUNTIME_DIR: folder.path,
+      }
+      const store = flags({
+        root: join(folder.path, 'root'),
+        runroot: join(folder.path, 'run'),
+        'storage-driver': 'vfs',
+      })
+      const pull = ['pull', '--quiet', '--signature-policy', policy, `${REGISTRY}/${REPOSITORY}:latest`]
+      const id = (await system.succeed('podman', [...store, ...pull], env)).trim().split('\n').at(-1)
+      assert.equal(`sha256:${id}`, config)
+      for (const { path } of upstream.requests)
+        assert.ok(path === '/v2/' || path.startsWith(`/v2/${REPOSITORY}/`), path)
+    },
+  )
+}
+
+suite('FR-01 containerd with a path', () => {
+  const forms = {
+    'FR-01 override_path': (authority: string) =>
+      `[host."http://${authority}/v2/${REGISTRY}"]\n  capabilities = ["pull", "resolve"]\n  override_path = true\n`,
+    'a plain mirror': (authority: string) =>
+      `[host."http://${authority}"]\n  capabilities = ["pull", "resolve"]\n`,
+  }
+  for (const [name, system] of Object.entries(SYSTEMS)) {
+    for (const [form, toml] of Object.entries(forms)) {
+      test(`${form}: ${name}`, { skip: system.skipWithout('containerd', 'ctr') }, async () => {
+        await using folder = await tempFolder()
+        const { content, manifest } = tinyImage(REPOSITORY, ['latest'])
+        await using upstream = await fakeRegistry({ name: 'plain', layers: [] }, content)
+        await using proxy = await proxyProcess(
+          join(folder.path, 'proxy'),
+          upstream.url,
+          upstreamsOf(upstream.url),
+        )
+        const daemon = await containerd(folder.path, { hosts: { [REGISTRY]: toml(proxy.authority) }, system })
+        await using _daemon = daemon
+        const name = `${REGISTRY}/${REPOSITORY}:latest`
+        await daemon.ctr('content', 'fetch', '--hosts-dir', daemon.hosts, '--all-platforms', name)
+        assert.ok((await daemon.stored()).includes(manifest))
+        for (const { path } of upstream.requests) assert.ok(path.startsWith(`/v2/${REPOSITORY}/`), path)
+      })
+    }
   }
 })
