@@ -25,9 +25,12 @@ export async function sendChunk(
   { upstream, transport, idle, commit, signal }: SendChunkOptions,
 ): Promise<UpstreamResponse> {
   const late = new AbortController()
+  const over = new AbortController()
   let timer: NodeJS.Timeout | undefined
   const expect = (milliseconds: number): void => {
     clearTimeout(timer)
+    // The response may come before the body has noticed that all of it was taken.
+    if (over.signal.aborted) return
     const reason = 'took no more bytes in time'
     timer = setTimeout(
       () => late.abort(new RegistryError('UPSTREAM_TIMEOUT', { upstream, reason })),
@@ -35,7 +38,6 @@ export async function sendChunk(
     )
   }
   let failure: { readonly reason: unknown } | undefined
-  const over = new AbortController()
   async function* body(ended: AbortSignal): AsyncGenerator<Buffer> {
     try {
       // Its source may take its time: only what the destination does with a piece is watched.

@@ -1,78 +1,8 @@
 /** Pushing from a proxy that runs, to a registry on a real socket. */
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { OCI_INDEX, OCI_MANIFEST } from '../src/oci/media-types.ts'
-import type { PushedImage, PushReport } from '../src/ports/push.ts'
-import { fakeDestination, type FakeDestinationOptions } from './support/fake-destination.ts'
-import { fakeUpstream } from './support/fake-upstream.ts'
-import { blobOf, descriptorOf, eventually, indexOf, manifestOf } from './support/fixtures.ts'
-import { type Proxy, startProxy } from './support/proxy.ts'
-
-const KiB = 1024
-
-interface Pushed {
-  readonly status: number
-  readonly report: PushReport
-  readonly images: ReadonlyMap<string, PushedImage>
-  readonly error: string | undefined
-}
-
-async function push(proxy: Proxy, to: string, request: object = {}): Promise<Pushed> {
-  const url = new URL(to)
-  const answer = await fetch(`${proxy.adminUrl}/api/v1/push`, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({
-      images: ['**'],
-      to: { url: url.origin, path: url.pathname.slice(1) },
-      ...request,
-    }),
-  })
-  const lines = (await answer.text())
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => JSON.parse(line))
-  const images = new Map<string, PushedImage>()
-  for (const { step, images: told } of lines) {
-    if (step === 'images') for (const image of told as PushedImage[]) images.set(image.image, image)
-  }
-  return { status: answer.status, report: lines.at(-1), images, error: lines.at(-1).error }
-}
-
-/** An upstream with an image of two platforms, which only one was pulled of, and one without. */
-async function scene(options: FakeDestinationOptions = {}) {
-  await using starting = new AsyncDisposableStack()
-  const upstream = starting.use(await fakeUpstream())
-  const there = starting.use(await fakeDestination(options))
-  const config = Buffer.from('{}')
-  const shared = blobOf(300 * KiB, 1)
-  const [amd, arm, plain] = [blobOf(40 * KiB, 2), blobOf(50 * KiB, 3), blobOf(60 * KiB, 4)]
-  for (const { bytes } of [shared, amd, arm, plain]) upstream.addBlob(bytes)
-  upstream.addBlob(config)
-  const children = [amd, arm].map((layer, i) => {
-    const body = manifestOf([shared.bytes, layer.bytes])
-    upstream.addManifest('org/multi', undefined, body, OCI_MANIFEST)
-    const platform = { os: 'linux', architecture: ['amd64', 'arm64'][i] }
-    return Object.assign(descriptorOf(body, OCI_MANIFEST), { platform })
-  })
-  const index = indexOf(children)
-  upstream.addManifest('org/multi', 'latest', index, OCI_INDEX)
-  const single = manifestOf([shared.bytes, plain.bytes])
-  upstream.addManifest('org/single', '1', single, OCI_MANIFEST)
-  const proxy = starting.use(await startProxy({ upstream }))
-  const get = (path: string) => fetch(`${proxy.url}/v2/${path}`).then((answer) => answer.arrayBuffer())
-  await get('org/multi/manifests/latest')
-  await get(`org/multi/manifests/${children[0]!.digest}`)
-  for (const { digest } of [shared, amd]) await get(`org/multi/blobs/${digest}`)
-  await get('org/single/manifests/1')
-  const running = starting.move()
-  return {
-    ...{ upstream, there, proxy, shared, arm, plain, children, get },
-    index: descriptorOf(index).digest,
-    single: descriptorOf(single).digest,
-    [Symbol.asyncDispose]: () => running.disposeAsync(),
-  }
-}
+import { eventually } from '../support/fixtures.ts'
+import { KiB, push, scene } from './scene.ts'
 
 suite('a push', () => {
   test('copies images as they are, and fetches what of them is not stored', async () => {

@@ -3,12 +3,12 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
-import { OCI_MANIFEST } from '../src/oci/media-types.ts'
-import { fakeDestination } from './support/fake-destination.ts'
-import { type FakeUpstream, fakeUpstream } from './support/fake-upstream.ts'
-import { blobOf, descriptorOf, eventually, manifestOf } from './support/fixtures.ts'
-import { type Proxy, startProxy } from './support/proxy.ts'
-import { tempFolder } from './support/temp-folder.ts'
+import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
+import { fakeDestination } from '../support/fake-destination.ts'
+import { type FakeUpstream, fakeUpstream } from '../support/fake-upstream.ts'
+import { blobOf, descriptorOf, eventually, manifestOf } from '../support/fixtures.ts'
+import { type Proxy, startProxy } from '../support/proxy.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 
 const KiB = 1024
 
