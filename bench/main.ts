@@ -9,6 +9,8 @@ import { growth } from './metrics/growth.ts'
 import { herd } from './metrics/herd.ts'
 import { hostile } from './metrics/hostile.ts'
 import { limited } from './metrics/limited.ts'
+import { listeners } from './metrics/listeners.ts'
+import { log } from './metrics/log.ts'
 import { million } from './metrics/million.ts'
 import { quota } from './metrics/quota.ts'
 import { restart } from './metrics/restart.ts'
@@ -36,6 +38,8 @@ const METRICS: Readonly<Record<string, (add: Add) => Promise<void>>> = {
   million,
   quota,
   hostile,
+  listeners,
+  log,
 }
 
 const wanted = process.argv.slice(2)

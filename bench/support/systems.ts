@@ -63,7 +63,7 @@ export async function entrepotSystem(
   await mkdir(folder, { recursive: true })
   const logFile = join(folder, 'log')
   const { authority, program } = await proxyProcess(folder, upstream, { listen, ...config }, { logFile })
-  return system(OWN, urlOf(authority, tls), program)
+  return systemOf(OWN, urlOf(authority, tls), program)
 }
 
 /** The same without the log of requests, which says so in its name. */
@@ -99,7 +99,7 @@ export async function bare(file: string, url: string, paths: readonly string[]):
   await writeFile(file, JSON.stringify(Object.fromEntries(answers)))
   const program = start(process.execPath, [script, file])
   const { port } = await program.line((line) => JSON.parse(line) as { port: number })
-  return system(BARE, urlOf(`127.0.0.1:${port}`), program)
+  return systemOf(BARE, urlOf(`127.0.0.1:${port}`), program)
 }
 
 /** One file over `node:http`: no peer, but what Node can do here. */
@@ -107,7 +107,7 @@ export async function plain(file: string): Promise<System> {
   const script = fileURLToPath(new URL('plain.ts', import.meta.url))
   const program = start(process.execPath, [script, file])
   const { port } = await program.line((line) => JSON.parse(line) as { port: number })
-  return system(BARE, urlOf(`127.0.0.1:${port}`), program)
+  return systemOf(BARE, urlOf(`127.0.0.1:${port}`), program)
 }
 
 async function dockerRegistry(folder: string, upstream: string, tls?: TlsFiles): Promise<System> {
@@ -158,14 +158,15 @@ async function listening(name: string, url: string, program: Program): Promise<S
   for (const deadline = Date.now() + 15_000; ;) {
     // Not fetch, which would have to be told of the certificate.
     if ((await run('curl', ['-sk', '-o', '/dev/null', `${url}/v2/`])).code === 0) {
-      return system(name, url, program)
+      return systemOf(name, url, program)
     }
     if (Date.now() > deadline) throw new Error(`${name} did not start\n${program.lines.join('\n')}`)
     await sleep(20)
   }
 }
 
-function system(name: string, url: string, program: Program): System {
+/** A running program as a system. */
+export function systemOf(name: string, url: string, program: Program): System {
   return {
     name,
     url,

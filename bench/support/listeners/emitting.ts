@@ -1,0 +1,44 @@
+/**
+ * Loaded into the process of the proxy: a second listener, on a port that it prints, which serves the events of the admin API and
+ * emits as many as it is told to (`/emit?count=10000&seconds=10`). What that costs, it costs the proxy's event loop.
+ */
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { getRequestListener } from '@hono/node-server'
+import { Hono } from 'hono'
+import { eventsRoutes } from '../../../src/admin/events/events-routes.ts'
+import type { AdminEnv } from '../../../src/admin/refuse.ts'
+import { eventHub } from '../../../src/observe/events.ts'
+
+const TURN = 10
+const hub = eventHub(Date.now)
+
+async function emit(count: number, seconds: number): Promise<void> {
+  const turns = (seconds * 1000) / TURN
+  for (let turn = 0, sent = 0; turn < turns; turn++) {
+    for (; sent < (count * (turn + 1)) / turns; sent++) {
+      hub.emit('tag.moved', {
+        image: `docker.io/library/app${sent}:latest`,
+        from: `sha256:${'a'.repeat(64)}`,
+        to: `sha256:${'b'.repeat(64)}`,
+      })
+    }
+    await sleep(TURN)
+  }
+}
+
+const app = new Hono<AdminEnv>()
+  .route('/', eventsRoutes({ events: hub, transfers: () => [] }))
+  .get('/emit', (c) => {
+    void emit(Number(c.req.query('count')), Number(c.req.query('seconds')))
+    return c.text('ok')
+  })
+// The listener ends with the process.
+const server = createServer(getRequestListener(app.fetch, { overrideGlobalObjects: false })).listen(
+  0,
+  '127.0.0.1',
+  () => {
+    process.stdout.write(`${JSON.stringify({ eventsPort: (server.address() as AddressInfo).port })}\n`)
+  },
+)

@@ -1,0 +1,32 @@
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import { Hono } from 'hono'
+import type { RunningTransfer } from '../../ports/insight.ts'
+import type { AdminEnv } from '../refuse.ts'
+import { Broadcaster, type EventSource } from './broadcaster.ts'
+
+export interface EventsRoutesOptions {
+  readonly events: EventSource
+  readonly transfers: () => readonly RunningTransfer[]
+}
+
+/** A listener costs a socket. */
+const MOST_LISTENERS = 250
+
+/**
+ * `GET events` (server-sent events): `transfers` with the running downloads, each second while they change,
+ * and every change of state by its type, at most 200 a second.
+ */
+export function eventsRoutes({ events, transfers }: EventsRoutesOptions): Hono<AdminEnv> {
+  const broadcaster = new Broadcaster({ events, transfers: () => JSON.stringify(transfers()) })
+
+  return new Hono<AdminEnv>().get('/events', (c) => {
+    if (broadcaster.count >= MOST_LISTENERS) return c.json({ error: 'too many listeners' }, 503)
+    const { outgoing } = c.env
+    const last = Number(c.req.header('last-event-id'))
+    const from = Number.isSafeInteger(last) && last > 0 ? last : (events.since(0).at(-1)?.id ?? 0)
+    outgoing.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' })
+    outgoing.write(': entrepot\n\n')
+    broadcaster.add(outgoing, from)
+    return RESPONSE_ALREADY_SENT
+  })
+}
