@@ -117,7 +117,7 @@ export function buildServing(
   })
   const time: TimeOperations = {
     trust: createTrust({ registry: present, trusted, changed: cooling.forget, now }),
-    drift: createDrift({ movesSince, heldOf: cooling.heldOf, now }),
+    drift: createDrift({ movesSince, heldOf: cooling.heldOf, inspect, now }),
     drill: createDrill({
       registry: present,
       usedSince: disk.usedSince,

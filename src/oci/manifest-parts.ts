@@ -53,6 +53,13 @@ export function platformOf(config: Buffer): string | undefined {
   return platformText(parseManifest(config) ?? {})
 }
 
+/** When the config of an image says that it was built, in ISO 8601. */
+export function createdOf(config: Buffer): string | undefined {
+  const { created } = parseManifest(config) ?? {}
+  const instant = typeof created === 'string' && created.length <= 40 ? Date.parse(created) : Number.NaN
+  return Number.isNaN(instant) ? undefined : new Date(instant).toISOString()
+}
+
 function platformIn(entry: unknown): string | undefined {
   const { platform, annotations } = Object(entry) as Record<string, unknown>
   // BuildKit describes an image by a manifest beside it.

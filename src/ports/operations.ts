@@ -114,6 +114,8 @@ export interface PlatformContent {
   readonly isStored: boolean
   /** Bytes of config and layers, as its manifest states them. */
   readonly size: number
+  /** When it was built, as its config says, in ISO 8601; undefined = it does not, or is not stored. */
+  readonly created?: string | undefined
   /** Config and layers. */
   readonly parts: readonly { readonly digest: Digest; readonly size: number }[]
   /** Those that are not stored. */

@@ -85,6 +85,21 @@ export interface MoveReport {
   readonly looksImmutable: boolean
   /** A cool-down serves another digest until then; null = none does. Of the last move of a tag only. */
   readonly coolDown: { readonly served: string; readonly until: string } | null
+  /** null = one of the two is not stored. */
+  readonly change: MoveChange | null
+}
+
+/** How an image differs from the one before; `null` is what is not stored of both. Sizes are bytes. */
+export interface MoveChange {
+  /** The platform that is compared: `linux/amd64` where both have it. */
+  readonly platform: string | null
+  /** Of its config and layers. */
+  readonly size: { readonly from: number; readonly to: number } | null
+  readonly layers: { readonly from: number; readonly to: number; readonly shared: number } | null
+  /** When they were built, as they say themselves. */
+  readonly created: { readonly from: string | null; readonly to: string | null } | null
+  readonly platformsAdded: readonly string[]
+  readonly platformsRemoved: readonly string[]
 }
 
 /** Rehearses an outage of an upstream. */

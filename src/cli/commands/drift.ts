@@ -1,5 +1,5 @@
-import type { DriftReport, MoveReport } from '../../ports/time.ts'
-import { agoText, countText, digestText } from '../../util/human.ts'
+import type { DriftReport, MoveChange, MoveReport } from '../../ports/time.ts'
+import { agoText, countText, digestText, sizeText } from '../../util/human.ts'
 import { STORE_OPTIONS } from '../client/with-operations.ts'
 import { withProcess } from '../client/with-process.ts'
 import type { Command } from '../command.ts'
@@ -39,10 +39,23 @@ export function drift(now: () => number): Command {
   }
 }
 
-function row({ image, at, from, to, looksImmutable, coolDown }: MoveReport, now: number): readonly string[] {
+function row(
+  { image, at, from, to, looksImmutable, coolDown, change }: MoveReport,
+  now: number,
+): readonly string[] {
   const notes = [
+    ...(change === null ? [] : changesIn(change)),
     ...(looksImmutable ? ['looks immutable'] : []),
     ...(coolDown === null ? [] : [`held until ${coolDown.until}`]),
   ]
   return [image, digestText(from), digestText(to), agoText(now - Date.parse(at)), notes.join(', ')]
+}
+
+function changesIn({ size, layers, platformsAdded, platformsRemoved }: MoveChange): readonly string[] {
+  return [
+    ...(size === null || size.from === size.to ? [] : [`${sizeText(size.from)} -> ${sizeText(size.to)}`]),
+    ...(layers === null || layers.from === layers.to ? [] : [`${layers.from} -> ${layers.to} layers`]),
+    ...platformsAdded.map((platform) => `with ${platform}`),
+    ...platformsRemoved.map((platform) => `without ${platform}`),
+  ]
 }

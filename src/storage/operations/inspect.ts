@@ -1,5 +1,5 @@
 import type { Digest } from '../../oci/digest.ts'
-import { platformOf, partsIn, type Part } from '../../oci/manifest-parts.ts'
+import { createdOf, platformOf, partsIn, type Part } from '../../oci/manifest-parts.ts'
 import type { Inspect, PlatformContent } from '../../ports/operations.ts'
 import { yieldEvery } from '../../util/yield-every.ts'
 import type { Files } from '../files.ts'
@@ -34,8 +34,7 @@ export function createInspect({ files, paths, query }: InspectOptions): Inspect 
     const pause = yieldEvery()
     const { manifests, content } = partsIn(body)
     const platforms: PlatformContent[] = []
-    if (manifests.length === 0)
-      platforms.push(await platformContent(digest, content, await configured(content)))
+    if (manifests.length === 0) platforms.push(await platformContent(digest, content))
     for (const { digest, platform } of manifests.slice(0, MOST_PLATFORMS)) {
       const child = await read(digest)
       platforms.push(
@@ -49,7 +48,7 @@ export function createInspect({ files, paths, query }: InspectOptions): Inspect 
               missing: [],
               layers: 0,
             }
-          : await platformContent(digest, partsIn(child).content, platform ?? 'unknown'),
+          : await platformContent(digest, partsIn(child).content, platform),
       )
       await pause()
     }
@@ -59,9 +58,12 @@ export function createInspect({ files, paths, query }: InspectOptions): Inspect 
   async function platformContent(
     digest: Digest,
     content: readonly Part[],
-    platform: string,
+    listed?: string,
   ): Promise<PlatformContent> {
     const missing: Part[] = []
+    const config = content[0] && (await read(content[0].digest))
+    const platform = listed ?? (config && platformOf(config)) ?? 'unknown'
+    const created = config && createdOf(config)
     for (const part of content) if ((await rowOf(part.digest)) === undefined) missing.push(part)
     return {
       platform,
@@ -71,13 +73,8 @@ export function createInspect({ files, paths, query }: InspectOptions): Inspect 
       parts: content.map(({ digest, size }) => ({ digest, size })),
       missing: missing.map(({ digest, size }) => ({ digest, size })),
       layers: content.length,
+      ...(created !== undefined && { created }),
     }
-  }
-
-  /** The platform that the config of an image without an index names. */
-  async function configured([config]: readonly Part[]): Promise<string> {
-    const body = config && (await read(config.digest))
-    return (body && platformOf(body)) ?? 'unknown'
   }
 
   async function rowOf(digest: Digest): Promise<Row | undefined> {

@@ -17,6 +17,8 @@ export interface Dockerd extends AsyncDisposable {
 export interface DockerdOptions {
   /** The folder that it sees as its certs.d. */
   readonly certificates?: string
+  /** The file that it sees as /etc/hosts. */
+  readonly hosts?: string
   readonly system?: System
   /** It keeps images in containerd, which is what new installations do from version 29 on. */
   readonly isContainerdStore?: boolean
@@ -28,6 +30,7 @@ export async function dockerd(
   daemonJson: string,
   {
     certificates = join(folder, 'certs.d'),
+    hosts = '/etc/hosts',
     system = THIS_MACHINE,
     isContainerdStore = false,
   }: DockerdOptions = {},
@@ -47,7 +50,7 @@ export async function dockerd(
     '--mount',
     '--root',
     '--wd=/',
-    ...['sh', '-c', MOUNT, certificates],
+    ...['sh', '-c', MOUNT, certificates, hosts],
     'dockerd',
     ...flags({
       debug: true,
@@ -77,4 +80,5 @@ export async function dockerd(
   }
 }
 
-const MOUNT = `mkdir -p /etc/docker/certs.d && mount --bind "$0" /etc/docker/certs.d && exec "$@"`
+const MOUNT = `mkdir -p /etc/docker/certs.d && mount --bind "$0" /etc/docker/certs.d \\
+  && if [ "$1" != /etc/hosts ]; then mount --bind "$1" /etc/hosts; fi && shift && exec "$@"`
