@@ -44,8 +44,14 @@ function adminEntryOf({ tls, token, tokenFile, ...rest }: Mutable<AdminConfig>) 
   }
 }
 
-function eventTargetOf({ secretFile, ...target }: Mutable<EventTarget>) {
-  return { ...target, secret: secretFile === undefined ? MASK : undefined, secretFile: secretFile?.path }
+/** What follows `?` in the URL may give access. */
+function eventTargetOf({ url, secretFile, ...target }: Mutable<EventTarget>) {
+  return {
+    url: url.replace(/\?.*$/, `?${MASK}`),
+    ...target,
+    secret: secretFile === undefined ? MASK : undefined,
+    secretFile: secretFile?.path,
+  }
 }
 
 function replicateEntryOf({ login, ca, ...rule }: Mutable<ReplicateRule>) {
