@@ -13,6 +13,7 @@ import { run } from '../src/cli/run.ts'
 import { OCI_MANIFEST } from '../src/oci/media-types.ts'
 import { authority } from './support/certificates.ts'
 import { type Block, blocksOf, ownWords, PAGES, textOf, typedIn } from './support/docs.ts'
+import { type FakeDestination, fakeDestination } from './support/fake-destination.ts'
 import { type FakeUpstream, fakeUpstream } from './support/fake-upstream.ts'
 import { manifestOf } from './support/fixtures.ts'
 import { type Proxy, startProxy } from './support/proxy.ts'
@@ -52,6 +53,7 @@ interface Outcome {
 
 let folder: TempFolder
 let upstream: FakeUpstream
+let destination: FakeDestination
 let proxy: Proxy
 let secured: Proxy
 /** What stands in the pages, and what it is in the test. */
@@ -61,6 +63,7 @@ let env: NodeJS.ProcessEnv
 before(async () => {
   folder = await tempFolder()
   upstream = await fakeUpstream()
+  destination = await fakeDestination({ sparse: true })
   const { digest } = upstream.addManifest('library/node', '20', manifestOf([]), OCI_MANIFEST)
   const upstreams = Object.fromEntries(
     ['docker.io', 'ghcr.io', 'quay.io'].map((name) => [name, { url: upstream.url }]),
@@ -110,6 +113,7 @@ before(async () => {
     ['https://cache.internal:5001', secured.adminUrl],
     ['http://cache.internal:5001', proxy.adminUrl],
     ['http://127.0.0.1:5001', proxy.adminUrl],
+    ['registry.site-b.example', destination.url],
     ['company-ca.pem', at('ca.pem')],
     ['node@sha256:…', `node@${digest}`],
   ]
@@ -119,7 +123,7 @@ before(async () => {
 })
 after(async () => {
   process.chdir(import.meta.dirname)
-  await Promise.all([proxy, secured, upstream].map((one) => one[Symbol.asyncDispose]()))
+  await Promise.all([proxy, secured, upstream, destination].map((one) => one[Symbol.asyncDispose]()))
   await folder[Symbol.asyncDispose]()
 })
 
