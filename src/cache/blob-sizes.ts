@@ -17,6 +17,8 @@ export interface BlobSizes {
 
 /** Entries of less than 1 KiB each. */
 const REMEMBERED = 50_000
+/** Of one manifest. Images have up to 127 layers, and a larger one would displace what others need. */
+const OF_ONE = 1_000
 
 export function blobSizes(): BlobSizes {
   const sizes = new LRUCache<string, number>({ max: REMEMBERED })
@@ -31,7 +33,7 @@ export function blobSizes(): BlobSizes {
       const key = contentKey(repository, manifest.descriptor.digest)
       if (learnt.has(key)) return
       learnt.set(key, true)
-      for (const { digest, size } of referencesIn(manifest).blobs)
+      for (const { digest, size } of referencesIn(manifest).blobs.slice(0, OF_ONE))
         sizes.set(contentKey(repository, digest), size)
     },
     of: (repository, digest) => sizes.get(contentKey(repository, digest)),

@@ -3,6 +3,7 @@ import type { Digest } from '../oci/digest.ts'
 import { isRegistryError } from '../oci/errors.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { ImageTelemetry } from '../ports/telemetry.ts'
+import { yieldEvery } from '../util/yield-every.ts'
 import type { Emit } from './events.ts'
 
 export interface ImageWatch {
@@ -26,6 +27,8 @@ interface Arriving {
 
 /** Parts of images that are waited for. A client may leave any number of images half pulled. */
 const MOST_PARTS = 20_000
+/** Of one image. Real ones stay far below, and a larger one would displace all others. */
+const MOST_OF_ONE = 1_000
 /** Tags and indexes that are remembered for the names of images. */
 const MOST_NAMES = 2_000
 
@@ -66,8 +69,12 @@ export function imageWatch({ emit, has }: ImageWatchOptions): ImageWatch {
   }
 
   async function look(key: string, parts: readonly Digest[]): Promise<void> {
+    const yieldTurn = yieldEvery()
     try {
-      for (const part of parts) if (await has(part)) arrived(key, part)
+      for (const part of parts) {
+        if (await has(part)) arrived(key, part)
+        await yieldTurn()
+      }
     } catch (error) {
       // A store that fails has its own event.
       if (!isRegistryError(error, 'STORAGE')) throw error
@@ -79,10 +86,10 @@ export function imageWatch({ emit, has }: ImageWatchOptions): ImageWatch {
       stored(repository, digest, { parts, isIndex }) {
         const key = keyOf(repository, digest)
         if (isIndex) {
-          for (const part of parts) indexes.set(keyOf(repository, part), key)
+          for (const part of parts.slice(0, MOST_OF_ONE)) indexes.set(keyOf(repository, part), key)
           return
         }
-        if (parts.length === 0) return
+        if (parts.length === 0 || parts.length > MOST_OF_ONE) return
         // What is committed from now on counts, and then what was there before.
         for (const part of parts) byPart.set(part, (byPart.get(part) ?? new Set()).add(key))
         arriving.set(key, { repository, digest, missing: new Set(parts) })

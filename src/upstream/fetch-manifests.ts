@@ -29,10 +29,11 @@ export async function fetchManifest(
   const body = await requests.readHashed(response, LIMITS.manifest)
   const stated = kind === 'manifest' ? reference : headerOf(response, 'docker-content-digest')
   const expected = stated !== undefined && isDigest(stated) ? stated : undefined
-  // What it takes to read the last bytes and to look at all of them is not to add up.
+  // Reading the last bytes, looking at all of them and storing them are not to add up.
   if (body.length > LARGE) await nextTurn()
   const manifest = manifestOf(body, headerOf(response, 'content-type'), expected)
   if ('problem' in manifest) throw invalidAnswer(requests.upstream, manifest.problem)
+  if (body.length > LARGE) await nextTurn()
   return manifest
 }
 

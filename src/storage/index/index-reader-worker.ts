@@ -1,6 +1,7 @@
 /** The worker thread of `index-reader.ts`. */
 import { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
+import { runInBackground } from '../../util/background-thread.ts'
 import { rowsOf, type Task } from '../operations/reader-tasks.ts'
 import type { Answer, Question } from './index-reader.ts'
 import { statements } from './sql.ts'
@@ -15,6 +16,7 @@ const PAGE = 100
 /** Between two pages others have their turn. */
 const running = new Map<number, Iterator<readonly unknown[], void>>()
 
+runInBackground()
 parentPort!.on('message', ({ id, task, isLeft }: Question) => {
   if (isLeft === true) {
     running.get(id)?.return?.()

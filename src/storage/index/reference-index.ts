@@ -15,14 +15,15 @@ export function referenceIndex({ query, changeAll }: IndexAccess): ReferenceInde
         (sql) => sql.findContent.get(manifest) !== undefined && sql.hasReferences.get(manifest) === undefined,
       )
       if (!isWanted) return
-      const distinct = [...new Set(references)]
+      // In the order of the index, so that one page of it takes many, and is written once.
+      const distinct = [...new Set(references)].toSorted()
       const steps = Array.from({ length: Math.ceil(distinct.length / STEP) }, (_, i) =>
         distinct.slice(i * STEP, (i + 1) * STEP),
       )
       await changeAll(steps, (sql, step: readonly Digest[]) => {
         // It may have been evicted between two slices.
         if (sql.findContent.get(manifest) === undefined) return
-        for (const child of step) sql.addReference.run(manifest, child)
+        sql.addReferences.run(manifest, JSON.stringify(step))
       })
       await query((sql) => void sql.setReferences.run(manifest, distinct.length))
     },

@@ -53,9 +53,14 @@ export function statements(db: DatabaseSync) {
     useContent: db.prepare(
       'UPDATE content SET last_used = max(last_used, ?1), hits = hits + ?2 WHERE digest = ?3',
     ),
-    useOne: db.prepare('UPDATE content SET last_used = ?1 WHERE digest = ?2 AND last_used < ?1'),
-    childrenAfter: db.prepare(
-      `SELECT child FROM refs WHERE parent = ? AND child > ? ORDER BY child LIMIT ${STEP}`,
+    /** Of up to as many children of a manifest as a step changes. */
+    useChildren: db.prepare(
+      `UPDATE content SET last_used = ?1 WHERE last_used < ?1 AND digest IN
+         (SELECT child FROM refs WHERE parent = ?2 AND child > ?3 ORDER BY child LIMIT ${STEP})`,
+    ),
+    /** The last of those, when there are as many. */
+    lastOfChildren: db.prepare(
+      `SELECT child FROM refs WHERE parent = ? AND child > ? ORDER BY child LIMIT 1 OFFSET ${STEP - 1}`,
     ),
     removeContent: db.prepare('DELETE FROM content WHERE digest = ?'),
     longestUnused: db.prepare(
@@ -94,7 +99,10 @@ export function statements(db: DatabaseSync) {
 
     hasReferences: db.prepare('SELECT 1 FROM content WHERE digest = ? AND refs IS NOT NULL'),
     setReferences: db.prepare('UPDATE content SET refs = ?2 WHERE digest = ?1 AND refs IS NOT ?2'),
-    addReference: db.prepare('INSERT OR IGNORE INTO refs (parent, child) VALUES (?, ?)'),
+    /** The references are a JSON array: one call costs less than many. */
+    addReferences: db.prepare(
+      'INSERT OR IGNORE INTO refs (parent, child) SELECT ?1, value FROM json_each(?2)',
+    ),
     removeReferences: db.prepare(
       `DELETE FROM refs WHERE parent = ?1 AND child IN (SELECT child FROM refs WHERE parent = ?1 LIMIT ${STEP})`,
     ),

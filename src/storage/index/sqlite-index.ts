@@ -21,7 +21,7 @@ import { type Change, type IndexDatabase, indexDatabase } from './index-database
 import { type IndexReader, indexReader } from './index-reader.ts'
 import { linkIndex } from './link-index.ts'
 import { referenceIndex } from './reference-index.ts'
-import { STEP, type Statements, statements } from './sql.ts'
+import { type Statements, statements } from './sql.ts'
 import { tagIndex } from './tags/tag-index.ts'
 import { upstreamInventory } from './upstream-inventory.ts'
 import { type Use, usageLog } from './usage-log.ts'
@@ -138,13 +138,13 @@ function contentUse(): Change<Statements, Use<[Digest]>> {
   return (sql, { key: [digest], at, hits }) => {
     const after = writtenTo.get(digest)
     if (after === undefined) sql.useContent.run(at, hits, digest)
-    const children = sql.childrenAfter.all(digest, after ?? '') as unknown as readonly { child: string }[]
-    for (const { child } of children) sql.useOne.run(at, child)
-    if (children.length < STEP) {
+    const last = sql.lastOfChildren.get(digest, after ?? '')?.['child']
+    sql.useChildren.run(at, digest, after ?? '')
+    if (last === undefined) {
       writtenTo.delete(digest)
       return undefined
     }
-    writtenTo.set(digest, children.at(-1)!.child)
+    writtenTo.set(digest, String(last))
     return 'more'
   }
 }

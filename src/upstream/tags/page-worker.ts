@@ -1,9 +1,11 @@
 /** The thread of `sorter.ts`. */
 import { parentPort } from 'node:worker_threads'
 import { TagList } from '../../oci/tag-list.ts'
+import { runInBackground } from '../../util/background-thread.ts'
 import { readPageText } from './page-text.ts'
 import { type SorterAnswer, type SorterTask, whole } from './sorter.ts'
 
+runInBackground()
 parentPort!.once('message', (task: SorterTask) => {
   const answer = 'body' in task ? read(bytesOf(task.body)) : merged(task.texts)
   parentPort!.postMessage(answer, answer === undefined ? [] : whole(answer.text))
