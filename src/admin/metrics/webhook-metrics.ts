@@ -1,6 +1,8 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
 import type { WebhookTelemetry } from '../../ports/events.ts'
 
+const RESULTS = ['delivered', 'refused', 'failed', 'dropped'] as const
+
 /** What becomes of the events that webhooks are told. There are as many webhooks as the configuration lists. */
 export function webhookMetrics(register: Registry): WebhookTelemetry {
   const registers = [register]
@@ -18,6 +20,10 @@ export function webhookMetrics(register: Registry): WebhookTelemetry {
   })
   return {
     event: (webhook, result) => events.inc({ webhook, result }),
-    queued: (webhook, count) => queue.set({ webhook }, count),
+    queued(webhook, count) {
+      queue.set({ webhook }, count)
+      // A counter that begins at 1 shows no increase.
+      for (const result of RESULTS) events.inc({ webhook, result }, 0)
+    },
   }
 }
