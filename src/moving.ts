@@ -1,10 +1,14 @@
+import { archiveRoutes } from './admin/archive-routes.ts'
 import { warmRoutes } from './admin/warm-routes.ts'
 import type { AdminAppOptions } from './admin/admin-routes.ts'
+import { createExport } from './archive/export-images.ts'
+import { createImport } from './archive/import-archive.ts'
 import { pulledPlatforms } from './mirror/pulled-platforms.ts'
 import { createRefresh } from './mirror/refresh.ts'
 import { createWarm } from './mirror/warm.ts'
 import { causeOf } from './observe/cause.ts'
 import type { Digest } from './oci/digest.ts'
+import { parseImagePattern } from './oci/image-pattern.ts'
 import type { RegistryError } from './oci/errors.ts'
 import type { Repository } from './ports/repository.ts'
 import type { Parts } from './parts.ts'
@@ -48,7 +52,31 @@ export function buildMoving({ config, parts, serving, log }: MovingOptions): Mov
   })
   const refresh = createRefresh({ registry, tags: disk.tags, isOffline, explain })
   const failed = (err: unknown) => log.error({ err }, 'a job failed')
-  return { routes: [warmRoutes({ warm, refresh, jobs: observed.jobs, failed })] }
+  const exportImages = createExport({
+    catalogue: store.catalogue,
+    tags: disk.tags,
+    registry,
+    stored,
+    isStored,
+    explain,
+  })
+  const importArchive = createImport({
+    blobs: parts.blobs,
+    links: store.links,
+    references: store.references,
+    tags: store.tags,
+    peek: disk.tags.peek,
+    registry,
+    now: parts.now,
+  })
+  const { jobs } = observed
+  const parsePattern = (text: string) => parseImagePattern(text, [...parts.upstreamNames])
+  return {
+    routes: [
+      warmRoutes({ warm, refresh, jobs, failed }),
+      archiveRoutes({ exportImages, importArchive, jobs, parsePattern, failed }),
+    ],
+  }
 }
 
 function explain(upstream: string, { code, detail }: RegistryError): string {

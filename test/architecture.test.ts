@@ -33,7 +33,7 @@ const ROOMS: Readonly<Record<string, { rooms: readonly string[]; never?: RegExp 
   // An image as a whole: walks, fetches, copies what a manifest refers to, through the seams.
   images: { rooms: ['oci', 'ports'], never: /./ },
   // Archives of images: an OCI layout in a tar, written and taken in through the seams.
-  archive: { rooms: [], never: /^(?!modern-tar$|node:)/ },
+  archive: { rooms: ['oci', 'ports', 'images'], never: /^(?!modern-tar$|node:(?:stream|zlib)$)/ },
   // Fetches ahead: warm, refresh, and the rules of `mirror`.
   mirror: { rooms: ['oci', 'ports', 'images'], never: /^(?!semver$)/ },
   access: { rooms: ['oci', 'ports'], never: /^hono|^node:sqlite/ },

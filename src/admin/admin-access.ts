@@ -51,14 +51,16 @@ function refusalOf(incoming: IncomingMessage, options: AdminAccessOptions): Refu
     return [403, 'client address not in admin.access.networks']
   if (!isForProbes(incoming) && !isOwnName(headers.host, hosts))
     return [421, 'Host is neither an IP address nor localhost nor listed in admin.hosts']
-  if (method === 'GET' || method === 'HEAD') return undefined
+  const isRead = method === 'GET' || method === 'HEAD'
+  if (isRead && !isExport(incoming)) return undefined
   const { origin, 'sec-fetch-site': site = 'none', 'content-type': type = '' } = headers
   if (
     !['none', 'same-origin'].includes(String(site)) ||
     (origin !== undefined && !isSameOrigin(origin, headers.host))
   )
     return [403, 'cross-site request refused']
-  if (!/^application\/json *(?:;|$)/i.test(type)) return [415, 'Content-Type must be application/json']
+  if (!isRead && !hasType(incoming, type))
+    return [415, 'Content-Type must be application/json, or application/x-tar for an import']
   const secret = token()
   if (secret !== undefined)
     return hasToken(headers.authorization, secret) ? undefined : [401, 'admin.token required']
@@ -75,6 +77,17 @@ const SANDBOX = [
   ['X-Content-Type-Options', 'nosniff'],
   ['Content-Security-Policy', "sandbox; default-src 'none'; frame-ancestors 'none'"],
 ] as const
+
+/** An archive has the content of images, which takes the right that writing takes. */
+function isExport({ url = '' }: IncomingMessage): boolean {
+  return /^\/api\/v1\/export(?:[/?]|$)/.test(url)
+}
+
+/** A type that no page of another site can send without being asked first. */
+function hasType({ url = '' }: IncomingMessage, type: string): boolean {
+  if (/^\/api\/v1\/import(?:\?|$)/.test(url)) return /^application\/(?:x-tar|zstd|gzip) *(?:;|$)/i.test(type)
+  return /^application\/json *(?:;|$)/i.test(type)
+}
 
 function isForProbes({ method, url = '' }: IncomingMessage): boolean {
   return (method === 'GET' || method === 'HEAD') && /^\/(?:healthz|readyz|metrics)(?:\?|$)/.test(url)

@@ -54,7 +54,7 @@ export interface AdminAppOptions {
 
 /** Bytes of a body: the largest is a pattern, unless the path is one of these. */
 const BODY_LIMIT = 16 * 1024
-const BODY_LIMITS = { '/api/v1/warm': 4 * 1024 * 1024 } as const
+const BODY_LIMITS = { '/api/v1/warm': 4 * 1024 * 1024, '/api/v1/import': Infinity } as const
 
 /** The routes of the admin listener: health, metrics and the admin API. */
 export function adminApp(options: AdminAppOptions): RequestListener {

@@ -9,6 +9,8 @@ const ACTIONS: Readonly<Record<string, AuditEntry['action']>> = {
   'DELETE pins': 'unpin',
   'POST verify': 'verify',
   'POST push': 'push',
+  'POST import': 'import',
+  'GET export': 'export',
   'POST warm': 'warm',
   'POST refresh': 'refresh',
   'POST trust': 'trust',
@@ -22,8 +24,9 @@ export function audited(audit: Pick<AuditTrail, 'record'>): MiddlewareHandler<Ad
   return async (c, next) => {
     await next()
     const { method } = c.req
-    if (method === 'GET' || method === 'HEAD' || c.get('changesNothing') === true) return
     const path = c.req.path.replace(/^\/api\/v1\//, '')
+    const isRead = (method === 'GET' && path !== 'export') || method === 'HEAD'
+    if (isRead || c.get('changesNothing') === true) return
     audit.record({
       action: ACTIONS[`${method} ${path.replace(/^upstreams\/[^/]+/, 'upstreams')}`] ?? 'other',
       ...clientOf(c.env.incoming),

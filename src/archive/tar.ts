@@ -22,7 +22,8 @@ export async function* readTar(bytes: ReadableStream<Uint8Array>): AsyncGenerato
   for await (const { header, body } of readable) {
     const { name, size, type = 'file' } = header
     yield { name, size, type, body }
-    if (!body.locked) await body.cancel()
+    // What was left unread is in the way of the next entry.
+    if (size > 0) for await (const _ of body);
   }
   await feeding
 }

@@ -6,7 +6,9 @@ import { doctor } from './commands/doctor.ts'
 import { drill } from './commands/drill.ts'
 import { drift } from './commands/drift.ts'
 import { du } from './commands/du.ts'
+import { exportImages } from './commands/export.ts'
 import { history } from './commands/history.ts'
+import { importArchive } from './commands/import.ts'
 import { jobs } from './commands/jobs.ts'
 import { ls } from './commands/ls.ts'
 import { migrate } from './commands/migrate.ts'
@@ -48,6 +50,8 @@ export function commands({ start, now, openHere }: Surroundings): Commands {
     savings: savings(),
     warm: warm(() => performance.now()),
     refresh: refresh(),
+    export: exportImages(() => performance.now()),
+    import: importArchive(() => performance.now()),
     jobs: jobs(now),
     ls: ls(now),
     du: du(),

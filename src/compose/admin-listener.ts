@@ -107,12 +107,15 @@ export function adminListener({ admin: config }: Pick<Config, 'admin'>, log: Log
         }),
     })
     const answer = restricted((incoming, outgoing) => app(incoming, outgoing))
-    const server = await listen(answer, { host, port, ...(tls && { tls: tlsFrom(tls) }) })
+    const server = await listen(answer, { host, port, timeouts: TIMEOUTS, ...(tls && { tls: tlsFrom(tls) }) })
     if (tls) opening.use(reloadTls(server, tls, { listener: 'admin', telemetry: counted, log }))
     log.info({ listener: 'admin', host, port: server.port }, 'listening')
     return listening(server, opening.move())
   }
 }
+
+/** An archive that is imported may take hours, and ends when its bytes stall. */
+const TIMEOUTS = { request: 24 * 3_600_000 }
 
 /** The configured token, which changes with its file. */
 function currentToken(

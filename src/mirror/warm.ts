@@ -1,7 +1,8 @@
 import { fetchImage, type FetchImageOptions, type PartProgress } from '../images/fetch-image.ts'
+import { type Explain, missingWhy } from '../images/missing-why.ts'
 import type { MissingPart } from '../images/walk-image.ts'
 import type { Digest } from '../oci/digest.ts'
-import { isRegistryError, type RegistryError } from '../oci/errors.ts'
+import { isRegistryError } from '../oci/errors.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { Registry, Repository } from '../ports/repository.ts'
 import type { MissingReport, Warm, WarmedImage, WarmOptions, WarmProgress } from '../ports/warm.ts'
@@ -19,8 +20,7 @@ export interface WarmingOptions extends Pick<FetchImageOptions, 'isStored'> {
     repository: RepositoryName,
     reference: { readonly tag: string } | { readonly digest: Digest },
   ) => Promise<readonly string[]>
-  /** Why upstream failed: a clause that follows its name. */
-  readonly explain: (upstream: string, error: RegistryError) => string
+  readonly explain: Explain
 }
 
 /** For whom downloads are, where clients take turns: all of this together is one client. */
@@ -74,26 +74,10 @@ export function createWarm({ registry, stored, isLimited, pulled, explain, isSto
     }
   }
 
-  function report(
-    { what, digest, platform, size, error, isUnstorable }: MissingPart,
-    upstream: string,
-  ): MissingReport {
-    const why =
-      isUnstorable === true
-        ? 'the store has not kept it'
-        : error !== undefined
-          ? `${upstream} ${explain(upstream, error)}`
-          : REASONS[what](upstream)
-    return { what, digest: digest ?? null, platform: platform ?? null, bytes: size ?? null, why }
+  function report(part: MissingPart, upstream: string): MissingReport {
+    const { what, digest = null, platform = null, size = null } = part
+    return { what, digest, platform, bytes: size, why: missingWhy(part, upstream, explain) }
   }
-}
-
-const REASONS: Readonly<Record<MissingPart['what'], (upstream: string) => string>> = {
-  manifest: (upstream) => `${upstream} does not have it`,
-  blob: (upstream) => `${upstream} does not have it`,
-  referrers: (upstream) => `${upstream} does not tell them`,
-  platform: () => 'the image has no such platform',
-  rest: () => 'the image has too many manifests',
 }
 
 const NOTHING = { digest: null, platforms: [], chosen: 'all', bytes: 0, fetched: 0, missing: [] } as const

@@ -12,6 +12,8 @@ export interface AuditEntry {
     | 'offline'
     | 'online'
     | 'push'
+    | 'export'
+    | 'import'
     | 'warm'
     | 'refresh'
     | 'login'

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { Agent, type Dispatcher, request } from 'undici'
 import { parseJsonObject } from '../../util/json-object.ts'
 import { pinnedCertificate } from './pinned-certificate.ts'
@@ -28,6 +29,10 @@ export interface AdminClient {
     content: object,
     signal?: AbortSignal,
   ): AsyncIterable<T>
+  /** The bytes of an answer, and how many they are. */
+  download(path: string): Promise<{ readonly bytes: number; readonly body: AsyncIterable<Buffer> }>
+  /** Sends bytes; `type` is their media type. */
+  upload<T>(path: string, bytes: AsyncIterable<Uint8Array>, type: string): Promise<T>
   /** @returns the status, 2xx or `allowed`. */
   status(method: Method, path: string, content: object, allowed?: number): Promise<number>
 }
@@ -42,11 +47,11 @@ export function adminClient({ url, token, certificate, authorities }: Connection
 
   return {
     async json<T>(method: Method, path: string, content?: object) {
-      const { body } = await send(method, path, content)
+      const { body } = await send(method, path, jsonOf(content))
       return (await body.json()) as T
     },
     async *lines<T extends object>(method: Method, path: string, content: object, signal?: AbortSignal) {
-      const { body } = await send(method, path, content)
+      const { body } = await send(method, path, jsonOf(content))
       signal?.addEventListener('abort', () => body.destroy(), { once: true })
       for await (const line of linesOf(body)) {
         const value = JSON.parse(line) as T | { readonly error: string }
@@ -54,8 +59,16 @@ export function adminClient({ url, token, certificate, authorities }: Connection
         yield value
       }
     },
+    async download(path) {
+      const { headers, body } = await send('GET', path)
+      return { bytes: Number(headers['content-length']), body }
+    },
+    async upload<T>(path: string, bytes: AsyncIterable<Uint8Array>, type: string) {
+      const { body } = await send('POST', path, Readable.from(bytes, { objectMode: false }), type)
+      return (await body.json()) as T
+    },
     async status(method, path, content, allowed) {
-      const { statusCode, body } = await send(method, path, content, allowed)
+      const { statusCode, body } = await send(method, path, jsonOf(content), JSON_TYPE, allowed)
       await body.dump()
       return statusCode
     },
@@ -64,7 +77,8 @@ export function adminClient({ url, token, certificate, authorities }: Connection
   async function send(
     method: Method,
     path: string,
-    content?: object,
+    content?: string | Readable,
+    type = JSON_TYPE,
     allowed?: number,
   ): Promise<Dispatcher.ResponseData> {
     const response = await request(`${url}/api/v1/${path}`, {
@@ -72,10 +86,10 @@ export function adminClient({ url, token, certificate, authorities }: Connection
       headersTimeout: 0,
       bodyTimeout: 0,
       headers: {
-        ...(content && { 'Content-Type': 'application/json' }),
+        ...(content !== undefined && { 'Content-Type': type }),
         ...(token !== undefined && { Authorization: `Bearer ${token}` }),
       },
-      ...(content && { body: JSON.stringify(content) }),
+      ...(content !== undefined && { body: content }),
       ...(dispatcher && { dispatcher }),
     }).catch((error: unknown) => {
       const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message
@@ -85,6 +99,12 @@ export function adminClient({ url, token, certificate, authorities }: Connection
     const text = await response.body.text()
     throw new Error(`${url} answered ${response.statusCode}: ${reasonIn(text)}`)
   }
+}
+
+const JSON_TYPE = 'application/json'
+
+function jsonOf(content: object | undefined): string | undefined {
+  return content && JSON.stringify(content)
 }
 
 async function* linesOf(body: AsyncIterable<Buffer>): AsyncGenerator<string> {

@@ -1,0 +1,241 @@
+import { fetchImage, type FetchImageOptions } from '../images/fetch-image.ts'
+import { type Explain, missingWhy } from '../images/missing-why.ts'
+import { type MissingPart, walkImage, type WalkedManifest } from '../images/walk-image.ts'
+import type { Digest } from '../oci/digest.ts'
+import { imageText } from '../oci/image-pattern.ts'
+import { OCI_INDEX } from '../oci/media-types.ts'
+import { type BlobReader, isInMemory } from '../ports/blob-store.ts'
+import type { ExportedArchive, ExportImages, ExportRequest } from '../ports/archive.ts'
+import type { TagPeek } from '../ports/metadata.ts'
+import type { Image, ImageCatalogue } from '../ports/operations.ts'
+import type { Registry, Repository } from '../ports/repository.ts'
+import { countText, sizeText } from '../util/human.ts'
+import { yieldEvery } from '../util/yield-every.ts'
+import { type DockerImage, dockerImage, likeliest } from './docker-manifest.ts'
+import * as layout from './layout.ts'
+import { tarSize, writeTar, type WrittenEntry } from './tar.ts'
+
+export interface ExportingOptions extends Pick<FetchImageOptions, 'isStored'> {
+  readonly catalogue: Pick<ImageCatalogue, 'images'>
+  readonly tags: TagPeek
+  readonly registry: Pick<Registry, 'find'>
+  /** The same, without asking upstream. */
+  readonly stored: Pick<Registry, 'find'>
+  readonly explain: Explain
+}
+
+/** For whom downloads are, where clients take turns. */
+const CLIENT = 'export'
+const PIECE = 1024 * 1024
+/** Missing parts that a refusal names. */
+const MOST_NAMED = 10
+
+interface Planned {
+  readonly entries: layout.LayoutEntry[]
+  readonly docker: DockerImage[]
+  /** The bytes of the archive, each once, and where they are read. */
+  readonly blobs: Map<Digest, { readonly size: number; readonly repository: Repository }>
+}
+
+/** Plans an archive: completes the images from upstream, and lists what goes into it. */
+export function createExport(options: ExportingOptions): ExportImages {
+  const { catalogue, tags, registry, stored, isStored, explain } = options
+
+  return async (request, job) => {
+    const images = await matching(request, request.asOf)
+    if (images.length === 0) throw new Error('nothing that is stored matches')
+    const left =
+      request.since === undefined ? new Set<Digest>() : await baseOf(request, request.since, job.signal)
+    const planned: Planned = { entries: [], docker: [], blobs: new Map() }
+    for (const [i, image] of images.entries()) {
+      job.say(`image ${i + 1} of ${images.length}: ${imageText(image)}`)
+      await add(image, request, left, planned, job.signal)
+    }
+    const archive = archiveOf(planned, request.since)
+    job.say(`${countText(images.length, 'image')}, ${sizeText(archive.bytes)} to write`)
+    return archive
+  }
+
+  async function matching({ patterns }: ExportRequest, asOf?: number): Promise<readonly Image[]> {
+    const found = new Map<string, Image>()
+    for (const pattern of patterns) {
+      for (const image of await catalogue.images(pattern, { ...(asOf !== undefined && { asOf }) }))
+        found.set(`${imageText(image)} ${image.digest}`, image)
+    }
+    return [...found.values()].toSorted((one, other) => (imageText(one) < imageText(other) ? -1 : 1))
+  }
+
+  /** What an archive of the same images had at that instant, as far as it is still known. */
+  async function baseOf(request: ExportRequest, since: number, signal: AbortSignal): Promise<Set<Digest>> {
+    const base = new Set<Digest>()
+    for (const image of await matching(request, since)) {
+      const repository = find(stored, image)
+      for await (const one of walkImage(repository, image.digest, { ...walkOptions(request), signal }))
+        if (one.kind === 'manifest') for (const { digest } of one.blobs) base.add(digest)
+    }
+    return base
+  }
+
+  async function add(
+    image: Image,
+    request: ExportRequest,
+    left: ReadonlySet<Digest>,
+    planned: Planned,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const live = find(registry, image)
+    const walk = walkOptions(request)
+    const { missing } = await fetchImage(live, image.digest, { ...walk, isStored, signal, client: CLIENT })
+    const lacks = missing.filter(({ what }) => what !== 'platform')
+    if (lacks.length > 0)
+      throw new Error(
+        refusal(
+          image,
+          lacks.map((part) => partText(part, live, explain)),
+        ),
+      )
+    const repository = request.referrers === true ? live : find(stored, image)
+    const loadable: { readonly platform: string | undefined; readonly body: Buffer }[] = []
+    let isSparse = false
+    const platforms = new Set<string>()
+    for await (const one of walkImage(repository, image.digest, { ...walk, signal })) {
+      if (one.kind === 'missing') continue
+      isSparse ||= one.leftOut.length > 0
+      if (!one.isReferrer && one.platform !== undefined) platforms.add(one.platform)
+      const isComplete = await addContent(one, live, left, planned)
+      if (one.isReferrer) planned.entries.push(referrerEntry(one, live))
+      else if (isComplete) loadable.push({ platform: one.platform, body: one.manifest.body })
+    }
+    const root = await live.manifests.get(image.digest, { signal })
+    if (root === undefined) throw new Error(refusal(image, ['it was evicted meanwhile']))
+    const name = imageText(image)
+    const checked = image.tag === undefined ? undefined : await tags.peek(image.repository, image.tag)
+    planned.entries.push({
+      mediaType: root.descriptor.mediaType,
+      digest: image.digest,
+      size: root.body.length,
+      annotations: {
+        [layout.NAME]: name,
+        ...(image.tag !== undefined && { [layout.REF_NAME]: image.tag }),
+        ...(checked?.digest === image.digest && {
+          [layout.CHECKED]: new Date(checked.checkedAt).toISOString(),
+        }),
+        ...(isSparse && { [layout.PLATFORMS]: [...platforms].join(' ') }),
+      },
+    })
+    const best = likeliest(loadable.filter(({ body }) => dockerImage(body, name) !== undefined))
+    if (best !== undefined && image.tag !== undefined) planned.docker.push(dockerImage(best.body, name)!)
+  }
+}
+
+/** @returns whether all of it goes into the archive */
+async function addContent(
+  { manifest, blobs }: WalkedManifest,
+  repository: Repository,
+  left: ReadonlySet<Digest>,
+  planned: Planned,
+): Promise<boolean> {
+  planned.blobs.set(manifest.descriptor.digest, { size: manifest.body.length, repository })
+  let isComplete = true
+  for (const { digest, size: stated, isForeign } of blobs) {
+    if (left.has(digest) || isForeign === true) {
+      isComplete = false
+      continue
+    }
+    // Schema 1 manifests do not state the sizes of their layers.
+    const size = stated || ((await repository.blobs.stat(digest))?.size ?? 0)
+    planned.blobs.set(digest, { size, repository })
+  }
+  return isComplete
+}
+
+function walkOptions({ platforms, referrers }: ExportRequest) {
+  return { ...(platforms && { platforms }), referrers: referrers === true }
+}
+
+function find(registry: Pick<Registry, 'find'>, { repository: { upstream, name } }: Image): Repository {
+  const found = registry.find({ namespace: upstream, name })
+  if (found === undefined)
+    throw new Error(`${upstream} is no upstream any more: add it to upstreams, offline or not`)
+  return found
+}
+
+/** `blob linux/arm64 sha256:…: docker.io does not have it` */
+function partText(part: MissingPart, { name }: Repository, explain: Explain): string {
+  const named = [part.what, part.platform, part.digest].filter(Boolean).join(' ')
+  return `${named}: ${missingWhy(part, name.upstream, explain)}`
+}
+
+function refusal(image: Image, reasons: readonly string[]): string {
+  const more = reasons.length > MOST_NAMED ? `\n  and ${reasons.length - MOST_NAMED} more` : ''
+  return `${imageText(image)} is incomplete:\n  ${reasons.slice(0, MOST_NAMED).join('\n  ')}${more}`
+}
+
+function referrerEntry({ manifest }: WalkedManifest, { name }: Repository): layout.LayoutEntry {
+  const { mediaType, digest } = manifest.descriptor
+  const annotations = { [layout.REPOSITORY]: `${name.upstream}/${name.name}` }
+  return { mediaType, digest, size: manifest.body.length, annotations }
+}
+
+/** The files in the order in which a reader needs them: what is in the archive, then the bytes. */
+function archiveOf({ entries, docker, blobs }: Planned, since: number | undefined): ExportedArchive {
+  const unique = [...new Map(entries.map((entry) => [JSON.stringify(entry), entry])).values()]
+  const index = {
+    schemaVersion: 2,
+    mediaType: OCI_INDEX,
+    manifests: unique,
+    annotations: {
+      [layout.FORMAT]: '1',
+      ...(since !== undefined && { [layout.SINCE]: new Date(since).toISOString() }),
+    },
+  }
+  const sorted = [...blobs].toSorted(([one], [other]) => (one < other ? -1 : 1))
+  const files = [
+    jsonFile(layout.LAYOUT_FILE, { imageLayoutVersion: '1.0.0' }),
+    jsonFile(layout.INDEX_FILE, index),
+    ...(docker.length > 0 ? [jsonFile(layout.DOCKER_FILE, docker)] : []),
+    ...sorted.map(([digest, { size, repository }]): WrittenEntry => ({
+      name: layout.blobFile(digest),
+      size,
+      bytes: () => contentOf(repository, digest),
+    })),
+  ]
+  return {
+    images: new Set(unique.map(({ annotations }) => annotations?.[layout.NAME])).size,
+    blobs: sorted.length,
+    bytes: tarSize(files),
+    write: () => writeTar(files),
+  }
+}
+
+function jsonFile(name: string, value: object): WrittenEntry {
+  const bytes = Buffer.from(JSON.stringify(value))
+  return { name, size: bytes.length, bytes: () => [bytes] }
+}
+
+async function* contentOf(repository: Repository, digest: Digest): AsyncGenerator<Uint8Array> {
+  const opened =
+    (await repository.blobs.open(digest, { client: CLIENT })) ?? (await manifestOf(repository, digest))
+  if (opened === undefined)
+    throw new Error(`${digest} was evicted meanwhile, and does not exist upstream any more`)
+  if (isInMemory(opened)) {
+    yield opened.bytes
+    return
+  }
+  await using reader: BlobReader = opened
+  const { size } = reader.descriptor
+  const pause = yieldEvery()
+  for (let position = 0; position < size;) {
+    const buffer = Buffer.allocUnsafeSlow(Math.min(PIECE, size - position))
+    const count = await reader.read(buffer, position)
+    if (count === 0) throw new Error(`${digest} ended early`)
+    yield buffer.subarray(0, count)
+    position += count
+    await pause()
+  }
+}
+
+async function manifestOf(repository: Repository, digest: Digest) {
+  const manifest = await repository.manifests.get(digest, { client: CLIENT })
+  return manifest && { descriptor: manifest.descriptor, bytes: manifest.body }
+}

@@ -1,0 +1,244 @@
+import { type Digest, digestOf } from '../oci/digest.ts'
+import { isRegistryError } from '../oci/errors.ts'
+import { imageText } from '../oci/image-pattern.ts'
+import { referencesIn } from '../oci/manifest.ts'
+import { referrersTag } from '../oci/referrers.ts'
+import type { RepositoryName } from '../oci/reference.ts'
+import type { ImportArchive, ImportedImage } from '../ports/archive.ts'
+import { type BlobStore, isInMemory } from '../ports/blob-store.ts'
+import type { LinkIndex, ReferenceIndex, TagIndex, TagPeek } from '../ports/metadata.ts'
+import type { Registry } from '../ports/repository.ts'
+import type { Referrer } from '../oci/referrers.ts'
+import { countText, sizeText } from '../util/human.ts'
+import { mutex } from '../util/mutex.ts'
+import { type CheckedImage, checkImage } from './check-image.ts'
+import * as layout from './layout.ts'
+import { type NamedEntry, nameImages } from './name-images.ts'
+import { referrerOf, withReferrers } from './referrer-lists.ts'
+import { type StagedArchive, stageArchive } from './stage-archive.ts'
+
+export interface ImportingOptions {
+  readonly blobs: BlobStore
+  readonly links: LinkIndex
+  readonly references: ReferenceIndex
+  readonly tags: TagIndex
+  readonly peek: TagPeek['peek']
+  readonly registry: Pick<Registry, 'find'>
+  /** Epoch milliseconds. */
+  readonly now: () => number
+}
+
+interface Checked extends NamedEntry, CheckedImage {}
+
+/** Longer content is no manifest. */
+const LONGEST_MANIFEST = 4 * 1024 * 1024
+/** Digests that are deleted in one step. */
+const STEP = 100
+
+/**
+ * Takes archives in, one at a time. Content is stored as it comes, and verified; nobody may read it. When all
+ * of the archive is there and whole, its repositories are linked to it and the tags are set, last of all. An
+ * archive that is refused leaves nothing.
+ */
+export function createImport(options: ImportingOptions): ImportArchive {
+  const { blobs, links, references, tags, peek, registry, now } = options
+  const inTurn = mutex()
+
+  return (bytes, { as }, { signal, say }) =>
+    inTurn(async () => {
+      const added = new Map<Digest, number>()
+      try {
+        const staged = await stageArchive(bytes, {
+          blobs,
+          signal,
+          say,
+          added: (digest, size) => void added.set(digest, size),
+        })
+        const checked = await check(staged, as)
+        signal.throwIfAborted()
+        const images = await publish(checked)
+        // What no image of the archive uses.
+        await removeUnlinked(added)
+        const sum = added.values().reduce((total, size) => total + size, 0)
+        say(`${countText(images.length, 'image')}, ${sizeText(sum)} added`)
+        return { images, blobs: added.size, bytes: sum }
+      } catch (error) {
+        await remove([...added.keys()])
+        throw explained(error)
+      }
+    })
+
+  async function check(staged: StagedArchive, as: string | undefined): Promise<readonly Checked[]> {
+    const named = nameImages(staged.entries, registry, as)
+    const isOurs = staged.annotations[layout.FORMAT] !== undefined
+    const since = staged.annotations[layout.SINCE]
+    const checked: Checked[] = []
+    for (const one of [...named.images, ...referring(named)]) {
+      const { entry, repository, tag } = one
+      const platforms = entry.annotations?.[layout.PLATFORMS]?.split(' ')
+      const mayLack = (platform: string) =>
+        platforms !== undefined && (platform === 'attestation' || !platforms.includes(platform))
+      const name = imageText({ repository, tag, digest: entry.digest })
+      try {
+        const image = await checkImage(entry.digest, {
+          manifest: (digest) => manifestOf(digest, staged, repository.upstream),
+          sizeOf: (digest) => sizeOf(digest, staged, repository.upstream),
+          mayLack: isOurs ? mayLack : undefined,
+        })
+        if (image.manifests.length === 0)
+          throw new Error(`${entry.digest} is neither in the archive nor in the store`)
+        checked.push({ ...one, ...image })
+      } catch (error) {
+        const hint =
+          since === undefined ? '' : ` (it is an increment since ${since}: import what it builds on first)`
+        throw new Error(`${name}: ${(error as Error).message}${hint}`, { cause: error })
+      }
+    }
+    if (checked.length === 0) throw new Error('the archive holds no image')
+    return checked
+  }
+
+  /**
+   * What the store had before counts only where its upstream is known to have it: an archive must not bring
+   * others to content that is not theirs.
+   */
+  async function mayUse(digest: Digest, { blobs: own }: StagedArchive, upstream: string): Promise<boolean> {
+    return own.has(digest) || (await links.knows(upstream, digest))
+  }
+
+  async function sizeOf(
+    digest: Digest,
+    staged: StagedArchive,
+    upstream: string,
+  ): Promise<number | undefined> {
+    if (!(await mayUse(digest, staged, upstream))) return undefined
+    return (await blobs.stat(digest))?.size
+  }
+
+  async function manifestOf(digest: Digest, staged: StagedArchive, upstream: string) {
+    if (!(await mayUse(digest, staged, upstream))) return undefined
+    const content = await read(digest)
+    return content && { mediaType: content.mediaType, body: content.bytes }
+  }
+
+  async function read(
+    digest: Digest,
+  ): Promise<{ readonly mediaType: string; readonly bytes: Buffer } | undefined> {
+    const opened = await blobs.open(digest)
+    if (opened === undefined) return undefined
+    const { mediaType, size } = opened.descriptor
+    if (isInMemory(opened)) return { mediaType, bytes: opened.bytes }
+    await using reader = opened
+    if (size > LONGEST_MANIFEST) throw new Error(`${digest} is too long to be a manifest`)
+    const bytes = Buffer.alloc(size)
+    let end = 0
+    for (let count; end < size && (count = await reader.read(bytes.subarray(end), end)) > 0; end += count);
+    return { mediaType, bytes }
+  }
+
+  async function publish(all: readonly Checked[]): Promise<readonly ImportedImage[]> {
+    const lists = new Map<string, { repository: RepositoryName; subject: Digest; referrers: Referrer[] }>()
+    for (const { repository, manifests } of all) {
+      // Those of an index before it.
+      for (const manifest of manifests.toReversed()) {
+        const { digest, mediaType, body } = manifest
+        for (const blob of manifest.blobs) await links.add(repository, blob)
+        await references.record(digest, referencesIn({ body }).digests)
+        await links.add(repository, digest, mediaType)
+        const found = referrerOf(manifest, body)
+        if (found === undefined) continue
+        const key = `${repository.upstream}/${repository.name} ${found.subject}`
+        const list = lists.get(key) ?? { repository, subject: found.subject, referrers: [] }
+        list.referrers.push(found.referrer)
+        lists.set(key, list)
+      }
+    }
+    for (const list of lists.values()) await addReferrers(list)
+    const named = all.filter(
+      ({ tag, entry }) => tag !== undefined || entry.annotations?.[layout.NAME] !== undefined,
+    )
+    return await Promise.all(named.map(setTag))
+  }
+
+  async function setTag({ entry, repository, tag, absent }: Checked): Promise<ImportedImage> {
+    const { digest, annotations } = entry
+    const common = { image: imageText({ repository, tag, digest }), digest, absent }
+    if (tag === undefined) return { ...common, state: 'imported' }
+    const known = await peek(repository, tag)
+    const said = Date.parse(annotations?.[layout.CHECKED] ?? '')
+    const checkedAt = Math.min(now(), Number.isNaN(said) ? now() : said)
+    if (known?.digest === digest) {
+      if (known.checkedAt < checkedAt) await tags.set(repository, tag, { digest, checkedAt })
+      return { ...common, state: 'present' }
+    }
+    if (known !== undefined && known.checkedAt > checkedAt) return { ...common, state: 'kept' }
+    await tags.set(repository, tag, { digest, checkedAt })
+    return { ...common, state: 'imported' }
+  }
+
+  /** Puts them where an upstream without the referrers API has them, and where an offline one looks. */
+  async function addReferrers({
+    repository,
+    subject,
+    referrers,
+  }: {
+    readonly repository: RepositoryName
+    readonly subject: Digest
+    readonly referrers: readonly Referrer[]
+  }): Promise<void> {
+    const tag = referrersTag(subject)
+    const known = await peek(repository, tag)
+    const list = withReferrers(known && (await read(known.digest))?.bytes, referrers)
+    if (list === undefined) return
+    const { descriptor, body } = list
+    await using ingest = await blobs.ingest(descriptor)
+    await ingest.write(body, 0)
+    await ingest.verify(body.length)
+    await ingest.commit()
+    await references.record(descriptor.digest, referencesIn(list).digests)
+    await links.add(repository, descriptor.digest, descriptor.mediaType)
+    await tags.set(repository, tag, { digest: digestOf(body), checkedAt: now() })
+  }
+
+  async function removeUnlinked(added: Map<Digest, number>): Promise<void> {
+    for (const digest of added.keys()) {
+      if (await links.isLinked(digest)) continue
+      await blobs.delete(digest)
+      added.delete(digest)
+    }
+  }
+
+  async function remove(digests: readonly Digest[]): Promise<void> {
+    for (let i = 0; i < digests.length; i += STEP) await blobs.delete(...digests.slice(i, i + STEP))
+  }
+}
+
+/** What is wrong with the compression, and that the store is full, in words. */
+function explained(error: unknown): unknown {
+  const { code } = error as NodeJS.ErrnoException
+  if (typeof code === 'string' && /^(?:Z_|ZSTD_|ERR_ZLIB)/.test(code))
+    return new Error(`the archive is truncated or damaged (${code})`, { cause: error })
+  if (!isRegistryError(error, 'STORAGE')) return error
+  const { reason } = error.detail
+  return new Error(
+    `the store cannot take the archive in (${reason ?? 'see the log'}): nothing of it is kept`,
+    {
+      cause: error,
+    },
+  )
+}
+
+/** Entries without a name are of the repository they say, or of that of all others. */
+function referring({ unnamed, images }: ReturnType<typeof nameImages>): readonly NamedEntry[] {
+  const all = new Map(
+    images.map(({ repository }) => [`${repository.upstream}/${repository.name}`, repository]),
+  )
+  const [only, ...others] = all.values()
+  return unnamed.map(({ entry, repository = others.length === 0 ? only : undefined }) => {
+    if (repository === undefined)
+      throw new Error(
+        `the archive has an image without a name, ${entry.digest}: say --as UPSTREAM/REPOSITORY`,
+      )
+    return { entry, repository, tag: undefined }
+  })
+}
