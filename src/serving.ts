@@ -12,6 +12,7 @@ import type { Registry } from './ports/repository.ts'
 import type { TimeOperations } from './ports/time.ts'
 import type { Upstream } from './ports/upstream.ts'
 import type { Parts } from './parts.ts'
+import type { CoolDown } from './time/cool-down.ts'
 import { createDrill } from './time/drill/drill.ts'
 import { createDrift } from './time/drift.ts'
 import { createTrust } from './time/trust.ts'
@@ -24,6 +25,8 @@ export interface Serving {
   readonly stored: Registry
   readonly insight: Insight
   readonly time: TimeOperations
+  /** What is served of a tag, where that is not what it points to. */
+  readonly heldOf: CoolDown['heldOf']
 }
 
 /**
@@ -131,5 +134,6 @@ export function buildServing(
     }),
     run: createRunReport({ record: runs.record, inspect }),
   }
-  return { registry: tracing ? tracing.registry(registry) : registry, stored, insight, time }
+  const { heldOf } = cooling
+  return { registry: tracing ? tracing.registry(registry) : registry, stored, insight, time, heldOf }
 }

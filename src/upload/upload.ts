@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { isRegistryError, RegistryError } from '../oci/errors.ts'
+import { isInMemory } from '../ports/blob-store.ts'
 import type { DestinationRepository } from '../ports/destination.ts'
 import type { Mutex } from '../util/mutex.ts'
 import { untilAborted } from '../util/until-aborted.ts'
@@ -51,6 +52,8 @@ export class Upload {
   #jobs = 0
   /** Bytes of the request that runs now. */
   #inFlight = 0
+  /** Keeps its bytes coming between two requests: a download that nobody reads is given up. */
+  #source: AsyncDisposable | undefined
   #isOver = false
 
   constructor(request: UploadRequest, context: UploadContext) {
@@ -109,6 +112,7 @@ export class Upload {
     } finally {
       this.#isOver = true
       const { session } = this.#state
+      await this.#source?.[Symbol.asyncDispose]()
       if (session !== undefined) await this.#target.abandon(session)
     }
   }
@@ -156,12 +160,15 @@ export class Upload {
     if (typeof after === 'string' || after.failures <= before.failures) return after
     const wait = retryIn(policy, problem, after.failures, random())
     if (wait === undefined) throw problem
-    if (isRegistryError(problem, 'UPSTREAM_LIMITED')) limits.close(wait)
+    // Where the bytes come from may limit us too.
+    const { name } = this.request.destination
+    const isLimited = isRegistryError(problem, 'UPSTREAM_LIMITED') && problem.detail['upstream'] === name
+    if (isLimited) limits.close(wait)
     else await delay(wait, undefined, { signal })
     return after
   }
 
-  #perform(step: Step, signal: AbortSignal): Promise<StepResult> {
+  async #perform(step: Step, signal: AbortSignal): Promise<StepResult> {
     const { digest } = this.request
     switch (step.does) {
       case 'check':
@@ -173,6 +180,7 @@ export class Upload {
       case 'status':
         return this.#target.status(step.session, signal)
       case 'append':
+        await this.#keepSource(signal)
         return this.#target.append(step.session, this.#chunk(step.session.offset, step.end), signal)
       case 'finish': {
         const { session, end } = step
@@ -194,6 +202,12 @@ export class Upload {
         asked.then(abandon, () => {})
       }
     }
+  }
+
+  async #keepSource(signal: AbortSignal): Promise<void> {
+    if (this.#source !== undefined) return
+    const opened = await this.request.open(signal)
+    if (opened !== undefined && !isInMemory(opened)) this.#source = opened
   }
 
   #chunk(start: number, end: number): ReturnType<typeof chunkOf> {

@@ -1,7 +1,9 @@
 /** Pushing from a proxy that runs, to a registry on a real socket. */
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { eventually } from '../support/fixtures.ts'
+import { digestOf } from '../../src/oci/digest.ts'
+import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
+import { eventually, manifestOf } from '../support/fixtures.ts'
 import { KiB, push, scene } from './scene.ts'
 
 suite('a push', () => {
@@ -78,6 +80,18 @@ suite('a push', () => {
     assert.deepEqual([report.failed, report.pushed], [1, 1])
     assert.match(images.get('docker.io/org/multi:latest')!.reason!, /neither stored nor upstream/)
     assert.throws(() => there.pull('org/multi', 'latest'))
+  })
+
+  test('copies what is served while a cool-down holds back what a tag points to', async () => {
+    const cache = { coolDown: [{ match: 'org/*', for: '1h' }], tags: [{ match: '.*', fresh: '0s' }] }
+    await using place = await scene({}, { cache })
+    const { upstream, there, proxy, get, single } = place
+    const newer = manifestOf([])
+    upstream.addManifest('org/single', '1', newer, OCI_MANIFEST)
+    assert.equal(digestOf(Buffer.from(await get('org/single/manifests/1'))), single)
+    const { images } = await push(proxy, there.url, { images: ['org/single:1'] })
+    assert.equal(there.pull('org/single', '1'), single)
+    assert.equal(images.get('docker.io/org/single:1')!.digest, single)
   })
 
   test('without images that match, or as a rehearsal, asks the destination nothing', async () => {

@@ -43,15 +43,15 @@ export async function push(
 }
 
 /** An upstream with an image of two platforms, which only one was pulled of, and one without. */
-export async function scene(options: FakeDestinationOptions = {}) {
+export async function scene(options: FakeDestinationOptions = {}, config: Record<string, unknown> = {}) {
   await using starting = new AsyncDisposableStack()
   const upstream = starting.use(await fakeUpstream())
   const there = starting.use(await fakeDestination(options))
-  const config = Buffer.from('{}')
+  const imageConfig = Buffer.from('{}')
   const shared = blobOf(300 * KiB, 1)
   const [amd, arm, plain] = [blobOf(40 * KiB, 2), blobOf(50 * KiB, 3), blobOf(60 * KiB, 4)]
   for (const { bytes } of [shared, amd, arm, plain]) upstream.addBlob(bytes)
-  upstream.addBlob(config)
+  upstream.addBlob(imageConfig)
   const children = [amd, arm].map((layer, i) => {
     const body = manifestOf([shared.bytes, layer.bytes])
     upstream.addManifest('org/multi', undefined, body, OCI_MANIFEST)
@@ -62,7 +62,7 @@ export async function scene(options: FakeDestinationOptions = {}) {
   upstream.addManifest('org/multi', 'latest', index, OCI_INDEX)
   const single = manifestOf([shared.bytes, plain.bytes])
   upstream.addManifest('org/single', '1', single, OCI_MANIFEST)
-  const proxy = starting.use(await startProxy({ upstream }))
+  const proxy = starting.use(await startProxy({ upstream, config }))
   const get = (path: string) => fetch(`${proxy.url}/v2/${path}`).then((answer) => answer.arrayBuffer())
   await get('org/multi/manifests/latest')
   await get(`org/multi/manifests/${children[0]!.digest}`)

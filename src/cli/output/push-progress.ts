@@ -29,9 +29,10 @@ export function pushProgress(output: Output, isShown = true): PushProgressOutput
   const bars = (): readonly string[] => {
     if (columns === undefined || total === 0) return []
     const all = `${barOf(ended, total)} ${ended} of ${countText(total, 'image')}`
-    const more = uploads.length - MOST
-    const layers = uploads.slice(0, MOST).map(layerText)
-    return [all, ...layers, ...(more > 0 ? [`and ${more} more`] : [])].map((line) =>
+    const begun = uploads.filter(({ sent }) => sent > 0)
+    const layers = begun.slice(0, MOST).map(layerText)
+    const more = uploads.length - layers.length
+    return [all, ...layers, ...(more > 0 ? [`  ${countText(more, 'more layer')} to come`] : [])].map((line) =>
       line.slice(0, columns - 1),
     )
   }

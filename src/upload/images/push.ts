@@ -1,3 +1,4 @@
+import type { Digest } from '../../oci/digest.ts'
 import { isRegistryError } from '../../oci/errors.ts'
 import { type ImagePattern, imageText } from '../../oci/image-pattern.ts'
 import type { RepositoryName } from '../../oci/reference.ts'
@@ -23,6 +24,8 @@ export interface PushDependencies {
   readonly catalogue: Pick<ImageCatalogue, 'images'>
   /** A repository through the cache. @throws RegistryError when its upstream is not configured, or denied */
   readonly source: (name: RepositoryName) => Repository
+  /** What pulls of an image get: a cool-down may hold back what its tag points to. */
+  readonly served: (image: Image) => Promise<Digest>
   readonly uploads: UploadManager
   /** Opens a destination, and closes it when nobody uses it any more. */
   readonly open: (target: PushTarget) => { readonly destination: Destination } & AsyncDisposable
@@ -132,7 +135,8 @@ class PushRun {
   }
 
   async #one(planned: PlannedImage): Promise<PushedImage> {
-    const about = described(planned, this.#request.to, 'pushing')
+    const digest = await this.#dependencies.served(planned.image)
+    const about = { ...described(planned, this.#request.to, 'pushing'), digest }
     const told = (image: PushedImage): PushedImage => {
       this.#report(image)
       return image
@@ -140,7 +144,7 @@ class PushRun {
     if (this.#outages >= OUT_AFTER || this.#signal.aborted) return told({ ...about, state: 'not tried' })
     this.#report(about)
     try {
-      const pushed = await this.#push(planned)
+      const pushed = await this.#push(planned, digest)
       this.#outages = 0
       return told({ ...about, ...outcomeOf(pushed) })
     } catch (error) {
@@ -154,7 +158,7 @@ class PushRun {
     }
   }
 
-  #push({ image, repository }: PlannedImage): Promise<ImagePushed> {
+  #push({ image, repository }: PlannedImage, digest: Digest): Promise<ImagePushed> {
     const { platforms, referrers } = this.#request
     return new ImagePush({
       uploads: this.#dependencies.uploads,
@@ -166,7 +170,7 @@ class PushRun {
       pace: this.#pace,
       seen: this.#seen,
       signal: this.#signal,
-    }).run(image.digest, image.tag)
+    }).run(digest, image.tag)
   }
 }
 
