@@ -91,6 +91,7 @@ export async function entrepot(
       loops,
       advise,
       tracing: tracing?.requests,
+      peers: parts.sharing?.access,
       log,
     }),
   )

@@ -14,6 +14,8 @@ import { keepLast, keepLastOf } from './eviction/keep-last.ts'
 import { quotaStore } from './eviction/quota-store.ts'
 import type { BlobStore } from './ports/blob-store.ts'
 import type { UpstreamStatus } from './ports/upstream.ts'
+import { buildClusterParts } from './cluster-parts.ts'
+import { type ClusterSharing, clusterSharing } from './cluster-sharing.ts'
 import { buildRemoteParts } from './remote-parts.ts'
 import type { FilesystemStore } from './storage/filesystem-store.ts'
 import type { Tracing } from './tracing/tracing.ts'
@@ -24,6 +26,8 @@ export interface Parts extends AsyncDisposable {
   readonly now: () => number
   readonly observed: Observation
   readonly disk: FilesystemStore
+  /** The other replicas, where there are any. */
+  readonly sharing: ClusterSharing | undefined
   /** `disk`, with a part of it in memory. */
   readonly store: MemoryCached<FilesystemStore>
   /** The blobs of `store`, with room for what is written. */
@@ -78,16 +82,26 @@ export async function buildParts(
   const { telemetry } = observed
   const tracing = await buildTracing(config.current, { log, telemetry: telemetry.tracing })
   if (tracing) starting.use(tracing)
-  const disk = await openStore(config.current, {
+  const opened = await openStore(config.current, {
     telemetry: telemetry.store,
     log,
     now,
     settings: config.store,
     purged: async (digests) => remote?.purge(digests),
+    forgotten: async (forgotten) => cluster?.forget(forgotten).catch(observed.storeFailed),
     waiting: (holder) => waiting(holder, observed),
   })
+  starting.defer(() => opened.close())
+  const cluster = await buildClusterParts(config.current, {
+    disk: opened,
+    log,
+    telemetry: telemetry.cluster,
+    failed: observed.storeFailed,
+    now,
+  })
+  if (cluster) starting.use(cluster)
+  const disk = cluster ? { ...opened, links: cluster.links, tags: cluster.tags } : opened
   const store = memoryCache(disk)
-  starting.defer(() => store.close())
   starting.use(observed.savings)
   starting.use(observed.trafficHistory)
   const webhooks = starting.use(
@@ -103,6 +117,7 @@ export async function buildParts(
     disk,
     log,
     telemetry: telemetry.remote,
+    cluster,
     failed: observed.transferFailed,
     now,
   })
@@ -143,13 +158,35 @@ export async function buildParts(
       now: () => performance.now(),
     }),
   )
+  const sharing =
+    cluster &&
+    remote &&
+    clusterSharing({
+      parts: cluster,
+      remote: remote.blobs,
+      uploaded: remote.uploaded,
+      tier,
+      downloads: () => downloads,
+      tellAbsent: (key, duration) => news?.tell({ kind: 'absent', key, duration }),
+    })
+  const purging = cluster?.purging(store.catalogue, (pattern) => news?.tell({ kind: 'purged', pattern }))
+  const news = cluster?.listen({
+    async tagChanged(repository, tag, shared) {
+      await cluster.tags.apply(repository, tag, shared)
+      store.forgetTag(repository, tag)
+    },
+    async noticed(notice) {
+      if (notice.kind === 'absent') sharing?.heardAbsent(notice.key, notice.duration)
+      else await purging?.heard(notice.pattern)
+    },
+  })
   const upstreamNames = new Set([...upstreams.byName.keys(), ...(await disk.upstreams())])
   const resources = starting.move()
   return {
     now,
     observed,
     disk,
-    store,
+    store: purging ? { ...store, catalogue: purging.catalogue } : store,
     blobs,
     upstreams,
     evictor: {
@@ -157,8 +194,10 @@ export async function buildParts(
       async sweep() {
         await evicting.sweep()
         await remote?.sweep()
+        await cluster?.sweep().catch(observed.storeFailed)
       },
     },
+    sharing,
     downloads,
     webhooks,
     tracing,

@@ -9,6 +9,8 @@ import { remoteSweeper } from './eviction/remote-sweeper.ts'
 import type { Digest } from './oci/digest.ts'
 import { isRegistryError } from './oci/errors.ts'
 import type { BlobStore } from './ports/blob-store.ts'
+import type { ClusterParts } from './cluster-parts.ts'
+import type { RemoteBlobs } from './ports/remote-blobs.ts'
 import type { RemoteTelemetry } from './ports/telemetry.ts'
 import { realFiles } from './storage/files.ts'
 import type { FilesystemStore } from './storage/filesystem-store.ts'
@@ -16,6 +18,9 @@ import { openUploads } from './storage/uploads.ts'
 
 /** The store beyond this replica, and what passes between the two. */
 export interface RemoteParts extends AsyncDisposable {
+  readonly blobs: RemoteBlobs
+  /** Settles when a blob that was committed here is in the remote store, or was tried in vain. */
+  uploaded(digest: Digest): Promise<void>
   /** What is not uploaded yet, and must not be evicted. */
   waiting(): ReadonlySet<Digest>
   /** `tier`, with the remote store behind it. */
@@ -30,6 +35,8 @@ export interface RemotePartsOptions {
   readonly disk: FilesystemStore
   readonly log: Logger
   readonly telemetry: RemoteTelemetry
+  /** The other replicas, where there are any. */
+  readonly cluster: ClusterParts | undefined
   /** A blob could not be read from the remote store, or written to it. */
   readonly failed: (transfer: object, error: unknown) => void
   /** Epoch milliseconds. */
@@ -44,7 +51,7 @@ const FILLS = { places: 128, queueLength: 10_000, queueTimeout: 10_000 }
 /** @returns undefined without `storage.s3` */
 export async function buildRemoteParts(
   config: RunningConfig,
-  { disk, log, telemetry, failed, now }: RemotePartsOptions,
+  { disk, log, telemetry, cluster, failed, now }: RemotePartsOptions,
 ): Promise<RemoteParts | undefined> {
   const { root, s3 } = config.current.storage
   if (s3 === undefined) return undefined
@@ -67,13 +74,18 @@ export async function buildRemoteParts(
     maxSize: s3.maxSize,
     lastUses: disk.lastUses,
     pinned: disk.pins.content,
-    mayRemove: async () => true,
-    removed: async (digests) => disk.removeLinks(...digests),
+    mayRemove: async () => cluster === undefined || cluster.leads('sweep'),
+    async removed(digests) {
+      await disk.removeLinks(...digests)
+      await cluster?.shared.removeAll(digests).catch(ignored)
+    },
     now,
   })
   let sweptAt = now()
   const resources = starting.move()
   return {
+    blobs: remote,
+    uploaded: uploads.tried,
     waiting: () => uploads.waiting,
     behind(tier) {
       const fills = resources.use(

@@ -36,7 +36,7 @@ export interface Serving {
  */
 export function buildServing(
   config: Config,
-  { upstreams, disk, store, blobs, downloads, observed, webhooks, tracing, now }: Parts,
+  { upstreams, disk, store, blobs, downloads, sharing, observed, webhooks, tracing, now }: Parts,
   servedSince: ReadonlyMap<string, number>,
 ): Serving {
   const { tags, trusted, movesSince, seenAt, runs, inspect, pins } = disk
@@ -70,6 +70,7 @@ export function buildServing(
   }
   const present = proxyRegistry({
     ...common,
+    cluster: sharing?.cluster,
     upstreams: new Map(
       opened.map((upstream) => [
         upstream.name,

@@ -22,6 +22,8 @@ const ROOMS: Readonly<Record<string, { rooms: readonly string[]; never?: RegExp 
   upstream: { rooms: ['oci', 'ports'], never: /^hono|^node:sqlite/ },
   // Blobs in a bucket.
   s3: { rooms: ['oci', 'ports'], never: /^hono|^node:(?:fs|http|sqlite)/ },
+  // What replicas share by a database, and read along from each other.
+  cluster: { rooms: ['oci', 'ports', 'download'], never: /^hono|^node:(?:fs|http|sqlite)/ },
   // Watches the others through the seams: it imports none of them.
   observe: { rooms: ['oci', 'ports'], never: /^(?!lru-cache$)/ },
   // Follows requests through the seams. Loaded when it is configured; nothing else imports the SDK.

@@ -4,9 +4,10 @@ import { isRegistryError } from '../oci/errors.ts'
 import { OCTET_STREAM } from '../oci/media-types.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import { type BlobProvider, type BlobStore, isInMemory, type OpenedBlob } from '../ports/blob-store.ts'
+import type { Cluster } from '../ports/cluster.ts'
 import type { Asking, ReadOptions } from '../ports/read-options.ts'
 import type { UpstreamRepository } from '../ports/upstream.ts'
-import type { DownloadRequest } from '../download/download-request.ts'
+import type { DownloadRequest, Source } from '../download/download-request.ts'
 import type { DownloadManager } from '../download/manager.ts'
 import { type Maybe, whenKnown } from '../util/maybe.ts'
 import { singleFlight } from '../util/single-flight.ts'
@@ -23,6 +24,8 @@ export interface ProxyBlobStoreOptions {
   readonly sizes: BlobSizes
   readonly absent: NegativeCache
   readonly asking: Asking
+  /** The other replicas, where there are any. */
+  readonly cluster?: Pick<Cluster, 'share'> | undefined
 }
 
 /**
@@ -32,7 +35,7 @@ export interface ProxyBlobStoreOptions {
 export function proxyBlobStore(
   options: ProxyBlobStoreOptions,
 ): (repository: RepositoryName, upstream: UpstreamRepository, permission: ReadPermission) => BlobProvider {
-  const { local, downloads, sizes, absent, asking } = options
+  const { local, downloads, sizes, absent, asking, cluster } = options
   const proofs = singleFlight<boolean>()
 
   return (repository, upstream, permission) => {
@@ -122,8 +125,10 @@ export function proxyBlobStore(
         options?.report?.({ result: 'negative' })
         return undefined
       }
-      const request = requestFor(digest, options)
-      const bypass = () => asking(options, () => downloads.bypass(request, options))
+      const own: Source = { open: (range, signal) => upstream.blob(digest, range, signal) }
+      const request = requestFor(digest, own, options)
+      // It is for one reader, who leaves no lease behind.
+      const bypass = () => asking(options, () => downloads.bypass({ ...request, source: own }, options))
       try {
         const blob = await asking(options, () => downloads.subscribe(request, options))
         if (blob !== undefined) return isInMemory(blob) ? blob : failoverReader(blob, bypass)
@@ -136,16 +141,19 @@ export function proxyBlobStore(
       }
     }
 
-    function requestFor(digest: Digest, options?: ReadOptions): DownloadRequest {
+    function requestFor(digest: Digest, own: Source, options?: ReadOptions): DownloadRequest {
+      const mayRead = async () =>
+        (await permission.isGranted(digest)) || (await permission.prove(digest)) !== undefined
+      const mayReadStored = async () =>
+        (await permission.isGranted(digest)) || ((await permission.isProvable(digest)) && (await mayRead()))
       return {
         repository,
         digest,
         client: options?.client,
-        mayRead: async () =>
-          (await permission.isGranted(digest)) || (await permission.prove(digest)) !== undefined,
+        mayRead,
         expectedSize: sizes.of(repository, digest),
         promiseAfter: upstream.promisesBlobsAfter,
-        source: { open: (range, signal) => upstream.blob(digest, range, signal) },
+        source: cluster?.share({ repository, digest, mayRead, mayReadStored }, own) ?? own,
         verified: () => permission.grant(digest),
       }
     }

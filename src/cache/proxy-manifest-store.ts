@@ -6,6 +6,7 @@ import { DOCKER_LIST, OCI_INDEX, OCTET_STREAM } from '../oci/media-types.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import { type BlobReader, type BlobStore, isInMemory } from '../ports/blob-store.ts'
 import type { ReferenceIndex } from '../ports/metadata.ts'
+import type { Cluster } from '../ports/cluster.ts'
 import type { Asking, ReadOptions } from '../ports/read-options.ts'
 import type { ManifestProvider } from '../ports/repository.ts'
 import type { ImageTelemetry } from '../ports/telemetry.ts'
@@ -24,6 +25,8 @@ export interface ProxyManifestStoreOptions {
   readonly sizes: BlobSizes
   readonly absent: NegativeCache
   readonly asking: Asking
+  /** The other replicas, where there are any. */
+  readonly cluster?: Pick<Cluster, 'once'> | undefined
   /** Receives the error when a manifest could be served but not stored. */
   readonly storeFailed: (error: unknown) => void
   readonly telemetry?: Pick<ImageTelemetry, 'stored'> | undefined
@@ -44,7 +47,7 @@ export interface ManifestCache extends ManifestProvider {
 export function proxyManifestStore(
   options: ProxyManifestStoreOptions,
 ): (repository: RepositoryName, upstream: UpstreamRepository, permission: ReadPermission) => ManifestCache {
-  const { local, references, sizes, absent, asking } = options
+  const { local, references, sizes, absent, asking, cluster } = options
   const fetches = singleFlight<Manifest | undefined>()
 
   return (repository, upstream, permission) => {
@@ -105,15 +108,28 @@ export function proxyManifestStore(
         options?.report?.({ result: 'negative' })
         return undefined
       }
-      const { value, joined } = await asking(options, () =>
-        fetches.run(key, () => fetch(digest, key), options?.signal),
-      )
+      const ask = (): Promise<Manifest | undefined> => fetch(digest, key)
+      const flight = cluster
+        ? () =>
+            cluster.once(
+              key,
+              () => fromOthers(digest),
+              ask,
+              () => digest,
+            )
+        : ask
+      const { value, joined } = await asking(options, () => fetches.run(key, flight, options?.signal))
       options?.report?.({
         result: joined ? 'collapsed' : 'miss',
         forwardStatus: value === undefined ? 404 : 200,
         stored: value !== undefined && isAddressable(value),
       })
       return value
+    }
+
+    /** What another replica has fetched and stored. */
+    async function fromOthers(digest: Digest): Promise<Manifest | undefined> {
+      return (await permission.isGranted(digest)) ? read(digest) : undefined
     }
 
     async function fetch(digest: Digest, key: string): Promise<Manifest | undefined> {

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { RegistryError } from '../oci/errors.ts'
 import type { ImageName } from '../oci/image-pattern.ts'
 import type { LinkIndex, ReferenceIndex, TagIndex } from '../ports/metadata.ts'
+import type { Cluster } from '../ports/cluster.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { BlobStore } from '../ports/blob-store.ts'
 import type { Registry, Repository, TagService } from '../ports/repository.ts'
@@ -37,6 +38,8 @@ export interface ProxyRegistryOptions {
     readonly tags: TagIndex
   }
   readonly downloads: DownloadManager
+  /** The other replicas, where there are any. */
+  readonly cluster?: Cluster | undefined
   readonly freshness: FreshnessPolicy
   /** Milliseconds that "does not exist" is remembered. */
   readonly negative: number
@@ -56,14 +59,14 @@ export interface ProxyRegistryOptions {
 
 /** The cache as a registry: every repository of every upstream, through the cache. */
 export function proxyRegistry(options: ProxyRegistryOptions): Registry {
-  const { route, upstreams, store, downloads, freshness, telemetry, now } = options
+  const { route, upstreams, store, downloads, cluster, freshness, telemetry, now } = options
   const { tagsSeen = (_, tags) => tags, asking = unnoticed } = options
-  const absent = negativeCache(options.negative)
+  const absent = negativeCache(options.negative, cluster)
   const sizes = blobSizes()
   const { lists, negative } = options
   const listFreshness = { lists, negative, staleIfError: freshness.staleIfError, asking, now }
   const { links, references, tags } = failOpenIndexes(store.links, store.references, store.tags)
-  const content = { local: store.blobs, sizes, absent, asking }
+  const content = { local: store.blobs, sizes, absent, asking, cluster }
   const permissionsOf = readPermissions({ links, absent, asking })
   const blobsOf = proxyBlobStore({ ...content, downloads })
   const { storeFailed } = options
@@ -73,6 +76,7 @@ export function proxyRegistry(options: ProxyRegistryOptions): Registry {
     policy: freshness,
     absent,
     asking,
+    cluster,
     lists: tagLists(listFreshness),
     telemetry,
     isKept: options.isKept,

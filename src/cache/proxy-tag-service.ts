@@ -3,6 +3,7 @@ import { isOutage, isRegistryError } from '../oci/errors.ts'
 import type { ImageName } from '../oci/image-pattern.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { TagEntry, TagIndex } from '../ports/metadata.ts'
+import type { Cluster } from '../ports/cluster.ts'
 import type { Asking, CacheStatus, ReadOptions } from '../ports/read-options.ts'
 import type { TagService } from '../ports/repository.ts'
 import type { ImageTelemetry } from '../ports/telemetry.ts'
@@ -16,12 +17,19 @@ import type { ManifestCache } from './proxy-manifest-store.ts'
 import { listTags, type TagLists } from './tag-lists.ts'
 import { isStaleFallback, staleFallbackSignal } from './stale-fallback.ts'
 
+/** An answer about a tag; without an entry, it does not exist. */
+interface Answer {
+  readonly entry: TagEntry | undefined
+}
+
 export interface ProxyTagServiceOptions {
   readonly index: TagIndex
   readonly policy: FreshnessPolicy
   readonly absent: NegativeCache
   readonly asking: Asking
   readonly lists: TagLists
+  /** The other replicas, where there are any. */
+  readonly cluster?: Pick<Cluster, 'once' | 'latestTag'> | undefined
   readonly telemetry?: Pick<ImageTelemetry, 'resolved'> | undefined
   /** Whether a tag that upstream has deleted is served all the same. Omitted: none is. */
   readonly isKept?: ((image: ImageName) => boolean) | undefined
@@ -38,7 +46,7 @@ export interface ProxyTagServiceOptions {
 export function proxyTagService(
   options: ProxyTagServiceOptions,
 ): (repository: RepositoryName, upstream: UpstreamRepository, manifests: ManifestCache) => TagService {
-  const { index, policy, absent, asking, lists, telemetry, isKept, now } = options
+  const { index, policy, absent, asking, lists, cluster, telemetry, isKept, now } = options
   const checks = singleFlight<TagEntry | undefined>()
 
   return (repository, upstream, manifests) => {
@@ -82,7 +90,7 @@ export function proxyTagService(
       const wait = freshness?.state === 'stale' ? staleFallbackSignal(options?.signal) : options?.signal
       try {
         const { value, joined } = await asking(options, () =>
-          checks.run(key, () => check(tag, key, entry), wait),
+          checks.run(key, () => check(tag, key, entry, options?.noCache === true), wait),
         )
         const result = joined ? 'collapsed' : entry === undefined ? 'miss' : 'revalidated'
         options?.report?.({
@@ -105,6 +113,41 @@ export function proxyTagService(
     }
 
     async function check(
+      tag: string,
+      key: string,
+      entry: TagEntry | undefined,
+      isForced: boolean,
+    ): Promise<TagEntry | undefined> {
+      const ask = async (): Promise<Answer> => ({ entry: await checkUpstream(tag, key, entry) })
+      if (cluster === undefined) return (await ask()).entry
+      const begunAt = now()
+      const found = (): Promise<Answer | undefined> => fromOthers(tag, entry, { begunAt, isForced })
+      return (await cluster.once(key, found, ask, (answer) => answer.entry?.digest)).entry
+    }
+
+    /** What another replica has learnt, if it is fresh, or was learnt while this one waited. */
+    async function fromOthers(
+      tag: string,
+      entry: TagEntry | undefined,
+      { begunAt, isForced }: { readonly begunAt: number; readonly isForced: boolean },
+    ): Promise<Answer | undefined> {
+      const latest = await cluster!.latestTag(repository, tag)
+      if (latest === undefined || latest.checkedAt <= (entry?.checkedAt ?? -Infinity)) return undefined
+      const { digest, ...seen } = latest
+      const isNew = seen.checkedAt >= begunAt
+      if (digest === undefined) return isNew ? { entry: undefined } : undefined
+      const known = { digest, ...seen }
+      const { isNearlyExhausted } = upstream
+      const { state } = freshnessOf(repository.upstream, tag, known, now(), policy, isNearlyExhausted)
+      if (!isNew && (isForced || state !== 'fresh')) return undefined
+      if (seen.goneAt !== undefined) {
+        return { entry: isKept?.({ repository, tag, digest }) === true ? known : undefined }
+      }
+      if (digest !== entry?.digest && (await manifests.get(digest)) === undefined) return undefined
+      return { entry: known }
+    }
+
+    async function checkUpstream(
       tag: string,
       key: string,
       entry: TagEntry | undefined,

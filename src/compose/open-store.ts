@@ -6,7 +6,11 @@ import type { Digest } from '../oci/digest.ts'
 import { type ImagePattern, parseImagePattern } from '../oci/image-pattern.ts'
 import type { StoreTelemetry } from '../ports/telemetry.ts'
 import type { Retention } from '../ports/time.ts'
-import { type FilesystemStore, filesystemStore } from '../storage/filesystem-store.ts'
+import {
+  type FilesystemStore,
+  filesystemStore,
+  type FilesystemStoreOptions,
+} from '../storage/filesystem-store.ts'
 
 /** What the store is told by the configuration, and may change while it is open. */
 export interface StoreSettings {
@@ -39,6 +43,7 @@ export interface OpenStoreOptions {
   readonly settings?: StoreSettings
   /** As in `FilesystemStoreOptions`. */
   readonly purged?: (digests: readonly Digest[]) => Promise<void>
+  readonly forgotten?: FilesystemStoreOptions['forgotten']
   /** Called before it waits for the process that has the store open. */
   readonly waiting?: (holder: string) => void
 }
@@ -65,9 +70,10 @@ export function openStore(config: Config, options: OpenStoreOptions): Promise<Fi
     shares: () => settings.shares,
     retained: () => settings.retained,
     keepRuns: () => settings.keepRuns,
-    // Without S3 there is nothing that a link could lead to.
-    keepLinks: storage.s3 !== undefined,
+    // Without S3 a link would lead to nothing, and a shared index has it too.
+    keepLinks: storage.s3 !== undefined && storage.index === undefined,
     ...(options.purged && { purged: options.purged }),
+    ...(options.forgotten && { forgotten: options.forgotten }),
     telemetry,
     now,
     ...(now !== Date.now && { wall: Date.now }),

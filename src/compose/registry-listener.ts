@@ -7,6 +7,7 @@ import { AccessLog } from '../http/access-log.ts'
 import { registryRequestListener } from '../http/request-listener.ts'
 import { listen } from '../http/server/http-server.ts'
 import type { Advise } from '../ports/advise.ts'
+import type { PeerAccess } from '../ports/cluster.ts'
 import type { Registry } from '../ports/repository.ts'
 import type {
   ListenerTelemetry,
@@ -30,6 +31,8 @@ export interface RegistryListenerOptions {
   readonly advise: Advise
   /** Undefined where tracing is off. */
   readonly tracing: TracedRequests | undefined
+  /** Without it, there are no other replicas. */
+  readonly peers?: PeerAccess | undefined
   readonly log: Logger
 }
 
@@ -43,7 +46,7 @@ export interface RegistryListener extends Listening {
 /** Opens the listener for clients. @throws what `listen` throws */
 export async function openRegistryListener(
   { listen: config, ...serving }: Pick<Config, 'listen'> & ServingConfig,
-  { registry, telemetry, server: counted, loops, advise, tracing, log }: RegistryListenerOptions,
+  { registry, telemetry, server: counted, loops, advise, peers, tracing, log }: RegistryListenerOptions,
 ): Promise<RegistryListener> {
   const { host, port, tls, maxConnections, maxConnectionsPerAddress, ratePerClient, accel } = config
   await using opening = new AsyncDisposableStack()
@@ -67,6 +70,7 @@ export async function openRegistryListener(
       ...(rates && { rates }),
       ...(accel && { accel: { ...accel, isProxy: cidrList(accel.proxies) } }),
       ...(warnings && { advise }),
+      peers,
       logger: log,
       accessLog,
       finished: tracing?.finished,

@@ -8,19 +8,25 @@ import { escape } from './sources/environment.ts'
 import type { TagPattern } from './schema/tag-pattern.ts'
 import { fileSchema, type UpstreamEntry } from './schema/file-schema.ts'
 import type { ReplicateRule } from './replicate.ts'
-import type { S3Config } from './storage.ts'
+import type { IndexConfig, S3Config } from './storage.ts'
 import type { UpstreamConfig } from './upstreams.ts'
 
 /** The effective configuration as a file that yields it again, except that secrets are masked. */
 export function describeConfig(config: Config): string {
-  const { listen, admin, access, events, replicate, storage, upstreams, ...rest } = config as Mutable<Config>
+  const { listen, admin, access, events, replicate, storage, cluster, upstreams, ...rest } =
+    config as Mutable<Config>
   const content = z.encode(fileSchema, {
     listen: { ...listen, tls: listen.tls && tlsEntryOf(listen.tls) },
     admin: admin && adminEntryOf(admin),
     access: { ...access, htpasswd: access.htpasswd?.path },
     events: events.map(eventTargetOf),
     replicate: replicate.map(replicateEntryOf),
-    storage: { ...storage, s3: storage.s3 && s3EntryOf(storage.s3) },
+    storage: {
+      ...storage,
+      s3: storage.s3 && s3EntryOf(storage.s3),
+      index: storage.index && indexEntryOf(storage.index),
+    },
+    cluster: cluster && { advertise: cluster.advertise, secretFile: cluster.secretFile },
     ...rest,
     // All of them are listed.
     publicUpstreams: false,
@@ -56,6 +62,12 @@ function eventTargetOf({ url, secretFile, ...target }: Mutable<EventTarget>) {
 
 function replicateEntryOf({ login, ca, ...rule }: Mutable<ReplicateRule>) {
   return { ...rule, ...(login && loginEntryOf(login)), ca: ca?.path }
+}
+
+function indexEntryOf({ postgres, passwordFile }: Mutable<IndexConfig>) {
+  const url = new URL(postgres)
+  if (url.password !== '') url.password = MASK
+  return { postgres: url.href, passwordFile }
 }
 
 function s3EntryOf({ prefix, secretAccessKeyFile, ...s3 }: Mutable<S3Config>) {

@@ -34,6 +34,7 @@ function secretFiles({
   events,
   replicate,
   storage,
+  cluster,
   upstreams,
 }: Config): readonly string[] {
   const all = Object.values(upstreams)
@@ -45,6 +46,8 @@ function secretFiles({
     ...events.map(({ secretFile }) => secretFile?.path),
     ...replicate.map(({ login }) => login?.passwordFile),
     storage.s3?.secretAccessKeyFile,
+    storage.index?.passwordFile,
+    cluster?.secretFile,
     ...all.map(({ login }) => login?.passwordFile),
     ...all.flatMap(({ credentials = [] }) => credentials.map(({ passwordFile }) => passwordFile)),
     ...all.map(({ dockerConfig }) => dockerConfig),

@@ -9,6 +9,7 @@ import {
   resolveAdmin,
   resolveListen,
 } from './listeners.ts'
+import { type ClusterConfig, resolveCluster } from './cluster.ts'
 import { ConfigError } from './config-error.ts'
 import { type EventTarget, resolveEvents } from './events.ts'
 import { type Environment, expand } from './sources/environment.ts'
@@ -42,11 +43,13 @@ export type Config = DeepReadonly<
     | 'events'
     | 'replicate'
     | 'storage'
+    | 'cluster'
     | 'upstreams'
     | 'publicUpstreams'
     | 'defaultUpstream'
   > & {
     storage: StorageConfig
+    cluster?: ClusterConfig | undefined
     listen: ListenConfig
     admin: AdminConfig | false
     access: AccessConfig
@@ -90,6 +93,7 @@ export async function loadConfig(options: LoadConfigOptions): Promise<Config> {
     admin,
     access,
     storage,
+    cluster,
     events,
     replicate,
     upstreams,
@@ -107,6 +111,7 @@ export async function loadConfig(options: LoadConfigOptions): Promise<Config> {
     events: await resolveEvents(events, issues, load),
     replicate: await resolveReplicate(replicate, issues, load),
     storage: await issues.collect(() => resolveStorage(storage, folder, issues, load)),
+    cluster: await issues.collect(() => resolveCluster(cluster, storage, issues, load)),
   }
   // What depends on a section that is wrong cannot be checked.
   const checkedAccess = issues.has(['listen'])
@@ -123,6 +128,7 @@ export async function loadConfig(options: LoadConfigOptions): Promise<Config> {
     events: resolved.events,
     replicate: resolved.replicate,
     storage: resolved.storage!,
+    ...(resolved.cluster && { cluster: resolved.cluster }),
     ...rest,
     defaultUpstream: checkedDefault!,
     upstreams: resolved.upstreams,

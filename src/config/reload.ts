@@ -9,7 +9,7 @@ export interface ReloadedConfig {
 }
 
 /** What a process has open, and cannot change while it runs. */
-const FIXED = ['listen', 'admin', 'storage', 'tracing'] as const
+const FIXED = ['listen', 'admin', 'storage', 'cluster', 'tracing'] as const
 
 /** The configuration that holds after `next` was read while `running` held. */
 export function reloadedConfig(running: Config, next: Config): ReloadedConfig {

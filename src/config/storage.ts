@@ -8,7 +8,18 @@ type StorageEntry = z.output<typeof storageSchema>
 type S3Entry = NonNullable<StorageEntry['s3']>
 
 /** `root` is absolute. */
-export type StorageConfig = Omit<StorageEntry, 's3'> & { readonly s3?: S3Config }
+export type StorageConfig = Omit<StorageEntry, 's3' | 'index'> & {
+  readonly s3?: S3Config
+  readonly index?: IndexConfig
+}
+
+export interface IndexConfig {
+  /** With a password, where it has one. */
+  readonly postgres: string
+  readonly password?: string
+  /** Absolute; the file that the password came from, if any. */
+  readonly passwordFile?: string
+}
 
 export type S3Config = Omit<S3Entry, 'prefix' | 'secretAccessKey'> & {
   /** Empty, or with a slash at its end. */
@@ -20,7 +31,7 @@ export type S3Config = Omit<S3Entry, 'prefix' | 'secretAccessKey'> & {
 
 /** @throws ConfigIssue */
 export async function resolveStorage(
-  { s3, ...storage }: StorageEntry,
+  { s3, index, ...storage }: StorageEntry,
   folder: string,
   issues: Issues,
   load: LoadFile,
@@ -29,7 +40,27 @@ export async function resolveStorage(
     ...storage,
     root: resolve(folder, storage.root),
     ...(s3 && { s3: await resolveS3(['storage', 's3'], s3, issues, load) }),
+    ...(index && { index: await resolveIndex(index, issues, load) }),
   }
+}
+
+async function resolveIndex(
+  { postgres, passwordFile }: NonNullable<StorageEntry['index']>,
+  issues: Issues,
+  load: LoadFile,
+): Promise<IndexConfig> {
+  const url = URL.parse(postgres)
+  if (url === null)
+    throw issues.key(
+      ['storage', 'index', 'postgres'],
+      'must be a URL such as postgres://entrepot@db/entrepot',
+    )
+  if (passwordFile === undefined) return { postgres }
+  const key = ['storage', 'index', 'passwordFile']
+  if (url.password !== '') throw issues.value(key, 'cannot be combined with a password in postgres')
+  const { path, text } = await load(key, passwordFile)
+  if (text.trim() === '') throw issues.value(key, 'must be a file that is not empty')
+  return { postgres, password: text.trim(), passwordFile: path }
 }
 
 async function resolveS3(at: KeyPath, entry: S3Entry, issues: Issues, load: LoadFile): Promise<S3Config> {

@@ -12,6 +12,8 @@ export interface Source {
    * @throws RegistryError as `UpstreamRepository.blob` does; RANGE_INVALID when the range is refused.
    */
   open(range: Partial<Interval> | undefined, signal: AbortSignal): Promise<BlobBody | undefined>
+  /** It is not opened again. Called once, when the download is over, however it ended. */
+  released?(): Promise<void>
 }
 
 /** One blob that a repository wants to read. */

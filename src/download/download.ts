@@ -130,6 +130,8 @@ export class Download implements AsyncDisposable, Beating {
     } finally {
       this.#isOver = true
       this.#closeWhenUnread()
+      // Nobody waits for it: the next download may begin.
+      Promise.resolve(this.#request.source.released?.()).catch(this.#report)
     }
   }
 

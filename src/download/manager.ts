@@ -94,6 +94,16 @@ export class DownloadManager implements AsyncDisposable {
     return reader && disposingWith(reader, place)
   }
 
+  /**
+   * Subscribes to a download that runs, for a reader that may read it.
+   *
+   * @returns undefined when there is none
+   */
+  async follow(upstream: string, digest: Digest, signal?: AbortSignal): Promise<BlobReader | undefined> {
+    const running = this.#running.get(`${upstream} ${digest}`)
+    return running?.download.isJoinable ? running.download.subscribe(signal) : undefined
+  }
+
   list(): readonly DownloadView[] {
     return [...this.#running.values()].map(({ download }) => download.view)
   }

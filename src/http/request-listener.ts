@@ -1,6 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { RegistryError } from '../oci/errors.ts'
 import type { Advise } from '../ports/advise.ts'
+import type { PeerAccess } from '../ports/cluster.ts'
 import type { Authenticator } from '../ports/authenticator.ts'
 import type { Registry } from '../ports/repository.ts'
 import type { RequestTelemetry, ResponseTelemetry } from '../ports/telemetry.ts'
@@ -39,6 +40,8 @@ export interface RegistryRequestListenerOptions {
   readonly finished?: ((exchange: Exchange, status: number) => void) | undefined
   /** Without one, nobody is advised. */
   readonly advise?: Advise | undefined
+  /** Without it, there are no other replicas. */
+  readonly peers?: PeerAccess | undefined
 }
 
 /**
@@ -57,11 +60,12 @@ export function registryRequestListener({
   rates,
   advise,
   finished,
+  peers,
   pool = new BufferPool(),
 }: RegistryRequestListenerOptions): RequestListener {
   const sending = { pieces: new Pieces(pool), accel, rates }
   const requestIdOf = requestIds()
-  const routes = registryRoutes({ registry, authenticator, sending, advise, fail })
+  const routes = registryRoutes({ registry, authenticator, sending, advise, peers, fail })
 
   function fail(error: unknown, exchange: Exchange): void {
     if (exchange.isAborted) return

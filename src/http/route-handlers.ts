@@ -16,7 +16,7 @@ export interface RegistryEnv {
 }
 
 type Route = Context<RegistryEnv>
-type Handler = (route: Route) => Response | Promise<Response>
+export type Handler = (route: Route) => Response | Promise<Response>
 
 /**
  * Answers an exchange: at once, and returns undefined, or later.

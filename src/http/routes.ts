@@ -1,9 +1,11 @@
 import { Hono } from 'hono'
 import { RegistryError } from '../oci/errors.ts'
 import type { Advise } from '../ports/advise.ts'
+import type { PeerAccess } from '../ports/cluster.ts'
 import { answerBlob } from './answers/blobs.ts'
 import type { Exchange } from './exchange.ts'
 import { answerManifest } from './answers/manifests.ts'
+import { answerPeer } from './answers/peer-blobs.ts'
 import { answerReferrers } from './answers/referrers.ts'
 import { refuseWrite, WRITE_METHODS } from './refuse-writes.ts'
 import {
@@ -11,6 +13,7 @@ import {
   byReference,
   byRepository,
   forAll,
+  type Handler,
   type RegistryEnv,
   routeHandlers,
   type RouteHandlersOptions,
@@ -23,6 +26,8 @@ export interface RegistryRoutesOptions extends RouteHandlersOptions {
   readonly sending: BlobSending
   /** Without one, nobody is advised. */
   readonly advise?: Advise | undefined
+  /** Without it, there are no other replicas. */
+  readonly peers?: PeerAccess | undefined
 }
 
 /**
@@ -31,7 +36,8 @@ export interface RegistryRoutesOptions extends RouteHandlersOptions {
  * A request matches one handler at most. Hono composes two handlers asynchronously, which would delay an
  * answer from memory, so there is no middleware. The listener dispatches HEAD as GET.
  */
-export function registryRoutes({ sending, advise, ...options }: RegistryRoutesOptions): Hono<RegistryEnv> {
+export function registryRoutes(given: RegistryRoutesOptions): Hono<RegistryEnv> {
+  const { sending, advise, peers, ...options } = given
   const { forClients, pull, failed } = routeHandlers(options)
   return new Hono<RegistryEnv>({ getPath: undecodedPath })
     .get('/', forAll(alive))
@@ -40,6 +46,10 @@ export function registryRoutes({ sending, advise, ...options }: RegistryRoutesOp
     .get('/v2/:name{.+}/blobs/:digest', pull(byDigest('blob'), answerBlob(sending)))
     .get('/v2/:name{.+}/tags/list', pull(byRepository, answerTags))
     .get('/v2/:name{.+}/referrers/:digest', pull(byDigest('referrers'), answerReferrers))
+    .get(
+      '/peer/:upstream/:digest',
+      peers === undefined ? forAll(refusePath) : forPeers(answerPeer(peers, sending)),
+    )
     .on(WRITE_METHODS, '/v2/*', forAll(refuseWrite))
     .notFound((c) => (c.env.path.startsWith('/v2/') ? forClients : forAll)(refusePath)(c))
     .onError(failed)
@@ -52,6 +62,11 @@ export function registryRoutes({ sending, advise, ...options }: RegistryRoutesOp
 function undecodedPath(_request: Request, { env }: { env?: Exchange } = {}): string {
   const { path } = env!
   return path.includes('%') ? path.replaceAll('%', '%25') : path
+}
+
+/** They show who they are by a header of their own. */
+function forPeers(answer: ReturnType<typeof answerPeer>): Handler {
+  return forAll((exchange, { req }) => answer(exchange, req.param('upstream')!, req.param('digest')!))
 }
 
 /** `GET /v2/`, end-1 of the distribution spec: clients ask it whether they must log in. */

@@ -89,6 +89,11 @@ export interface RemoteTelemetry {
   waiting(uploads: number): void
 }
 
+export interface ClusterTelemetry {
+  /** The shared index answered a statement; `reason` says how it failed. */
+  asked(seconds: number, reason?: string): void
+}
+
 export interface StoreTelemetry {
   evicted(reason: 'ttl' | 'quota' | 'purge' | 'corrupt'): void
   /** `reason` is the code of the system. */

@@ -2,7 +2,7 @@ import { AwsV4Signer } from 'aws4fetch'
 import { Agent, type Dispatcher, request } from 'undici'
 import { RegistryError } from '../oci/errors.ts'
 import type { RemoteTelemetry } from '../ports/telemetry.ts'
-import { circuit } from './circuit.ts'
+import { circuit } from '../util/circuit.ts'
 
 export interface S3Options {
   /** The origin of the service, with a path where it has one. */
@@ -68,18 +68,15 @@ export class S3Client implements AsyncDisposable {
     })
   }
 
-  /** Why requests are refused at once, without asking; undefined while the service answers. */
-  get isOut(): boolean {
-    return this.#circuit.isOpen
-  }
-
   /**
    * Sends a request. The caller reads the body of the response, or destroys it.
    *
    * @throws RegistryError for every status but 2xx, 404, 412 and 416.
    */
   async send(operation: string, asked: S3Request): Promise<S3Response> {
-    this.#circuit.check(this.#detail(operation))
+    if (!this.#circuit.mayTry()) {
+      throw new RegistryError('UPSTREAM_UNAVAILABLE', { ...this.#detail(operation), reason: 'out' })
+    }
     const response = await this.#attempt(operation, asked)
     if (response.statusCode !== 403) return this.#accept(operation, response)
     const code = await errorCode(response)

@@ -48,6 +48,7 @@ import { imagesOf } from './operations/images-of.ts'
 import { usedSince } from './operations/used-since.ts'
 import { retainedContent } from './operations/retained.ts'
 import { createInspect } from './operations/inspect.ts'
+import type { Forgotten } from './operations/purge.ts'
 import { createVerify } from './operations/verify.ts'
 
 export interface FilesystemStore {
@@ -119,6 +120,8 @@ export interface FilesystemStoreOptions {
   readonly retained?: () => readonly Retention[]
   /** Milliseconds that a run is kept, from its first choice on. Left out: for a week. */
   readonly keepRuns?: () => number
+  /** Tags and links were purged, as of `purged`. */
+  readonly forgotten?: (forgotten: Forgotten) => Promise<void>
   /** Which reads are verified. */
   readonly verify?: VerifyReads
   /** Called with content that is removed because it is damaged. */
@@ -238,6 +241,7 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
             await options.purged?.(digests)
           },
         },
+        forgotten: options.forgotten,
         telemetry,
         retained: async () => {
           if (rules().length === 0) return undefined

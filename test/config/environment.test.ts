@@ -70,6 +70,15 @@ const VALUES: Readonly<Record<string, readonly [text: string, effect?: unknown]>
   'storage.s3.secretAccessKey': ['secret', '********'],
   'storage.s3.secretAccessKeyFile': ['token', /\/token$/],
   'storage.s3.maxSize': ['2TiB'],
+  'storage.index': ['{ postgres: postgres://a@db/e }', { postgres: 'postgres://a@db/e' }],
+  'storage.index.postgres': [
+    'postgres://entrepot:secret@db/entrepot',
+    'postgres://entrepot:********@db/entrepot',
+  ],
+  'storage.index.passwordFile': ['token', /\/token$/],
+  cluster: ['{ advertise: http://10.0.0.5:5000, secretFile: token }', { advertise: 'http://10.0.0.5:5000' }],
+  'cluster.advertise': ['http://10.0.0.6:5000'],
+  'cluster.secretFile': ['token', /\/token$/],
   cache: ['{ ttl: 2d }', { ttl: '2d' }],
   'cache.ttl': ['3d'],
   'cache.ttlFrom': ['fetch'],
@@ -132,6 +141,8 @@ const VALUES: Readonly<Record<string, readonly [text: string, effect?: unknown]>
 
 const S3 =
   'storage: { s3: { endpoint: https://s3.internal, bucket: images, accessKeyId: a, secretAccessKey: b } }'
+const INDEX = S3.replace('storage: {', 'storage: { index: { postgres: postgres://a@db/e },')
+const CLUSTER = 'cluster: { advertise: http://10.0.0.5:5000, secretFile: token }'
 
 /** What a key needs beside it. */
 const NEEDS: Readonly<Record<string, string>> = {
@@ -157,6 +168,12 @@ const NEEDS: Readonly<Record<string, string>> = {
   'storage.s3.maxSize': S3,
   'storage.s3.secretAccessKeyFile':
     'storage: { s3: { endpoint: https://s3.internal, bucket: images, accessKeyId: a } }',
+  'storage.index': `${CLUSTER}\n${S3}`,
+  'storage.index.postgres': `${CLUSTER}\n${S3}`,
+  'storage.index.passwordFile': `${CLUSTER}\n${INDEX}`,
+  cluster: INDEX,
+  'cluster.advertise': `cluster: { secretFile: token }\n${INDEX}`,
+  'cluster.secretFile': `cluster: { advertise: http://10.0.0.5:5000 }\n${INDEX}`,
   publicUpstreams: 'upstreams: { r: {} }',
   'tracing.sample': 'tracing: { endpoint: "http://c:4318" }',
 }

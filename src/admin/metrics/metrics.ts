@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type {
+  ClusterTelemetry,
   DownloadTelemetry,
   RemoteTelemetry,
   RequestTelemetry,
@@ -7,6 +8,7 @@ import type {
   UpstreamTelemetry,
 } from '../../ports/telemetry.ts'
 import { type ServerMetrics, serverMetrics, type ServerMetricsOptions } from './server-metrics.ts'
+import { clusterMetrics } from './cluster-metrics.ts'
 import { remoteMetrics } from './remote-metrics.ts'
 import { storeMetrics, type StoreMetricsOptions } from './store-metrics.ts'
 import { Tally } from './tally.ts'
@@ -25,6 +27,7 @@ export interface Metrics {
   readonly webhooks: WebhookTelemetry
   readonly remote: RemoteTelemetry
   readonly tracing: TracingTelemetry
+  readonly cluster: ClusterTelemetry
   /** The text exposition format, and the media type that names its version. */
   render(): Promise<{ readonly contentType: string; readonly body: string }>
 }
@@ -103,6 +106,7 @@ export function metrics(options: MetricsOptions): Metrics {
     webhooks: webhookMetrics(register),
     remote: remoteMetrics(register),
     tracing: tracingMetrics(register),
+    cluster: clusterMetrics(register),
     async render() {
       await store.measure()
       return { contentType: register.contentType, body: await register.metrics() }

@@ -1,5 +1,6 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { ImagePattern } from '../../oci/image-pattern.ts'
+import type { RepositoryName } from '../../oci/reference.ts'
 import { type BlobIngest, type BlobStore, isInMemory, type OpenedBlob } from '../../ports/blob-store.ts'
 import type {
   ContentInventory,
@@ -44,7 +45,11 @@ interface UncachedStore extends CachedParts {
 }
 
 /** The same store, with parts of it in memory. */
-export type MemoryCached<S extends UncachedStore> = Omit<S, keyof CachedParts> & CachedParts
+export type MemoryCached<S extends UncachedStore> = Omit<S, keyof CachedParts> &
+  CachedParts & {
+    /** Its entry was changed in the store, past this memory. */
+    forgetTag(repository: RepositoryName, tag: string): void
+  }
 
 /** Bytes. Most manifests and configs are shorter. A layer is better read from the disk. */
 const LARGEST_CONTENT = 64 * 1024
@@ -189,6 +194,7 @@ export function memoryCache<S extends UncachedStore>(
   const { catalogue, ofUpstreams } = store
   return {
     ...store,
+    forgetTag: (repository: RepositoryName, tag: string) => tags.forget(contentKey(repository, tag)),
     discard,
     blobs,
     links,

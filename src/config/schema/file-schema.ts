@@ -23,7 +23,7 @@ import {
 import { eventTargetSchema } from './events-schema.ts'
 import { replicateSchema } from './replicate-schema.ts'
 import { list, section } from './section.ts'
-import { storageSchema } from './storage-schema.ts'
+import { clusterSchema, storageSchema } from './storage-schema.ts'
 import { collectorUrl, origin, proxy } from './urls.ts'
 import { viewsSchema } from './views-schema.ts'
 
@@ -123,6 +123,9 @@ export const fileSchema = section({
 
   /** Where content and index lie. */
   storage: storageSchema.prefault({}),
+
+  /** Omitted: there is one replica. */
+  cluster: clusterSchema.optional(),
 
   cache: section({
     /** Content unused for this long is evicted. */

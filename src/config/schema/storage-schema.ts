@@ -33,4 +33,19 @@ export const storageSchema = section({
   scrub: cron().optional(),
   /** Omitted: everything is in `root`. */
   s3: s3Schema.optional(),
+  /** The index that the replicas of a cluster share. Omitted: there is one replica. */
+  index: section({
+    /** A connection string, `postgres://entrepot@db/entrepot`. */
+    postgres: matching(/^postgres(?:ql)?:\/\/\S+$/, 'a URL such as postgres://entrepot@db/entrepot'),
+    /** A file that holds the password; surrounding white space is ignored. */
+    passwordFile: fileName().optional(),
+  }).optional(),
+})
+
+/** How the replicas of a cluster reach each other. */
+export const clusterSchema = section({
+  /** Where this replica's registry is reached by the others, `http://10.0.0.5:5000`. */
+  advertise: origin(),
+  /** A file that holds the secret by which replicas know each other: at least 16 characters. */
+  secretFile: fileName(),
 })

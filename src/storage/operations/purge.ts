@@ -1,4 +1,5 @@
 import type { Digest } from '../../oci/digest.ts'
+import type { RepositoryName } from '../../oci/reference.ts'
 import type { BlobStore } from '../../ports/blob-store.ts'
 import type { Image, Purged } from '../../ports/operations.ts'
 import type { StoreTelemetry } from '../../ports/telemetry.ts'
@@ -8,6 +9,13 @@ import type { PurgeStep } from './purge-plan.ts'
 export interface PurgeOptions extends Pick<IndexAccess, 'query' | 'changeAll'> {
   readonly blobs: Pick<BlobStore, 'delete'>
   readonly telemetry: Pick<StoreTelemetry, 'evicted'>
+  /** Tags and links were removed. What else has them is to remove them too. */
+  readonly forgotten?: ((forgotten: Forgotten) => Promise<void>) | undefined
+}
+
+export interface Forgotten {
+  readonly tags: readonly { readonly repository: RepositoryName; readonly tag: string }[]
+  readonly links: readonly { readonly repository: RepositoryName; readonly digest: Digest }[]
 }
 
 /** Objects removed between two turns of the event loop at most. */
@@ -17,7 +25,7 @@ const REMOVED_AT_ONCE = 32
 export type Purge = (pages: AsyncIterable<readonly PurgeStep[]>, dryRun: boolean) => Promise<Purged>
 
 /** Removes an object when no remaining image uses it and no remaining repository is linked to it. */
-export function createPurge({ query, changeAll, blobs, telemetry }: PurgeOptions): Purge {
+export function createPurge({ query, changeAll, blobs, telemetry, forgotten }: PurgeOptions): Purge {
   return async (pages, dryRun) => {
     const images: Image[] = []
     const pinned: Image[] = []
@@ -46,6 +54,14 @@ export function createPurge({ query, changeAll, blobs, telemetry }: PurgeOptions
         const { repository, digest } = step
         sql.removeLink.run(repository.upstream, repository.name, digest)
       }
+    })
+    await forgotten?.({
+      tags: steps.flatMap((step) =>
+        'image' in step && step.image.tag !== undefined
+          ? [{ repository: step.image.repository, tag: step.image.tag }]
+          : [],
+      ),
+      links: steps.flatMap((step) => ('repository' in step ? [step] : [])),
     })
     await remove(steps.flatMap((step) => ('content' in step ? [step.content] : [])))
   }

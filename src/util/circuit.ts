@@ -1,13 +1,12 @@
-import { type ErrorDetail, RegistryError } from '../oci/errors.ts'
-
 /**
- * Keeps requests away from a service that has just failed, so that a pull does not wait for it again and
- * again. One request at a time tries whether it is back.
+ * Keeps requests away from a service that has just failed, so that nobody waits for it again and again. One
+ * request at a time tries whether it is back.
  */
 export interface Circuit {
+  /** Requests are kept away now. */
   readonly isOpen: boolean
-  /** @throws RegistryError UPSTREAM_UNAVAILABLE while no request may be sent. */
-  check(detail: ErrorDetail): void
+  /** Whether a request may be sent. One that may, while the service is out, is the one that tries. */
+  mayTry(): boolean
   succeeded(): void
   failed(): void
 }
@@ -17,18 +16,19 @@ const FIRST = 250
 const LONGEST = 5_000
 
 /** `now`: monotonic milliseconds. */
-export function circuit(now: () => number): Circuit {
+export function circuit(now: () => number, longest = LONGEST): Circuit {
   let failures = 0
   let until = 0
-  const wait = (): number => Math.min(LONGEST, FIRST * 2 ** (failures - 1))
+  const wait = (): number => Math.min(longest, FIRST * 2 ** (failures - 1))
   return {
     get isOpen() {
       return now() < until
     },
-    check(detail) {
-      if (now() < until) throw new RegistryError('UPSTREAM_UNAVAILABLE', { ...detail, reason: 'out' })
+    mayTry() {
+      if (now() < until) return false
       // Others wait until this request has shown whether the service is back.
       if (failures > 0) until = now() + wait()
+      return true
     },
     succeeded() {
       failures = 0

@@ -1,0 +1,56 @@
+import type { ClusterParts } from './cluster-parts.ts'
+import { sharedFlight } from './cluster/shared-flight.ts'
+import { sharedSource } from './cluster/shared-source.ts'
+import type { DownloadManager } from './download/manager.ts'
+import type { Digest } from './oci/digest.ts'
+import type { BlobStore } from './ports/blob-store.ts'
+import type { Cluster, PeerAccess } from './ports/cluster.ts'
+import type { RemoteBlobs } from './ports/remote-blobs.ts'
+
+export interface ClusterSharing {
+  readonly cluster: Cluster
+  /** What the other replicas get from this one. */
+  readonly access: PeerAccess
+  /** Takes what another replica was told does not exist. */
+  heardAbsent(key: string, duration: number): void
+}
+
+export interface ClusterSharingOptions {
+  readonly parts: ClusterParts
+  readonly remote: RemoteBlobs
+  /** Settles when a blob that was committed here is in `remote`, or was tried in vain. */
+  readonly uploaded: (digest: Digest) => Promise<void>
+  /** This replica's own store, without what is behind it. */
+  readonly tier: BlobStore
+  readonly downloads: () => DownloadManager
+  readonly tellAbsent: (key: string, duration: number) => void
+}
+
+function now(): number {
+  return performance.now()
+}
+
+/** How this replica and the others spare each other what one of them has done. */
+export function clusterSharing(options: ClusterSharingOptions): ClusterSharing {
+  const { parts, remote, uploaded, tier, downloads, tellAbsent } = options
+  const { leases, peers, secret, tags } = parts
+  let absent: ((key: string, duration: number) => void) | undefined
+  return {
+    cluster: {
+      share: (download, upstream) =>
+        sharedSource({ leases, peers, remote, uploaded, now }, download, upstream),
+      once: (...flight) => sharedFlight({ leases, settled: uploaded, now }, ...flight),
+      latestTag: tags.latest,
+      tellAbsent,
+      onAbsent(listener) {
+        absent = listener
+      },
+    },
+    access: {
+      isPeer: secret.isRight,
+      open: async (upstream, digest, signal) =>
+        (await downloads().follow(upstream, digest, signal)) ?? tier.open(digest),
+    },
+    heardAbsent: (key, duration) => absent?.(key, duration),
+  }
+}

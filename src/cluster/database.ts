@@ -1,0 +1,140 @@
+import { Pool, type PoolConfig } from 'pg'
+import { RegistryError } from '../oci/errors.ts'
+import { circuit } from '../util/circuit.ts'
+import { migrate } from './migrations.ts'
+
+export interface DatabaseOptions {
+  /** A connection string, `postgres://user@host/database`. */
+  readonly url: string
+  readonly password?: string | undefined
+  /** A statement was answered; `reason` says how it failed. */
+  readonly asked: (seconds: number, reason?: string) => void
+  /** Epoch milliseconds, of this replica. */
+  readonly now: () => number
+}
+
+export type Row = Readonly<Record<string, unknown>>
+
+/** Milliseconds that a pull waits for a connection, and for a statement: upstream is then the faster one. */
+const CONNECT_TIMEOUT = 1_500
+const STATEMENT_TIMEOUT = 2_000
+const CONNECTIONS = 8
+/** Milliseconds by which clocks may differ without being corrected. */
+const SAME_CLOCK = 1_000
+
+/** The statements that every replica of a cluster runs on its database. */
+export interface Statements {
+  /**
+   * Runs one statement.
+   *
+   * @throws RegistryError STORAGE, at once while the database has just failed
+   */
+  query<R extends object = Row>(text: string, values?: readonly unknown[]): Promise<readonly R[]>
+  /** An instant of this replica's clock as one of the database's, and back. Clocks of replicas may differ. */
+  toShared(instant: number): number
+  fromShared(instant: number): number
+}
+
+/**
+ * The database that the replicas of a cluster share. It may be away: it is then tried again by itself, and
+ * every statement fails at once meanwhile. Nothing depends on the session, so that a pooler in transaction
+ * mode may be in between.
+ */
+export class Database implements Statements, AsyncDisposable {
+  readonly options: DatabaseOptions
+  readonly #pool: Pool
+  readonly #circuit = circuit(() => performance.now(), 2_000)
+  #migration: Promise<void> | undefined
+  #clockAhead = 0
+
+  constructor(options: DatabaseOptions) {
+    this.options = options
+    this.#pool = new Pool({ ...connectionOf(options), max: CONNECTIONS, idleTimeoutMillis: 30_000 })
+    // Of a connection that nobody uses. Who uses one learns it by its statement.
+    this.#pool.on('error', () => {})
+  }
+
+  get isOut(): boolean {
+    return this.#circuit.isOpen
+  }
+
+  // Fields, because the parts take single functions of it.
+  readonly query = async <R extends object = Row>(
+    text: string,
+    values: readonly unknown[] = [],
+  ): Promise<readonly R[]> => {
+    if (!this.#circuit.mayTry()) throw unavailable('out')
+    const startedAt = performance.now()
+    try {
+      await this.#migrated()
+      const ask = () => this.#pool.query<R>(text, [...values])
+      // A restart of the database ends idle connections. Every statement may be repeated.
+      const { rows } = await ask().catch((error: unknown) => (isCut(error) ? ask() : Promise.reject(error)))
+      this.#circuit.succeeded()
+      this.options.asked((performance.now() - startedAt) / 1000)
+      return rows
+    } catch (error) {
+      const reason = reasonOf(error)
+      // What the database says of a statement is no outage of it.
+      if (isRefusal(error)) this.#circuit.succeeded()
+      else this.#circuit.failed()
+      this.options.asked((performance.now() - startedAt) / 1000, reason)
+      throw unavailable(reason, error)
+    }
+  }
+
+  readonly toShared = (instant: number): number => instant + this.#clockAhead
+
+  readonly fromShared = (instant: number): number => instant - this.#clockAhead
+
+  /** Learns how far the clock of the database is ahead of this replica's. */
+  learnClock(shared: number): void {
+    const ahead = Math.round(shared - this.options.now())
+    if (Math.abs(ahead - this.#clockAhead) < SAME_CLOCK) return
+    this.#clockAhead = Math.abs(ahead) < SAME_CLOCK ? 0 : ahead
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#pool.end()
+  }
+
+  async #migrated(): Promise<void> {
+    this.#migration ??= migrate(this.#pool).catch((error: unknown) => {
+      this.#migration = undefined
+      throw error
+    })
+    await this.#migration
+  }
+}
+
+/** Of a single connection as of a pool. */
+export function connectionOf({ url, password }: Pick<DatabaseOptions, 'url' | 'password'>): PoolConfig {
+  return {
+    connectionString: url,
+    ...(password !== undefined && { password }),
+    connectionTimeoutMillis: CONNECT_TIMEOUT,
+    query_timeout: STATEMENT_TIMEOUT,
+    keepAlive: true,
+    application_name: 'entrepot',
+  }
+}
+
+function unavailable(reason: string, cause?: unknown): RegistryError {
+  return new RegistryError('STORAGE', { operation: 'shared index', reason }, { cause })
+}
+
+/** SQLSTATE, or the code of the system. */
+function reasonOf(error: unknown): string {
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
+  return error instanceof Error && /timeout/i.test(error.message) ? 'ETIMEDOUT' : 'connection failed'
+}
+
+/** The connection was cut, before this statement or during it. */
+function isCut(error: unknown): boolean {
+  return /^(?:57P01|ECONNRESET|EPIPE|connection failed)$/.test(reasonOf(error))
+}
+
+/** Of the classes that stay when the same is asked again: data, integrity, syntax. */
+function isRefusal(error: unknown): boolean {
+  return /^(?:22|23|42)[0-9A-Z]{3}$/.test(reasonOf(error))
+}

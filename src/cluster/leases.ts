@@ -1,0 +1,121 @@
+import { isRegistryError } from '../oci/errors.ts'
+import type { Statements } from './database.ts'
+
+/** Who does what only one replica is to do at a time. */
+export interface Holder {
+  /** Where it is reached. */
+  readonly address: string
+  /** What the holder has said of its work. */
+  readonly detail: string
+}
+
+export type Claim = 'own' | Holder
+
+/**
+ * Leases are for economy, never for correctness: content is what its digest says, so that two holders download
+ * twice at worst.
+ */
+export interface Leases extends AsyncDisposable {
+  /**
+   * Takes the lease if nobody holds it, or its holder has not renewed it in time. It is renewed until it is
+   * released.
+   *
+   * @returns the holder, if it is another replica; undefined while the database is away
+   */
+  claim(key: string, detail?: string): Promise<Claim | undefined>
+  /** Takes a lease for good, if nobody else has it. @returns whether this replica has it */
+  keep(key: string): Promise<boolean>
+  /** Lets others take it. As often as it was claimed. */
+  release(key: string): Promise<void>
+  readonly held: number
+}
+
+export interface LeasesOptions {
+  readonly database: Pick<Statements, 'query'>
+  /** Names this process among all that ever ran. */
+  readonly id: string
+  /** Where the others reach it. */
+  readonly address: string
+}
+
+/** Milliseconds. A replica that dies holds up what it had claimed for so long. */
+export const EXPIRY = 5_000
+const RENEW_EVERY = 1_500
+
+const CLAIM = `WITH taken AS (
+    INSERT INTO entrepot_leases (key, holder, address, detail, expires_at)
+    VALUES ($1, $2, $3, $4, clock_timestamp() + $5 * interval '1 millisecond')
+    ON CONFLICT (key) DO UPDATE SET holder = excluded.holder, address = excluded.address,
+        detail = excluded.detail, expires_at = excluded.expires_at
+      WHERE entrepot_leases.expires_at < clock_timestamp() OR entrepot_leases.holder = excluded.holder
+    RETURNING holder, address, detail)
+  SELECT holder, address, detail FROM taken
+  UNION ALL SELECT holder, address, detail FROM entrepot_leases
+    WHERE key = $1 AND NOT EXISTS (SELECT FROM taken)`
+
+export function leases({ database, id, address }: LeasesOptions): Leases {
+  /** How often each is claimed here. */
+  const held = new Map<string, number>()
+  const timer = setInterval(() => void renew(), RENEW_EVERY).unref()
+
+  async function renew(): Promise<void> {
+    if (held.size === 0) return
+    await database
+      .query(
+        `UPDATE entrepot_leases SET expires_at = clock_timestamp() + $3 * interval '1 millisecond'
+         WHERE holder = $1 AND key = ANY($2)`,
+        [id, [...held.keys()], EXPIRY],
+      )
+      .catch(ignoreAway)
+  }
+
+  async function ask(key: string, detail: string): Promise<Claim | undefined> {
+    // Another one may be taking it in the same moment, and cannot be seen yet.
+    for (let tries = 0; tries < 3; tries++) {
+      const rows = await database
+        .query<Holder & { readonly holder: string }>(CLAIM, [key, id, address, detail, EXPIRY])
+        .catch(ignoreAway)
+      if (rows === undefined) return undefined
+      const [row] = rows
+      if (row === undefined) continue
+      return row.holder === id ? 'own' : { address: row.address, detail: row.detail }
+    }
+    return undefined
+  }
+
+  return {
+    async claim(key, detail = '') {
+      const claim = await ask(key, detail)
+      if (claim === 'own') held.set(key, (held.get(key) ?? 0) + 1)
+      return claim
+    },
+    async keep(key) {
+      const isOwn = (await ask(key, '')) === 'own'
+      if (isOwn) held.set(key, 1)
+      else held.delete(key)
+      return isOwn
+    },
+    async release(key) {
+      const left = (held.get(key) ?? 0) - 1
+      if (left > 0) return void held.set(key, left)
+      held.delete(key)
+      await database
+        .query('DELETE FROM entrepot_leases WHERE key = $1 AND holder = $2', [key, id])
+        .catch(ignoreAway)
+    },
+    get held() {
+      return held.size
+    },
+    async [Symbol.asyncDispose]() {
+      clearInterval(timer)
+      if (held.size === 0) return
+      held.clear()
+      await database.query('DELETE FROM entrepot_leases WHERE holder = $1', [id]).catch(ignoreAway)
+    },
+  }
+}
+
+function ignoreAway(error: unknown): undefined {
+  if (!isRegistryError(error, 'STORAGE')) throw error
+  return undefined
+}

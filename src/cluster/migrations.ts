@@ -1,0 +1,72 @@
+import type { Pool } from 'pg'
+
+/**
+ * The versions of the schema, in order. A published one is never edited. Each adds only what older replicas
+ * ignore: during a rolling update both run. Instants are epoch milliseconds of the database's clock.
+ */
+const MIGRATIONS: readonly string[] = [
+  `-- Which repository has been seen to contain which content, and what its upstream says that it is.
+   CREATE TABLE entrepot_links (
+     digest text NOT NULL, upstream text NOT NULL, repository text NOT NULL, media_type text,
+     PRIMARY KEY (digest, upstream, repository)
+   );
+
+   CREATE INDEX entrepot_links_by_repository ON entrepot_links (upstream, repository);
+
+   -- A digest of NULL: upstream says that the tag does not exist.
+   CREATE TABLE entrepot_tags (
+     upstream text NOT NULL, repository text NOT NULL, tag text NOT NULL,
+     digest text, checked_at bigint NOT NULL, gone_at bigint, changed_at timestamptz NOT NULL,
+     PRIMARY KEY (upstream, repository, tag)
+   );
+   CREATE INDEX entrepot_tags_by_change ON entrepot_tags (changed_at);
+
+   -- What a tag was seen to point to, and when it was gone.
+   CREATE TABLE entrepot_tag_log (
+     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+     upstream text NOT NULL, repository text NOT NULL, tag text NOT NULL,
+     at bigint NOT NULL, digest text NOT NULL, gone_at bigint
+   );
+   CREATE INDEX entrepot_tag_log_by_tag ON entrepot_tag_log (upstream, repository, tag, id);
+
+   -- Who does what only one replica is to do at a time. For economy: nothing is wrong when two do it.
+   CREATE TABLE entrepot_leases (
+     key text PRIMARY KEY, holder text NOT NULL, address text NOT NULL, detail text NOT NULL,
+     expires_at timestamptz NOT NULL
+   );
+
+   -- What replicas tell each other. Kept for some hours.
+   CREATE TABLE entrepot_news (
+     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+     at timestamptz NOT NULL DEFAULT clock_timestamp(), origin text NOT NULL, kind text NOT NULL, body jsonb NOT NULL
+   );
+   CREATE INDEX entrepot_news_by_time ON entrepot_news (at);`,
+]
+
+/** Held while the schema changes: replicas start at the same time. */
+const LOCK = 0x656e7472
+
+/** Brings the schema to the current version. That of a later program stays as it is. */
+export async function migrate(pool: Pool): Promise<void> {
+  const client = await pool.connect()
+  let failure: Error | undefined
+  try {
+    await client.query('BEGIN')
+    await client.query(`SELECT pg_advisory_xact_lock(${LOCK})`)
+    await client.query('CREATE TABLE IF NOT EXISTS entrepot_schema (version int NOT NULL)')
+    const { rows } = await client.query<{ version: number }>('SELECT version FROM entrepot_schema')
+    const version = rows[0]?.version ?? 0
+    for (const migration of MIGRATIONS.slice(version)) await client.query(migration)
+    if (version < MIGRATIONS.length) {
+      await client.query('DELETE FROM entrepot_schema')
+      await client.query('INSERT INTO entrepot_schema VALUES ($1)', [MIGRATIONS.length])
+    }
+    await client.query('COMMIT')
+  } catch (error) {
+    failure = error as Error
+    throw error
+  } finally {
+    // A connection in the middle of a transaction is of no use to others.
+    client.release(failure)
+  }
+}

@@ -1,0 +1,215 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { LRUCache } from 'lru-cache'
+import { Client } from 'pg'
+import { isRegistryError } from '../oci/errors.ts'
+import type { RepositoryName } from '../oci/reference.ts'
+import { mutex } from '../util/mutex.ts'
+import { connectionOf, type Database } from './database.ts'
+import type { SharedTag } from '../ports/cluster.ts'
+import { sharedTagOf, type TagRow } from './shared-tags.ts'
+
+/** What one replica tells all others once. */
+export type Notice =
+  /** Upstream said that it does not exist; `key` as in `cache/keys.ts`, for so many milliseconds from now. */
+  | { readonly kind: 'absent'; readonly key: string; readonly duration: number }
+  /** Somebody purged what a pattern matches. */
+  | { readonly kind: 'purged'; readonly pattern: string }
+
+export interface NewsListener {
+  tagChanged(repository: RepositoryName, tag: string, shared: SharedTag): Promise<void>
+  noticed(notice: Notice): void | Promise<void>
+  /** The database answers, after it did not. */
+  returned(): void
+}
+
+export interface News extends AsyncDisposable {
+  /** Tells the others. What cannot be told is dropped: they find out by themselves. */
+  tell(notice: Notice): void
+  /** Reads what is new, now. @throws RegistryError STORAGE */
+  poll(): Promise<void>
+  /** How this replica learns of changes: at once, or by asking every second. */
+  readonly mode: 'listening' | 'polling'
+}
+
+export interface NewsOptions {
+  readonly database: Database
+  /** Names this process. */
+  readonly id: string
+  readonly listener: NewsListener
+  readonly failed: (error: unknown) => void
+}
+
+/** Milliseconds between two looks, while changes are told at once, and while they are not. */
+const LISTENING_EVERY = 10_000
+const POLLING_EVERY = 1_000
+/** Milliseconds after which it is tried again to be told at once. */
+const LISTEN_AGAIN = 30_000
+/** Statements may be committed in another order than their times. Milliseconds. */
+const OVERLAP = 5_000
+/** Milliseconds that news are kept; a replica that starts reads as much. */
+export const KEPT = 3_600_000
+const PAGE = 1_000
+
+const POLL = `WITH found AS (
+    SELECT changed_at AS at, 'tag' AS kind, upstream || ' ' || repository || ' ' || tag AS id,
+      jsonb_build_object('upstream', upstream, 'repository', repository, 'tag', tag, 'digest', digest,
+        'checked_at', checked_at, 'gone_at', gone_at) AS body
+      FROM entrepot_tags WHERE changed_at > to_timestamp($1::float8 / 1000)
+    UNION ALL SELECT at, kind, id::text, body
+      FROM entrepot_news WHERE at > to_timestamp($1::float8 / 1000) AND origin <> $2)
+  SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now,
+    (extract(epoch FROM at) * 1000)::float8 AS at, at::text AS exact, kind, id, body
+  FROM (SELECT 1) one LEFT JOIN found ON true ORDER BY found.at LIMIT ${PAGE}`
+
+interface NewsRow {
+  readonly now: number
+  /** null = there is nothing new, and this is only the time. */
+  readonly at: number | null
+  readonly exact: string
+  readonly kind: string
+  readonly id: string
+  readonly body: Readonly<Record<string, unknown>>
+}
+
+/** Learns what the other replicas change: told by `LISTEN`, or by asking where a pooler does not let it through. */
+export function openNews({ database, id, listener, failed }: NewsOptions): News {
+  const closing = new AbortController()
+  const seen = new LRUCache<string, true>({ max: 20_000 })
+  /** Of the database's clock. */
+  let readFrom: number | undefined
+  let isAway = false
+  let listening: Client | undefined
+  let wake = Promise.withResolvers<void>()
+  const exclusively = mutex()
+
+  const loops = [watch(), keepListening()]
+
+  return {
+    tell({ kind, ...body }) {
+      void database
+        .query(
+          `WITH told AS (INSERT INTO entrepot_news (origin, kind, body) VALUES ($1, $2, $3))
+           SELECT pg_notify('entrepot', '')`,
+          [id, kind, JSON.stringify(body)],
+        )
+        .catch(ignoreAway)
+    },
+    poll,
+    get mode() {
+      return listening === undefined ? 'polling' : 'listening'
+    },
+    async [Symbol.asyncDispose]() {
+      closing.abort()
+      wake.resolve()
+      await Promise.all(loops)
+    },
+  }
+
+  function poll(): Promise<void> {
+    return exclusively(read)
+  }
+
+  async function read(): Promise<void> {
+    for (;;) {
+      readFrom ??= database.toShared(database.options.now()) - KEPT
+      const rows = await database.query<NewsRow>(POLL, [readFrom, id])
+      const { now } = rows[0]!
+      database.learnClock(now)
+      const found = rows.filter(({ at }) => at !== null)
+      for (const row of found) await take(row)
+      const isAll = found.length < PAGE
+      readFrom = isAll ? now - OVERLAP : found.at(-1)!.at!
+      if (isAll) return
+    }
+  }
+
+  async function take({ kind, id: of, exact, body }: NewsRow): Promise<void> {
+    const key = `${kind} ${of} ${exact}`
+    if (seen.has(key)) return
+    seen.set(key, true)
+    if (kind === 'tag') {
+      const {
+        upstream,
+        repository: name,
+        tag,
+      } = body as { upstream: string; repository: string; tag: string }
+      await listener.tagChanged(
+        { upstream, name },
+        tag,
+        sharedTagOf(body as unknown as TagRow, database.fromShared),
+      )
+    } else await listener.noticed({ kind, ...body } as Notice)
+  }
+
+  async function watch(): Promise<void> {
+    while (!closing.signal.aborted) {
+      wake = Promise.withResolvers()
+      try {
+        await poll()
+        if (isAway) listener.returned()
+        isAway = false
+      } catch (error) {
+        if (!isRegistryError(error, 'STORAGE')) failed(error)
+        isAway = true
+      }
+      const every = listening === undefined || isAway ? POLLING_EVERY : LISTENING_EVERY
+      const pause = new AbortController()
+      await Promise.race([
+        wake.promise,
+        sleep(every, undefined, {
+          ref: false,
+          signal: AbortSignal.any([pause.signal, closing.signal]),
+        }).catch(() => {}),
+      ])
+      pause.abort()
+    }
+  }
+
+  async function keepListening(): Promise<void> {
+    while (!closing.signal.aborted) {
+      const isBarred = await listenOnce().catch((error: unknown) => {
+        if (!(error instanceof Error)) throw error
+        return false
+      })
+      // From now on it has to ask.
+      listening = undefined
+      wake.resolve()
+      const pause = isBarred ? LISTEN_AGAIN : POLLING_EVERY
+      await sleep(pause, undefined, { ref: false, signal: closing.signal }).catch(() => {})
+    }
+  }
+
+  /** Listens until the connection ends. @returns whether nothing came through it from the beginning */
+  async function listenOnce(): Promise<boolean> {
+    const client = new Client(connectionOf(database.options))
+    const ended = new Promise<void>((resolve) => {
+      client.once('end', resolve).once('error', () => resolve())
+      closing.signal.addEventListener('abort', () => resolve(), { once: true })
+    })
+    const arrived = Promise.withResolvers<void>()
+    client.on('notification', () => {
+      arrived.resolve()
+      wake.resolve()
+    })
+    try {
+      await client.connect()
+      await client.query('LISTEN entrepot')
+      await database.query("SELECT pg_notify('entrepot', '')")
+      const isThrough = await Promise.race([
+        arrived.promise.then(() => true),
+        sleep(POLLING_EVERY, false, { ref: false }),
+      ])
+      if (!isThrough) return true
+      listening = client
+      await ended
+      return false
+    } finally {
+      await client.end().catch(() => {})
+    }
+  }
+}
+
+function ignoreAway(error: unknown): undefined {
+  if (!isRegistryError(error, 'STORAGE')) throw error
+  return undefined
+}

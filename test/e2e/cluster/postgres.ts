@@ -1,0 +1,82 @@
+import { execFile, execFileSync } from 'node:child_process'
+import { globSync } from 'node:fs'
+import { chown, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { freePorts } from './free-ports.ts'
+
+export interface Postgres extends AsyncDisposable {
+  /** Of a database with nothing in it. */
+  readonly url: string
+  readonly port: number
+  stop(): Promise<void>
+  start(): Promise<void>
+  /** Runs SQL. @returns what psql prints, unaligned */
+  sql(text: string): string
+}
+
+const BIN = globSync('/usr/lib/postgresql/*/bin/initdb').map(dirname).at(-1)
+
+/** What is missing to run it; false when nothing is. */
+export const withoutPostgres = BIN === undefined ? 'not installed: postgresql' : (false as const)
+
+/** A real PostgreSQL on 127.0.0.1, with a socket folder and data of its own. It refuses to run as root. */
+export async function postgres(): Promise<Postgres> {
+  const folder = await mkdtemp(join(tmpdir(), 'entrepot-pg-'))
+  const isRoot = process.getuid!() === 0
+  if (isRoot) {
+    const id = (flag: string) => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }))
+    await chown(folder, id('-u'), id('-g'))
+  }
+  const data = join(folder, 'data')
+  const port = await freePorts(1)
+  const run = promisify(execFile)
+  const asUser = async (program: string, ...args: string[]): Promise<void> => {
+    const [command, before] = isRoot ? ['runuser', ['-u', 'postgres', '--']] : [program, []]
+    await run(command!, [...(before as string[]), ...(isRoot ? [program] : []), ...args], {
+      cwd: folder,
+      timeout: 60_000,
+    })
+  }
+  const start = () =>
+    asUser(
+      `${BIN}/pg_ctl`,
+      ...['start', '-w', '-D', data, '-l', join(folder, 'log')],
+      ...['-o', `-p ${port} -h 127.0.0.1 -k ${folder} -c fsync=off -c max_connections=60`],
+    )
+  const stop = () => asUser(`${BIN}/pg_ctl`, 'stop', '-w', '-m', 'immediate', '-D', data)
+  await asUser(`${BIN}/initdb`, '-D', data, '-U', 'entrepot', '-A', 'trust', '--no-sync')
+  await start()
+  const sql = (text: string): string =>
+    execFileSync(
+      'psql',
+      ['-h', '127.0.0.1', '-p', String(port), '-U', 'entrepot', '-d', 'entrepot', '-qAtc', text],
+      {
+        encoding: 'utf8',
+      },
+    )
+  execFileSync('psql', [
+    '-h',
+    '127.0.0.1',
+    '-p',
+    String(port),
+    '-U',
+    'entrepot',
+    '-d',
+    'postgres',
+    '-qc',
+    'CREATE DATABASE entrepot',
+  ])
+  return {
+    url: `postgres://entrepot@127.0.0.1:${port}/entrepot`,
+    port,
+    stop,
+    start,
+    sql,
+    async [Symbol.asyncDispose]() {
+      await stop().catch(() => {})
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}

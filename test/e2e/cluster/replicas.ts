@@ -1,0 +1,167 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { S3Client } from '../../../src/s3/s3-client.ts'
+import { fakeUpstream, type FakeUpstream } from '../../support/fake-upstream.ts'
+import { eventually } from '../../support/fixtures.ts'
+import { type Service, startService } from '../../support/service.ts'
+import { tempFolder } from '../../support/temp-folder.ts'
+import { start } from '../support/processes.ts'
+import { cephRgw, type CephRgw } from './ceph-rgw.ts'
+import { freePorts } from './free-ports.ts'
+import { postgres, type Postgres } from './postgres.ts'
+
+export interface Replica {
+  readonly url: string
+  readonly folder: string
+  /** undefined while it is stopped. */
+  service: Service | undefined
+  start(): Promise<void>
+  /** Ends it as the platform does, and waits. */
+  stop(signal?: NodeJS.Signals): Promise<void>
+  metric(name: string): Promise<number>
+}
+
+export interface Cluster extends AsyncDisposable {
+  readonly upstream: FakeUpstream
+  readonly rgw: CephRgw
+  readonly database: Postgres
+  readonly replicas: readonly Replica[]
+  /** nginx in front of all of them, in turn. */
+  readonly url: string
+}
+
+export interface ClusterOptions {
+  readonly replicas?: number
+  /** Of a connection to upstream. */
+  readonly bytesPerSecond?: number
+  readonly config?: object
+}
+
+const LOGIN = { region: 'us-east-1', accessKeyId: 'test', secretAccessKey: 'testsecret', bucket: 'entrepot' }
+
+/** Three replicas as they are deployed: processes, Ceph RGW, PostgreSQL and nginx, over a fake upstream. */
+export async function cluster({
+  replicas = 3,
+  bytesPerSecond,
+  config,
+}: ClusterOptions = {}): Promise<Cluster> {
+  await using starting = new AsyncDisposableStack()
+  const folder = starting.use(await tempFolder())
+  const [rgw, database] = await Promise.all([cephRgw(join(folder.path, 'ceph')), postgres()])
+  starting.use(rgw)
+  starting.use(database)
+  const upstream = starting.use(await fakeUpstream(bytesPerSecond === undefined ? {} : { bytesPerSecond }))
+  {
+    const timeouts = { connect: 2_000, headers: 20_000, idle: 20_000 }
+    await using s3 = new S3Client({
+      ...LOGIN,
+      endpoint: rgw.endpoint,
+      timeouts,
+      telemetry: { answered() {} },
+    })
+    await (await s3.send('create', { method: 'PUT', key: '' })).body.dump()
+  }
+  const first = await freePorts(replicas + 1)
+  const all = Array.from({ length: replicas }, (_, i) =>
+    replica({
+      folder: join(folder.path, `replica-${i}`),
+      port: first + 1 + i,
+      rgw,
+      database,
+      upstream,
+      config,
+    }),
+  )
+  starting.defer(async () => void (await Promise.all(all.map((each) => each.stop('SIGKILL')))))
+  for (const each of all) await each.start()
+  const nginx = join(folder.path, 'nginx')
+  await mkdir(nginx)
+  await writeFile(
+    join(nginx, 'nginx.conf'),
+    `daemon off; user root; pid ${nginx}/pid; error_log stderr; events { worker_connections 4096; }
+http {
+  access_log off; proxy_temp_path ${nginx}/p; client_body_temp_path ${nginx}/b; fastcgi_temp_path ${nginx}/f;
+  uwsgi_temp_path ${nginx}/u; scgi_temp_path ${nginx}/s;
+  upstream replicas { ${all.map(({ url }) => `server ${url.slice(7)} max_fails=1 fail_timeout=1s;`).join(' ')} keepalive 64; }
+  server {
+    listen 127.0.0.1:${first};
+    location / {
+      proxy_pass http://replicas; proxy_http_version 1.1; proxy_set_header Connection "";
+      proxy_buffering off; proxy_request_buffering off; proxy_connect_timeout 1s;
+      proxy_next_upstream error timeout http_502 http_503; proxy_next_upstream_tries 3;
+    }
+  }
+}`,
+  )
+  starting.use(start('nginx', ['-p', nginx, '-c', join(nginx, 'nginx.conf')]))
+  const url = `http://127.0.0.1:${first}`
+  await eventually(async () => (await fetch(`${url}/v2/`).catch(() => undefined))?.ok === true, 20_000)
+  const resources = starting.move()
+  return {
+    upstream,
+    rgw,
+    database,
+    replicas: all,
+    url,
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  }
+}
+
+interface ReplicaOptions {
+  readonly folder: string
+  readonly port: number
+  readonly rgw: CephRgw
+  readonly database: Postgres
+  readonly upstream: FakeUpstream
+  readonly config: object | undefined
+}
+
+function replica({ folder, port, rgw, database, upstream, config }: ReplicaOptions): Replica {
+  const url = `http://127.0.0.1:${port}`
+  return {
+    url,
+    folder,
+    service: undefined,
+    async start() {
+      await mkdir(folder, { recursive: true })
+      await writeFile(join(folder, 'secret'), 'a secret of all replicas\n', { mode: 0o600 })
+      this.service = await startService({
+        folder,
+        config: {
+          listen: { host: '127.0.0.1', port },
+          storage: {
+            root: './data',
+            minFree: 0,
+            s3: { ...LOGIN, endpoint: rgw.endpoint },
+            index: { postgres: database.url },
+          },
+          cluster: { advertise: url, secretFile: './secret' },
+          upstreams: {
+            'docker.io': { url: upstream.url, timeouts: { connect: '1s' } },
+          },
+          shutdown: { delay: '500ms', grace: '25s' },
+          log: { access: 'errors' },
+          ...config,
+        },
+      })
+    },
+    async stop(signal = 'SIGTERM') {
+      const { service } = this
+      this.service = undefined
+      service?.signal(signal)
+      await service?.exited
+      await service?.[Symbol.asyncDispose]()
+    },
+    async metric(name) {
+      const text = await (await fetch(`${this.service!.adminUrl}/metrics`)).text()
+      const lines = text
+        .split('\n')
+        .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
+      return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
+    },
+  }
+}
+
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!
+}

@@ -1,0 +1,234 @@
+/** Several replicas on Ceph RGW and PostgreSQL, behind nginx. */
+import assert from 'node:assert/strict'
+import { after, before, suite, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { digestOf } from '../../src/oci/digest.ts'
+import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
+import { type Blob, blobOf, eventually, manifestOf } from '../support/fixtures.ts'
+import { RGW } from './cluster/ceph-rgw.ts'
+import { withoutPostgres } from './cluster/postgres.ts'
+import { pullAll } from './cluster/pull-all.ts'
+import { pullBlob } from './cluster/pull-blob.ts'
+import { cluster, type Cluster, median } from './cluster/replicas.ts'
+import { missing } from './support/processes.ts'
+
+const MiB = 1024 * 1024
+/** MiB of the blob that 200 clients pull at once. 256 takes minutes on two cores. */
+const SIZE = Number(process.env['E2E_REPLICAS_MIB'] ?? 32)
+/** Seconds that the database, and then S3, are away. */
+const OUTAGE = Number(process.env['E2E_REPLICAS_OUTAGE'] ?? 30)
+
+suite('three replicas', { skip: missing('nginx', ...RGW) || withoutPostgres }, () => {
+  const resources = new AsyncDisposableStack()
+  let all: Cluster
+  let seed = 0
+  before(async () => {
+    all = resources.use(await cluster())
+  })
+  after(() => resources.disposeAsync())
+
+  function newBlob(size: number): Blob {
+    seed += 1
+    const blob = blobOf(size, seed)
+    all.upstream.addBlob(blob.bytes)
+    return blob
+  }
+
+  const pathOf = ({ digest }: Blob, repository = 'library/app') => `/v2/${repository}/blobs/${digest}`
+  const sentOf = ({ bytes, digest }: Blob) => all.upstream.bodyBytes(new RegExp(digest)) / bytes.length
+
+  test('200 clients on a cold blob: upstream sends it once, every hash is right, nobody is cut off', async (t) => {
+    const blob = newBlob(SIZE * MiB + 7)
+    const pulled = await pullAll(Array.from({ length: 200 }, () => all.url + pathOf(blob)))
+    assert.deepEqual(new Set(pulled.map(({ digest }) => digest)), new Set([blob.digest]))
+    t.diagnostic(`${SIZE} MiB; upstream sent ${sentOf(blob).toFixed(3)} x`)
+    t.diagnostic(`done in ${(Math.max(...pulled.map((each) => each.milliseconds)) / 1000).toFixed(1)} s`)
+    assert.ok(sentOf(blob) < 1.01, `${sentOf(blob)}`)
+  })
+
+  test('followers on other replicas have their first byte soon after the first one', async (t) => {
+    const later: number[] = []
+    for (let round = 0; round < 5; round++) {
+      const blob = newBlob(4 * MiB)
+      all.upstream.on(new RegExp(blob.digest), { bytesPerSecond: 8 * MiB, times: 9 })
+      const urls = Array.from({ length: 10 }, (_, i) => all.replicas[i % 3]!.url + pathOf(blob))
+      const pulled = await Promise.all(urls.map((url) => pullBlob(url)))
+      const first = Math.min(...pulled.map(({ firstByte }) => firstByte))
+      later.push(median(pulled.map(({ firstByte }) => firstByte - first)))
+      assert.ok(sentOf(blob) < 1.01, `${sentOf(blob)}`)
+    }
+    t.diagnostic(`first byte after the first client's: ${median(later).toFixed(1)} ms (median of 5 rounds)`)
+  })
+
+  test('a manifest and a tag are asked for once, by whichever replica', async () => {
+    const layer = newBlob(1000)
+    all.upstream.addBlob(Buffer.from('{}'))
+    all.upstream.addManifest('library/once', 'latest', manifestOf([layer.bytes]), OCI_MANIFEST)
+    const digest = digestOf(manifestOf([layer.bytes]))
+    const answers = await Promise.all(
+      Array.from({ length: 30 }, (_, i) =>
+        fetch(`${all.replicas[i % 3]!.url}/v2/library/once/manifests/latest`),
+      ),
+    )
+    for (const answer of answers) {
+      assert.equal(digestOf(Buffer.from(await answer.arrayBuffer())), digest)
+      assert.equal(answer.headers.get('content-type'), OCI_MANIFEST)
+    }
+    const asked = all.upstream.requests.filter(({ path }) => path.startsWith('/v2/library/once/'))
+    assert.deepEqual(asked.map(({ method }) => method).toSorted(), ['GET', 'HEAD'])
+  })
+
+  test('what upstream does not have is asked for once', async () => {
+    const { digest } = blobOf(10, 999)
+    const path = `/v2/library/app/blobs/${digest}`
+    assert.equal((await fetch(all.replicas[0]!.url + path)).status, 404)
+    const asked = all.upstream.count('GET', new RegExp(digest))
+    await eventually(async () => {
+      const before = all.upstream.count('GET', new RegExp(digest))
+      const answer = await fetch(all.replicas[1]!.url + path)
+      assert.equal(answer.status, 404)
+      return all.upstream.count('GET', new RegExp(digest)) === before
+    })
+    assert.ok(all.upstream.count('GET', new RegExp(digest)) <= asked + 1)
+  })
+
+  test('no other repository reads a blob along without the right to it', async () => {
+    const blob = newBlob(8 * MiB)
+    all.upstream.on(new RegExp(`library/app/blobs/${blob.digest}`), { bytesPerSecond: 4 * MiB, times: 9 })
+    all.upstream.on(new RegExp(`private/other/blobs/${blob.digest}`), { status: 404, times: 9 })
+    const first = pullBlob(all.replicas[0]!.url + pathOf(blob))
+    await eventually(() => sentOf(blob) > 0)
+    const other = await fetch(all.replicas[1]!.url + pathOf(blob, 'private/other'))
+    assert.equal(other.status, 404)
+    assert.equal((await first).digest, blob.digest)
+    const peer = await fetch(`${all.replicas[0]!.url}/peer/docker.io/${blob.digest}`)
+    assert.equal(peer.status, 404)
+  })
+
+  test('the holder is killed at half of a blob: every client completes, the lease moves', async (t) => {
+    const blob = newBlob(32 * MiB)
+    all.upstream.on(new RegExp(blob.digest), { bytesPerSecond: 8 * MiB, times: 99 })
+    const pulling = pullAll(
+      Array.from({ length: 30 }, () => all.url + pathOf(blob)),
+      20,
+    )
+    await eventually(() => sentOf(blob) > 0.5, 30_000)
+    const address = all.database
+      .sql(`SELECT address FROM entrepot_leases WHERE key LIKE 'blob %${blob.digest}'`)
+      .trim()
+    const holder = all.replicas.find(({ url }) => url === address)!
+    const killedAt = performance.now()
+    await holder.stop('SIGKILL')
+    const moved = () =>
+      all.database.sql(`SELECT address FROM entrepot_leases WHERE key LIKE 'blob %${blob.digest}'`).trim()
+    await eventually(() => moved() !== address, 10_000)
+    t.diagnostic(`the lease moved within ${((performance.now() - killedAt) / 1000).toFixed(1)} s`)
+    const pulled = await pulling
+    assert.deepEqual(new Set(pulled.map(({ digest }) => digest)), new Set([blob.digest]))
+    t.diagnostic(`upstream sent ${sentOf(blob).toFixed(2)} x`)
+    assert.ok(sentOf(blob) <= 1.6, `${sentOf(blob)}`)
+    await holder.start()
+  })
+
+  /** Pulls again and again until it is told to stop. */
+  function load(next: () => { readonly path: string; readonly digest: string }, perSecond: number) {
+    const stop = new AbortController()
+    const failures: string[] = []
+    let count = 0
+    const pulls: Promise<void>[] = []
+    const one = async (): Promise<void> => {
+      const { path, digest } = next()
+      count += 1
+      try {
+        const pulled = await pullBlob(all.url + path)
+        if (pulled.digest !== digest) failures.push(`wrong bytes of ${path}`)
+      } catch (error) {
+        failures.push(`${new Date().toISOString()} ${path}: ${String(error)}`)
+      }
+    }
+    const running = (async () => {
+      while (!stop.signal.aborted) {
+        pulls.push(one())
+        await sleep(1000 / perSecond)
+      }
+      await Promise.all(pulls)
+    })()
+    return {
+      async end() {
+        stop.abort()
+        await running
+        return { failures, count }
+      },
+    }
+  }
+
+  for (const [name, away, back] of [
+    ['PostgreSQL', () => all.database.stop(), () => all.database.start()],
+    ['S3', async () => all.rgw.freeze(), async () => all.rgw.thaw()],
+  ] as const) {
+    test(`${name} is away for ${OUTAGE} s under load: no pull fails, and nothing is lost`, async (t) => {
+      const warm = Array.from({ length: 5 }, () => newBlob(MiB))
+      for (const blob of warm) {
+        for (const { url } of all.replicas)
+          assert.equal((await pullBlob(url + pathOf(blob))).digest, blob.digest)
+      }
+      const warmLoad = load(() => {
+        const blob = warm[Math.floor(Math.random() * warm.length)]!
+        return { path: pathOf(blob), digest: blob.digest }
+      }, 10)
+      const cold: Blob[] = []
+      const coldLoad = load(() => {
+        cold.push(newBlob(100_000))
+        return { path: pathOf(cold.at(-1)!), digest: cold.at(-1)!.digest }
+      }, 2)
+      await sleep(1_000)
+      await away()
+      await sleep(OUTAGE * 1000)
+      await back()
+      await sleep(3_000)
+      const [ofWarm, ofCold] = [await warmLoad.end(), await coldLoad.end()]
+      t.diagnostic(`${ofWarm.count} warm pulls, ${ofCold.count} cold ones`)
+      assert.deepEqual([...ofWarm.failures, ...ofCold.failures], [])
+      // What was committed meanwhile is uploaded, and told.
+      await eventually(async () => {
+        const waiting = await Promise.all(
+          all.replicas.map((each) => each.metric('entrepot_s3_waiting_uploads')),
+        )
+        return waiting.every((count) => count === 0)
+      }, 60_000)
+      const digests = new Set(cold.map(({ digest }) => digest))
+      await eventually(() => {
+        const linked = all.database.sql('SELECT digest FROM entrepot_links').split('\n')
+        return new Set(linked).intersection(digests).size === digests.size
+      }, 30_000)
+      const sent = cold.reduce((sum, blob) => sum + sentOf(blob), 0)
+      for (const blob of cold.slice(0, 20)) {
+        for (const { url } of all.replicas)
+          assert.equal((await pullBlob(url + pathOf(blob))).digest, blob.digest)
+      }
+      assert.equal(
+        cold.reduce((sum, blob) => sum + sentOf(blob), 0),
+        sent,
+      )
+    })
+  }
+
+  test('all three are restarted one after another under 20 pulls a second: none fails', async (t) => {
+    const blobs = Array.from({ length: 10 }, () => newBlob(300_000))
+    const running = load(() => {
+      const isCold = Math.random() < 0.2
+      if (isCold) blobs.push(newBlob(300_000))
+      const blob = isCold ? blobs.at(-1)! : blobs[Math.floor(Math.random() * blobs.length)]!
+      return { path: pathOf(blob), digest: blob.digest }
+    }, 20)
+    for (const replica of all.replicas) {
+      await sleep(1_000)
+      await replica.stop('SIGTERM')
+      await replica.start()
+    }
+    await sleep(1_000)
+    const { failures, count } = await running.end()
+    t.diagnostic(`${count} pulls`)
+    assert.deepEqual(failures, [])
+  })
+})

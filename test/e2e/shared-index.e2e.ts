@@ -1,0 +1,216 @@
+/** The index that replicas share, on a real PostgreSQL. */
+import assert from 'node:assert/strict'
+import { after, before, suite, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { openNews } from '../../src/cluster/news.ts'
+import { openOutbox } from '../../src/cluster/outbox.ts'
+import { replicatedLinks } from '../../src/cluster/replicated-links.ts'
+import { replicatedTags } from '../../src/cluster/replicated-tags.ts'
+import { sharedLinks } from '../../src/cluster/shared-links.ts'
+import { sharedTags } from '../../src/cluster/shared-tags.ts'
+import type { Digest } from '../../src/oci/digest.ts'
+import { isRegistryError } from '../../src/oci/errors.ts'
+import { storeFolder } from '../storage/setup.ts'
+import { inventorySuite } from '../storage/suites/inventory-suite.ts'
+import { namesSuite } from '../storage/suites/names-suite.ts'
+import type { OpenStore, StoreUnderTest } from '../storage/suites/store-under-test.ts'
+import { blobOf, eventually } from '../support/fixtures.ts'
+import { databaseOf, leasesOf } from './cluster/database.ts'
+import { postgres, type Postgres, withoutPostgres } from './cluster/postgres.ts'
+
+const a = { upstream: 'docker.io', name: 'library/a' }
+const NO_FILE = { readAll: async () => [], append: async () => {}, replace: async () => {} }
+
+suite('PostgreSQL', { skip: withoutPostgres }, () => {
+  const resources = new AsyncDisposableStack()
+  let server: Postgres
+  before(async () => {
+    server = resources.use(await postgres())
+  })
+  after(() => resources.disposeAsync())
+
+  interface Replica extends StoreUnderTest {
+    readonly poll: () => Promise<void>
+  }
+
+  /** The store in files with the shared index behind its own. */
+  async function replica(now: () => number): Promise<Replica> {
+    await using starting = new AsyncDisposableStack()
+    const folder = starting.use(await storeFolder())
+    const store = starting.use(await folder.open({ now }))
+    const real = databaseOf(server, now)
+    starting.use(real)
+    // The clocks of the suites are made up, and the same on each replica.
+    const same = (instant: number): number => instant
+    const database = Object.assign(real, { toShared: same, fromShared: same })
+    const links = sharedLinks(database)
+    const tags = sharedTags(database)
+    const outbox = await openOutbox(
+      NO_FILE,
+      async (message) => {
+        if (message.kind === 'link') await links.add(message.repository, message.digest, message.mediaType)
+        else if (message.kind === 'tag') await tags.set(message.repository, message.tag, message.entry)
+        else await tags.remove(message.repository, message.tag, message.at)
+      },
+      (error) => assert.fail(String(error)),
+    )
+    starting.use(outbox)
+    const replicated = replicatedTags({
+      local: store.tags,
+      shared: tags,
+      outbox,
+      mayTrim: async () => true,
+      now,
+    })
+    const news = starting.use(
+      openNews({
+        database: starting.use(databaseOf(server)),
+        id: `${Math.random()}`,
+        failed: (error) => assert.fail(String(error)),
+        listener: { tagChanged: replicated.apply, noticed() {}, returned() {} },
+      }),
+    )
+    const { blobs } = store
+    const resources = starting.move()
+    return {
+      ...store,
+      blobs: {
+        ...blobs,
+        // As the sweeper of the bucket does.
+        async delete(...digests: readonly Digest[]) {
+          await blobs.delete(...digests)
+          await links.removeAll(digests)
+        },
+      },
+      links: replicatedLinks(store.links, links, outbox),
+      tags: replicated,
+      poll: news.poll,
+      [Symbol.asyncDispose]: () => resources.disposeAsync(),
+    }
+  }
+
+  const emptied = (): void => {
+    if (server.sql("SELECT to_regclass('entrepot_links')").trim() === '') return
+    server.sql('TRUNCATE entrepot_links, entrepot_tags, entrepot_tag_log, entrepot_leases, entrepot_news')
+  }
+
+  const one: OpenStore = async (now) => {
+    emptied()
+    return replica(now)
+  }
+
+  for (const suite of [namesSuite, inventorySuite]) suite('files, SQLite and PostgreSQL', one)
+
+  test('a replica that is asked for a tag for the first time has its whole past', async () => {
+    emptied()
+    await using writer = await replica(Date.now)
+    await using reader = await replica(Date.now)
+    const set = (tag: string, seed: number, at: number, goneAt?: number) =>
+      writer.tags.set(a, tag, { digest: blobOf(9, seed).digest, checkedAt: at, ...(goneAt && { goneAt }) })
+    for (const [i, seed] of [1, 1, 2, 1].entries()) await set('moved', seed, 10 + i)
+    await set('deleted', 1, 10)
+    await set('deleted', 1, 20, 20)
+    await set('back', 1, 10)
+    await set('back', 1, 20, 20)
+    await set('back', 1, 30)
+    for (const tag of ['moved', 'deleted', 'back', 'never']) {
+      assert.deepEqual(await reader.tags.get(a, tag), await writer.tags.get(a, tag), tag)
+      assert.deepEqual(await reader.tags.history(a, tag), await writer.tags.history(a, tag), tag)
+      assert.deepEqual(await reader.tags.past(a, tag), await writer.tags.past(a, tag), tag)
+    }
+  })
+
+  test('what one replica may read, another may read too', async () => {
+    emptied()
+    await using writer = await replica(Date.now)
+    await using reader = await replica(Date.now)
+    const { digest } = blobOf(9)
+    const b = { ...a, name: 'library/b' }
+    await writer.links.add(a, digest, 'type/a')
+    assert.equal(await reader.links.has(a, digest), true)
+    assert.equal(await reader.links.mediaType(a, digest), 'type/a')
+    assert.equal(await reader.links.has(b, digest), false)
+    assert.equal(await reader.links.knows(a.upstream, digest), true)
+    assert.equal(await reader.links.knows('ghcr.io', digest), false)
+    assert.equal(await reader.links.isLinked(digest), true)
+    assert.equal(await reader.links.isLinked(blobOf(8).digest), false)
+  })
+
+  test('of sixteen that claim a lease one gets it; the next one when it is released', async () => {
+    emptied()
+    const databases = [databaseOf(server), databaseOf(server)]
+    const all = Array.from({ length: 16 }, (_, i) => leasesOf(databases[i % 2]!))
+    const claims = await Promise.all(all.map((leases) => leases.claim('x', 'library/a')))
+    const winner = claims.indexOf('own')
+    assert.equal(claims.filter((claim) => claim === 'own').length, 1)
+    for (const claim of claims)
+      if (claim !== 'own') assert.equal((claim as { detail: string }).detail, 'library/a')
+    await all[winner]!.release('x')
+    assert.equal(await all[(winner + 1) % 16]!.claim('x'), 'own')
+    for (const leases of all) await leases[Symbol.asyncDispose]()
+    for (const database of databases) await database[Symbol.asyncDispose]()
+  })
+
+  test('a lease is renewed while it is held, and moves when its holder is gone', async () => {
+    emptied()
+    await using database = databaseOf(server)
+    await using other = databaseOf(server)
+    const gone = databaseOf(server)
+    const holder = leasesOf(gone)
+    await using waiter = leasesOf(other)
+    assert.equal(await holder.claim('x'), 'own')
+    await using _unused = leasesOf(database)
+    await sleep(6_000)
+    assert.notEqual(await waiter.claim('x'), 'own')
+    await gone[Symbol.asyncDispose]()
+    const begun = performance.now()
+    await eventually(async () => (await waiter.claim('x')) === 'own', 8_000)
+    assert.ok(performance.now() - begun < 6_000)
+  })
+
+  test('a change of a tag reaches another replica at once, and after the connection was cut', async () => {
+    emptied()
+    const [writer, reader] = [await replica(Date.now), await replica(Date.now)]
+    const set = (seed: number) =>
+      writer.tags.set(a, 'latest', { digest: blobOf(9, seed).digest, checkedAt: Date.now() })
+    const sees = async (seed: number) =>
+      (await reader.tags.get(a, 'latest'))?.digest === blobOf(9, seed).digest
+    await set(1)
+    assert.ok(await sees(1))
+    await eventually(
+      () => server.sql("SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN entrepot'").trim() >= '2',
+    )
+    await sleep(5)
+    await set(2)
+    const begun = performance.now()
+    await eventually(() => sees(2), 900)
+    assert.ok(performance.now() - begun < 900)
+    server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'entrepot'")
+    await eventually(async () => (await set(3).then(() => true)) && sees(3), 5_000)
+    await writer[Symbol.asyncDispose]()
+    await reader[Symbol.asyncDispose]()
+  })
+
+  test('while it is away what is known here answers, and what it missed is told afterwards', async () => {
+    emptied()
+    const [writer, reader] = [await replica(Date.now), await replica(Date.now)]
+    const { digest } = blobOf(9, 7)
+    await writer.tags.set(a, 'kept', { digest, checkedAt: Date.now() })
+    await server.stop()
+    try {
+      await writer.links.add(a, digest, 'type/a')
+      await writer.tags.set(a, 'new', { digest, checkedAt: Date.now() })
+      assert.equal(await writer.links.has(a, digest), true)
+      assert.equal((await writer.tags.get(a, 'kept'))?.digest, digest)
+      assert.equal(await reader.tags.get(a, 'kept'), undefined)
+      assert.equal(await reader.links.has(a, digest), false)
+      assert.equal(await reader.links.isLinked(digest), true)
+      await assert.rejects(databaseOf(server).query('SELECT 1'), (error) => isRegistryError(error, 'STORAGE'))
+    } finally {
+      await server.start()
+    }
+    await eventually(async () => (await reader.tags.get(a, 'kept'))?.digest === digest, 10_000)
+    await writer[Symbol.asyncDispose]()
+    await reader[Symbol.asyncDispose]()
+  })
+})
