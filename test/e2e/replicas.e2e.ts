@@ -78,6 +78,58 @@ suite('three replicas', { skip: missing('nginx', ...RGW) || withoutPostgres }, (
     assert.deepEqual(asked.map(({ method }) => method).toSorted(), ['GET', 'HEAD'])
   })
 
+  test('a warm pull costs no statement, and no request to S3', async (t) => {
+    const layer = newBlob(200_000)
+    all.upstream.addManifest('library/warm', 'latest', manifestOf([layer.bytes]), OCI_MANIFEST)
+    const [{ url, metric }] = [all.replicas[0]!]
+    const pull = async (): Promise<void> => {
+      await (await fetch(`${url}/v2/library/warm/manifests/latest`)).arrayBuffer()
+      assert.equal((await pullBlob(url + pathOf(layer, 'library/warm'))).digest, layer.digest)
+    }
+    const cost = async (times: number): Promise<readonly number[]> => {
+      const names = ['entrepot_shared_index_seconds_count', 'entrepot_s3_seconds_count']
+      const before = await Promise.all(names.map((name) => metric.call(all.replicas[0]!, name)))
+      for (let i = 0; i < times; i++) await pull()
+      const after = await Promise.all(names.map((name) => metric.call(all.replicas[0]!, name)))
+      return after.map((count, i) => count - before[i]!)
+    }
+    const cold = await cost(1)
+    t.diagnostic(`a cold tag, manifest and blob: ${cold[0]} statements, ${cold[1]} requests to S3`)
+    await eventually(async () => (await all.replicas[0]!.metric('entrepot_s3_waiting_uploads')) === 0)
+    const warm = await cost(200)
+    t.diagnostic(`200 warm ones: ${warm[0]} statements, ${warm[1]} requests to S3`)
+    // An idle replica asks for news now and then, and ends the leases of what came before.
+    assert.ok(warm[0]! <= 10, `${warm[0]}`)
+    assert.equal(warm[1], 0)
+  })
+
+  test('what is purged on one replica is gone from all of them', async () => {
+    const layer = newBlob(5_000)
+    all.upstream.addManifest('library/gone', 'latest', manifestOf([layer.bytes]), OCI_MANIFEST)
+    for (const { url } of all.replicas) {
+      await (await fetch(`${url}/v2/library/gone/manifests/latest`)).arrayBuffer()
+      await pullBlob(url + pathOf(layer, 'library/gone'))
+    }
+    await eventually(async () => (await all.replicas[0]!.metric('entrepot_s3_waiting_uploads')) === 0)
+    const purged = await fetch(`${all.replicas[0]!.service!.adminUrl}/api/v1/purge`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ pattern: 'library/gone' }),
+    })
+    assert.equal(purged.status, 200)
+    await eventually(async () => {
+      const images = await Promise.all(
+        all.replicas.map(async ({ service }) =>
+          (await fetch(`${service!.adminUrl}/api/v1/images?pattern=library/gone`)).json(),
+        ),
+      )
+      return images.every((answer) => (answer as { images: unknown[] }).images.length === 0)
+    })
+    const before = sentOf(layer)
+    assert.equal((await pullBlob(all.replicas[1]!.url + pathOf(layer, 'library/gone'))).digest, layer.digest)
+    assert.equal(sentOf(layer), before + 1)
+  })
+
   test('what upstream does not have is asked for once', async () => {
     const { digest } = blobOf(10, 999)
     const path = `/v2/library/app/blobs/${digest}`

@@ -1,0 +1,245 @@
+/** Replicas in one process: real downloads and shared sources; the database, the network and S3 are made up. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Claim, Leases } from '../../src/cluster/leases.ts'
+import type { Peers } from '../../src/cluster/peers.ts'
+import { sharedSource } from '../../src/cluster/shared-source.ts'
+import type { Source } from '../../src/download/download-request.ts'
+import { DownloadManager } from '../../src/download/manager.ts'
+import { isRegistryError, RegistryError } from '../../src/oci/errors.ts'
+import { type BlobReader, isInMemory } from '../../src/ports/blob-store.ts'
+import type { RemoteBlobs } from '../../src/ports/remote-blobs.ts'
+import type { BlobBody } from '../../src/ports/upstream.ts'
+import { readerOf } from '../s3/remote-blobs-suite.ts'
+import type { Blob } from '../support/fixtures.ts'
+import { memoryStore } from '../support/memory-store.ts'
+import { readFrom } from '../support/rig.ts'
+
+const EXPIRY = 60
+const PIECE = 8_000
+
+interface Row {
+  readonly holder: number
+  readonly detail: string
+  expiresAt: number
+}
+
+export interface World {
+  /** The one blob that upstream has. */
+  readonly blob: Blob
+  readonly leases: Map<string, Row>
+  /** What is in S3. */
+  readonly objects: Map<string, Buffer>
+  /** How often something was stored there. */
+  puts: number
+  upstreamBytes: number
+  isDatabaseAway: boolean
+  isRemoteAway: boolean
+  /** Bodies of upstream break off after so many bytes, each once. */
+  readonly breaks: number[]
+}
+
+export function worldOf(blob: Blob): World {
+  return {
+    blob,
+    leases: new Map(),
+    objects: new Map(),
+    puts: 0,
+    upstreamBytes: 0,
+    isDatabaseAway: false,
+    isRemoteAway: false,
+    breaks: [],
+  }
+}
+
+export interface ModelReplica {
+  readonly isDead: boolean
+  /** @returns the bytes that a client gets @throws what the client sees */
+  pull(repository: string): Promise<Buffer | undefined>
+  /** As `kill -9`: its leases stay until they expire. */
+  die(): void
+  follow: DownloadManager['follow']
+  open(): Promise<BlobReader | undefined>
+  close(): Promise<void>
+}
+
+const unavailable = (): RegistryError => new RegistryError('UPSTREAM_UNAVAILABLE', { reason: 'gone' })
+
+export function modelReplica(world: World, id: number, others: () => readonly ModelReplica[]): ModelReplica {
+  const { blob } = world
+  const store = memoryStore()
+  let isDead = false
+  const held = new Set<string>()
+  const renewing = setInterval(() => {
+    if (isDead || world.isDatabaseAway) return
+    for (const key of held) {
+      const row = world.leases.get(key)
+      if (row?.holder === id) row.expiresAt = performance.now() + EXPIRY
+    }
+  }, EXPIRY / 4)
+
+  const leases: Pick<Leases, 'claim' | 'release'> = {
+    async claim(key, detail = ''): Promise<Claim | undefined> {
+      await sleep(1)
+      if (world.isDatabaseAway || isDead) return undefined
+      const row = world.leases.get(key)
+      if (row !== undefined && row.holder !== id && row.expiresAt > performance.now())
+        return { address: String(row.holder), detail: row.detail }
+      world.leases.set(key, { holder: id, detail, expiresAt: performance.now() + EXPIRY })
+      held.add(key)
+      return 'own'
+    },
+    async release(key) {
+      held.delete(key)
+      if (world.leases.get(key)?.holder === id && !world.isDatabaseAway && !isDead) world.leases.delete(key)
+    },
+  }
+
+  const peers: Pick<Peers, 'open'> = {
+    async open(address, { upstream, digest }, range, signal) {
+      const peer = others()[Number(address)]!
+      if (peer.isDead) throw unavailable()
+      const reader = (await peer.follow(upstream, digest, signal)) ?? (await peer.open())
+      return reader && bodyOf(reader, range?.start ?? 0, range?.end, () => peer.isDead, signal)
+    },
+  }
+
+  const remote: RemoteBlobs = {
+    async stat(digest) {
+      if (world.isRemoteAway) throw unavailable()
+      const bytes = world.objects.get(digest)
+      return bytes && { mediaType: 'application/octet-stream', digest, size: bytes.length }
+    },
+    async open(digest, range) {
+      if (world.isRemoteAway) throw unavailable()
+      const bytes = world.objects.get(digest)
+      return (
+        bytes && bodyOf(readerOf(bytes, blob.digest), range?.start ?? 0, range?.end, () => world.isRemoteAway)
+      )
+    },
+    async put(reader) {
+      if (world.isRemoteAway || isDead) throw unavailable()
+      const bytes = await readFrom(reader, 0, reader.descriptor.size)
+      world.puts += 1
+      world.objects.set(reader.descriptor.digest, bytes)
+    },
+    async touch() {},
+    async delete() {},
+    async *list() {},
+  }
+
+  const upstream: Source = {
+    async open(range) {
+      await sleep(1)
+      const breakAt = world.breaks.shift()
+      let sent = 0
+      const body = bodyOf(readerOf(blob.bytes, blob.digest), range?.start ?? 0, range?.end, () => {
+        if (isDead || (breakAt !== undefined && sent >= breakAt)) return true
+        return false
+      })
+      return {
+        ...body,
+        async *[Symbol.asyncIterator]() {
+          for await (const chunk of body) {
+            sent += chunk.length
+            world.upstreamBytes += chunk.length
+            yield chunk
+          }
+        },
+      }
+    },
+  }
+
+  const downloads = new DownloadManager({
+    store: store.blobs,
+    policy: { connections: 2, segmentAbove: 1e9, finishFrom: 0.25, finishBelow: 1e9, retryDelay: 5 },
+    queues: () => ({ places: 16, queueLength: 100, queueTimeout: 5_000 }),
+    telemetry: { running() {}, waiting() {}, resumed() {} },
+    failed() {},
+    now: () => performance.now(),
+  })
+
+  async function uploaded(): Promise<void> {
+    const reader = await store.blobs.open(blob.digest)
+    if (reader !== undefined) await remote.put(reader).catch(ignoreOutage)
+  }
+
+  return {
+    get isDead() {
+      return isDead
+    },
+    follow: (...args) => downloads.follow(...args),
+    open: () => Promise.resolve(store.blobs.open(blob.digest)),
+    async pull(repository) {
+      const stored = await store.blobs.open(blob.digest)
+      if (stored !== undefined) return readFrom(stored, 0, blob.bytes.length)
+      const download = {
+        repository: { upstream: 'up', name: repository },
+        digest: blob.digest,
+        mayRead: async () => true,
+        mayReadStored: async () => true,
+      }
+      const source = sharedSource(
+        {
+          leases,
+          peers: { ...peers, async [Symbol.asyncDispose]() {} },
+          remote,
+          uploaded,
+          now: () => performance.now(),
+        },
+        download,
+        upstream,
+      )
+      const opened = await downloads.subscribe({
+        ...download,
+        expectedSize: blob.bytes.length,
+        source,
+        verified: async () => {},
+      })
+      if (opened === undefined || isInMemory(opened)) return opened?.bytes
+      await using reader = opened
+      return await readFrom(reader, 0, blob.bytes.length)
+    },
+    die() {
+      isDead = true
+    },
+    async close() {
+      clearInterval(renewing)
+      await downloads[Symbol.asyncDispose]()
+    },
+  }
+}
+
+function ignoreOutage(error: unknown): void {
+  if (!isRegistryError(error)) throw error
+}
+
+function bodyOf(
+  reader: BlobReader,
+  start: number,
+  end: number | undefined,
+  isBroken: () => boolean,
+  signal?: AbortSignal,
+): BlobBody {
+  const { size } = reader.descriptor
+  return {
+    start,
+    total: size,
+    ranges: true,
+    async *[Symbol.asyncIterator]() {
+      try {
+        for (let position = start; position < Math.min(end ?? size, size);) {
+          await sleep(1)
+          signal?.throwIfAborted()
+          if (isBroken()) throw unavailable()
+          const buffer = Buffer.alloc(Math.min(PIECE, (end ?? size) - position))
+          const count = await reader.read(buffer, position).catch(() => Promise.reject(unavailable()))
+          if (count === 0) return
+          position += count
+          yield buffer.subarray(0, count)
+        }
+      } finally {
+        await reader[Symbol.asyncDispose]()
+      }
+    },
+  }
+}
