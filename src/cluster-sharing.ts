@@ -2,9 +2,9 @@ import type { ClusterParts } from './cluster-parts.ts'
 import { sharedFlight } from './cluster/shared-flight.ts'
 import { sharedSource } from './cluster/shared-source.ts'
 import type { DownloadManager } from './download/manager.ts'
-import type { Digest } from './oci/digest.ts'
 import type { BlobStore } from './ports/blob-store.ts'
 import type { Cluster, PeerAccess } from './ports/cluster.ts'
+import type { Uploads } from './storage/uploads.ts'
 import type { RemoteBlobs } from './ports/remote-blobs.ts'
 
 export interface ClusterSharing {
@@ -18,8 +18,7 @@ export interface ClusterSharing {
 export interface ClusterSharingOptions {
   readonly parts: ClusterParts
   readonly remote: RemoteBlobs
-  /** Settles when a blob that was committed here is in `remote`, or was tried in vain. */
-  readonly uploaded: (digest: Digest) => Promise<void>
+  readonly uploads: Pick<Uploads, 'tried' | 'uploaded'>
   /** This replica's own store, without what is behind it. */
   readonly tier: BlobStore
   readonly downloads: () => DownloadManager
@@ -32,14 +31,15 @@ function now(): number {
 
 /** How this replica and the others spare each other what one of them has done. */
 export function clusterSharing(options: ClusterSharingOptions): ClusterSharing {
-  const { parts, remote, uploaded, tier, downloads, tellAbsent } = options
+  const { parts, remote, uploads, tier, downloads, tellAbsent } = options
   const { leases, peers, secret, tags } = parts
   let absent: ((key: string, duration: number) => void) | undefined
   return {
     cluster: {
       share: (download, upstream) =>
-        sharedSource({ leases, peers, remote, uploaded, now }, download, upstream),
-      once: (...flight) => sharedFlight({ leases, settled: uploaded, now }, ...flight),
+        // Until then the others read it along from this replica.
+        sharedSource({ leases, peers, remote, uploaded: uploads.uploaded, now }, download, upstream),
+      once: (...flight) => sharedFlight({ leases, settled: uploads.tried, now }, ...flight),
       latestTag: tags.latest,
       tellAbsent,
       onAbsent(listener) {

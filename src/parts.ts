@@ -164,7 +164,7 @@ export async function buildParts(
     clusterSharing({
       parts: cluster,
       remote: remote.blobs,
-      uploaded: remote.uploaded,
+      uploads: remote.uploads,
       tier,
       downloads: () => downloads,
       tellAbsent: (key, duration) => news?.tell({ kind: 'absent', key, duration }),

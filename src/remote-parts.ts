@@ -14,13 +14,12 @@ import type { RemoteBlobs } from './ports/remote-blobs.ts'
 import type { RemoteTelemetry } from './ports/telemetry.ts'
 import { realFiles } from './storage/files.ts'
 import type { FilesystemStore } from './storage/filesystem-store.ts'
-import { openUploads } from './storage/uploads.ts'
+import { openUploads, type Uploads } from './storage/uploads.ts'
 
 /** The store beyond this replica, and what passes between the two. */
 export interface RemoteParts extends AsyncDisposable {
   readonly blobs: RemoteBlobs
-  /** Settles when a blob that was committed here is in the remote store, or was tried in vain. */
-  uploaded(digest: Digest): Promise<void>
+  readonly uploads: Pick<Uploads, 'tried' | 'uploaded'>
   /** What is not uploaded yet, and must not be evicted. */
   waiting(): ReadonlySet<Digest>
   /** `tier`, with the remote store behind it. */
@@ -85,7 +84,7 @@ export async function buildRemoteParts(
   const resources = starting.move()
   return {
     blobs: remote,
-    uploaded: uploads.tried,
+    uploads,
     waiting: () => uploads.waiting,
     behind(tier) {
       const fills = resources.use(

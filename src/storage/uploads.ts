@@ -14,6 +14,8 @@ export interface Uploads extends AsyncDisposable {
   cancel(digests: readonly Digest[]): Promise<void>
   /** Settles when this blob is uploaded, or was tried once in vain. At once for a blob that does not wait. */
   tried(digest: Digest): Promise<void>
+  /** Settles when this blob is uploaded or given up, or after half a minute of failures. */
+  uploaded(digest: Digest): Promise<void>
   /** What is not uploaded yet, and must not be evicted. */
   readonly waiting: ReadonlySet<Digest>
 }
@@ -35,6 +37,7 @@ interface Job {
   readonly digest: Digest
   readonly marked: Promise<void>
   readonly tried: PromiseWithResolvers<void>
+  readonly over: PromiseWithResolvers<void>
   readonly cancelled: AbortController
   /** Settles when it is over; undefined before it begins. */
   running?: Promise<void>
@@ -45,6 +48,8 @@ const AT_ONCE = 4
 /** Milliseconds before an upload that failed is tried again, at first and at most. */
 const RETRY_FIRST = 500
 const RETRY_MOST = 15_000
+/** Milliseconds that somebody waits for an upload that fails again and again. */
+const PATIENCE = 30_000
 
 /** Uploads what was committed, in the background, until it is there. */
 export async function openUploads(options: UploadsOptions): Promise<Uploads> {
@@ -75,15 +80,24 @@ export async function openUploads(options: UploadsOptions): Promise<Uploads> {
       }
     },
     tried: (digest) => jobs.get(digest)?.tried.promise ?? Promise.resolve(),
+    async uploaded(digest) {
+      const job = jobs.get(digest)
+      if (job === undefined) return
+      using waiting = new DisposableStack()
+      const patience = Promise.withResolvers<void>()
+      waiting.adopt(setTimeout(patience.resolve, PATIENCE).unref(), clearTimeout)
+      await Promise.race([job.over.promise, patience.promise])
+    },
     get waiting() {
       return new Set(jobs.keys())
     },
     async [Symbol.asyncDispose]() {
       stop.abort()
       await Promise.all(workers)
-      for (const { tried, marked } of jobs.values()) {
+      for (const { tried, over, marked } of jobs.values()) {
         await marked
         tried.resolve()
+        over.resolve()
       }
     },
   }
@@ -93,7 +107,8 @@ export async function openUploads(options: UploadsOptions): Promise<Uploads> {
   }
 
   function enqueue(digest: Digest, marked: Promise<void>): void {
-    const job = { digest, marked, tried: Promise.withResolvers<void>(), cancelled: new AbortController() }
+    const [tried, over] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const job = { digest, marked, tried, over, cancelled: new AbortController() }
     jobs.set(digest, job)
     changed(jobs.size)
     queue.push(job)
@@ -109,7 +124,7 @@ export async function openUploads(options: UploadsOptions): Promise<Uploads> {
     }
   }
 
-  async function upload({ digest, marked, tried, cancelled }: Job): Promise<void> {
+  async function upload({ digest, marked, tried, over, cancelled }: Job): Promise<void> {
     const signal = AbortSignal.any([stop.signal, cancelled.signal])
     await marked
     for (let wait = RETRY_FIRST; !signal.aborted; wait = Math.min(RETRY_MOST, wait * 2)) {
@@ -131,6 +146,7 @@ export async function openUploads(options: UploadsOptions): Promise<Uploads> {
     jobs.delete(digest)
     changed(jobs.size)
     tried.resolve()
+    over.resolve()
   }
 
   async function send(digest: Digest, signal: AbortSignal): Promise<void> {
