@@ -30,7 +30,7 @@ export interface Bystander {
 }
 
 const KiB = 1024
-/** As often as Docker tries. */
+/** As often as Docker tries, which waits longer each time too: a limit of upstream may last some seconds. */
 const TRIES = 5
 
 /**
@@ -69,7 +69,7 @@ export function bystander(options: BystanderOptions): Bystander {
       }
       outcomes.push(`${status} ${end}${status >= 400 ? ` ${body.toString('utf8', 0, 300)}` : ''}`)
       counts.retried += 1
-      await sleep(1000)
+      await sleep(1000 * attempt)
     }
     if (wasExcused) counts.excused += 1
     else violated(`the bystander of ${repository} did not get ${digest}: ${outcomes.join('; ')}`)

@@ -21,7 +21,7 @@ import { machine as createMachine, mayMount } from './machine.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { wrongFilesIn } from './stored.ts'
 import { trouble } from './trouble.ts'
-import { vitalsOf, watch } from './vitals.ts'
+import { type Vitals, vitalsOf, watch } from './vitals.ts'
 import { world as createWorld } from './world.ts'
 
 const { values } = parseArgs({ options: { minutes: { type: 'string' }, seed: { type: 'string' } } })
@@ -35,14 +35,16 @@ const RECOVERY = 65
 const CALM = 6
 /** Seconds in which descriptors of what is over are given back: connections to upstream are kept for 30. */
 const LETTING_GO = 40
-/** Kept connections to upstream may be among them. */
-const SPARE_DESCRIPTORS = 8
+/** Kept connections to upstream, and those of threads that began with their first task, about four each. */
+const SPARE_DESCRIPTORS = 16
 const HERD = 8
 /** Seconds between two things that happen to the machine, while there is trouble. */
 const BETWEEN = 6
-/** Memory and descriptors of the last minute are compared with this one: by then, all that is kept is there. */
+/** By this minute, all that is kept is there: memory and descriptors at the end are compared with it. */
 const SETTLED_MINUTE = 5
 const GROWTH = 1.1
+/** One minute has more of trouble than another, so that many are averaged, from that one on and up to the end. */
+const AVERAGED = 3
 
 const random = seededRandom(seed)
 const violations: string[] = []
@@ -202,12 +204,24 @@ async function settled(): ReturnType<typeof vitalsOf> {
 
 /** What memory and descriptors are kept for has a bound, which is reached in minutes. */
 function judgeGrowth(): void {
-  const [settled, final] = [vitals.minutes[SETTLED_MINUTE - 1], vitals.minutes.at(-1)]
-  if (settled === undefined || final === undefined || vitals.minutes.length < 2 * SETTLED_MINUTE) return
+  if (vitals.minutes.length < 2 * SETTLED_MINUTE) return
   for (const kind of ['memory', 'descriptors'] as const) {
-    if (final[kind] <= GROWTH * settled[kind]) continue
-    violated(`${kind}: ${settled[kind]} in minute ${SETTLED_MINUTE}, ${final[kind]} in the last`)
+    const [settled, final] = [settledMean(kind), finalMean(kind)]
+    if (final <= GROWTH * settled) continue
+    violated(`${kind}: ${settled} from minute ${SETTLED_MINUTE} on, ${final} at the end`)
   }
+}
+
+function settledMean(kind: keyof Vitals): number {
+  return meanOf(vitals.minutes.slice(SETTLED_MINUTE - 1, SETTLED_MINUTE - 1 + AVERAGED), kind)
+}
+
+function finalMean(kind: keyof Vitals): number {
+  return meanOf(vitals.minutes.slice(-AVERAGED), kind)
+}
+
+function meanOf(minutes: readonly Vitals[], kind: keyof Vitals): number {
+  return minutes.reduce((sum, one) => sum + one[kind], 0) / minutes.length
 }
 
 function report(): void {
