@@ -61,7 +61,9 @@ export class ImagePush {
     const { withReferrers } = this.#options
     const isThere = (await this.#resolve(tag ?? digest)) === digest
     const isUnchanged = isThere && (await this.#isWhole(digest))
-    if (!isUnchanged || withReferrers) await this.#walk(digest, tag, isUnchanged)
+    // The tag may be all that is missing.
+    const isWhole = isUnchanged || (await this.#has(digest))
+    if (!isWhole || withReferrers) await this.#walk(digest, tag, isWhole)
     if (!isUnchanged && tag !== undefined) await this.#put(await this.#manifest(digest), tag)
     if (!this.#sparse.has(digest)) await this.#remember(digest)
     return {
@@ -73,12 +75,12 @@ export class ImagePush {
   }
 
   /** Pushes the manifests of the image, each after what it consists of. */
-  async #walk(root: Digest, tag: string | undefined, isUnchanged: boolean): Promise<void> {
+  async #walk(root: Digest, tag: string | undefined, isWhole: boolean): Promise<void> {
     const { source, platforms, withReferrers: referrers, signal } = this.#options
     for await (const one of walkImage(source, root, { platforms, referrers, signal })) {
       if (one.kind === 'missing') this.#judge(one)
-      else if (!isUnchanged || !(await this.#isTrusted(one, root))) {
-        // The tag comes last, and may be all that is missing.
+      else if (!isWhole || !(await this.#isTrusted(one, root))) {
+        // The tag comes last.
         const isTagged = one.manifest.descriptor.digest === root && tag !== undefined
         await this.#pushManifest(one, !isTagged || referrers)
       }
