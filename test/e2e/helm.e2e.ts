@@ -28,6 +28,7 @@ const KINDS: Readonly<Record<string, readonly string[]>> = {
     ...['ConfigMap', 'Deployment', 'Ingress', 'NetworkPolicy', 'PersistentVolumeClaim', 'Service', 'Service'],
   ],
   existing: ['Deployment', 'NetworkPolicy', 'Service', 'Service'],
+  replicas: ['ConfigMap', 'Deployment', 'NetworkPolicy', 'PodDisruptionBudget', 'Service', 'Service'],
   cloud: [
     ...['ConfigMap', 'Deployment', 'NetworkPolicy', 'PersistentVolumeClaim', 'Service', 'Service'],
     'ServiceAccount',
@@ -54,14 +55,41 @@ suite('the chart', { skip: process.arch === 'x64' ? missing('npm', 'unzip') : 'n
         const path = join(folder.path, file)
         // Mounted from a Secret in the cluster.
         const token = join(folder.path, 'token')
-        await writeFile(token, 'a-token\n', { mode: 0o600 })
-        await writeFile(path, text.replaceAll('/run/secrets/ghcr/token', token))
+        await writeFile(token, 'a-token-of-some-length\n', { mode: 0o600 })
+        await writeFile(path, text.replaceAll(/\/run\/secrets\/[\w/-]+/g, token))
         const args = [join(ROOT, 'src', 'main.ts'), 'serve', '--check', '--config', path]
-        const { code, stderr } = await run(process.execPath, args, { HUB_TOKEN: 'secret' })
+        const { code, stderr } = await run(process.execPath, args, {
+          HUB_TOKEN: 'secret',
+          POD_IP: '10.0.0.5',
+        })
         assert.equal(code, 0, stderr)
       }
     })
   }
+
+  test('replicas update one after another, reach each other, and are not made of half of what they need', async () => {
+    const values = join(CHART, 'ci', 'replicas-values.yaml')
+    const documents = await rendered(helm, values)
+    const of = (kind: string) => JSON.stringify(documents.find((document) => document.kind === kind))
+    assert.match(of('Deployment'), /"replicas":3,"strategy":\{"type":"RollingUpdate"/)
+    assert.match(
+      of('Deployment'),
+      /"name":"POD_IP","valueFrom":\{"fieldRef":\{"fieldPath":"status.podIP"\}\}/,
+    )
+    assert.match(dataOf(documents)['proxy.config.yaml']!, /advertise: http:\/\/\$\{POD_IP\}:5000/)
+    assert.match(of('NetworkPolicy'), /"from":\[\{"podSelector":\{"matchLabels"/)
+    for (const [set, message] of [
+      ['persistence.enabled=true', /persistence\.enabled=false/],
+      ['config.cluster=null', /config\.cluster\.secretFile/],
+      ['config.storage.index=null', /config\.storage\.index/],
+      ['replicas=0', /replicas/],
+    ] as const) {
+      const args = ['template', 'entrepot', CHART, '--values', values, '--set', set]
+      const { code, stderr } = await run(helm, args)
+      assert.notEqual(code, 0, set)
+      assert.match(stderr, message)
+    }
+  })
 
   test('the values that the pages show are rendered to what Kubernetes knows', async () => {
     await using folder = await tempFolder()

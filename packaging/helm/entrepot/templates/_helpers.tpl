@@ -51,6 +51,25 @@ storage:
 # Connections still come while the endpoint of a pod that stops is removed everywhere.
 shutdown:
   delay: 5s
+{{- if include "entrepot.isReplicated" . }}
+cluster:
+  advertise: {{ if dig "listen" "tls" nil .Values.config }}https{{ else }}http{{ end }}://${POD_IP}:{{ include "entrepot.registryPort" . }}
+{{- end }}
+{{- end -}}
+
+{{/* Several replicas have their content and index elsewhere, and each a disk of its own. */}}
+{{- define "entrepot.isReplicated" -}}
+{{- if gt (int .Values.replicas) 1 -}}
+{{- if .Values.persistence.enabled -}}
+{{- fail "replicas above 1 need persistence.enabled=false: a claim is of one pod, and nothing on their disks has to survive" -}}
+{{- end -}}
+{{- if include "entrepot.ownConfig" . -}}
+{{- if not (and (dig "storage" "s3" nil .Values.config) (dig "storage" "index" nil .Values.config) (dig "cluster" "secretFile" nil .Values.config)) -}}
+{{- fail "replicas above 1 need config.storage.s3, config.storage.index and config.cluster.secretFile: docs/replicas.md" -}}
+{{- end -}}
+{{- end -}}
+true
+{{- end -}}
 {{- end -}}
 
 {{- define "entrepot.registryPort" -}}{{ dig "listen" "port" 5000 .Values.config }}{{- end -}}
