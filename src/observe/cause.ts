@@ -131,7 +131,7 @@ function byCode(upstream: string, code: ErrorCode, detail: ErrorDetail): Cause {
       if (status === 401 && at !== undefined) {
         return {
           cause: `refuses the configured credentials (${said})`,
-          advice: `correct username and password of upstreams.${upstream}`,
+          advice: `correct the credentials of upstreams.${upstream}`,
         }
       }
       return {

@@ -1,7 +1,7 @@
 /** What to do about credentials that an upstream refuses. `pattern`: they are those of these repositories. */
 export function loginAdvice(upstream: string, pattern: string | undefined): string {
   return pattern === undefined
-    ? `correct username and password of upstreams.${upstream}`
+    ? `correct the credentials of upstreams.${upstream}`
     : `correct those of ${pattern} in upstreams.${upstream}.credentials`
 }
 

@@ -80,7 +80,7 @@ suite('the chart', { skip: process.arch === 'x64' ? missing('npm', 'unzip') : 'n
     assert.match(of('NetworkPolicy'), /"from":\[\{"podSelector":\{"matchLabels"/)
     for (const [set, message] of [
       ['persistence.enabled=true', /persistence\.enabled=false/],
-      ['config.cluster=null', /config\.cluster\.secretFile/],
+      ['config.cluster.secretFile=null', /config\.cluster\.secretFile/],
       ['config.storage.index=null', /config\.storage\.index/],
       ['replicas=0', /replicas/],
     ] as const) {

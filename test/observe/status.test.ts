@@ -77,7 +77,7 @@ suite('entrepot status', { concurrency: true }, () => {
       new RegExp(`^quiet\\.example +up +${AGE} +0 B +- +none +was not asked yet$`),
     )
     assert.ok(lines.includes('gone.example: check upstreams.gone.example.url, and that the registry runs'))
-    assert.ok(lines.includes('locked.example: correct username and password of upstreams.locked.example'))
+    assert.ok(lines.includes('locked.example: correct the credentials of upstreams.locked.example'))
     assert.match(stdout, /^store: \d+ B of 50 GiB in 1 object, .* free on the disk$/m)
     assert.match(stdout, /^1 running download, /m)
     assert.match(stdout, /^entrepot \d+\.\d+\.\d+, up /m)

@@ -41,7 +41,7 @@ const TROUBLES: readonly Trouble[] = [
     upstreamConfig: () => ({ username: 'ci', password: 'wrong' }),
     pullIs: 404,
     verdict: /^fails: docker\.io refuses the configured credentials, and it is not stored$/,
-    advice: /^correct username and password of upstreams\.docker\.io$/,
+    advice: /^correct the credentials of upstreams\.docker\.io$/,
     status: /^refuses the configured credentials$/,
   },
   {
