@@ -303,7 +303,7 @@ function urlsOf({ upstreams }: Config) {
   return Object.fromEntries(Object.values(upstreams).map(({ name, url }) => [name, url]))
 }
 
-test('who shows no secrets to upstreams needs none in the environment, as commands in another shell', async (t) => {
+test('FR-52 who shows no secrets to upstreams needs none in the environment, as commands in another shell', async (t) => {
   const yaml = `
 admin: { token: '\${ADMIN_TOKEN}' }
 upstreams:

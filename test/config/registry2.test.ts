@@ -82,7 +82,7 @@ suite('migrate registry2', () => {
     assert.doesNotMatch(stringify(config(tree)), /secret/)
   })
 
-  test('the environment of a container wins over its file, or stands for it', () => {
+  test('FR-53 the environment of a container wins over its file, or stands for it', () => {
     const lines = [
       'PATH=/usr/bin',
       'REGISTRY_PROXY_REMOTEURL=https://ghcr.io',
