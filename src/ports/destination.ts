@@ -27,10 +27,10 @@ export interface Chunk {
 
 /**
  * What an answer says of a session: `lost`, it does not exist (any more); `misplaced`, the bytes do not begin
- * where the destination's end; `too large`, it takes fewer bytes in one request; `corrupt`, all that it has
- * does not match the digest.
+ * where the destination's end; `too large`, it takes fewer bytes in one request; `no chunks`, it takes a blob
+ * in one request only; `corrupt`, all that it has does not match the digest.
  */
-export type SessionProblem = 'lost' | 'misplaced' | 'too large' | 'corrupt'
+export type SessionProblem = 'lost' | 'misplaced' | 'too large' | 'no chunks' | 'corrupt'
 
 export interface DestinationRepository {
   readonly name: string

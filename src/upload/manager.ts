@@ -134,7 +134,7 @@ export class UploadManager implements AsyncDisposable {
       policy,
       known: knownSources(memory, failed),
       limits: new LimitGate(now),
-      learnt: { chunk: Infinity },
+      learnt: { chunk: Infinity, takesChunks: true },
       random,
       alone: mutex(),
       enter: async (upload, signal) => {

@@ -126,6 +126,7 @@ function withProblem(state: UploadState, problem: SessionProblem, step: Step): U
     return { ...state, isCertain: false, chunk: Math.ceil((step.end - step.session.offset) / 4) }
   }
   const failed = { ...state, failures: state.failures + 1 }
+  if (problem === 'no chunks') return { ...state, session: undefined, isCertain: true, chunk: Infinity }
   if (problem === 'misplaced') return { ...failed, isCertain: false }
   // Somebody else may have sent it meanwhile. A session that was to end may have ended well.
   const isWorthAsking = problem === 'lost' && (step.does === 'finish' || state.checks < state.budget.checks)

@@ -27,8 +27,8 @@ export interface UploadContext {
   /** Waits for a place among the uploads of the destination. */
   readonly enter: (upload: Upload, signal: AbortSignal) => Promise<Disposable>
   readonly limits: LimitGate
-  /** The most bytes that the destination takes in one request, as far as it has said so. */
-  readonly learnt: { chunk: number }
+  /** The most bytes that the destination takes in one request, as far as it has said so; whether it takes chunks. */
+  readonly learnt: { chunk: number; takesChunks: boolean }
   /** 0 to 1. */
   readonly random: () => number
   /** For what is read there and written anew. */
@@ -121,18 +121,18 @@ export class Upload {
     const { policy, known, learnt } = this.#context
     this.#state = beginning(this.request.size, await known.of(this.request), policy)
     for (;;) {
-      this.#state = { ...this.#state, chunk: Math.min(this.#state.chunk, learnt.chunk) }
+      const chunk = learnt.takesChunks ? Math.min(this.#state.chunk, learnt.chunk) : Infinity
+      this.#state = { ...this.#state, chunk }
       const before = this.#state
       const step = nextStep(before)
       const after = await this.#take(step, before, signal)
       if (after === 'sent') this.#state = { ...before, session: undefined }
       if (typeof after === 'string') return after
       this.#state = after
-      // A second session makes the first one useless.
-      if (step.does === 'mount' && before.session !== undefined && after.session !== before.session) {
-        await this.#target.abandon(before.session)
-      }
+      // A second session makes the first one useless, and so does a chunk that was not taken.
+      if (isLeft(before, step, after)) await this.#target.abandon(before.session!)
       if (after.chunk < before.chunk) this.#learn(after)
+      if (after.chunk > before.chunk) learnt.takesChunks = false
     }
   }
 
@@ -224,11 +224,17 @@ export class Upload {
   }
 
   #learn({ chunk, session }: UploadState): void {
-    if (chunk < Math.max(LEAST_CHUNK, session?.leastChunk ?? 0)) {
+    const { learnt } = this.#context
+    if (!learnt.takesChunks || chunk < Math.max(LEAST_CHUNK, session?.leastChunk ?? 0)) {
       const reason = `takes no requests of ${chunk * 4} bytes`
       const upstream = this.request.destination.name
       throw new RegistryError('UPSTREAM_INVALID', { upstream, status: 413, reason })
     }
-    this.#context.learnt.chunk = chunk
+    learnt.chunk = chunk
   }
+}
+
+function isLeft({ session }: UploadState, step: Step, after: UploadState): boolean {
+  if (session === undefined || after.session === session) return false
+  return step.does === 'mount' || (step.does === 'append' && after.session === undefined)
 }

@@ -51,6 +51,8 @@ export interface FakeDestinationOptions {
   readonly leastChunk?: number
   /** More bytes in one request are refused. */
   readonly mostChunk?: number
+  /** It takes blobs in one request only. */
+  readonly noChunks?: boolean
   /** It lists referrers itself. */
   readonly referrers?: boolean
   /** Indexes may list manifests that it does not have. */
@@ -207,6 +209,7 @@ export class FakeDestination implements AsyncDisposable {
       case 'append':
       case 'finish': {
         if (session === undefined) return failure(404, 'BLOB_UPLOAD_UNKNOWN')
+        if (step === 'append' && options.noChunks === true) return failure(405, 'UNSUPPORTED')
         const [, start] = /^(\d+)-/.exec(headers['content-range'] ?? '') ?? []
         if (body.length > 0 && Number(start ?? 0) !== session.bytes.length)
           return { ...failure(416, 'RANGE_INVALID'), headers: this.#sessionHeaders(session) }

@@ -154,6 +154,24 @@ suite('an upload to a destination that', () => {
       assert.ok(there.blobs.get('cache/app')?.get(digest)?.equals(bytes))
   })
 
+  test('takes whole blobs only gets those, and is not asked for chunks again', async () => {
+    await using there = await fakeDestination({ noChunks: true })
+    await using rig = uploadRig(there.url)
+    for (const blob of [blobOf(600 * KiB, 1), blobOf(700 * KiB, 2)]) {
+      await rig.upload(blob)
+      assert.ok(there.blobs.get('cache/app')?.get(blob.digest)?.equals(blob.bytes))
+    }
+    assert.equal(there.count('append'), 1)
+    assert.equal(there.sessions.size, 0)
+  })
+
+  test('takes neither chunks nor whole blobs is given up', async () => {
+    await using there = await fakeDestination({ noChunks: true, mostChunk: 300 * KiB })
+    await using rig = uploadRig(there.url)
+    const detail = { upstream: rig.destination.name, status: 413 }
+    await assertFails(rig.upload(blobOf(600 * KiB)), 'UPSTREAM_INVALID', detail)
+  })
+
   test('loses every session is given up after five attempts', async () => {
     await using there = await fakeDestination({
       fault: ({ step }) => (step === 'append' ? 'lose' : undefined),

@@ -73,6 +73,7 @@ export function blobUploads(options: DestinationRepositoryOptions): BlobUploads 
         ...options,
         signal,
       })
+      if (offset === 0 && NO_CHUNKS.has(response.status)) return discard(response) ?? 'no chunks'
       const problem = await problemIn(response, upstream)
       return problem ?? sessionIn(response, { ...session, offset: offset + chunk.size })
     },
@@ -121,6 +122,9 @@ async function problemIn(response: UpstreamResponse, upstream: string): Promise<
   if (status < 500 && reason === 'SIZE_INVALID') return 'misplaced'
   throw error
 }
+
+/** What registries say to the first chunk that want whole blobs. */
+const NO_CHUNKS = new Set([400, 405, 411, 415, 501])
 
 const PROBLEMS: ReadonlyMap<number, SessionProblem> = new Map([
   [404, 'lost'],
