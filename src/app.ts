@@ -80,6 +80,7 @@ export async function entrepot(
     buildPushing({ config, parts, serving: () => serving, env, loops, ownPorts: () => ownPorts, log }),
   )
   const moving = buildMoving({ config, parts, serving: () => serving, log })
+  starting.use(moving.mirror)
   const { advise, audit, events, jobs, metrics } = observed
   const { requests: telemetry, server } = observed.telemetry
   const current = latest(() => serving.registry)
@@ -136,6 +137,7 @@ export async function entrepot(
       registry.configure(config.current)
       await schedules.configure(config.current)
       replication.configure(config.current)
+      moving.mirror.configure(config.current)
       observed.reloaded(needRestart)
       return needRestart
     },
@@ -144,6 +146,7 @@ export async function entrepot(
       if (delay > 0) await sleep(delay)
       await schedules[Symbol.asyncDispose]()
       await replication[Symbol.asyncDispose]()
+      await moving.mirror[Symbol.asyncDispose]()
       await jobs[Symbol.asyncDispose]()
       await registry.close(grace)
       await resources.disposeAsync()

@@ -1,8 +1,11 @@
+import { mirrorRoutes } from './admin/mirror-routes.ts'
 import { archiveRoutes } from './admin/archive-routes.ts'
 import { warmRoutes } from './admin/warm-routes.ts'
 import type { AdminAppOptions } from './admin/admin-routes.ts'
 import { createExport } from './archive/export-images.ts'
 import { createImport } from './archive/import-archive.ts'
+import { buildMirroring, type Mirroring } from './compose/mirroring.ts'
+import { createWantedTags } from './mirror/wanted-tags.ts'
 import { pulledPlatforms } from './mirror/pulled-platforms.ts'
 import { createRefresh } from './mirror/refresh.ts'
 import { createWarm } from './mirror/warm.ts'
@@ -19,6 +22,7 @@ import type { Logger } from 'pino'
 
 /** What moves images in and out. */
 export interface Moving {
+  readonly mirror: Mirroring
   readonly routes: NonNullable<AdminAppOptions['jobRoutes']>
 }
 
@@ -39,15 +43,16 @@ export function buildMoving({ config, parts, serving, log }: MovingOptions): Mov
     await downloads.ended(name.upstream, digest)
     return (await store.blobs.stat(digest)) !== undefined
   }
+  const isLimited = (name: string) => {
+    const upstream = upstreams.byName.get(name)
+    return upstream === undefined || upstream.isNearlyExhausted || upstream.status.state === 'limited'
+  }
   const warm = createWarm({
     registry,
     stored,
     isStored,
     explain,
-    isLimited(name) {
-      const upstream = upstreams.byName.get(name)
-      return upstream === undefined || upstream.isNearlyExhausted || upstream.status.state === 'limited'
-    },
+    isLimited,
     pulled: pulledPlatforms({ tags: disk.tags, inspect: disk.inspect }),
   })
   const refresh = createRefresh({ registry, tags: disk.tags, isOffline, explain })
@@ -70,9 +75,19 @@ export function buildMoving({ config, parts, serving, log }: MovingOptions): Mov
     now: parts.now,
   })
   const { jobs } = observed
+  const wantedTags = createWantedTags({
+    registry,
+    catalogue: store.catalogue,
+    tags: disk.tags,
+    isLimited,
+    explain,
+  })
+  const mirror = buildMirroring(config.current, { warm, wantedTags, jobs, log, now: parts.now })
   const parsePattern = (text: string) => parseImagePattern(text, [...parts.upstreamNames])
   return {
+    mirror,
     routes: [
+      mirrorRoutes({ mirror, jobs, failed }),
       warmRoutes({ warm, refresh, jobs, failed }),
       archiveRoutes({ exportImages, importArchive, jobs, parsePattern, failed }),
     ],

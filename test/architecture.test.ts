@@ -37,7 +37,7 @@ const ROOMS: Readonly<Record<string, { rooms: readonly string[]; never?: RegExp 
   // Archives of images: an OCI layout in a tar, written and taken in through the seams.
   archive: { rooms: ['oci', 'ports', 'images'], never: /^(?!modern-tar$|node:(?:stream|zlib)$)/ },
   // Fetches ahead: warm, refresh, and the rules of `mirror`.
-  mirror: { rooms: ['oci', 'ports', 'images'], never: /^(?!semver$)/ },
+  mirror: { rooms: ['oci', 'ports', 'images'], never: /^(?!(?:semver|node-cron)$)/ },
   access: { rooms: ['oci', 'ports'], never: /^hono|^node:sqlite/ },
   config: { rooms: ['oci'], never: /^undici$|^hono|^node:(?:http|sqlite)/ },
   // The configuration files of clients: reads, decides and writes, and knows nothing of the proxy.
@@ -60,6 +60,7 @@ const ROOMS: Readonly<Record<string, { rooms: readonly string[]; never?: RegExp 
       's3',
       'eviction',
       'upload',
+      'mirror',
       'admin',
       'observe',
       'time',

@@ -11,6 +11,7 @@ const ACTIONS: Readonly<Record<string, AuditEntry['action']>> = {
   'POST push': 'push',
   'POST import': 'import',
   'GET export': 'export',
+  'POST mirror': 'mirror',
   'POST warm': 'warm',
   'POST refresh': 'refresh',
   'POST trust': 'trust',

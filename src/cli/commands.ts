@@ -12,6 +12,7 @@ import { importArchive } from './commands/import.ts'
 import { jobs } from './commands/jobs.ts'
 import { ls } from './commands/ls.ts'
 import { migrate } from './commands/migrate.ts'
+import { mirror } from './commands/mirror.ts'
 import { pin, unpin } from './commands/pin.ts'
 import { purge } from './commands/purge.ts'
 import { push } from './commands/push.ts'
@@ -49,6 +50,7 @@ export function commands({ start, now, openHere }: Surroundings): Commands {
     drill: drill(),
     savings: savings(),
     warm: warm(() => performance.now()),
+    mirror: mirror(now),
     refresh: refresh(),
     export: exportImages(() => performance.now()),
     import: importArchive(() => performance.now()),

@@ -14,6 +14,7 @@ export interface AuditEntry {
     | 'push'
     | 'export'
     | 'import'
+    | 'mirror'
     | 'warm'
     | 'refresh'
     | 'login'

@@ -120,6 +120,19 @@ const VALUES: Readonly<Record<string, readonly [text: string, effect?: unknown]>
     '[{ url: https://h.example/x, secret: "a-secret-of-${16}-characters", types: [quota] }]',
     [{ url: 'https://h.example/x', secret: '********', types: ['quota'] }],
   ],
+  mirror: [
+    '[{ images: [node], tags: { semver: ">=20", latest: 3 }, window: 4h, rate: 50MB/s }]',
+    [
+      {
+        images: ['node'],
+        tags: { semver: '>=20', latest: 3 },
+        referrers: false,
+        schedule: '0 3 * * *',
+        window: '4h',
+        rate: '50MB/s',
+      },
+    ],
+  ],
   replicate: [
     '[{ images: ["node:20*"], to: r.example/cache, username: u, password: p, rate: 1MB/s }]',
     [{ images: ['node:20*'], to: 'r.example/cache', username: 'u', password: '********', rate: '1MB/s' }],

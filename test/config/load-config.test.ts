@@ -62,6 +62,7 @@ test('without a file the defaults hold', async (t) => {
     shutdown: { delay: 0, grace: 25_000 },
     log: { level: 'info', access: true, format: 'auto' },
     events: [],
+    mirror: [],
     replicate: [],
     warnings: true,
     defaultUpstream: 'docker.io',

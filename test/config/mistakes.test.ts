@@ -26,7 +26,7 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
   ],
   [
     'listne: {}',
-    ': listne is not a known key, did you mean `listen`? (allowed: listen, admin, access, storage, cluster, cache, views, transfers, shutdown, log, tracing, events, replicate, warnings, defaultUpstream, publicUpstreams, upstreams)',
+    ': listne is not a known key, did you mean `listen`? (allowed: listen, admin, access, storage, cluster, cache, views, transfers, shutdown, log, tracing, events, mirror, replicate, warnings, defaultUpstream, publicUpstreams, upstreams)',
   ],
   [
     'admin: { prot: 1 }',
@@ -44,7 +44,7 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
   ['cache: { tags: [{ match: a }] }', `: cache.tags[0].fresh is missing, but ${DURATION}, from 0s to 36500d`],
   [
     '"__proto__": {}',
-    ': __proto__ is not a known key (allowed: listen, admin, access, storage, cluster, cache, views, transfers, shutdown, log, tracing, events, replicate, warnings, defaultUpstream, publicUpstreams, upstreams)',
+    ': __proto__ is not a known key (allowed: listen, admin, access, storage, cluster, cache, views, transfers, shutdown, log, tracing, events, mirror, replicate, warnings, defaultUpstream, publicUpstreams, upstreams)',
   ],
 
   // bad values
@@ -91,11 +91,11 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
   ],
   [
     '- a',
-    ': the file is a list, but must be a mapping of listen, admin, access, storage, cluster, cache, views, transfers, shutdown, log, tracing, events, replicate, warnings, defaultUpstream, publicUpstreams, upstreams',
+    ': the file is a list, but must be a mapping of listen, admin, access, storage, cluster, cache, views, transfers, shutdown, log, tracing, events, mirror, replicate, warnings, defaultUpstream, publicUpstreams, upstreams',
   ],
   [
     'just words',
-    ': the file is "just words", but must be a mapping of listen, admin, access, storage, cluster, cache, views, transfers, shutdown, log, tracing, events, replicate, warnings, defaultUpstream, publicUpstreams, upstreams',
+    ': the file is "just words", but must be a mapping of listen, admin, access, storage, cluster, cache, views, transfers, shutdown, log, tracing, events, mirror, replicate, warnings, defaultUpstream, publicUpstreams, upstreams',
   ],
 
   // upstreams

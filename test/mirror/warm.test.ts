@@ -76,7 +76,9 @@ test('without --platform the platforms that were pulled are warmed, else all', a
   await pull('manifests/latest')
   await pull(`manifests/${amd64.digest}`)
   await pull(`blobs/${amd64.layers[0]}`)
-  await eventually(async () => (await proxy.ingest()).length === 0)
+  const stored = async () =>
+    (await (await fetch(`${proxy.adminUrl}/api/v1/usage`)).json()) as { objects: number }
+  await eventually(async () => (await stored()).objects === 3)
   const server = ['--server', proxy.adminUrl]
   const pulled = await runCommand(['warm', 'app', ...server])
   assert.match(pulled.stdout, /^done +docker\.io\/library\/app:latest \(linux\/amd64, as pulled before\)/)

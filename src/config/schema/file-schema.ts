@@ -21,6 +21,7 @@ import {
   yesOrNo,
 } from './scalars.ts'
 import { eventTargetSchema } from './events-schema.ts'
+import { mirrorSchema } from './mirror-schema.ts'
 import { replicateSchema } from './replicate-schema.ts'
 import { list, section } from './section.ts'
 import { clusterSchema, storageSchema } from './storage-schema.ts'
@@ -210,6 +211,9 @@ export const fileSchema = section({
 
   /** Webhooks: receivers that are told what happens. */
   events: list(eventTargetSchema).prefault([]),
+
+  /** What is fetched ahead, by the clock. */
+  mirror: list(mirrorSchema).prefault([]),
 
   /** Where stored images are pushed to. */
   replicate: list(replicateSchema).prefault([]),

@@ -1,0 +1,74 @@
+import { schedule } from 'node-cron'
+import type { Jobs, RunningJob } from '../ports/jobs.ts'
+import type { MirrorReport, MirrorRuleView, MirrorStep } from '../ports/mirror.ts'
+import { type MirrorRule, runRule, type RunRuleOptions } from './run-rule.ts'
+
+export interface ScheduledRule extends MirrorRule {
+  /** node-cron syntax. */
+  readonly schedule: string
+}
+
+export interface MirrorScheduleOptions extends RunRuleOptions {
+  readonly jobs: Pick<Jobs, 'run'>
+  readonly ended: (report: MirrorReport) => void
+  readonly failed: (rule: string, error: unknown) => void
+}
+
+type Put = (key: string, step: MirrorStep) => void
+
+/** One rule, run by the clock and when it is asked for. Its runs do not overlap. */
+export class MirrorSchedule implements AsyncDisposable {
+  readonly rule: ScheduledRule
+  readonly #options: MirrorScheduleOptions
+  readonly #task: { destroy(): unknown }
+  readonly #stop = new AbortController()
+  #running: Promise<unknown> | undefined
+  #last: MirrorReport | null = null
+  #failure: string | null = null
+
+  constructor(rule: ScheduledRule, options: MirrorScheduleOptions) {
+    this.rule = rule
+    this.#options = options
+    this.#task = schedule(rule.schedule, () => this.#runByClock(), { noOverlap: true })
+  }
+
+  get view(): MirrorRuleView {
+    const { name, schedule: when } = this.rule
+    const isRunning = this.#running !== undefined
+    return { rule: name, schedule: when, isRunning, last: this.#last, failure: this.#failure }
+  }
+
+  /** @throws Error when it runs already */
+  async run(job: RunningJob, put: Put): Promise<MirrorReport> {
+    if (this.#running !== undefined) throw new Error(`${this.rule.name} runs already`)
+    const signal = AbortSignal.any([job.signal, this.#stop.signal])
+    const running = runRule(this.rule, this.#options, { ...job, signal }, put)
+    this.#running = running
+    try {
+      this.#last = await running
+      this.#failure = null
+      this.#options.ended(this.#last)
+      return this.#last
+    } catch (error) {
+      this.#failure = error instanceof Error ? error.message : String(error)
+      throw error
+    } finally {
+      this.#running = undefined
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(new Error('the rule has changed, or the process stops'))
+    await this.#task.destroy()
+    await this.#running?.catch(() => {})
+  }
+
+  async #runByClock(): Promise<void> {
+    const { jobs, failed } = this.#options
+    try {
+      await jobs.run({ kind: 'mirror', target: this.rule.name }, (job) => this.run(job, () => {}))
+    } catch (error) {
+      if (!this.#stop.signal.aborted) failed(this.rule.name, error)
+    }
+  }
+}
