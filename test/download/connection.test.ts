@@ -94,7 +94,10 @@ test('a body is left when nothing of it has come for a turn, and the rest is fet
   const segment = { position: 0, end: 100 }
   const run = connection.run(segment, signal)
   await eventually(() => segment.position === 7)
-  assert.equal(connection.isDry, false)
+  for (const isDry of [false, false, true]) {
+    await new Promise<void>((resolve) => connection.look(resolve))
+    assert.equal(connection.isDry, isDry)
+  }
   segment.end = 40
   connection.look(() => {
     connection.leave()

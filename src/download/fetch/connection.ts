@@ -20,6 +20,9 @@ export interface Route {
   wrote(bytes: number): void
 }
 
+/** A socket may be empty for a moment, also because this process or upstream had no CPU. */
+const DRY_LOOKS = 3
+
 export type FetchOutcome = 'complete' | 'missing' | 'left'
 
 /** Brings one segment after another from the source into the store. */
@@ -27,7 +30,8 @@ export class Connection {
   readonly #route: Route
   #segment: Segment = { position: 0, end: 0 }
   #leaving = new AbortController()
-  #isDry = false
+  /** Looks in a row that found its socket empty. */
+  #dryLooks = 0
   /** Bytes of bodies, those included that were of no use. */
   #received = 0
   /** What it waits for. */
@@ -60,17 +64,18 @@ export class Connection {
     this.#leaving.abort(new RegistryError('UPSTREAM_UNAVAILABLE', { reason: 'body left' }))
   }
 
-  /** At the last `look`, nothing of its body waited in the socket: upstream is the slow side. */
+  /** Whenever one looked of late, nothing of its body waited in the socket: upstream is the slow side. */
   get isDry(): boolean {
-    return this.#isDry
+    return this.#dryLooks >= DRY_LOOKS
   }
 
   /** Finds out, within this turn of the event loop, whether its socket is empty. Calls `dry` if so. */
   look(dry: () => void): void {
     const received = this.#received
     setImmediate(() => {
-      this.#isDry = this.#state === 'receiving' && this.#received === received
-      if (this.#isDry) dry()
+      const isEmpty = this.#state === 'receiving' && this.#received === received
+      this.#dryLooks = isEmpty ? this.#dryLooks + 1 : 0
+      if (isEmpty) dry()
     })
   }
 
