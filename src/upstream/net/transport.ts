@@ -100,7 +100,7 @@ function attempt(
   dispatcher: Dispatcher,
   via: string | undefined,
 ): Attempt {
-  const end = linkedTo(signal)
+  const { end, unlink } = linkedTo(signal)
   const connection: ConnectionUse = {}
   const response = request(url, {
     dispatcher,
@@ -114,12 +114,18 @@ function attempt(
   })
   return {
     connection,
-    response: response.then(({ statusCode, headers, body }) => {
-      // A body may break off before anyone reads it. Its reader gets the error; the process must not end by
-      // it.
-      body.on('error', () => {})
-      return { status: statusCode, headers, body, url }
-    }),
+    response: response.then(
+      ({ statusCode, headers, body }) => {
+        // A body may break off before anyone reads it. Its reader gets the error; the process must not end by
+        // it.
+        body.on('error', () => {}).once('close', unlink)
+        return { status: statusCode, headers, body, url }
+      },
+      (error: unknown) => {
+        unlink()
+        throw error
+      },
+    ),
     abandon: () => end.abort(),
   }
 }
@@ -135,12 +141,19 @@ function mayRepeat({ kind, method, body }: UpstreamRequest): boolean {
   return (kind !== 'token' || method !== 'POST') && typeof body !== 'function'
 }
 
-/** Ends an attempt alone, and with the signal of its request. A fifth of the cost of `AbortSignal.any`. */
-function linkedTo(signal: AbortSignal | undefined): AbortController {
+/**
+ * Ends an attempt alone, and with the signal of its request, until `unlink`: Node keeps a signal that stands
+ * for others as long as somebody listens to it. A fifth of the cost of `AbortSignal.any`.
+ */
+function linkedTo(signal: AbortSignal | undefined): {
+  readonly end: AbortController
+  readonly unlink: () => void
+} {
   const end = new AbortController()
-  if (signal?.aborted) end.abort(signal.reason)
-  else signal?.addEventListener('abort', () => end.abort(signal.reason), { once: true })
-  return end
+  const abort = (): void => end.abort(signal?.reason)
+  if (signal?.aborted) abort()
+  else signal?.addEventListener('abort', abort, { once: true })
+  return { end, unlink: () => signal?.removeEventListener('abort', abort) }
 }
 
 /** Bytes of a body that wait for their reader before the socket is paused. */
