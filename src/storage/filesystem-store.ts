@@ -46,7 +46,7 @@ import { uploadSources } from './pushes/upload-sources.ts'
 import { storageOperation, ignoreStorageError, ignoreNotFound } from './storage-operation.ts'
 import { imagesOf } from './operations/images-of.ts'
 import { usedSince } from './operations/used-since.ts'
-import { retainedContent } from './operations/retained.ts'
+import { type RetainedContent, retainedContent } from './operations/retained.ts'
 import { createInspect } from './operations/inspect.ts'
 import type { Forgotten } from './operations/purge.ts'
 import { createVerify } from './operations/verify.ts'
@@ -184,12 +184,14 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
       })
     }
     const { retained: rules = () => [] } = options
+    let retaining: RetainedContent | undefined
     const index = sqliteIndex({
       file: paths.index,
       run,
       telemetry,
       pinned,
       retained: rules,
+      moved: (digest) => retaining?.moved(digest),
       ...(options.keepLinks && { keepLinks: true }),
       now,
       emptied: rebuild,
@@ -216,7 +218,8 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
     const { verify = 'never', corrupt = () => {}, keepRuns = () => WEEK } = options
     const shared = { files, paths, partials, content, run, telemetry, verify, corrupt }
     const store = fileBlobStore({ ...shared, indexBytes: () => index.bytes })
-    const retained = retainedContent({ read: index.reader.read, rules, now })
+    retaining = retainedContent({ query, read: index.reader.read, rules, now })
+    const { current: retained } = retaining
     const pinning = pins({ query, configured: pinned, now })
 
     return {

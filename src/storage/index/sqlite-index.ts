@@ -62,6 +62,8 @@ export interface SqliteIndexOptions {
   readonly pinned: readonly ImagePattern[]
   /** Images of which the past is kept, and for how long. */
   readonly retained?: () => readonly Retention[]
+  /** Called with what a tag points to when that has changed. */
+  readonly moved?: (digest: Digest) => void
   /** Links outlive their content. */
   readonly keepLinks?: boolean
   /** Epoch milliseconds. */
@@ -72,7 +74,17 @@ export interface SqliteIndexOptions {
 
 /** Opens the index, or creates it. @throws Error when a later version of this program wrote it. */
 export function sqliteIndex(options: SqliteIndexOptions): SqliteIndex {
-  const { file, run, telemetry, pinned, retained = () => [], keepLinks = false, now, emptied } = options
+  const {
+    file,
+    run,
+    telemetry,
+    pinned,
+    retained = () => [],
+    moved = () => {},
+    keepLinks = false,
+    now,
+    emptied,
+  } = options
   const database: IndexDatabase<Statements> = indexDatabase(file, statements, emptied)
   const access = indexAccess(database, run)
   const { query } = access
@@ -104,7 +116,7 @@ export function sqliteIndex(options: SqliteIndexOptions): SqliteIndex {
   return {
     content: contentIndex({ ...access, uses: contentUses, settled: () => settled, keepLinks, now }),
     ofUpstreams: upstreamInventory({ ...access, uses: contentUses }),
-    tags: tagIndex({ ...access, uses: tagUses, settled: () => settled, pinned, retained, now }),
+    tags: tagIndex({ ...access, uses: tagUses, settled: () => settled, pinned, retained, moved, now }),
     links: linkIndex(access),
     references: referenceIndex(access),
     access,

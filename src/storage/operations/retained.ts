@@ -2,9 +2,9 @@ import type { Digest } from '../../oci/digest.ts'
 import { imagePattern } from '../../oci/image-pattern.ts'
 import type { Size } from '../../ports/operations.ts'
 import type { Retention } from '../../ports/time.ts'
-import { allOf } from '../index/in-slices.ts'
+import { allOf, inSlices } from '../index/in-slices.ts'
 import type { IndexReader } from '../index/index-reader.ts'
-import type { Statements } from '../index/sql.ts'
+import type { Query, Statements } from '../index/sql.ts'
 import { pastOfTags } from '../index/tags/seen-at.ts'
 import { closureOf } from './content-walk.ts'
 
@@ -15,7 +15,15 @@ export interface Retained extends Size {
   readonly missing: number
 }
 
+export interface RetainedContent {
+  /** What the rules keep, at most a few seconds old but for the moves of tags. Throws RegistryError STORAGE. */
+  current(): Promise<Retained>
+  /** To be called when a tag points to another manifest, which may be kept from now on. */
+  moved(manifest: Digest): void
+}
+
 export interface RetainedOptions {
+  readonly query: Query
   readonly read: IndexReader['read']
   readonly rules: () => readonly Retention[]
   /** Epoch milliseconds. */
@@ -34,18 +42,29 @@ const FRESH = 5_000
 const PAUSE = 20
 const NOTHING: Retained = { content: new Set(), objects: 0, bytes: 0, missing: 0 }
 
-/**
- * The content that the rules keep, at most a few seconds old. Newer content is not evicted first anyway.
- *
- * @returns a function that throws RegistryError STORAGE
- */
-export function retainedContent({ read, rules, now }: RetainedOptions): () => Promise<Retained> {
+/** The content that the rules keep. What a tag has moved to since it was looked for is kept as well. */
+export function retainedContent({ query, read, rules, now }: RetainedOptions): RetainedContent {
   let known: { readonly found: Promise<Retained>; readonly at: number; keep: number } | undefined
+  /** Since the last look, by whatever tag. */
+  const moved = new Set<Digest>()
 
-  return async () => {
-    if (rules().length === 0) return NOTHING
+  return {
+    async current() {
+      if (rules().length === 0) return NOTHING
+      const found = await collected()
+      if (moved.size === 0) return found
+      const since = await inSlices(query, (sql) => closureOf(sql, moved))
+      return { ...found, content: found.content.union(since) }
+    },
+    moved(manifest) {
+      if (rules().length > 0) moved.add(manifest)
+    },
+  }
+
+  async function collected(): Promise<Retained> {
     const age = known === undefined ? Infinity : Math.abs(now() - known.at)
     if (known === undefined || age > known.keep) {
+      moved.clear()
       const found = collect()
       const entry = { found, at: now(), keep: FRESH }
       known = entry

@@ -30,7 +30,7 @@ interface ChangeRow extends TagRow {
 }
 
 /** Rows of the history that are looked at in one step. */
-const STEP = 200
+const STEP = 50
 
 /**
  * Forgets the tags that were not used since an instant, and the older history of tags that are not known any
@@ -68,21 +68,43 @@ export async function removeUnused(
   await changeAll(old, (sql, { upstream, repository, tag }) => {
     sql.removeTag.run(upstream, repository, tag)
   })
+  if (retained.length === 0) await removeHistory(query, instant)
+  else await removeHistoryBut(query, changeAll, instant, isRetained)
+  return old.length
+}
+
+async function removeHistory(query: IndexAccess['query'], instant: number): Promise<void> {
   await inSlices(query, function* (sql) {
     for (let id = 0; ; id += STEP) {
       const next = sql.nextChange.get(id)
       if (next === undefined) return
       id = Number(next['id'])
-      if (retained.length === 0) sql.removeOldHistory.run(id, id + STEP, instant)
-      else {
-        const rows = sql.oldHistory.all(id, id + STEP, instant) as unknown as readonly ChangeRow[]
-        for (const row of rows)
-          if (row.until === null || !isRetained(imageOf(row), row.until)) sql.removeChange.run(row.id)
-      }
+      sql.removeOldHistory.run(id, id + STEP, instant)
       yield
     }
   })
-  return old.length
+}
+
+async function removeHistoryBut(
+  query: IndexAccess['query'],
+  changeAll: IndexAccess['changeAll'],
+  instant: number,
+  isRetained: (image: ImageName, until: number) => boolean,
+): Promise<void> {
+  const old: number[] = []
+  await inSlices(query, function* (sql) {
+    for (let id = 0; ; id += STEP) {
+      const next = sql.nextChange.get(id)
+      if (next === undefined) return
+      id = Number(next['id'])
+      const rows = sql.oldHistory.all(id, id + STEP, instant) as unknown as readonly ChangeRow[]
+      for (const row of rows) if (row.until === null || !isRetained(imageOf(row), row.until)) old.push(row.id)
+      yield
+    }
+  })
+  await changeAll(old, (sql, id) => {
+    sql.removeChange.run(id)
+  })
 }
 
 function imageOf({ upstream, repository, tag, digest }: TagRow): ImageName {

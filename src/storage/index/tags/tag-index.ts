@@ -26,6 +26,8 @@ export interface TagIndexOptions extends Pick<IndexAccess, 'query' | 'transact' 
   readonly pinned: readonly ImagePattern[]
   /** Images of which the past is kept, and for how long. */
   readonly retained: () => readonly Retention[]
+  /** Called with what a tag points to when that has changed. */
+  readonly moved: (digest: Digest) => void
   /** Epoch milliseconds. */
   readonly now: () => number
 }
@@ -33,7 +35,7 @@ export interface TagIndexOptions extends Pick<IndexAccess, 'query' | 'transact' 
 export function tagIndex(
   options: TagIndexOptions,
 ): TagIndex & TagUses & TagHistory & TagPast & TagPeek & TagNames {
-  const { query, transact, changeAll, uses, settled, pinned, retained, now } = options
+  const { query, transact, changeAll, uses, settled, pinned, retained, moved, now } = options
   return {
     get: ({ upstream, name }, tag) =>
       query((sql) => {
@@ -60,6 +62,7 @@ export function tagIndex(
         if (goneAt !== null) sql.endChange.run(upstream, name, tag, goneAt)
         else if (last?.digest !== digest || last.endedAt !== null) {
           sql.addChange.run(upstream, name, tag, checkedAt, digest)
+          moved(digest)
           sql.endFirst.run(upstream, name, tag)
           sql.trimHistory.run(upstream, name, tag)
         }
