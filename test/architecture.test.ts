@@ -58,6 +58,7 @@ const ROOMS: Readonly<Record<string, { rooms: readonly string[]; never?: RegExp 
       'storage',
       'upstream',
       's3',
+      'cluster',
       'eviction',
       'upload',
       'mirror',

@@ -65,7 +65,7 @@ export function commands({ start, now, openHere }: Surroundings): Commands {
     push: push(openHere),
     setup: setup(now),
     doctor: doctor(),
-    migrate: migrate(),
+    migrate: migrate(now),
     adopt: adopt(),
   }
 }

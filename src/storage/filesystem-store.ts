@@ -49,6 +49,7 @@ import { usedSince } from './operations/used-since.ts'
 import { type RetainedContent, retainedContent } from './operations/retained.ts'
 import { createInspect } from './operations/inspect.ts'
 import type { Forgotten } from './operations/purge.ts'
+import { createOffload, type Offload } from './operations/offload.ts'
 import { createVerify } from './operations/verify.ts'
 
 export interface FilesystemStore {
@@ -57,6 +58,7 @@ export interface FilesystemStore {
   readonly ofUpstreams: UpstreamInventory
   /** Opens content, which is no use of it. */
   peek(digest: Digest): Promise<BlobReader | undefined>
+  readonly offload: Offload
   /** Removes damaged content, and counts it. */
   discard(digest: Digest): Promise<void>
   readonly links: LinkIndex
@@ -227,6 +229,7 @@ async function open(paths: Paths, options: FilesystemStoreOptions): Promise<File
       inventory: store,
       ofUpstreams: index.ofUpstreams,
       peek: store.peek,
+      offload: createOffload({ query, totals: content.totals, peek: store.peek }),
       discard: store.discard,
       links,
       references,

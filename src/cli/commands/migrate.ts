@@ -3,18 +3,23 @@ import { stringify } from 'yaml'
 import { IMAGE_DEFAULTS, withEnvironment } from '../../config/registry2/environment.ts'
 import { migrateRegistry2 } from '../../config/registry2/migrate.ts'
 import { readRegistry2 } from '../client/read-registry2.ts'
+import { migrateStore } from './migrate-store.ts'
 import { type Command, UsageError } from '../command.ts'
 import { EXIT } from '../exit-code.ts'
 import { writeJson } from '../output/json.ts'
 
-export function migrate(): Command {
+/** `now`: milliseconds. */
+export function migrate(now: () => number): Command {
   return {
-    synopsis: 'registry2 [config.yml] [--env FILE] [--json]',
-    summary: 'prints the configuration that says the same as that of a registry:2 proxy',
+    synopsis: 'registry2 [config.yml] [--env FILE] | store --to s3 [--json]',
+    summary: 'prints the configuration of a registry:2 proxy as ours, or uploads a store to storage.s3',
     takes: [1, 2],
-    options: { json: { type: 'boolean' }, env: { type: 'string' } },
-    async run({ args: [kind, file], options, stdout }) {
-      if (kind !== 'registry2') throw new UsageError(`cannot migrate from ${kind}, only from registry2`)
+    options: { json: { type: 'boolean' }, env: { type: 'string' }, to: { type: 'string' } },
+    async run(invocation) {
+      const { args, options, stdout } = invocation
+      const [kind, file] = args
+      if (kind === 'store') return migrateStore(invocation, now)
+      if (kind !== 'registry2') throw new UsageError(`cannot migrate from ${kind}, only registry2 or store`)
       const env = options['env']?.toString()
       if (file === undefined && env === undefined)
         throw new UsageError('migrate registry2 needs a config.yml, or --env FILE')

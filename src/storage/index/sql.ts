@@ -153,6 +153,15 @@ export function statements(db: DatabaseSync) {
     useTag: db.prepare(`UPDATE tags SET last_used = ? WHERE ${OF_REPOSITORY} AND tag = ?`),
     removeTag: db.prepare(`DELETE FROM tags WHERE ${OF_REPOSITORY} AND tag = ?`),
 
+    linksAfter: db.prepare(
+      `SELECT upstream, repository, digest, media_type AS mediaType FROM links
+       WHERE (upstream, repository, digest) > (?, ?, ?) ORDER BY upstream, repository, digest LIMIT ${PAGE}`,
+    ),
+    tagsAfter: db.prepare(
+      `SELECT upstream, repository, tag, digest, checked_at AS checkedAt, gone_at AS goneAt FROM tags
+       WHERE (upstream, repository, tag) > (?, ?, ?) ORDER BY upstream, repository, tag LIMIT ${PAGE}`,
+    ),
+
     getMeta: db.prepare('SELECT value FROM meta WHERE key = ?'),
     setMeta: db.prepare('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)'),
   }
