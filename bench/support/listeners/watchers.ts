@@ -1,8 +1,7 @@
-/** Listeners of events, in a process of their own: reads and counts until it is killed. Prints when all are connected. */
+/** Listeners of events, in a process of their own: reads until it is killed. Prints when all are connected. */
 import { connect } from 'node:net'
 
 const [port, count] = process.argv.slice(2).map(Number)
-let bytes = 0
 let connected = 0
 for (let i = 0; i < count!; i++) {
   const socket = connect(port!, '127.0.0.1', () =>
@@ -12,6 +11,5 @@ for (let i = 0; i < count!; i++) {
     connected += 1
     if (connected === count) process.stdout.write(`${JSON.stringify({ connected })}\n`)
   })
-  socket.on('data', (chunk) => (bytes += chunk.length))
+  socket.resume()
 }
-process.on('SIGUSR2', () => process.stdout.write(`${JSON.stringify({ bytes })}\n`))

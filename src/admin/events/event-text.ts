@@ -1,7 +1,7 @@
 import type { HappenedEvent } from '../../ports/events.ts'
 
 /** Events of one message at most. A person reads no more, and a machine sees by the ids that some are missing. */
-const MOST = 200
+const MOST = 100
 
 /** The text of events as server-sent events. Each is written once, however many listeners get it. */
 export class EventText {

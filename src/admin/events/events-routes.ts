@@ -14,7 +14,7 @@ const MOST_LISTENERS = 250
 
 /**
  * `GET events` (server-sent events): `transfers` with the running downloads, each second while they change,
- * and every change of state by its type, at most 200 a second.
+ * and every change of state by its type, at most 100 a second.
  */
 export function eventsRoutes({ events, transfers }: EventsRoutesOptions): Hono<AdminEnv> {
   const broadcaster = new Broadcaster({ events, transfers: () => JSON.stringify(transfers()) })
