@@ -9,7 +9,8 @@ import { parse as parseToml } from 'smol-toml'
 import { parse as parseYaml } from 'yaml'
 import { parseCommandLine } from '../src/cli/command-line.ts'
 import { commands } from '../src/cli/commands.ts'
-import { fileSchema, upstreamSchema } from '../src/config/schema/file-schema.ts'
+import { fileSchema } from '../src/config/schema/file-schema.ts'
+import { upstreamSchema } from '../src/config/schema/upstream-schema.ts'
 import { schemaKeys } from '../src/config/schema/schema-keys.ts'
 
 const ROOT = new URL('..', import.meta.url)

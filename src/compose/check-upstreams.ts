@@ -43,13 +43,24 @@ export async function checkUpstreams(
     ownPorts: () => [],
     env,
   })
-  return await Promise.all([...upstreams.byName.values()].map(checkOne))
+  const checks = [...upstreams.byName.values()].flatMap(({ name, endpoints }) => {
+    const configured = config.upstreams[name]!
+    return endpoints.map((endpoint, i) => {
+      const { credentials = [] } = configured.endpoints?.[i] ?? configured
+      const patterns = credentials.map(({ match }) => match)
+      return checkOne(endpoint, configured.offline === true, patterns)
+    })
+  })
+  return await Promise.all(checks)
 
-  async function checkOne(upstream: Upstream): Promise<UpstreamCheck> {
+  async function checkOne(
+    upstream: Upstream,
+    isOffline: boolean,
+    patterns: readonly string[],
+  ): Promise<UpstreamCheck> {
     const { name } = upstream
-    if (config.upstreams[name]?.offline === true)
-      return { name, isUsable: true, said: 'is offline, and was not asked' }
-    for (const pattern of [undefined, ...patternsOf(name)]) {
+    if (isOffline) return { name, isUsable: true, said: 'is offline, and was not asked' }
+    for (const pattern of [undefined, ...patterns]) {
       const problem = await problemOf(upstream, pattern)
       if (problem !== undefined) return { name, isUsable: false, ...problem }
     }
@@ -71,10 +82,6 @@ export async function checkUpstreams(
       const said = detail['at'] === undefined ? 'refuses the configured credentials' : cause
       return { said, advice: loginAdvice(name, pattern) }
     }
-  }
-
-  function patternsOf(name: string): readonly string[] {
-    return config.upstreams[name]?.credentials?.map(({ match }) => match) ?? []
   }
 
   function accepted(name: string): string {

@@ -20,6 +20,11 @@ export function loginsOf(upstreams: Config['upstreams']): (repository: Repositor
 }
 
 /** Whether it has credentials for repositories that have none of their own. */
-export function hasOwnLogin({ login, credentialHelper, dockerConfig, cloud }: UpstreamConfig): boolean {
+export function hasOwnLogin({
+  login,
+  credentialHelper,
+  dockerConfig,
+  cloud,
+}: Pick<UpstreamConfig, 'login' | 'credentialHelper' | 'dockerConfig' | 'cloud'>): boolean {
   return (login ?? credentialHelper ?? dockerConfig ?? cloud) !== undefined
 }

@@ -23,6 +23,7 @@ import type { Jobs } from '../ports/jobs.ts'
 import type { SavingsLog } from '../ports/savings.ts'
 import type { ImageTelemetry, IngestTelemetry, LoginTelemetry } from '../ports/telemetry.ts'
 import type { Upstream } from '../ports/upstream.ts'
+import { endpointName } from '../upstream/endpoints/endpoint-name.ts'
 import { hasOwnLogin } from './logins-of.ts'
 import { type UpstreamCost, upstreamCost } from './upstream-cost.ts'
 import { combined } from '../util/combined.ts'
@@ -157,14 +158,23 @@ export function buildObservation(
   }
 }
 
+type Endpoint = NonNullable<Config['upstreams'][string]['endpoints']>[number]
+
+/** Each upstream, and each of its endpoints where it has several. */
 export function watchedUpstreams(
   upstreams: Config['upstreams'],
   isKept: (upstream: string) => boolean = () => false,
 ): readonly WatchedUpstream[] {
-  return Object.values(upstreams).map((upstream) => ({
-    name: upstream.name,
-    isOffline: upstream.offline === true,
-    hasCredentials: hasOwnLogin(upstream) || upstream.credentials?.[0] !== undefined,
-    isKept: isKept(upstream.name),
-  }))
+  return Object.values(upstreams).flatMap((upstream) => {
+    const { name, endpoints = [] } = upstream
+    const common = { isOffline: upstream.offline === true, isKept: isKept(name) }
+    const hasCredentials = (way: Endpoint): boolean => hasOwnLogin(way) || way.credentials?.[0] !== undefined
+    const own = { name, hasCredentials: endpoints.length === 0 && hasCredentials(upstream), ...common }
+    const each = (way: Endpoint) => ({
+      name: endpointName(name, way.url),
+      hasCredentials: hasCredentials(way),
+      ...common,
+    })
+    return [own, ...endpoints.map(each)]
+  })
 }

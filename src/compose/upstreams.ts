@@ -7,7 +7,8 @@ import type { UpstreamTelemetry } from '../ports/telemetry.ts'
 import type { Tracer } from '../ports/tracing.ts'
 import { proxiesFrom } from '../upstream/net/proxy-environment.ts'
 import { systemTrust } from '../upstream/net/trust-store.ts'
-import { type OpenUpstream, openUpstream } from '../upstream/open-upstream.ts'
+import { openEndpoints } from '../upstream/endpoints/open-endpoints.ts'
+import { type OpenUpstream, openUpstream, type OpenUpstreamOptions } from '../upstream/open-upstream.ts'
 import { offlineSwitch } from './offline-switch.ts'
 import type { LoopGuard } from '../util/loop-guard.ts'
 
@@ -42,6 +43,9 @@ export interface UpstreamsOptions {
 
 type UpstreamsConfig = Pick<Config, 'upstreams' | 'cache'>
 
+/** One address of an upstream. */
+type EndpointConfig = NonNullable<Opened['entry']['endpoints']>[number]
+
 /** What one upstream is opened with. */
 interface Opened {
   readonly entry: UpstreamsConfig['upstreams'][string]
@@ -66,16 +70,22 @@ export function buildUpstreams(config: UpstreamsConfig, options: UpstreamsOption
   let byName: Upstreams['byName'] = new Map()
   const offline = offlineSwitch((name) => byName.get(name)?.offlineChanged())
 
-  function openOne(entry: Opened['entry'], rememberDenials: number): OpenUpstream {
-    const { login, credentials, credentialHelper: helper, ca, proxy, ...upstream } = entry
-    const opened = openUpstream({
-      ...upstream,
+  function optionsOf(
+    { name, timeouts, rate }: Opened['entry'],
+    { login, credentials, credentialHelper: helper, ca, proxy, ...way }: EndpointConfig,
+    rememberDenials: number,
+  ): OpenUpstreamOptions {
+    return {
+      ...way,
+      name,
+      timeouts,
+      ...(rate !== undefined && { rate }),
+      rememberDenials,
       ...(login && { login }),
       ...(helper !== undefined && { helper }),
       ...(credentials && { repositoryLogins: credentials }),
       ...(ca && { ca: ca.text, caFile: ca.path }),
-      rememberDenials,
-      isOffline: () => offline.until(upstream.name) !== undefined,
+      isOffline: () => offline.until(name) !== undefined,
       env,
       systemTrust: system,
       ownPorts,
@@ -84,9 +94,17 @@ export function buildUpstreams(config: UpstreamsConfig, options: UpstreamsOption
       tracer: options.tracer,
       ...(collectGarbage && { collectGarbage }),
       telemetry,
-      reloadFailed: (err) =>
-        log.warn({ upstream: upstream.name, err }, 'reload failed, keeping the previous version'),
-    })
+      reloadFailed: (err: unknown) =>
+        log.warn({ upstream: name, err }, 'reload failed, keeping the previous version'),
+    }
+  }
+
+  function openOne(entry: Opened['entry'], rememberDenials: number): OpenUpstream {
+    const [first, ...others] = (entry.endpoints ?? []).map((way) => optionsOf(entry, way, rememberDenials))
+    const opened =
+      first === undefined
+        ? openUpstream(optionsOf(entry, entry, rememberDenials))
+        : openEndpoints(entry.name, [first, ...others], telemetry)
     open.add(opened)
     return opened
   }

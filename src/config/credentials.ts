@@ -2,7 +2,7 @@ import { type Cloud, isRegistryOf, REGISTRIES_OF } from '../util/cloud-registrie
 import { parseJsonObject } from '../util/json-object.ts'
 import type { LoadFile } from './files.ts'
 import type { KeyPath, Issues } from './issues.ts'
-import type { UpstreamEntry } from './schema/file-schema.ts'
+import type { UpstreamEntry, WayEntry } from './schema/upstream-schema.ts'
 
 interface Login {
   readonly username: string
@@ -41,7 +41,7 @@ type Given = Pick<UpstreamEntry, 'credentials' | 'insecure' | (typeof SOURCES)[n
  */
 export async function resolveCredentials(
   at: KeyPath,
-  entry: UpstreamEntry,
+  entry: WayEntry,
   url: string,
   issues: Issues,
   load: LoadFile,
@@ -86,7 +86,7 @@ function cloudOf(at: KeyPath, entry: Given, url: string, issues: Issues): Cloud 
 
 async function resolveRepositoryLogins(
   at: KeyPath,
-  { credentials }: UpstreamEntry,
+  { credentials }: WayEntry,
   issues: Issues,
   load: LoadFile,
 ): Promise<readonly RepositoryLogin[] | undefined> {

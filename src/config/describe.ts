@@ -6,10 +6,12 @@ import { MASK } from './config-error.ts'
 import type { EventTarget } from './events.ts'
 import { escape } from './sources/environment.ts'
 import type { TagPattern } from './schema/tag-pattern.ts'
-import { fileSchema, type UpstreamEntry } from './schema/file-schema.ts'
+import { fileSchema } from './schema/file-schema.ts'
+import type { UpstreamEntry } from './schema/upstream-schema.ts'
 import type { ReplicateRule } from './replicate.ts'
 import type { IndexConfig, S3Config } from './storage.ts'
 import type { UpstreamConfig } from './upstreams.ts'
+import type { Way } from './way.ts'
 
 /** The effective configuration as a file that yields it again, except that secrets are masked. */
 export function describeConfig(config: Config): string {
@@ -79,27 +81,34 @@ function s3EntryOf({ prefix, secretAccessKeyFile, ...s3 }: Mutable<S3Config>) {
   }
 }
 
-function entryOf({ login, credentials, ca, ...upstream }: Mutable<UpstreamConfig>): UpstreamEntry {
-  const { url, aliases, hosts, credentialHelper, dockerConfig, cloud, insecure, tokenRealms } = upstream
-  const { allowPrivate, allow, deny, timeouts, maxTransfers, maxSize, rate, proxy } = upstream
+function entryOf({ endpoints, ...upstream }: Mutable<UpstreamConfig>): UpstreamEntry {
+  const { aliases, hosts, allow, deny, timeouts, maxTransfers, maxSize, rate, offline } = upstream
   return {
-    url,
+    ...(endpoints ? { endpoints: endpoints.map(wayEntryOf) } : wayEntryOf(upstream)),
     aliases,
     hosts,
-    ...(login && loginEntryOf(login)),
-    credentialHelper,
-    dockerConfig,
-    credentials: cloud ?? credentials?.map(({ match, ...login }) => ({ match, ...loginEntryOf(login) })),
-    ca: ca?.path,
-    insecure,
-    tokenRealms,
-    allowPrivate,
     allow,
     deny,
     timeouts,
     maxTransfers,
     maxSize,
     rate,
+    offline,
+  }
+}
+
+function wayEntryOf({ login, credentials, cloud, ca, proxy, ...way }: Mutable<Way>) {
+  const { url, credentialHelper, dockerConfig, insecure, tokenRealms, allowPrivate } = way
+  return {
+    url,
+    ...(login && loginEntryOf(login)),
+    credentialHelper,
+    dockerConfig,
+    credentials: cloud ?? credentials?.map(({ match, ...each }) => ({ match, ...loginEntryOf(each) })),
+    ca: ca?.path,
+    insecure,
+    tokenRealms,
+    allowPrivate,
     proxy: proxy && masked(proxy),
   }
 }

@@ -37,7 +37,7 @@ function secretFiles({
   cluster,
   upstreams,
 }: Config): readonly string[] {
-  const all = Object.values(upstreams)
+  const all = Object.values(upstreams).flatMap((upstream) => upstream.endpoints ?? [upstream])
   return [
     listen.tls?.key.path,
     admin === false ? undefined : admin.tls?.key.path,

@@ -1,5 +1,5 @@
 import type { Issues } from './issues.ts'
-import { type UpstreamEntries, type UpstreamEntry, upstreamSchema } from './schema/file-schema.ts'
+import { type UpstreamEntries, type UpstreamEntry, upstreamSchema } from './schema/upstream-schema.ts'
 import { PUBLIC_REGISTRIES } from './schema/public-registries.ts'
 import { parseHost } from './schema/scalars.ts'
 

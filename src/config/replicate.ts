@@ -3,7 +3,7 @@ import { resolveLogin } from './credentials.ts'
 import type { LoadedFile, LoadFile } from './files.ts'
 import type { Issues } from './issues.ts'
 import type { replicateSchema } from './schema/replicate-schema.ts'
-import { loadCertificates } from './upstreams.ts'
+import { loadCertificates } from './way.ts'
 
 type ReplicateEntry = z.output<typeof replicateSchema>
 

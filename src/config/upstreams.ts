@@ -1,16 +1,13 @@
-import { checkAuthorities } from './certificates.ts'
-import { type CredentialsConfig, resolveCredentials } from './credentials.ts'
-import type { LoadedFile, LoadFile } from './files.ts'
+import type { LoadFile } from './files.ts'
 import { HOST_MUST, parseHost } from './schema/scalars.ts'
 import type { KeyPath, Issues } from './issues.ts'
 import { PUBLIC_REGISTRIES } from './schema/public-registries.ts'
-import type { UpstreamEntries, UpstreamEntry } from './schema/file-schema.ts'
+import { type UpstreamEntries, type UpstreamEntry, WAY_KEYS } from './schema/upstream-schema.ts'
+import { resolveWay, type Way } from './way.ts'
 
 type AsWritten =
   | 'aliases'
   | 'hosts'
-  | 'allowPrivate'
-  | 'insecure'
   | 'allow'
   | 'deny'
   | 'timeouts'
@@ -18,17 +15,13 @@ type AsWritten =
   | 'maxSize'
   | 'rate'
   | 'offline'
-  | 'proxy'
 
-export interface UpstreamConfig extends Pick<UpstreamEntry, AsWritten>, CredentialsConfig {
+/** Reached as itself says, or its first endpoint. */
+export interface UpstreamConfig extends Way, Pick<UpstreamEntry, AsWritten> {
   /** The key in the file, in lower case. */
   readonly name: string
-  /** The origin, `https://registry-1.docker.io`. */
-  readonly url: string
-  /** Origins. */
-  readonly tokenRealms: string[]
-  /** PEM certificates. */
-  readonly ca?: LoadedFile
+  /** More than one address, in the order in which they are asked. */
+  readonly endpoints?: readonly Way[]
 }
 
 export type Upstreams = Record<string, UpstreamConfig>
@@ -86,40 +79,14 @@ async function resolveUpstream(
 ): Promise<UpstreamConfig> {
   const at = ['upstreams', key]
   const name = nameOf(key, issues)
-  const known = PUBLIC_REGISTRIES.get(name)
-  // The token realms of a public registry are not those of a mirror at another url.
-  const knownRealms = entry.url === undefined ? known?.tokenRealms : undefined
-  const {
-    aliases,
-    hosts,
-    allowPrivate,
-    insecure,
-    allow,
-    deny,
-    timeouts,
-    maxTransfers,
-    maxSize,
-    rate,
-    offline,
-    proxy,
-  } = entry
-  if (insecure === true && entry.ca !== undefined) {
-    issues.add(issues.value([...at, 'insecure'], 'cannot be combined with ca'))
-  }
-  const url = entry.url ?? known?.url ?? new URL(`https://${name}`).origin
-  const credentials = await issues.collect(() => resolveCredentials(at, entry, url, issues, load))
-  const ca =
-    entry.ca === undefined ? undefined : await loadCertificates([...at, 'ca'], entry.ca, issues, load)
+  const ways = await resolveWays(at, name, entry, issues, load)
+  const { aliases, hosts, allow, deny, timeouts, maxTransfers, maxSize, rate, offline } = entry
   return {
     name,
-    url,
+    ...ways[0],
+    ...(ways.length > 1 && { endpoints: ways }),
     aliases,
     hosts,
-    ...credentials,
-    ...(ca && { ca }),
-    tokenRealms: entry.tokenRealms ?? knownRealms ?? [],
-    ...(allowPrivate !== undefined && { allowPrivate }),
-    ...(insecure !== undefined && { insecure }),
     ...(allow !== undefined && { allow }),
     ...(deny !== undefined && { deny }),
     timeouts,
@@ -127,8 +94,39 @@ async function resolveUpstream(
     ...(maxSize !== undefined && { maxSize }),
     ...(rate !== undefined && { rate }),
     ...(offline !== undefined && { offline }),
-    ...(proxy !== undefined && { proxy }),
   }
+}
+
+/** Those of its endpoints, else its own. */
+async function resolveWays(
+  at: KeyPath,
+  name: string,
+  { endpoints, ...entry }: UpstreamEntry,
+  issues: Issues,
+  load: LoadFile,
+): Promise<[Way, ...Way[]]> {
+  const known = PUBLIC_REGISTRIES.get(name)
+  // The token realms of a public registry are not those of a mirror at another url.
+  const knownRealms = (entry.url === undefined && known?.tokenRealms) || []
+  const own = async (): Promise<Way> => {
+    const url = entry.url ?? known?.url ?? new URL(`https://${name}`).origin
+    return resolveWay(at, url, entry, knownRealms, issues, load)
+  }
+  if (endpoints === undefined) return [await own()]
+  const other = (['url', ...WAY_KEYS] as const).find((key) => entry[key] !== undefined)
+  if (other !== undefined)
+    throw issues.value([...at, other], 'cannot be combined with endpoints: say it of each of them')
+  const ways: Way[] = []
+  for (const [i, endpoint] of endpoints.entries()) {
+    const key = [...at, 'endpoints', i]
+    const { url, ...given } = typeof endpoint === 'string' ? { url: endpoint } : endpoint
+    if (ways.some((way) => way.url === url))
+      throw issues.value(key, `${url} is an endpoint of this upstream already`)
+    ways.push(await resolveWay(key, url, given, [], issues, load))
+  }
+  const [first, ...others] = ways
+  if (first === undefined) throw issues.value([...at, 'endpoints'], 'must have at least one endpoint')
+  return [first, ...others]
 }
 
 function hint(owner: string): string {
@@ -161,19 +159,4 @@ function nameOf(key: string, issues: Issues): string {
   if (name === undefined)
     throw issues.key(['upstreams', key], `is not a name for an upstream: it ${HOST_MUST}`)
   return name
-}
-
-export async function loadCertificates(
-  at: KeyPath,
-  file: string,
-  issues: Issues,
-  load: LoadFile,
-): Promise<LoadedFile> {
-  const loaded = await load(at, file)
-  try {
-    checkAuthorities(loaded.text)
-  } catch (error) {
-    throw issues.value(at, (error as Error).message)
-  }
-  return loaded
 }

@@ -13,6 +13,8 @@ import { withCircuitBreaker } from './resilience/with-circuit-breaker.ts'
  * Everything that belongs to one configured upstream. To change its configuration, close it and open another.
  */
 export interface OpenUpstream extends Upstream {
+  /** Its addresses: itself where there is one. */
+  readonly endpoints: readonly Upstream[]
   readonly status: UpstreamStatus
   /** To be called when `isOffline` says otherwise than before. */
   offlineChanged(): void
@@ -102,8 +104,11 @@ export function openUpstream(options: OpenUpstreamOptions): OpenUpstream {
   const offlineChanged = () => state.report('offline', isOffline() ? offlineError(name) : undefined)
   if (isOffline()) offlineChanged()
 
-  return {
+  const opened: OpenUpstream = {
     name,
+    get endpoints() {
+      return [opened]
+    },
     get isNearlyExhausted() {
       return client.isNearlyExhausted
     },
@@ -118,4 +123,5 @@ export function openUpstream(options: OpenUpstreamOptions): OpenUpstream {
       await client.close()
     },
   }
+  return opened
 }

@@ -1,20 +1,15 @@
 /** Every key, its meaning, values and default. Durations are milliseconds, sizes bytes. */
 import { z } from 'zod'
-import { CLOUDS } from '../../util/cloud-registries.ts'
 import { accessSchema, adminSchema, listenSchema } from './access-schema.ts'
 import {
   bytes,
   cron,
-  fileName,
-  host,
   images,
   integer,
-  matching,
   off,
   oneOf,
   part,
   pattern,
-  rate,
   text,
   time,
   yesNoOr,
@@ -25,92 +20,9 @@ import { mirrorSchema } from './mirror-schema.ts'
 import { replicateSchema } from './replicate-schema.ts'
 import { list, section } from './section.ts'
 import { clusterSchema, storageSchema } from './storage-schema.ts'
-import { collectorUrl, origin, proxy } from './urls.ts'
+import { LONGEST_TIMER, upstreamSchema } from './upstream-schema.ts'
+import { collectorUrl } from './urls.ts'
 import { viewsSchema } from './views-schema.ts'
-
-/** setTimeout takes at most 2^31-1 milliseconds. */
-const LONGEST_TIMER = { least: '1ms', most: '24d' }
-
-/** What `upstreams` says about one upstream. */
-export const upstreamSchema = section({
-  /** The origin, `https://ghcr.io`. Omitted: https and the name of the upstream. */
-  url: origin().optional(),
-  /** Other names that clients use, in `ns` and as the first segment of a path. */
-  aliases: list(host()).prefault([]),
-  /** Host headers that select this upstream. */
-  hosts: list(host()).prefault([]),
-  username: text().optional(),
-  password: text().optional(),
-  /** A file that holds the password; surrounding white space is ignored. */
-  passwordFile: fileName().optional(),
-  /** `ecr-login` runs docker-credential-ecr-login. */
-  credentialHelper: matching(
-    /^[a-z\d][\w.-]*$/i,
-    'what follows docker-credential- in the name of a program',
-  ).optional(),
-  /** A Docker `config.json` that has the credentials, or names the helper that has them. */
-  dockerConfig: fileName().optional(),
-  /**
-   * Logins of single repositories, as patterns of `util/glob.ts`. The first match decides; without one, the
-   * login above, or the helper, or the Docker config. Or a cloud, at which the identity of this workload is
-   * exchanged for a login.
-   */
-  credentials: z
-    .union(
-      [
-        oneOf(...CLOUDS),
-        list(
-          section({
-            match: repositories(),
-            username: text(),
-            password: text().optional(),
-            passwordFile: fileName().optional(),
-          }),
-        ),
-      ],
-      { error: `must be ${CLOUDS.join(', ')}, or a list of logins of repositories` },
-    )
-    .optional(),
-  /** A PEM file of authorities to trust, besides the system's. */
-  ca: fileName().optional(),
-  /** Do not verify its certificate and those of its `tokenRealms`. Hosts it redirects to are verified. */
-  insecure: yesOrNo().optional(),
-  /**
-   * Origins that may get the credentials in exchange for a token, besides those of its registrable domain.
-   */
-  tokenRealms: list(origin({ anyPath: true })).optional(),
-  /** Allow redirects to private addresses. Omitted: only when the url has one itself. */
-  allowPrivate: yesOrNo().optional(),
-  /** Repositories that may be pulled, as patterns of `util/glob.ts`. Omitted: all. */
-  allow: list(repositories()).optional(),
-  /** Repositories that may not be pulled. Wins over `allow`. */
-  deny: list(repositories()).optional(),
-  timeouts: section({
-    /** Name resolution, TCP and TLS. */
-    connect: time(LONGEST_TIMER).prefault('5s'),
-    /** From the request to the last header of the response. */
-    headers: time(LONGEST_TIMER).prefault('10s'),
-    /** Replaces `headers` for blobs, where the upstream stores or scans them before it sends them. */
-    blob: time(LONGEST_TIMER).optional(),
-    /** Between two chunks of a body. */
-    idle: time(LONGEST_TIMER).prefault('30s'),
-  }).prefault({}),
-  /** Blob downloads at once. Manifests and tags do not count. */
-  maxTransfers: integer(1, 10_000).prefault(16),
-  /** Bytes of the store that its content may take. Omitted: all of `storage.maxSize`. */
-  maxSize: bytes({ least: '1B' }).optional(),
-  /** Bytes per second of all its blobs together. Omitted: no limit. */
-  rate: rate().optional(),
-  /** Never dial it: what is stored is served, however old, and the rest does not exist. */
-  offline: yesOrNo().optional(),
-  /** The proxy on the way to it, instead of those of HTTPS_PROXY and HTTP_PROXY; NO_PROXY holds. */
-  proxy: proxy().optional(),
-})
-
-export type UpstreamEntry = z.output<typeof upstreamSchema>
-
-/** `false` removes a built-in upstream. */
-export type UpstreamEntries = Readonly<Record<string, UpstreamEntry | false>>
 
 export const fileSchema = section({
   /** The registry, for clients. */
@@ -245,10 +157,3 @@ export const fileSchema = section({
     )
     .prefault({}),
 })
-
-function repositories() {
-  return matching(
-    /^[a-z\d*]([a-z\d._/*-]*[a-z\d*])?$/,
-    'the name of a repository, or a pattern such as library/* or org/**',
-  )
-}

@@ -1,0 +1,119 @@
+import { LRUCache } from 'lru-cache'
+import type { BlobBody, Upstream, UpstreamRepository, UpstreamStatus } from '../../ports/upstream.ts'
+import { type Answer, answerOf, withoutAnswer } from './fallback.ts'
+
+/** One of several addresses of an upstream. */
+export interface Endpoint extends Pick<Upstream, 'isNearlyExhausted' | 'repository'> {
+  readonly status: UpstreamStatus
+}
+
+/** Things of which it is remembered who answered for them. The one used longest ago goes first. */
+const MOST = 10_000
+
+/**
+ * Several endpoints as one upstream, asked in their order:
+ *
+ * - The next one is asked when an endpoint does not know the thing, denies it, or is out.
+ * - An endpoint that has answered for a tag, or listed the tags of a repository, is the only one for it from
+ *   then on, whatever fails later: another would say something else under the same name.
+ * - Content is what its digest says. Whoever has sent it is asked first, and any other may send it.
+ * - An endpoint that is out is skipped, unless all are.
+ *
+ * Nothing is known after a restart of who answered before.
+ */
+export function withEndpoints(
+  name: string,
+  endpoints: readonly [Endpoint, ...(readonly Endpoint[])],
+  answered: (endpoint: Endpoint, repository: string) => void = () => {},
+): Upstream {
+  const owners = new LRUCache<string, Endpoint>({ max: MOST })
+
+  const inOrder = (first: Endpoint | undefined): readonly Endpoint[] => {
+    const order = first === undefined ? endpoints : [first, ...endpoints.filter((each) => each !== first)]
+    const up = order.filter(({ status }) => status.state === 'up' || status.state === 'limited')
+    return up.length === 0 ? order : up
+  }
+
+  return {
+    name,
+    get isNearlyExhausted() {
+      return endpoints[0].isNearlyExhausted
+    },
+    repository(repository) {
+      const byEndpoint = new Map(endpoints.map((endpoint) => [endpoint, endpoint.repository(repository)]))
+      const keyOf = (thing: string): string => `${repository} ${thing}`
+
+      async function ask<T>(
+        thing: string,
+        candidates: readonly Endpoint[],
+        request: (repository: UpstreamRepository) => Promise<T | undefined>,
+        isAnswer: (value: T) => boolean = () => true,
+      ): Promise<T | undefined> {
+        const others: Exclude<Answer<never>, { kind: 'answered' }>[] = []
+        let empty: T | undefined
+        for (const endpoint of candidates) {
+          const answer = await answerOf(request(byEndpoint.get(endpoint)!))
+          if (answer.kind !== 'answered') others.push(answer)
+          else if (isAnswer(answer.value)) {
+            owners.set(keyOf(thing), endpoint)
+            answered(endpoint, repository)
+            return answer.value
+          } else empty ??= answer.value
+        }
+        withoutAnswer(others)
+        return empty
+      }
+
+      /** A thing that is what its endpoint says. */
+      function askOwner<T>(
+        things: readonly [string, ...string[]],
+        request: (repository: UpstreamRepository) => Promise<T | undefined>,
+      ): Promise<T | undefined> {
+        const owner = things.map((thing) => owners.get(keyOf(thing))).find((each) => each !== undefined)
+        return ask(things[0], owner === undefined ? inOrder(undefined) : [owner], request)
+      }
+
+      /** A thing that is what its digest says. */
+      function askAny<T>(
+        digest: string,
+        request: (repository: UpstreamRepository) => Promise<T | undefined>,
+        isAnswer?: (value: T) => boolean,
+      ): Promise<T | undefined> {
+        return ask(digest, inOrder(owners.get(keyOf(digest))), request, isAnswer)
+      }
+
+      const [first] = endpoints
+      const whole: UpstreamRepository = {
+        get isNearlyExhausted() {
+          return byEndpoint.get(first)!.isNearlyExhausted
+        },
+        promisesBlobsAfter: byEndpoint.get(first)!.promisesBlobsAfter,
+        resolve: (tag, signal) => askOwner([`tag ${tag}`, 'tags'], (each) => each.resolve(tag, signal)),
+        resolveByGet: (tag, signal) =>
+          askOwner([`tag ${tag}`, 'tags'], (each) => each.resolveByGet(tag, signal)),
+        manifest: (digest, signal) => askAny(digest, (each) => each.manifest(digest, signal)),
+        statBlob: (digest, signal) => askAny(digest, (each) => each.statBlob(digest, signal)),
+        blob: (digest, range, signal) =>
+          askAny(digest, async (each) => withoutTag(await each.blob(digest, range, signal))),
+        tags: {
+          whole: (signal) => askOwner(['tags'], (each) => each.tags.whole(signal)),
+          page: (page, signal) => askOwner(['tags'], (each) => each.tags.page(page, signal)),
+        },
+        referrers: async (digest, signal) =>
+          (await askAny(
+            digest,
+            (each) => each.referrers(digest, signal),
+            ({ referrers }) => referrers.length > 0,
+          ))!,
+      }
+      return whole
+    },
+  }
+}
+
+/** Each endpoint has entity tags of its own. The digest says whether the bytes are the same. */
+function withoutTag(body: BlobBody | undefined): BlobBody | undefined {
+  if (body?.etag === undefined) return body
+  const { etag: _, ...rest } = body
+  return { ...rest, [Symbol.asyncIterator]: () => body[Symbol.asyncIterator]() }
+}
