@@ -165,16 +165,17 @@ export function watchedUpstreams(
   upstreams: Config['upstreams'],
   isKept: (upstream: string) => boolean = () => false,
 ): readonly WatchedUpstream[] {
-  return Object.values(upstreams).flatMap((upstream) => {
+  const watched: WatchedUpstream[] = []
+  for (const upstream of Object.values(upstreams)) {
     const { name, endpoints = [] } = upstream
     const common = { isOffline: upstream.offline === true, isKept: isKept(name) }
-    const hasCredentials = (way: Endpoint): boolean => hasOwnLogin(way) || way.credentials?.[0] !== undefined
-    const own = { name, hasCredentials: endpoints.length === 0 && hasCredentials(upstream), ...common }
-    const each = (way: Endpoint) => ({
-      name: endpointName(name, way.url),
-      hasCredentials: hasCredentials(way),
-      ...common,
-    })
-    return [own, ...endpoints.map(each)]
-  })
+    watched.push({ name, hasCredentials: endpoints.length === 0 && hasCredentials(upstream), ...common })
+    for (const way of endpoints)
+      watched.push({ name: endpointName(name, way.url), hasCredentials: hasCredentials(way), ...common })
+  }
+  return watched
+}
+
+function hasCredentials(way: Endpoint): boolean {
+  return hasOwnLogin(way) || way.credentials?.[0] !== undefined
 }

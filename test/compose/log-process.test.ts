@@ -43,7 +43,7 @@ async function startService(target: 'file' | 'pipe'): Promise<Service> {
     child,
     log,
     async port() {
-      await eventually(() => portIn(log()) !== undefined)
+      await eventually(() => portIn(log()) !== undefined, 60_000)
       return Number(portIn(log()))
     },
     async [Symbol.asyncDispose]() {
