@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { pino } from 'pino'
+import { buildReplication } from '../../src/compose/replication.ts'
+import { eventHub } from '../../src/observe/events.ts'
+import type { Push } from '../../src/ports/push.ts'
+import { load } from '../config/folder.ts'
+import { eventually } from '../support/fixtures.ts'
+
+const DIGEST = `sha256:${'a'.repeat(64)}`
+const rule = (host: string) => `{ images: ["org/*"], to: ${host}, username: ci, password: secret }`
+
+test('after a reload rules that are the same go on, new ones begin, and those that are gone end', async (t) => {
+  const pushes: string[] = []
+  const push: Push = async ({ images, to }) => {
+    pushes.push(`${new URL(to.url).host} ${images.map(({ text }) => text).join()}`)
+    return { images: 0, pushed: 0, unchanged: 0, failed: 0, notTried: 0, sent: 0, mounted: 0, seconds: 0 }
+  }
+  const events = eventHub(Date.now)
+  const config = (...hosts: readonly string[]) => load(t, `replicate: [${hosts.map(rule).join(', ')}]`)
+  await using replication = buildReplication(await config('a.example', 'b.example'), {
+    push,
+    jobs: { run: (_, task) => task({ id: '1', signal: new AbortController().signal, say() {} }) },
+    events,
+    log: pino({ level: 'silent' }),
+  })
+  const all = (host: string) => `${host} docker.io/org/*`
+  await eventually(() => pushes.length === 2, 20_000)
+  assert.deepEqual(pushes.toSorted(), [all('a.example'), all('b.example')])
+
+  replication.configure(await config('b.example', 'c.example'))
+  await eventually(() => pushes.length === 3, 20_000)
+  assert.equal(pushes[2], all('c.example'))
+
+  events.emit('image.stored', { image: 'docker.io/org/app:1', digest: DIGEST })
+  events.emit('image.stored', { image: 'docker.io/other/app:1', digest: DIGEST })
+  events.emit('tag.moved', { image: 'docker.io/org/app:2', from: DIGEST, to: DIGEST })
+  await eventually(() => pushes.length === 5, 20_000)
+  assert.deepEqual(pushes.slice(3).toSorted(), [
+    'b.example docker.io/org/app:1,docker.io/org/app:2',
+    'c.example docker.io/org/app:1,docker.io/org/app:2',
+  ])
+})
