@@ -68,7 +68,12 @@ await using proxy = await proxyProcess(folder.path, upstream.url, configurationO
 let phase: Phase = 'recovery'
 let over = false
 const { pid, exited } = proxy.program
-void exited.then((code) => over || violated(`the proxy ended with ${code}`))
+void exited.then((code) => {
+  if (over) return
+  violated(`the proxy ended with ${code}`)
+  const last = proxy.program.lines.slice(-20).map((line) => line.slice(0, 4000))
+  process.stderr.write(`Its last lines:\n${last.join('\n')}\n`)
+})
 
 const faults = trouble(upstream, world, random)
 const crowd = clients({
