@@ -68,7 +68,10 @@ export function proxyTagService(
             upstream.isNearlyExhausted,
           )
           if (freshness.state !== 'fresh') return revalidate(tag, entry, freshness, options)
-          options?.report?.({ result: 'hit', ttl: freshness.ttl, ...mark(entry) })
+          const { ttl } = freshness
+          options?.report?.(
+            entry.goneAt === undefined ? { result: 'hit', ttl } : { result: 'hit', ttl, ...DELETED },
+          )
           return entry.digest
         })
       },
