@@ -54,6 +54,18 @@ describe('gathering', () => {
     assert.deepEqual(disk.written.map(String), ['one', 'twothree'])
   })
 
+  test('more may come than was expected, even where nothing was', async () => {
+    for (const expected of [-5, 0, 3]) {
+      const disk = slowDisk()
+      const buffer = new WriteBuffer(disk.write, expected)
+      for (const text of ['one', '', 'two', 'three']) buffer.add(Buffer.from(text))
+      await disk.proceed()
+      await disk.proceed()
+      await buffer.flush()
+      assert.deepEqual(disk.written.map(String), ['one', 'twothree'])
+    }
+  })
+
   test('no more than a piece is gathered, and every byte is written in its order', async () => {
     const disk = slowDisk()
     const { bytes } = blobOf(3000 * KiB)

@@ -1,5 +1,7 @@
 /** Bytes. A write to disk has a fixed cost, which no longer shows from about this size on. */
 const PIECE = 512 * 1024
+/** Of a blob that is nearly complete, or that turns out to be shorter than was said. */
+const SMALLEST = 64 * 1024
 /**
  * One piece collects, one is being written, and one holds what was written last for readers that follow
  * closely.
@@ -28,7 +30,7 @@ export class WriteBuffer {
    */
   constructor(write: (bytes: Buffer) => Promise<void>, expected = Infinity) {
     this.#write = write
-    this.#size = Math.min(PIECE, expected)
+    this.#size = Math.min(PIECE, Math.max(SMALLEST, expected))
   }
 
   /** Bytes of memory that are held. */
