@@ -35,11 +35,23 @@ suite('three replicas', { skip: missing('nginx', ...RGW) || withoutPostgres }, (
   }
 
   const pathOf = ({ digest }: Blob, repository = 'library/app') => `/v2/${repository}/blobs/${digest}`
+  /** What the replicas have logged of failures. */
+  const troubles = () =>
+    all.replicas.flatMap(({ service }) =>
+      (service?.log() ?? [])
+        .filter(({ level, error }) => Number(level) > 30 || error !== undefined)
+        .map((entry) => JSON.stringify(entry)),
+    )
   const sentOf = ({ bytes, digest }: Blob) => all.upstream.bodyBytes(new RegExp(digest)) / bytes.length
 
   test('200 clients on a cold blob: upstream sends it once, every hash is right, nobody is cut off', async (t) => {
     const blob = newBlob(SIZE * MiB + 7)
-    const pulled = await pullAll(Array.from({ length: 200 }, () => all.url + pathOf(blob)))
+    const pulled = await pullAll(Array.from({ length: 200 }, () => all.url + pathOf(blob))).catch(
+      (error: unknown) => {
+        for (const line of troubles().slice(0, 20)) t.diagnostic(line)
+        throw error
+      },
+    )
     assert.deepEqual(new Set(pulled.map(({ digest }) => digest)), new Set([blob.digest]))
     t.diagnostic(`${SIZE} MiB; upstream sent ${sentOf(blob).toFixed(3)} x`)
     t.diagnostic(`done in ${(Math.max(...pulled.map((each) => each.milliseconds)) / 1000).toFixed(1)} s`)
