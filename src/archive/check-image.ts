@@ -1,6 +1,7 @@
 import type { Digest } from '../oci/digest.ts'
 import { partsIn } from '../oci/manifest-parts.ts'
 import { parseManifest } from '../oci/manifest-json.ts'
+import { yieldEvery } from '../util/yield-every.ts'
 
 /** A manifest that an image in an archive consists of. */
 export interface CheckedManifest {
@@ -39,6 +40,7 @@ export async function checkImage(
 ): Promise<CheckedImage> {
   const manifests = new Map<Digest, CheckedManifest>()
   const absent: string[] = []
+  const pause = yieldEvery()
   await visit(root, undefined, 0)
   return { manifests: [...manifests.values()], absent }
 
@@ -47,11 +49,13 @@ export async function checkImage(
     if (depth > DEEPEST || manifests.size >= MOST_MANIFESTS) throw new Error(`${root} has too many manifests`)
     const found = await manifest(digest)
     if (found === undefined) return false
+    await pause()
     if (parseManifest(found.body) === undefined) throw new Error(`${digest} is no manifest`)
     const { manifests: children, content } = partsIn(found.body)
     const present: Digest[] = []
     for (const { digest: part, size, isForeign } of content) {
       const actual = await sizeOf(part)
+      await pause()
       if (actual === undefined && isForeign === true) continue
       if (actual === undefined)
         throw new Error(

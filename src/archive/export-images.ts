@@ -189,12 +189,14 @@ function archiveOf({ entries, docker, blobs }: Planned, since: number | undefine
       ...(since !== undefined && { [layout.SINCE]: new Date(since).toISOString() }),
     },
   }
-  const sorted = [...blobs].toSorted(([one], [other]) => (one < other ? -1 : 1))
+  const indexFile = jsonFile(layout.INDEX_FILE, index)
+  if (indexFile.size > layout.LONGEST_INDEX)
+    throw new Error(`${unique.length} images are too many for one archive: export them in parts`)
   const files = [
     jsonFile(layout.LAYOUT_FILE, { imageLayoutVersion: '1.0.0' }),
-    jsonFile(layout.INDEX_FILE, index),
+    indexFile,
     ...(docker.length > 0 ? [jsonFile(layout.DOCKER_FILE, docker)] : []),
-    ...sorted.map(([digest, { size, repository }]): WrittenEntry => ({
+    ...Array.from(blobs, ([digest, { size, repository }]): WrittenEntry => ({
       name: layout.blobFile(digest),
       size,
       bytes: () => contentOf(repository, digest),
@@ -202,7 +204,7 @@ function archiveOf({ entries, docker, blobs }: Planned, since: number | undefine
   ]
   return {
     images: new Set(unique.map(({ annotations }) => annotations?.[layout.NAME])).size,
-    blobs: sorted.length,
+    blobs: blobs.size,
     bytes: tarSize(files),
     write: () => writeTar(files),
   }

@@ -10,6 +10,7 @@ import type { LinkIndex, ReferenceIndex, TagIndex, TagPeek } from '../ports/meta
 import type { Registry } from '../ports/repository.ts'
 import type { Referrer } from '../oci/referrers.ts'
 import { countText, sizeText } from '../util/human.ts'
+import { yieldEvery } from '../util/yield-every.ts'
 import { mutex } from '../util/mutex.ts'
 import { type CheckedImage, checkImage } from './check-image.ts'
 import * as layout from './layout.ts'
@@ -138,11 +139,15 @@ export function createImport(options: ImportingOptions): ImportArchive {
 
   async function publish(all: readonly Checked[]): Promise<readonly ImportedImage[]> {
     const lists = new Map<string, { repository: RepositoryName; subject: Digest; referrers: Referrer[] }>()
+    const pause = yieldEvery()
     for (const { repository, manifests } of all) {
       // Those of an index before it.
       for (const manifest of manifests.toReversed()) {
         const { digest, mediaType, body } = manifest
-        for (const blob of manifest.blobs) await links.add(repository, blob)
+        for (const blob of manifest.blobs) {
+          await links.add(repository, blob)
+          await pause()
+        }
         await references.record(digest, referencesIn({ body }).digests)
         await links.add(repository, digest, mediaType)
         const found = referrerOf(manifest, body)
@@ -157,7 +162,9 @@ export function createImport(options: ImportingOptions): ImportArchive {
     const named = all.filter(
       ({ tag, entry }) => tag !== undefined || entry.annotations?.[layout.NAME] !== undefined,
     )
-    return await Promise.all(named.map(setTag))
+    const images: ImportedImage[] = []
+    for (const one of named) images.push(await setTag(one))
+    return images
   }
 
   async function setTag({ entry, repository, tag, absent }: Checked): Promise<ImportedImage> {

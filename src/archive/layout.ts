@@ -4,6 +4,8 @@ import { algorithmOf, type Digest, hexOf, isDigest } from '../oci/digest.ts'
 
 export const LAYOUT_FILE = 'oci-layout'
 export const INDEX_FILE = 'index.json'
+/** Bytes of the index: some ten thousand images. */
+export const LONGEST_INDEX = 4 * 1024 * 1024
 /** What `docker save` writes, and what `docker load` of a graph driver reads. */
 export const DOCKER_FILE = 'manifest.json'
 

@@ -1,6 +1,6 @@
 import { type Digest, digestFrom, hasherFor, isDigest } from '../oci/digest.ts'
 import { isRegistryError } from '../oci/errors.ts'
-import { parseManifest } from '../oci/manifest-json.ts'
+import { excessIn, parseManifest } from '../oci/manifest-json.ts'
 import { essenceOf, OCI_INDEX, OCI_MANIFEST, OCTET_STREAM } from '../oci/media-types.ts'
 import type { BlobStore } from '../ports/blob-store.ts'
 import { sizeText } from '../util/human.ts'
@@ -25,8 +25,7 @@ export interface StagingOptions {
   readonly say: (said: string) => void
 }
 
-/** Bytes of `index.json`, and of a manifest. */
-const LONGEST_INDEX = 32 * 1024 * 1024
+/** Bytes of a manifest. */
 const LONGEST_MANIFEST = 4 * 1024 * 1024
 /** Files of one archive: what is known of them is kept in memory. */
 const MOST_FILES = 500_000
@@ -59,7 +58,7 @@ export async function stageArchive(
       total += entry.size
       say(`${blobs.size} blobs, ${sizeText(total)} read`)
     } else if (name === layout.INDEX_FILE) {
-      index = await wholeOf(entry, LONGEST_INDEX)
+      index = await wholeOf(entry, layout.LONGEST_INDEX)
     } else if (name.startsWith('blobs/')) {
       throw new Error(`${name.slice(0, 200)} is no blob: the name must be of a sha256 or sha512 digest`)
     } else if (name === layout.DOCKER_FILE) {
@@ -138,7 +137,12 @@ function manifestTypeOf(bytes: Buffer): string | undefined {
   return Array.isArray(layers) && jsonObject(config) !== undefined ? OCI_MANIFEST : undefined
 }
 
+/** What is above holds everybody up while it is parsed. */
+const INDEX_LIMITS = { references: 50_000, nesting: 16, values: 250_000 }
+
 function entriesIn(index: Buffer): Pick<StagedArchive, 'entries' | 'annotations'> {
+  const excess = excessIn(index, INDEX_LIMITS)
+  if (excess !== undefined) throw new Error(`index.json has ${excess}`)
   const { manifests, annotations } = parseJsonObject(index) ?? {}
   if (!Array.isArray(manifests)) throw new Error('index.json lists no manifests')
   return {

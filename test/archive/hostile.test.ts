@@ -127,6 +127,11 @@ const CASES: readonly (readonly [string, readonly TarEntry[], RegExp])[] = [
     [file('index.json', Buffer.alloc(33 * 1024 * 1024, ' '))],
     /index\.json has \d+ bytes, more than/,
   ],
+  [
+    'an index of too many values',
+    [file('index.json', Buffer.from(`{"manifests":[${'0,'.repeat(300_000)}0]}`))],
+    /index\.json has more than/,
+  ],
   ['an unknown digest', [...WHOLE, file('blobs/md5/0123', config)], /is no blob/],
   [
     'a layer of another size',

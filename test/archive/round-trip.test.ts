@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import { addMultiImage, imageUpstream } from '../images/image-upstream.ts'
 import { fakeUpstream } from '../support/fake-upstream.ts'
-import { blobOf, descriptorOf, manifestOf } from '../support/fixtures.ts'
+import { blobOf, descriptorOf, eventually, manifestOf } from '../support/fixtures.ts'
 import { type Proxy, startProxy } from '../support/proxy.ts'
 import { runCommand } from '../support/run-command.ts'
 
@@ -128,7 +128,9 @@ test('an increment has what came since, needs what it builds on, and is taken in
   const [first, second] = [join(source.folder, 'first.tar'), join(source.folder, 'second.tar')]
   await runCommand(['warm', 'app:1', ...from])
   assert.equal((await runCommand(['export', 'app', '-o', first, ...from])).code, 0)
-  await new Promise((resolve) => setTimeout(resolve, 1_100 - (Date.now() % 1_000)))
+  // Instants are told in seconds.
+  const next = Math.ceil((Date.now() + 1) / 1_000) * 1_000
+  await eventually(() => Date.now() >= next)
   const since = new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, '').toLowerCase().concat('z')
   const moved = upstream.addManifest('library/app', '1', manifestOf([base, top]), OCI_MANIFEST)
   await runCommand(['refresh', 'app:1', ...from])

@@ -109,6 +109,29 @@ suite('one archive of five images', () => {
     }
   })
 
+  test('what skopeo writes is taken in', { skip: skipWithout('skopeo') }, async () => {
+    const { env, policy } = await containersSettings(await folder('written'), '127.0.0.1:1')
+    const [{ name, config }] = runnable as readonly [CarriedImage]
+    const other = join(temp.path, 'skopeo.tar')
+    const copy = ['--policy', policy, 'copy', `docker-archive:${file}:${name}`]
+    await succeed('skopeo', [...copy, `oci-archive:${other}:first`], env)
+    await using offline = await startProxy({
+      upstream: { url: 'http://127.0.0.1:1' },
+      upstreamConfig: { offline: true },
+    })
+    const to = ['--server', offline.adminUrl]
+    assert.match((await runCommand(['import', other, ...to])).stderr, /say --as UPSTREAM\/REPOSITORY/)
+    const imported = await runCommand(['import', other, '--as', 'docker.io/library/other', ...to])
+    assert.equal(imported.code, 0, imported.stderr)
+    const inspect = [
+      'inspect',
+      '--raw',
+      '--tls-verify=false',
+      `docker://127.0.0.1:${offline.port}/library/other:first`,
+    ]
+    assert.ok((await succeed('skopeo', inspect, env)).includes(config!))
+  })
+
   test('oras reads its artifact and what refers to it', async (t) => {
     const newer = await newerRoot()
     const skip = newer.skipWithout('oras')

@@ -61,7 +61,8 @@ function listedImages(text: string): Pick<ReadImages, 'images' | 'problems'> {
       .split(/\s+/)
       .filter(Boolean)
     if (image === undefined) continue
-    if (rest.every(isPlatformPattern)) images.push({ image, ...(rest.length > 0 && { platforms: rest }) })
+    const platforms = rest.flatMap((part) => part.split(','))
+    if (platforms.every(isPlatformPattern)) images.push({ image, ...(platforms.length > 0 && { platforms }) })
     else problems.push(`line ${i + 1} is no image: ${line.slice(0, 100)}`)
   }
   return { images, problems }
@@ -76,18 +77,23 @@ function lockImages(text: string): Pick<ReadImages, 'images' | 'problems'> {
   const images: WantedImage[] = []
   const problems: string[] = []
   for (const [i, entry] of parsed.entries()) {
-    const { name, image = name, tag, digest, platform } = Object(entry) as Record<string, unknown>
+    const {
+      name,
+      image = name,
+      tag,
+      digest,
+      platform,
+      platforms = [platform],
+    } = Object(entry) as Record<string, unknown>
     const written = typeof entry === 'string' ? entry : typeof image === 'string' ? image : undefined
     if (written === undefined) {
       problems.push(`entry ${i + 1} names no image`)
       continue
     }
-    const isWhole = /[@:][^/]*$/.test(written)
-    const suffix = `${typeof tag === 'string' ? `:${tag}` : ''}${typeof digest === 'string' ? `@${digest}` : ''}`
-    images.push({
-      image: isWhole ? written : `${written}${suffix}`,
-      ...(typeof platform === 'string' && isPlatformPattern(platform) && { platforms: [platform] }),
-    })
+    const tagged = typeof tag === 'string' && !/[:@][^/]*$/.test(written) ? `${written}:${tag}` : written
+    const whole = typeof digest === 'string' && !tagged.includes('@') ? `${tagged}@${digest}` : tagged
+    const given = [platforms].flat().filter((one) => typeof one === 'string' && isPlatformPattern(one))
+    images.push({ image: whole, ...(given.length > 0 && { platforms: given as string[] }) })
   }
   return { images, problems }
 }

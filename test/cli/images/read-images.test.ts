@@ -35,6 +35,15 @@ test('a lock file is JSON, or a line for each image', () => {
       problems: ['entry 4 names no image'],
     })
   }
+  // As `GET runs/<id>` and `entrepot run --lock` have it.
+  const run = {
+    run: '7',
+    images: [{ image: 'node:20', digest: 'sha256:aa', platforms: ['linux/amd64', 'linux/arm64'] }],
+  }
+  assert.deepEqual(named('-', JSON.stringify(run)).images, ['node:20@sha256:aa linux/amd64 linux/arm64'])
+  assert.deepEqual(named('-', '# run 7\nnode:20@sha256:aa linux/amd64,linux/arm64\n').images, [
+    'node:20@sha256:aa linux/amd64 linux/arm64',
+  ])
   assert.deepEqual(named('images.lock', 'node:20@sha256:aa\n').images, ['node:20@sha256:aa'])
 })
 
