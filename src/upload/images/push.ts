@@ -18,6 +18,7 @@ import type { Pace } from '../send-body.ts'
 import { failureText } from './failure-text.ts'
 import { ImagePush, type ImagePushed } from './image-push.ts'
 import { plan, type PlannedImage } from './plan.ts'
+import { together } from './together.ts'
 import { yieldEvery } from '../../util/yield-every.ts'
 
 export interface PushDependencies {
@@ -126,29 +127,30 @@ class PushRun {
   async all(planned: readonly PlannedImage[]): Promise<readonly PushedImage[]> {
     const ended: PushedImage[] = []
     const left = planned.values()
-    const work = async (): Promise<void> => {
-      for (const image of left) ended.push(await this.#one(image))
+    const work = async (_: number, signal: AbortSignal): Promise<void> => {
+      for (const image of left) ended.push(await this.#one(image, signal))
     }
-    await Promise.all(Array.from({ length: AT_ONCE }, work))
+    await together([...Array(AT_ONCE).keys()], work, this.#signal)
     this.#signal.throwIfAborted()
     return ended
   }
 
-  async #one(planned: PlannedImage): Promise<PushedImage> {
-    const digest = await this.#dependencies.served(planned.image)
-    const about = { ...described(planned, this.#request.to, 'pushing'), digest }
+  async #one(planned: PlannedImage, signal: AbortSignal): Promise<PushedImage> {
+    let about = described(planned, this.#request.to, 'pushing')
     const told = (image: PushedImage): PushedImage => {
       this.#report(image)
       return image
     }
-    if (this.#outages >= OUT_AFTER || this.#signal.aborted) return told({ ...about, state: 'not tried' })
-    this.#report(about)
+    if (this.#outages >= OUT_AFTER || signal.aborted) return told({ ...about, state: 'not tried' })
     try {
-      const pushed = await this.#push(planned, digest)
+      const digest = await this.#dependencies.served(planned.image)
+      about = { ...about, digest }
+      this.#report(about)
+      const pushed = await this.#push(planned, digest, signal)
       this.#outages = 0
       return told({ ...about, ...outcomeOf(pushed) })
     } catch (error) {
-      if (this.#signal.aborted) return told({ ...about, state: 'not tried' })
+      if (signal.aborted) return told({ ...about, state: 'not tried' })
       if (!isRegistryError(error)) throw error
       const isOut =
         isRegistryError(error, 'UPSTREAM_UNAVAILABLE', 'UPSTREAM_TIMEOUT') &&
@@ -158,7 +160,7 @@ class PushRun {
     }
   }
 
-  #push({ image, repository }: PlannedImage, digest: Digest): Promise<ImagePushed> {
+  #push({ image, repository }: PlannedImage, digest: Digest, signal: AbortSignal): Promise<ImagePushed> {
     const { platforms, referrers } = this.#request
     return new ImagePush({
       uploads: this.#dependencies.uploads,
@@ -169,7 +171,7 @@ class PushRun {
       withReferrers: referrers,
       pace: this.#pace,
       seen: this.#seen,
-      signal: this.#signal,
+      signal,
     }).run(digest, image.tag)
   }
 }
