@@ -190,7 +190,7 @@ function archiveOf({ entries, docker, blobs }: Planned, since: number | undefine
     },
   }
   const indexFile = jsonFile(layout.INDEX_FILE, index)
-  if (indexFile.size > layout.LONGEST_INDEX)
+  if (unique.length > layout.MOST_ENTRIES || indexFile.size > layout.LONGEST_INDEX)
     throw new Error(`${unique.length} images are too many for one archive: export them in parts`)
   const files = [
     jsonFile(layout.LAYOUT_FILE, { imageLayoutVersion: '1.0.0' }),

@@ -4,7 +4,9 @@ import { algorithmOf, type Digest, hexOf, isDigest } from '../oci/digest.ts'
 
 export const LAYOUT_FILE = 'oci-layout'
 export const INDEX_FILE = 'index.json'
-/** Bytes of the index: some ten thousand images. */
+/** Entries of the index that are written: images, and what refers to them. */
+export const MOST_ENTRIES = 10_000
+/** Bytes of the index. */
 export const LONGEST_INDEX = 4 * 1024 * 1024
 /** What `docker save` writes, and what `docker load` of a graph driver reads. */
 export const DOCKER_FILE = 'manifest.json'

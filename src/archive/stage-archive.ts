@@ -138,7 +138,7 @@ function manifestTypeOf(bytes: Buffer): string | undefined {
 }
 
 /** What is above holds everybody up while it is parsed. */
-const INDEX_LIMITS = { references: 50_000, nesting: 16, values: 250_000 }
+const INDEX_LIMITS = { references: 2 * layout.MOST_ENTRIES, nesting: 16, values: 12 * layout.MOST_ENTRIES }
 
 function entriesIn(index: Buffer): Pick<StagedArchive, 'entries' | 'annotations'> {
   const excess = excessIn(index, INDEX_LIMITS)
