@@ -14,10 +14,12 @@ import { keepLast, keepLastOf } from './eviction/keep-last.ts'
 import { quotaStore } from './eviction/quota-store.ts'
 import type { BlobStore } from './ports/blob-store.ts'
 import type { UpstreamStatus } from './ports/upstream.ts'
+import { sharedScarcity, type SharedScarcity } from './cluster/shared-scarcity.ts'
 import { buildClusterParts } from './cluster-parts.ts'
 import { type ClusterSharing, clusterSharing } from './cluster-sharing.ts'
 import { buildRemoteParts } from './remote-parts.ts'
 import type { FilesystemStore } from './storage/filesystem-store.ts'
+import { combined } from './util/combined.ts'
 import type { Tracing } from './tracing/tracing.ts'
 
 /** What lives as long as the process, and is shared by all snapshots of the configuration. */
@@ -28,6 +30,7 @@ export interface Parts extends AsyncDisposable {
   readonly disk: FilesystemStore
   /** The other replicas, where there are any. */
   readonly sharing: ClusterSharing | undefined
+  readonly scarcity: SharedScarcity | undefined
   /** `disk`, with a part of it in memory. */
   readonly store: MemoryCached<FilesystemStore>
   /** The blobs of `store`, with room for what is written. */
@@ -123,8 +126,20 @@ export async function buildParts(
   })
   if (remote) starting.use(remote)
 
+  const scarcity =
+    cluster &&
+    sharedScarcity({
+      tell: (upstream, duration) => news?.tell({ kind: 'scarce', upstream, duration }),
+      now: () => performance.now(),
+    })
   const upstreams = starting.use(
-    buildUpstreams(config.current, { ...options, telemetry: telemetry.upstreams, tracer: tracing?.tracer }),
+    buildUpstreams(config.current, {
+      ...options,
+      telemetry: scarcity
+        ? combined(telemetry.upstreams, { rateLimit: scarcity.rateLimit })
+        : telemetry.upstreams,
+      tracer: tracing?.tracer,
+    }),
   )
   const promised = { retained: disk.retained, broken: brokenPromise(log, now) }
   const evicting = evictor({
@@ -177,6 +192,7 @@ export async function buildParts(
     },
     async noticed(notice) {
       if (notice.kind === 'absent') sharing?.heardAbsent(notice.key, notice.duration)
+      else if (notice.kind === 'scarce') scarcity?.heard(notice.upstream, notice.duration)
       else await purging?.heard(notice.pattern)
     },
   })
@@ -198,6 +214,7 @@ export async function buildParts(
       },
     },
     sharing,
+    scarcity,
     downloads,
     webhooks,
     tracing,

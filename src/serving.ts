@@ -36,7 +36,7 @@ export interface Serving {
  */
 export function buildServing(
   config: Config,
-  { upstreams, disk, store, blobs, downloads, sharing, observed, webhooks, tracing, now }: Parts,
+  { upstreams, disk, store, blobs, downloads, sharing, scarcity, observed, webhooks, tracing, now }: Parts,
   servedSince: ReadonlyMap<string, number>,
 ): Serving {
   const { tags, trusted, movesSince, seenAt, runs, inspect, pins } = disk
@@ -66,7 +66,8 @@ export function buildServing(
   }
   const watched = (upstream: Upstream): Upstream => {
     const recorded = observed.record(upstream)
-    return tracing ? tracing.upstream(recorded) : recorded
+    const shared = scarcity?.over(recorded) ?? recorded
+    return tracing ? tracing.upstream(shared) : shared
   }
   const present = proxyRegistry({
     ...common,

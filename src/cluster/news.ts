@@ -12,6 +12,8 @@ import { sharedTagOf, type TagRow } from './shared-tags.ts'
 export type Notice =
   /** Upstream said that it does not exist; `key` as in `cache/keys.ts`, for so many milliseconds from now. */
   | { readonly kind: 'absent'; readonly key: string; readonly duration: number }
+  /** The rate limit of an upstream is nearly used up, for so many milliseconds; 0: no more. */
+  | { readonly kind: 'scarce'; readonly upstream: string; readonly duration: number }
   /** Somebody purged what a pattern matches. */
   | { readonly kind: 'purged'; readonly pattern: string }
 
