@@ -245,7 +245,7 @@ function report(): void {
     ),
     ...(disk === undefined ? ['no small disk can be mounted here: it was never full'] : []),
     `MiB in each minute: ${vitals.minutes.map(({ memory }) => memory).join(' ')}`,
-    `descriptors in each minute: ${vitals.minutes.map(({ descriptors }) => descriptors).join(' ')}`,
+    `descriptors at least in each minute: ${vitals.minutes.map(({ descriptors }) => descriptors).join(' ')}`,
     `memory: ${first.memory} MiB at the start, ${highest.memory} at most, ${last.memory} at the end`,
     `descriptors: ${first.descriptors} at the start, ${highest.descriptors} at most, ${last.descriptors} at the end`,
     `violations: ${violations.length}`,

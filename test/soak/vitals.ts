@@ -9,7 +9,10 @@ export interface Vitals {
 export interface Watch extends Disposable {
   readonly first: Vitals
   readonly highest: Vitals
-  /** The mean of each whole minute so far. */
+  /**
+   * Of each whole minute so far: the mean memory, and the fewest descriptors, for what is busy at the moment
+   * has more of them, and a leak has more at all times.
+   */
   readonly minutes: readonly Vitals[]
 }
 
@@ -37,7 +40,9 @@ export async function watch(pid: number): Promise<Watch> {
     highest = combined([highest, now], (values) => Math.max(...values))
     minute.push(now)
     if (minute.length < MINUTE) return
-    minutes.push(combined(minute, mean))
+    const { memory } = combined(minute, mean)
+    const { descriptors } = combined(minute, (values) => Math.min(...values))
+    minutes.push({ memory, descriptors })
     minute = []
   }
   const timer = setInterval(look, EVERY)
