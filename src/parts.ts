@@ -141,7 +141,7 @@ export async function buildParts(
       tracer: tracing?.tracer,
     }),
   )
-  const promised = { retained: disk.retained, broken: brokenPromise(log, now) }
+  const promised = { retained: disk.retained, broken: brokenPromise(log, now), now }
   const evicting = evictor({
     store: store.blobs,
     inventory: keepLast(store.inventory, promised),

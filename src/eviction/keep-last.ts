@@ -11,7 +11,15 @@ export interface KeepLastOptions {
   readonly retained: () => Promise<ReadonlySet<Digest>>
   /** Told of what is about to go all the same, because the limits leave nothing else. */
   readonly broken: (contents: readonly StoredContent[]) => void
+  /** Epoch milliseconds. */
+  readonly now: () => number
 }
+
+/**
+ * Milliseconds. What was used within this time is not given up for a promise: it may be on its way to
+ * clients, and is newer than what is known to be retained.
+ */
+const GRACE = 10 * 60_000
 
 type Inventory = Pick<ContentInventory, 'olderThan' | 'longestUnused'>
 
@@ -19,39 +27,38 @@ type Inventory = Pick<ContentInventory, 'olderThan' | 'longestUnused'>
  * An inventory that hands out retained content only when nothing else is left, and never for its age: limits
  * come before what was promised, or nobody could pull anything new.
  */
-export function keepLast<T extends Inventory>(inventory: T, { retained, broken }: KeepLastOptions): T {
+export function keepLast<T extends Inventory>(inventory: T, options: KeepLastOptions): T {
+  const { retained } = options
   return {
     ...inventory,
-    olderThan: async (instant, by, options) =>
-      inventory.olderThan(instant, by, without(options, await retained())),
-    longestUnused: (options) => lastOf((some) => inventory.longestUnused(some), options, retained, broken),
+    olderThan: async (instant, by, wanted) =>
+      inventory.olderThan(instant, by, without(wanted, await retained())),
+    longestUnused: (wanted) => lastOf((some) => inventory.longestUnused(some), wanted, options),
   }
 }
 
 /** The same for the content of single upstreams. */
-export function keepLastOf(
-  inventory: UpstreamInventory,
-  { retained, broken }: KeepLastOptions,
-): UpstreamInventory {
+export function keepLastOf(inventory: UpstreamInventory, options: KeepLastOptions): UpstreamInventory {
   return {
     ...inventory,
-    longestUnusedOf: (upstream, options) =>
-      lastOf((some) => inventory.longestUnusedOf(upstream, some), options, retained, broken),
+    longestUnusedOf: (upstream, wanted) =>
+      lastOf((some) => inventory.longestUnusedOf(upstream, some), wanted, options),
   }
 }
 
 async function lastOf(
   find: (options: InventoryOptions) => Promise<readonly StoredContent[]>,
   options: InventoryOptions,
-  retained: KeepLastOptions['retained'],
-  broken: KeepLastOptions['broken'],
+  { retained, broken, now }: KeepLastOptions,
 ): Promise<readonly StoredContent[]> {
   const kept = await retained()
   if (kept.size === 0) return find(options)
   const others = await find(without(options, kept))
-  if (others.length > 0) return others
+  const old = others.filter(({ lastUsed }) => lastUsed < now() - GRACE)
+  if (old.length > 0) return old
   const last = await find(options)
-  if (last.length > 0) broken(last)
+  const promised = last.filter(({ digest }) => kept.has(digest))
+  if (promised.length > 0) broken(promised)
   return last
 }
 

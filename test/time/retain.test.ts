@@ -7,7 +7,9 @@ import { imagePattern } from '../../src/oci/image-pattern.ts'
 import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import type { InventoryOptions, StoredContent } from '../../src/ports/metadata.ts'
 import { type OpenStore, storeFolder } from '../storage/setup.ts'
-import { blobOf, manifestOf } from '../support/fixtures.ts'
+import { fakeUpstream } from '../support/fake-upstream.ts'
+import { blobOf, eventually, manifestOf } from '../support/fixtures.ts'
+import { readBlob, rig } from '../support/rig.ts'
 
 const DAY = 86_400_000
 const APP = { upstream: 'docker.io', name: 'library/app' }
@@ -107,6 +109,37 @@ suite('views.retain', () => {
     assert.deepEqual([after?.objects, after?.missing], [2, 1])
   })
 
+  test('more than the store may hold is promised: new content is stored all the same, and it is said', async () => {
+    await using upstream = await fakeUpstream()
+    await using folder = await storeFolder()
+    let now = 100 * DAY
+    await using store = await folder.open({ now: () => now, retained: () => rules(['fake/**', 30]) })
+    const told = new Set<Digest>()
+    const broken = (contents: readonly StoredContent[]) => contents.forEach(({ digest }) => told.add(digest))
+    const inventory = keepLast(store.inventory, { retained: store.retained, broken, now: () => now })
+    const maxSize = (await store.inventory.usage()).indexBytes + 400 * 1024
+    await using proxy = await rig({ upstream, store: { ...store, inventory }, quota: { maxSize } })
+    const repository = proxy.repository('library/app')
+    const layers: Digest[] = []
+    for (let i = 0; i < 12; i += 1) {
+      now += DAY / 2
+      proxy.now = now
+      const { bytes, digest } = blobOf(64 * 1024, i)
+      upstream.addBlob(bytes)
+      upstream.addManifest('library/app', 'v1', manifestOf([bytes]), OCI_MANIFEST)
+      const resolved = await repository.tags.resolve('v1')
+      await repository.manifests.get(resolved!)
+      assert.deepEqual(await readBlob(repository, digest), bytes)
+      // It is committed after it was read.
+      await eventually(async () => (await store.blobs.stat(digest)) !== undefined)
+      layers.push(digest)
+    }
+    const lost: Digest[] = []
+    for (const layer of layers) if ((await store.blobs.stat(layer)) === undefined) lost.push(layer)
+    assert.ok(lost.length > 0 && lost.length < layers.length, `${lost.length} lost`)
+    for (const layer of lost) assert.ok(told.has(layer), layer)
+  })
+
   test('limits come first: what is kept goes last, never for its age, and it is said', async () => {
     const contentOf = (letter: string): StoredContent => ({
       digest: `sha256:${letter.repeat(64)}` as Digest,
@@ -124,7 +157,11 @@ suite('views.retain', () => {
         longestUnused: find,
         olderThan: (_instant, _by, options) => find(options),
       },
-      { retained: async () => new Set([kept.digest]), broken: (contents) => void broken.push(...contents) },
+      {
+        retained: async () => new Set([kept.digest]),
+        broken: (contents) => void broken.push(...contents),
+        now: () => DAY,
+      },
     )
     const options = { limit: 10, except: new Set([pinned.digest]) }
     assert.deepEqual(await inventory.olderThan(0, 'use', options), [other])
