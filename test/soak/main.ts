@@ -17,11 +17,12 @@ import { attackers } from './attackers.ts'
 import { bystander } from './bystanders.ts'
 import { clients, type Phase } from './clients.ts'
 import { configurationOf } from './configuration.ts'
+import { growthIn } from './growth.ts'
 import { machine as createMachine, mayMount } from './machine.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { wrongFilesIn } from './stored.ts'
 import { trouble } from './trouble.ts'
-import { type Vitals, vitalsOf, watch } from './vitals.ts'
+import { vitalsOf, watch } from './vitals.ts'
 import { world as createWorld } from './world.ts'
 
 const { values } = parseArgs({ options: { minutes: { type: 'string' }, seed: { type: 'string' } } })
@@ -40,11 +41,6 @@ const SPARE_DESCRIPTORS = 16
 const HERD = 8
 /** Seconds between two things that happen to the machine, while there is trouble. */
 const BETWEEN = 6
-/** By this minute, all that is kept is there: memory and descriptors at the end are compared with it. */
-const SETTLED_MINUTE = 5
-const GROWTH = 1.1
-/** One minute has more of trouble than another, so that many are averaged, from that one on and up to the end. */
-const AVERAGED = 3
 
 const random = seededRandom(seed)
 const violations: string[] = []
@@ -131,7 +127,7 @@ const last = await settled()
   if ((await exited) !== 0) violated(`the proxy ended with ${await exited}`)
   for (const what of await wrongFilesIn(`/proc/self/fd/${held.fd}/data`)) violated(what)
 }
-judgeGrowth()
+for (const what of growthIn(vitals.minutes)) violated(what)
 report()
 
 /** Trouble, recovery and calm, in turn. */
@@ -205,28 +201,6 @@ async function settled(): ReturnType<typeof vitalsOf> {
     }
     await sleep(100)
   }
-}
-
-/** What memory and descriptors are kept for has a bound, which is reached in minutes. */
-function judgeGrowth(): void {
-  if (vitals.minutes.length < 2 * SETTLED_MINUTE) return
-  for (const kind of ['memory', 'descriptors'] as const) {
-    const [settled, final] = [settledMean(kind), finalMean(kind)]
-    if (final <= GROWTH * settled) continue
-    violated(`${kind}: ${settled} from minute ${SETTLED_MINUTE} on, ${final} at the end`)
-  }
-}
-
-function settledMean(kind: keyof Vitals): number {
-  return meanOf(vitals.minutes.slice(SETTLED_MINUTE - 1, SETTLED_MINUTE - 1 + AVERAGED), kind)
-}
-
-function finalMean(kind: keyof Vitals): number {
-  return meanOf(vitals.minutes.slice(-AVERAGED), kind)
-}
-
-function meanOf(minutes: readonly Vitals[], kind: keyof Vitals): number {
-  return minutes.reduce((sum, one) => sum + one[kind], 0) / minutes.length
 }
 
 function report(): void {
