@@ -9,6 +9,7 @@ import { proxiesFrom } from '../upstream/net/proxy-environment.ts'
 import { systemTrust } from '../upstream/net/trust-store.ts'
 import { openEndpoints } from '../upstream/endpoints/open-endpoints.ts'
 import { type OpenUpstream, openUpstream, type OpenUpstreamOptions } from '../upstream/open-upstream.ts'
+import { withRewrite } from '../upstream/rewrite/with-rewrite.ts'
 import { offlineSwitch } from './offline-switch.ts'
 import type { LoopGuard } from '../util/loop-guard.ts'
 
@@ -105,8 +106,9 @@ export function buildUpstreams(config: UpstreamsConfig, options: UpstreamsOption
       first === undefined
         ? openUpstream(optionsOf(entry, entry, rememberDenials))
         : openEndpoints(entry.name, [first, ...others], telemetry)
-    open.add(opened)
-    return opened
+    const upstream = entry.rewrite === undefined ? opened : withRewrite(opened, entry.rewrite)
+    open.add(upstream)
+    return upstream
   }
 
   /** The same upstream as long as its configuration is the same. */

@@ -82,13 +82,14 @@ function s3EntryOf({ prefix, secretAccessKeyFile, ...s3 }: Mutable<S3Config>) {
 }
 
 function entryOf({ endpoints, ...upstream }: Mutable<UpstreamConfig>): UpstreamEntry {
-  const { aliases, hosts, allow, deny, timeouts, maxTransfers, maxSize, rate, offline } = upstream
+  const { aliases, hosts, allow, deny, rewrite, timeouts, maxTransfers, maxSize, rate, offline } = upstream
   return {
     ...(endpoints ? { endpoints: endpoints.map(wayEntryOf) } : wayEntryOf(upstream)),
     aliases,
     hosts,
     allow,
     deny,
+    rewrite,
     timeouts,
     maxTransfers,
     maxSize,

@@ -3,6 +3,7 @@ import { HOST_MUST, parseHost } from './schema/scalars.ts'
 import type { KeyPath, Issues } from './issues.ts'
 import { PUBLIC_REGISTRIES } from './schema/public-registries.ts'
 import { type UpstreamEntries, type UpstreamEntry, WAY_KEYS } from './schema/upstream-schema.ts'
+import { checkRewrite } from './rewrite.ts'
 import { resolveWay, type Way } from './way.ts'
 
 type AsWritten =
@@ -10,6 +11,7 @@ type AsWritten =
   | 'hosts'
   | 'allow'
   | 'deny'
+  | 'rewrite'
   | 'timeouts'
   | 'maxTransfers'
   | 'maxSize'
@@ -80,7 +82,8 @@ async function resolveUpstream(
   const at = ['upstreams', key]
   const name = nameOf(key, issues)
   const ways = await resolveWays(at, name, entry, issues, load)
-  const { aliases, hosts, allow, deny, timeouts, maxTransfers, maxSize, rate, offline } = entry
+  const { aliases, hosts, allow, deny, rewrite, timeouts, maxTransfers, maxSize, rate, offline } = entry
+  if (rewrite !== undefined) checkRewrite([...at, 'rewrite'], rewrite, issues)
   return {
     name,
     ...ways[0],
@@ -89,6 +92,7 @@ async function resolveUpstream(
     hosts,
     ...(allow !== undefined && { allow }),
     ...(deny !== undefined && { deny }),
+    ...(rewrite !== undefined && { rewrite }),
     timeouts,
     maxTransfers,
     ...(maxSize !== undefined && { maxSize }),

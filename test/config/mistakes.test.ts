@@ -194,6 +194,26 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
     ': upstreams.r.allow[0] is "Library/*", but must be the name of a repository, or a pattern such as library/* or org/**',
   ],
   [r('deny: org'), ': upstreams.r.deny is "org", but must be a list'],
+  [
+    r('rewrite: [{ from: a/**, to: b/* }]'),
+    ': upstreams.r.rewrite[0].to is "b/*", but must have **, as a/** has',
+  ],
+  [
+    r('rewrite: [{ from: a/b, to: c/* }]'),
+    ': upstreams.r.rewrite[0].to is "c/*", but must have no star, as a/b has',
+  ],
+  [
+    r('rewrite: [{ from: "*/a/*", to: "*/b/*" }]'),
+    ': upstreams.r.rewrite[0].from is "*/a/*", but must have one star at most, such as org/** or org/*',
+  ],
+  [
+    r('rewrite: [{ from: a/*, to: b//* }]'),
+    ': upstreams.r.rewrite[0].to is "b//*", but must be the name of a repository',
+  ],
+  [
+    r('rewrite: [{ from: a/*, to: a/* }]'),
+    ': upstreams.r.rewrite[0].to is "a/*", but must be another name than from',
+  ],
 
   // files
   [

@@ -76,6 +76,17 @@ export const upstreamSchema = section({
   allow: list(repositories()).optional(),
   /** Repositories that may not be pulled. Wins over `allow`. */
   deny: list(repositories()).optional(),
+  /** Other names by which repositories are asked for there: `upstream/rewrite/`. */
+  rewrite: list(
+    section({
+      /** A pattern of `util/glob.ts` with one star at most. */
+      from: repositories(),
+      /** The same star stands for what `from` matched by it. */
+      to: repositories(),
+      /** Ask there instead. Omitted: where the first name is unknown. */
+      always: yesOrNo().optional(),
+    }),
+  ).optional(),
   timeouts: section({
     /** Name resolution, TCP and TLS. */
     connect: time(LONGEST_TIMER).prefault('5s'),

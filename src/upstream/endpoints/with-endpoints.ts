@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
-import type { BlobBody, Upstream, UpstreamRepository, UpstreamStatus } from '../../ports/upstream.ts'
+import type { Upstream, UpstreamRepository, UpstreamStatus } from '../../ports/upstream.ts'
 import { type Answer, answerOf, withoutAnswer } from './fallback.ts'
+import { withoutTag } from './without-tag.ts'
 
 /** One of several addresses of an upstream. */
 export interface Endpoint extends Pick<Upstream, 'isNearlyExhausted' | 'repository'> {
@@ -109,11 +110,4 @@ export function withEndpoints(
       return whole
     },
   }
-}
-
-/** Each endpoint has entity tags of its own. The digest says whether the bytes are the same. */
-function withoutTag(body: BlobBody | undefined): BlobBody | undefined {
-  if (body?.etag === undefined) return body
-  const { etag: _, ...rest } = body
-  return { ...rest, [Symbol.asyncIterator]: () => body[Symbol.asyncIterator]() }
 }
