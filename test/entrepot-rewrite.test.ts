@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { digestOf } from '../src/oci/digest.ts'
 import { OCI_INDEX, OCI_MANIFEST } from '../src/oci/media-types.ts'
+import { runEntrepot } from './support/child.ts'
 import { fakeUpstream, type Script } from './support/fake-upstream.ts'
 import { blobOf, descriptorOf, indexOf, manifestOf } from './support/fixtures.ts'
 import { startProxy } from './support/proxy.ts'
@@ -197,6 +198,25 @@ suite('what is learnt counts for the name that was asked for', () => {
     const asked = it.asked('bitnamilegacy/redis')
     assert.equal((await it.get('/v2/bitnamilegacy/redis/manifests/7.2.4')).status, 403)
     assert.equal(it.asked('bitnamilegacy/redis'), asked)
+  })
+
+  test('why tells the second name', async () => {
+    await using it = await moved([RESCUE, { from: 'old/app', to: 'new/app', always: true }])
+    for (const [image, line] of [
+      [
+        'bitnami/redis:7.2.4',
+        'asked as bitnamilegacy/redis for what is unknown or denied (upstreams.docker.io.rewrite)',
+      ],
+      ['old/app:1', 'asked as new/app instead (upstreams.docker.io.rewrite)'],
+    ] as const) {
+      const { stdout } = await runEntrepot('why', image, '--server', it.proxy.adminUrl)
+      assert.ok(stdout.includes(line), stdout)
+      const page = await call(Number(new URL(it.proxy.adminUrl).port), 'GET', `/image?image=${image}`)
+      assert.match(String(page.body), new RegExp(/asked as (\S+ \w+)/.exec(line)![1]!))
+    }
+    const { stdout } = await runEntrepot('why', 'other/app:1', '--server', it.proxy.adminUrl)
+    assert.match(stdout, /repository other\/app/)
+    assert.doesNotMatch(stdout, /asked as/)
   })
 
   test('platforms of an index come from there too', async () => {

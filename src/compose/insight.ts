@@ -3,6 +3,7 @@ import { processStatus } from '../observe/status.ts'
 import { createWhy, type WhyOptions } from '../observe/why/why.ts'
 import type { Insight, RunningTransfer, WebhookReport } from '../ports/insight.ts'
 import type { StoreUsage, UpstreamInventory } from '../ports/metadata.ts'
+import { rewriteRules } from '../upstream/rewrite/rewrite-rules.ts'
 import { version } from '../util/version.ts'
 import { describeAccess } from './describe-access.ts'
 import { loginsOf } from './logins-of.ts'
@@ -54,6 +55,7 @@ export function buildInsight(
       answers,
       store,
       configured: (upstream) => config.upstreams[upstream]!,
+      otherName: ({ upstream, name }) => rewriteRules(config.upstreams[upstream]!.rewrite ?? [])(name),
       loginOf: loginsOf(config.upstreams),
       access: describeAccess(config),
     }),

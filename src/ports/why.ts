@@ -39,6 +39,8 @@ export interface RouteReport {
   readonly repository: string
   /** Why this upstream. */
   readonly rule: string
+  /** The second name that the upstream is asked by; `always`: instead of the first. null = there is none. */
+  readonly rewrite: { readonly name: string; readonly always: boolean } | null
 }
 
 export interface TagReport {

@@ -67,6 +67,12 @@ function facts(why: Why, now: number): readonly (readonly [string, Html | string
     route
       ? ['Route', `${route.upstream}, repository ${route.repository}, at ${route.url}: ${route.rule}`]
       : undefined,
+    route?.rewrite
+      ? [
+          'Asked as',
+          `${route.rewrite.name} ${route.rewrite.always ? 'instead' : 'for what is unknown or denied'}`,
+        ]
+      : undefined,
     ['Access', access],
     ['Policy', deniedBy === null ? 'allowed' : `denied by ${deniedBy}`],
     upstream

@@ -28,7 +28,11 @@ export function whyText(why: Why, ago: (instant: string) => string, now: number)
 
 function routeLines({ route }: Why): readonly string[] {
   if (route === null) return []
-  return [`${route.upstream}, repository ${route.repository}, at ${route.url}: ${route.rule}`]
+  const { upstream, repository, url, rule, rewrite } = route
+  const first = `${upstream}, repository ${repository}, at ${url}: ${rule}`
+  if (rewrite === null) return [first]
+  const when = rewrite.always ? 'instead' : 'for what is unknown or denied'
+  return [first, `asked as ${rewrite.name} ${when} (upstreams.${upstream}.rewrite)`]
 }
 
 function upstreamLines({ upstream }: Why, ago: (instant: string) => string): readonly string[] {

@@ -33,6 +33,8 @@ export interface WhyOptions {
   readonly loginOf: (repository: RepositoryName) => LoginOf
   /** How an upstream is configured. */
   readonly configured: (upstream: string) => { readonly url: string; readonly aliases: readonly string[] }
+  /** The second name by which its upstream is asked for a repository. */
+  readonly otherName: (repository: RepositoryName) => RouteReport['rewrite'] | undefined
   /** Who may pull from a repository, in words. */
   readonly access: (repository: RepositoryName) => string
   readonly freshness: (
@@ -54,7 +56,7 @@ export interface WhyOptions {
 /** Explains a pull of an image without sending a request, and without counting as a use of it. */
 export function createWhy(options: WhyOptions): (image: string) => Promise<Why | undefined> {
   const { registry, upstreams, answers, store, tags, inspect, pins, configured, access } = options
-  const { loginOf, freshness, heldOf, staleIfError, now } = options
+  const { loginOf, otherName, freshness, heldOf, staleIfError, now } = options
 
   return async function why(text) {
     const parsed = parseImageReference(text)
@@ -122,7 +124,8 @@ export function createWhy(options: WhyOptions): (image: string) => Promise<Why |
     return (await pins.list()).find(({ pattern }) => imagePattern(pattern).matches(image))?.pattern
   }
 
-  function routeOf({ upstream, name: repository }: RepositoryName, written: string): RouteReport {
+  function routeOf(found: RepositoryName, written: string): RouteReport {
+    const { upstream, name: repository } = found
     const { url, aliases } = configured(upstream)
     const [first = ''] = written.split('/')
     const rule =
@@ -131,7 +134,7 @@ export function createWhy(options: WhyOptions): (image: string) => Promise<Why |
         : aliases.includes(first)
           ? `${first} is an alias of ${upstream}`
           : 'the name has no registry, so defaultUpstream'
-    return { upstream, url, repository, rule }
+    return { upstream, url, repository, rule, rewrite: otherName(found) ?? null }
   }
 
   /** The upstream with the credentials that this repository is read with. */
