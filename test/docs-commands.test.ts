@@ -64,6 +64,8 @@ before(async () => {
   folder = await tempFolder()
   upstream = await fakeUpstream()
   destination = await fakeDestination({ sparse: true })
+  const newer = Buffer.from('newer')
+  for (const bytes of [newer, Buffer.from('{}')]) upstream.addBlob(bytes)
   const { digest } = upstream.addManifest('library/node', '20', manifestOf([]), OCI_MANIFEST)
   const upstreams = Object.fromEntries(
     ['docker.io', 'ghcr.io', 'quay.io'].map((name) => [name, { url: upstream.url }]),
@@ -74,7 +76,7 @@ before(async () => {
   })
   await call(proxy.port, 'GET', '/v2/library/node/manifests/20')
   // The tag moves.
-  upstream.addManifest('library/node', '20', manifestOf([Buffer.from('newer')]), OCI_MANIFEST)
+  upstream.addManifest('library/node', '20', manifestOf([newer]), OCI_MANIFEST)
   await call(proxy.port, 'GET', '/v2/library/node/manifests/20')
   const at = (name: string) => join(folder.path, name)
   const ca = authority()
