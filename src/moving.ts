@@ -16,7 +16,7 @@ import type { RegistryError } from './oci/errors.ts'
 import type { Repository } from './ports/repository.ts'
 import type { Parts } from './parts.ts'
 import type { Serving } from './serving.ts'
-import { latest } from './util/latest.ts'
+import { latest } from './util/async/latest.ts'
 import type { RunningConfig } from './compose/running-config.ts'
 import type { Logger } from 'pino'
 

@@ -1,4 +1,4 @@
-import { type FreshnessPolicy, freshnessOf } from './cache/freshness.ts'
+import { type FreshnessPolicy, freshnessOf } from './cache/tags/freshness.ts'
 import { proxyRegistry } from './cache/proxy-registry.ts'
 import { router } from './cache/routing.ts'
 import { storedUpstream } from './cache/stored-upstream.ts'

@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import type { Context } from 'hono'
-import type { JobKind, Jobs, RunningJob } from '../ports/jobs.ts'
-import { lineFeed } from '../util/line-feed.ts'
+import type { JobKind, Jobs, RunningJob } from '../ports/moving/jobs.ts'
+import { lineFeed } from '../util/async/line-feed.ts'
 import { type AdminEnv, refuse } from './refuse.ts'
 
 /** `GET jobs`: those that run and the last that have ended. `DELETE jobs/<id>` cancels one. */

@@ -1,4 +1,4 @@
-import { yieldEvery } from '../util/yield-every.ts'
+import { yieldEvery } from '../util/async/yield-every.ts'
 
 /** Characters of a piece, roughly. */
 const PIECE = 16 * 1024

@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
-import type { Jobs } from '../ports/jobs.ts'
-import type { Mirror } from '../ports/mirror.ts'
+import type { Jobs } from '../ports/moving/jobs.ts'
+import type { Mirror } from '../ports/moving/mirror.ts'
 import { bodyOf } from './body.ts'
 import { jobAnswer } from './job-routes.ts'
 import type { AdminEnv } from './refuse.ts'

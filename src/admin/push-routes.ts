@@ -2,8 +2,8 @@ import { Hono } from 'hono'
 import { z } from 'zod'
 import { isPlatformPattern, PLATFORM_MUST } from '../oci/platform.ts'
 import { isRepositoryName } from '../oci/reference.ts'
-import type { Jobs } from '../ports/jobs.ts'
-import type { Push, PushStep } from '../ports/push.ts'
+import type { Jobs } from '../ports/moving/jobs.ts'
+import type { Push, PushStep } from '../ports/moving/push.ts'
 import { countText } from '../util/human.ts'
 import { bodyOf, type ParsePattern, patternOf } from './body.ts'
 import { jobAnswer } from './job-routes.ts'
@@ -20,7 +20,7 @@ const MOST_PATTERNS = 100
 
 const origin = z.string().refine(isOrigin, { message: 'must be an http or https origin' })
 
-/** As `ports/push.ts` has it, with the patterns as they are written. */
+/** As `ports/moving/push.ts` has it, with the patterns as they are written. */
 const REQUEST = {
   images: z.array(z.string().max(512)).min(1).max(MOST_PATTERNS),
   to: z.strictObject({

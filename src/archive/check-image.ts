@@ -1,7 +1,7 @@
 import type { Digest } from '../oci/digest.ts'
 import { partsIn } from '../oci/manifest-parts.ts'
 import { parseManifest } from '../oci/manifest-json.ts'
-import { yieldEvery } from '../util/yield-every.ts'
+import { yieldEvery } from '../util/async/yield-every.ts'
 
 /** A manifest that an image in an archive consists of. */
 export interface CheckedManifest {

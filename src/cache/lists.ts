@@ -1,9 +1,9 @@
 import { LRUCache } from 'lru-cache'
 import { isOutage } from '../oci/errors.ts'
 import type { Asking, ReadOptions } from '../ports/read-options.ts'
-import { singleFlight } from '../util/single-flight.ts'
+import { singleFlight } from '../util/async/single-flight.ts'
 import { unnoticed } from './asking.ts'
-import { isStaleFallback, staleFallbackSignal } from './stale-fallback.ts'
+import { isStaleFallback, staleFallbackSignal } from './tags/stale-fallback.ts'
 
 /**
  * Upstream answers that may change at any time: tag lists and referrers. One request upstream serves all who

@@ -13,7 +13,7 @@ import {
 } from '../ports/blob-store.ts'
 import type { ReadOptions } from '../ports/read-options.ts'
 import type { RemoteBlobs } from '../ports/remote-blobs.ts'
-import { whenKnown } from '../util/maybe.ts'
+import { whenKnown } from '../util/async/maybe.ts'
 
 export interface TieredBlobStoreOptions {
   /** This replica's own store. */

@@ -10,8 +10,8 @@ import type {
   TagPeek,
   TagUses,
 } from '../ports/metadata.ts'
-import { whenKnown } from '../util/maybe.ts'
-import { singleFlight } from '../util/single-flight.ts'
+import { whenKnown } from '../util/async/maybe.ts'
+import { singleFlight } from '../util/async/single-flight.ts'
 import type { Outbox } from './outbox.ts'
 import type { SharedTags } from './shared-tags.ts'
 

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Digest } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/reference.ts'
-import { singleFlight } from '../util/single-flight.ts'
+import { singleFlight } from '../util/async/single-flight.ts'
 import type { Statements } from './database.ts'
 
 /** What is known of a digest with respect to one repository. */

@@ -1,7 +1,7 @@
 import { size } from '../config/schema/quantities.ts'
 import type { Config } from '../config/load-config.ts'
 import type { StoreUsage } from '../ports/metadata.ts'
-import { whoMayPull } from './registry-auth.ts'
+import { whoMayPull } from './listeners/registry-auth.ts'
 
 /** What a process runs with, for the line that it logs at the start. */
 export function describeProcess(config: Config, usage: StoreUsage): object {

@@ -6,8 +6,8 @@ import type { StoreUsage, UpstreamInventory } from '../ports/metadata.ts'
 import { rewriteRules } from '../upstream/rewrite/rewrite-rules.ts'
 import { version } from '../util/version.ts'
 import { describeAccess } from './describe-access.ts'
-import { loginsOf } from './logins-of.ts'
-import { sharesIn } from './open-store.ts'
+import { loginsOf } from './upstreams/logins-of.ts'
+import { sharesIn } from './store/open-store.ts'
 import type { Observation } from './observation.ts'
 
 export interface InsightOptions extends Pick<

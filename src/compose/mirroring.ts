@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import type { Config } from '../config/load-config.ts'
 import { MirrorSchedule, type MirrorScheduleOptions, type ScheduledRule } from '../mirror/mirror-schedule.ts'
 import { parseImagePattern } from '../oci/image-pattern.ts'
-import type { Mirror, MirrorReport } from '../ports/mirror.ts'
+import type { Mirror, MirrorReport } from '../ports/moving/mirror.ts'
 
 export interface Mirroring extends Mirror, AsyncDisposable {
   /** Keeps to other rules. Those that are the same go on. */

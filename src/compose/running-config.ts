@@ -1,6 +1,6 @@
 import type { Config } from '../config/load-config.ts'
 import { reloadedConfig } from '../config/reload.ts'
-import { type StoreSettings, storeSettings } from './open-store.ts'
+import { type StoreSettings, storeSettings } from './store/open-store.ts'
 
 /** The configuration that holds now, and the parts of it that others keep: those change in place. */
 export interface RunningConfig {

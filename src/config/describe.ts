@@ -10,8 +10,8 @@ import { fileSchema } from './schema/file-schema.ts'
 import type { UpstreamEntry } from './schema/upstream-schema.ts'
 import type { ReplicateRule } from './replicate.ts'
 import type { IndexConfig, S3Config } from './storage.ts'
-import type { UpstreamConfig } from './upstreams.ts'
-import type { Way } from './way.ts'
+import type { UpstreamConfig } from './upstreams/upstreams.ts'
+import type { Way } from './upstreams/way.ts'
 
 /** The effective configuration as a file that yields it again, except that secrets are masked. */
 export function describeConfig(config: Config): string {

@@ -5,7 +5,7 @@ import { adminToken } from './admin-token.ts'
 import type { LoadedFile, LoadFile } from './files.ts'
 import { parseHtpasswd } from './htpasswd.ts'
 import type { KeyPath, Issues } from './issues.ts'
-import { loadCertificates } from './way.ts'
+import { loadCertificates } from './upstreams/way.ts'
 
 type ListenEntry = z.output<typeof listenSchema>
 type AdminEntry = z.output<typeof adminSchema>

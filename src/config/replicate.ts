@@ -1,9 +1,9 @@
 import type { z } from 'zod'
-import { resolveLogin } from './credentials.ts'
+import { resolveLogin } from './upstreams/credentials.ts'
 import type { LoadedFile, LoadFile } from './files.ts'
 import type { Issues } from './issues.ts'
 import type { replicateSchema } from './schema/replicate-schema.ts'
-import { loadCertificates } from './way.ts'
+import { loadCertificates } from './upstreams/way.ts'
 
 type ReplicateEntry = z.output<typeof replicateSchema>
 

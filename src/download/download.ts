@@ -1,7 +1,7 @@
 import { isRegistryError, RegistryError } from '../oci/errors.ts'
 import { OCTET_STREAM } from '../oci/media-types.ts'
 import type { BlobIngest, BlobReader } from '../ports/blob-store.ts'
-import { throttle } from '../util/throttle.ts'
+import { throttle } from '../util/async/throttle.ts'
 import { Announcement } from './announcement.ts'
 import { BlobFetch } from './fetch/blob-fetch.ts'
 import type { DownloadContext, DownloadView, Outcome } from './download-context.ts'

@@ -1,6 +1,6 @@
 import type { Descriptor } from '../oci/descriptor.ts'
 import type { BlobReader } from '../ports/blob-store.ts'
-import { untilAborted } from '../util/until-aborted.ts'
+import { untilAborted } from '../util/async/until-aborted.ts'
 
 /** The bytes of a blob that is still arriving. */
 export interface ArrivingBytes {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Digest } from '../oci/digest.ts'
 import type { InventoryOptions, StoredContent, StoreUsage } from '../ports/metadata.ts'
-import { mutex } from '../util/mutex.ts'
+import { mutex } from '../util/async/mutex.ts'
 import {
   exceededLimit,
   excessBytes,

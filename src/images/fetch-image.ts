@@ -4,7 +4,7 @@ import type { Part } from '../oci/manifest-parts.ts'
 import { type BlobReader, isInMemory } from '../ports/blob-store.ts'
 import type { CacheStatus } from '../ports/read-options.ts'
 import type { Repository } from '../ports/repository.ts'
-import { limiter } from '../util/limiter.ts'
+import { limiter } from '../util/async/limiter.ts'
 import { type MissingPart, walkImage, type WalkOptions } from './walk-image.ts'
 
 export interface FetchImageOptions extends WalkOptions {

@@ -4,7 +4,7 @@ import { isRegistryError, type RegistryError } from '../oci/errors.ts'
 import { type ManifestPart, type Part, partsIn } from '../oci/manifest-parts.ts'
 import type { Repository } from '../ports/repository.ts'
 import { parseJsonObject } from '../util/json-object.ts'
-import { lookAhead } from '../util/look-ahead.ts'
+import { lookAhead } from '../util/async/look-ahead.ts'
 import { selectPlatforms } from './select-platforms.ts'
 
 /** One manifest of an image. */

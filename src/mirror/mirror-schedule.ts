@@ -1,6 +1,6 @@
 import { schedule } from 'node-cron'
-import type { Jobs, RunningJob } from '../ports/jobs.ts'
-import type { MirrorReport, MirrorRuleView, MirrorStep } from '../ports/mirror.ts'
+import type { Jobs, RunningJob } from '../ports/moving/jobs.ts'
+import type { MirrorReport, MirrorRuleView, MirrorStep } from '../ports/moving/mirror.ts'
 import { type MirrorRule, runRule, type RunRuleOptions } from './run-rule.ts'
 
 export interface ScheduledRule extends MirrorRule {

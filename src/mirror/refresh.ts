@@ -1,7 +1,7 @@
 import { isRegistryError, type RegistryError } from '../oci/errors.ts'
 import type { TagPeek } from '../ports/metadata.ts'
 import type { Registry } from '../ports/repository.ts'
-import type { Refresh } from '../ports/warm.ts'
+import type { Refresh } from '../ports/moving/warm.ts'
 import { findImage } from './find-image.ts'
 
 export interface RefreshOptions {

@@ -7,7 +7,7 @@ import type { Explain } from '../images/missing-why.ts'
 import type { TagPeek } from '../ports/metadata.ts'
 import type { ImageCatalogue } from '../ports/operations.ts'
 import type { PageRequest, Registry, Repository } from '../ports/repository.ts'
-import { yieldEvery } from '../util/yield-every.ts'
+import { yieldEvery } from '../util/async/yield-every.ts'
 import { selectTags, type TagSelection } from './select-tags.ts'
 
 export interface WantedTagsOptions {

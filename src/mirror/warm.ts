@@ -5,7 +5,7 @@ import type { Digest } from '../oci/digest.ts'
 import { isRegistryError } from '../oci/errors.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { Registry, Repository } from '../ports/repository.ts'
-import type { MissingReport, Warm, WarmedImage, WarmOptions, WarmProgress } from '../ports/warm.ts'
+import type { MissingReport, Warm, WarmedImage, WarmOptions, WarmProgress } from '../ports/moving/warm.ts'
 import { findImage } from './find-image.ts'
 import { sparing } from './sparing.ts'
 

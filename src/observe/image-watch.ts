@@ -3,7 +3,7 @@ import type { Digest } from '../oci/digest.ts'
 import { isRegistryError } from '../oci/errors.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { ImageTelemetry } from '../ports/telemetry.ts'
-import { yieldEvery } from '../util/yield-every.ts'
+import { yieldEvery } from '../util/async/yield-every.ts'
 import type { Emit } from './events.ts'
 
 export interface ImageWatch {

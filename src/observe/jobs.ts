@@ -1,4 +1,4 @@
-import type { Jobs, JobView, RunningJob } from '../ports/jobs.ts'
+import type { Jobs, JobView, RunningJob } from '../ports/moving/jobs.ts'
 import type { Log } from './event-lines.ts'
 
 export interface JobsOptions {

@@ -6,7 +6,7 @@
 import type { Content, Descriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { IntervalSet } from '../util/interval-set.ts'
-import type { Maybe } from '../util/maybe.ts'
+import type { Maybe } from '../util/async/maybe.ts'
 import type { ReadOptions } from './read-options.ts'
 
 /** Positional, so that one loop reads a committed file, a running download and an upstream pass-through. */

@@ -4,7 +4,7 @@
  */
 import type { Digest } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/reference.ts'
-import type { Maybe } from '../util/maybe.ts'
+import type { Maybe } from '../util/async/maybe.ts'
 import type { Size } from './operations.ts'
 
 /**

@@ -2,7 +2,7 @@ import type { Manifest } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { ReferrerList } from '../oci/referrers.ts'
-import type { Maybe } from '../util/maybe.ts'
+import type { Maybe } from '../util/async/maybe.ts'
 import type { BlobProvider } from './blob-store.ts'
 import type { ReadOptions } from './read-options.ts'
 

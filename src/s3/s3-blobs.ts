@@ -5,7 +5,7 @@ import { OCTET_STREAM } from '../oci/media-types.ts'
 
 import type { RemoteBlob, RemoteBlobs } from '../ports/remote-blobs.ts'
 import type { BlobBody } from '../ports/upstream.ts'
-import { ChunkIterator } from '../util/chunk-iterator.ts'
+import { ChunkIterator } from '../util/async/chunk-iterator.ts'
 import type { Interval } from '../util/interval-set.ts'
 import { listPage } from './list-page.ts'
 import { multipartUpload } from './multipart-upload.ts'

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { ALGORITHMS } from '../oci/digest.ts'
-import { yieldEvery } from '../util/yield-every.ts'
+import { yieldEvery } from '../util/async/yield-every.ts'
 import type { Files } from './files.ts'
 import { digestOfFile } from './own-names.ts'
 import type { Paths } from './paths.ts'

@@ -5,7 +5,7 @@ import type { RepositoryName } from '../oci/reference.ts'
 import type { TagChange, TagHistory } from '../ports/metadata.ts'
 import type { TagService } from '../ports/repository.ts'
 import type { Held, TrustedDigests } from '../ports/time.ts'
-import { whenKnown } from '../util/maybe.ts'
+import { whenKnown } from '../util/async/maybe.ts'
 import { type Settled, settledDigest } from './settled.ts'
 
 export interface CoolDownRule {

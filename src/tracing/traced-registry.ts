@@ -2,7 +2,7 @@ import { type BlobReader, isInMemory, type OpenedBlob } from '../ports/blob-stor
 import type { CacheStatus, ReadOptions } from '../ports/read-options.ts'
 import type { Registry, Repository } from '../ports/repository.ts'
 import type { SpanAttributes, Tracer } from '../ports/tracing.ts'
-import type { Maybe } from '../util/maybe.ts'
+import type { Maybe } from '../util/async/maybe.ts'
 
 /** `registry`, whose reads are parts of the traces that they are done for. */
 export function tracedRegistry(registry: Registry, tracer: Tracer): Registry {

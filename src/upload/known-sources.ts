@@ -1,4 +1,4 @@
-import type { UploadSource, UploadSources } from '../ports/upload-sources.ts'
+import type { UploadSource, UploadSources } from '../ports/moving/upload-sources.ts'
 import { rankSources } from './upload-policy.ts'
 import type { UploadRequest } from './upload-request.ts'
 

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { RegistryError } from '../oci/errors.ts'
 import { isInMemory, type OpenedBlob } from '../ports/blob-store.ts'
-import type { Chunk } from '../ports/destination.ts'
-import { untilAborted } from '../util/until-aborted.ts'
+import type { Chunk } from '../ports/moving/destination.ts'
+import { untilAborted } from '../util/async/until-aborted.ts'
 import type { UploadRequest } from './upload-request.ts'
 
 /** Limits the bytes per second. */

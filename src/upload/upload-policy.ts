@@ -1,6 +1,6 @@
 /** The decisions about uploads that need no state of theirs. Sizes in bytes, times in milliseconds. */
 import { isRegistryError } from '../oci/errors.ts'
-import type { UploadSource } from '../ports/upload-sources.ts'
+import type { UploadSource } from '../ports/moving/upload-sources.ts'
 
 export interface UploadPolicy {
   /** The wait after the first failure. Each later one is longer by as much. */

@@ -1,6 +1,6 @@
 import type { Digest } from '../oci/digest.ts'
 import type { OpenedBlob } from '../ports/blob-store.ts'
-import type { Destination } from '../ports/destination.ts'
+import type { Destination } from '../ports/moving/destination.ts'
 import type { Pace } from './send-body.ts'
 
 /** One blob that a job wants in one repository of a destination. */

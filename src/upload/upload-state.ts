@@ -1,6 +1,6 @@
 /** One upload as a value, and the pure functions that move it on. */
-import type { SessionProblem, UploadSession } from '../ports/destination.ts'
-import type { UploadSource } from '../ports/upload-sources.ts'
+import type { SessionProblem, UploadSession } from '../ports/moving/destination.ts'
+import type { UploadSource } from '../ports/moving/upload-sources.ts'
 import { type Budget, budgetOf, type UploadPolicy } from './upload-policy.ts'
 
 export interface UploadState {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { digestOf } from '../../src/oci/digest.ts'
-import { freshnessOf } from '../../src/cache/freshness.ts'
+import { freshnessOf } from '../../src/cache/tags/freshness.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE

@@ -1,7 +1,7 @@
 /** What `serve --check --upstreams` tells of upstreams with the login of a cloud. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { checkUpstreams } from '../../src/compose/check-upstreams.ts'
+import { checkUpstreams } from '../../src/compose/upstreams/check-upstreams.ts'
 import { load } from '../config/folder.ts'
 import { ACCOUNT_HOST, API_HOST, fakeEcr, KEYS } from '../support/clouds/amazon.ts'
 import { fakeCloud } from '../support/clouds/fake-cloud.ts'

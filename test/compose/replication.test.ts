@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { pino } from 'pino'
 import { buildReplication } from '../../src/compose/replication.ts'
 import { eventHub } from '../../src/observe/events.ts'
-import type { Push } from '../../src/ports/push.ts'
+import type { Push } from '../../src/ports/moving/push.ts'
 import { load } from '../config/folder.ts'
 import { eventually } from '../support/fixtures.ts'
 

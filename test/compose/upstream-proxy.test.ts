@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { pino } from 'pino'
-import { buildUpstreams } from '../../src/compose/upstreams.ts'
+import { buildUpstreams } from '../../src/compose/upstreams/upstreams.ts'
 import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import { loopGuard } from '../../src/util/loop-guard.ts'
 import { load } from '../config/folder.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { whoMayPull } from '../../src/compose/registry-auth.ts'
+import { whoMayPull } from '../../src/compose/listeners/registry-auth.ts'
 
 const file = { path: '/f', text: '' }
 const tls = (clientAuth: 'require' | 'optional') => ({ cert: file, key: file, clientCa: file, clientAuth })

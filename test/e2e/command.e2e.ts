@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { tempFolder } from '../support/temp-folder.ts'
 import { missing, run } from './support/processes.ts'
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 suite('the command', { skip: missing() }, () => {
   test('a mistake in the configuration is one line and exit code 78; a mistaken command 64', async () => {

@@ -14,7 +14,7 @@ import { tempFolder } from '../support/temp-folder.ts'
 import { helmProgram } from './support/helm.ts'
 import { missing, run, succeed } from './support/processes.ts'
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const CHART = join(ROOT, 'packaging', 'helm', 'entrepot')
 const VALUES = (await readdir(join(CHART, 'ci'))).map((file) => join(CHART, 'ci', file))
 const KINDS: Readonly<Record<string, readonly string[]>> = {

@@ -16,7 +16,7 @@ import { documentedCommands } from './support/readme.ts'
 import { realRegistry } from './support/registry.ts'
 
 const MiB = 1024 * 1024
-const ROOT = new URL('../../', import.meta.url)
+const ROOT = new URL('../..', import.meta.url)
 const DOCUMENT = 'docs/install.md'
 const programs = ['dockerd', 'docker', 'containerd', 'docker-registry', 'skopeo', 'buildah', 'readelf', 'tar']
 

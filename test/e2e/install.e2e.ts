@@ -18,7 +18,7 @@ import { proxyProcess } from './support/proxy-process.ts'
 import { documentedCommands } from './support/readme.ts'
 import { realRegistry } from './support/registry.ts'
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const DOCUMENT = 'docs/install.md'
 /** Before our own PATH, where the Node.js of node_modules comes first. */
 const SYSTEM_PATH = '/usr/local/bin:/usr/bin:/bin'

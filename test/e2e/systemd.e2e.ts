@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { tempFolder } from '../support/temp-folder.ts'
 import { missing, run, succeed } from './support/processes.ts'
 
-const PACKAGING = fileURLToPath(new URL('../../packaging/systemd/', import.meta.url))
+const PACKAGING = fileURLToPath(new URL('../../packaging/systemd', import.meta.url))
 const UNITS = ['entrepot.service', 'entrepot-container.service']
 /** Of 10, which is a service without any protection. */
 const EXPOSURE_AT_MOST = 1.5

@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url'
 type Callable = (...args: unknown[]) => unknown
 
 const STORE = dirname(resolve(process.argv[process.argv.indexOf('--config') + 1]!))
-const SOURCE = fileURLToPath(new URL('../../', import.meta.url))
+const SOURCE = fileURLToPath(new URL('../..', import.meta.url))
 const said = new Set<string>()
 
 function say(what: string): void {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
-import type { MirrorReport, MirrorRuleView } from '../../src/ports/mirror.ts'
+import type { MirrorReport, MirrorRuleView } from '../../src/ports/moving/mirror.ts'
 import { fakeUpstream, type FakeUpstream } from '../support/fake-upstream.ts'
 import { blobOf, eventually, manifestOf } from '../support/fixtures.ts'
 import { startProxy } from '../support/proxy.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { pushProgress } from '../../src/cli/output/push-progress.ts'
-import type { PushedImage, PushStep } from '../../src/ports/push.ts'
+import type { PushedImage, PushStep } from '../../src/ports/moving/push.ts'
 
 const DIGEST = `sha256:${'ab'.repeat(32)}`
 

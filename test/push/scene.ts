@@ -1,6 +1,6 @@
 /** A proxy that has something stored, and a registry to push it to. */
 import { OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.ts'
-import type { PushedImage, PushReport } from '../../src/ports/push.ts'
+import type { PushedImage, PushReport } from '../../src/ports/moving/push.ts'
 import { fakeDestination, type FakeDestinationOptions } from '../support/fake-destination.ts'
 import { fakeUpstream } from '../support/fake-upstream.ts'
 import { blobOf, descriptorOf, indexOf, manifestOf } from '../support/fixtures.ts'

@@ -1,6 +1,6 @@
 import { globSync, readFileSync } from 'node:fs'
 
-const ROOT = new URL('../../', import.meta.url)
+const ROOT = new URL('../..', import.meta.url)
 
 /** README.md and the pages below `docs/`. */
 export const PAGES: readonly string[] = ['README.md', ...globSync('docs/*.md', { cwd: ROOT }).toSorted()]

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseImagePattern } from '../../src/oci/image-pattern.ts'
-import type { Push, PushedImage, PushReport } from '../../src/ports/push.ts'
+import type { Push, PushedImage, PushReport } from '../../src/ports/moving/push.ts'
 import { Replicator } from '../../src/upload/replicate/replicator.ts'
 import { WaitingImages } from '../../src/upload/replicate/waiting-images.ts'
 import { eventually } from '../support/fixtures.ts'

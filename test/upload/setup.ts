@@ -1,5 +1,5 @@
 import type { Digest } from '../../src/oci/digest.ts'
-import type { UploadSource, UploadSources } from '../../src/ports/upload-sources.ts'
+import type { UploadSource, UploadSources } from '../../src/ports/moving/upload-sources.ts'
 import { UploadManager } from '../../src/upload/manager.ts'
 import type { UploadPolicy } from '../../src/upload/upload-policy.ts'
 import {

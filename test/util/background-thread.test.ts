@@ -4,7 +4,7 @@ import { getPriority } from 'node:os'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 
-const MODULE = new URL('../../src/util/background-thread.ts', import.meta.url)
+const MODULE = new URL('../../src/util/async/background-thread.ts', import.meta.url)
 const THREAD = `
   import { readlinkSync } from 'node:fs'
   import { getPriority } from 'node:os'

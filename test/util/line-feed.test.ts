@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { lineFeed } from '../../src/util/line-feed.ts'
+import { lineFeed } from '../../src/util/async/line-feed.ts'
 
 test('what was not read yet is replaced by what follows under its key', async () => {
   const feed = lineFeed<string>(1)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { whenKnown } from '../../src/util/maybe.ts'
+import { whenKnown } from '../../src/util/async/maybe.ts'
 
 const double = (value: number | undefined) => value && value * 2
 

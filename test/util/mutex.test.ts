@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { mutex } from '../../src/util/mutex.ts'
+import { mutex } from '../../src/util/async/mutex.ts'
 
 test('tasks run one at a time, in the order of the calls', async () => {
   const inTurn = mutex()

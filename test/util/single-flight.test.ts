@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { singleFlight } from '../../src/util/single-flight.ts'
+import { singleFlight } from '../../src/util/async/single-flight.ts'
 
 test('callers that ask while a task runs share it, and the next one starts another', async () => {
   const flights = singleFlight<number>()

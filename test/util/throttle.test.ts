@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { throttle } from '../../src/util/throttle.ts'
+import { throttle } from '../../src/util/async/throttle.ts'
 
 test('the first call is made at once, those within the interval become one at its end', (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] })

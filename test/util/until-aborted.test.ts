@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
 import { test } from 'node:test'
-import { untilAborted } from '../../src/util/until-aborted.ts'
+import { untilAborted } from '../../src/util/async/until-aborted.ts'
 
 test('the result and the error of the promise are passed on, and no listener stays', async () => {
   const { signal } = new AbortController()

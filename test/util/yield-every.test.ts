@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { yieldEvery } from '../../src/util/yield-every.ts'
+import { yieldEvery } from '../../src/util/async/yield-every.ts'
 
 test('long work lets the event loop turn, short work does not', async () => {
   let turns = 0

@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import type { Rehearsals, TimeOperations } from '../../ports/time.ts'
-import { latest } from '../../util/latest.ts'
+import { latest } from '../../util/async/latest.ts'
 import type { AdminEnv } from '../refuse.ts'
 import { drillRoutes } from './drill-routes.ts'
 import { driftRoutes } from './drift-routes.ts'

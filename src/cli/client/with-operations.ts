@@ -1,6 +1,6 @@
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
-import { openStore, SILENT } from '../../compose/open-store.ts'
+import { openStore, SILENT } from '../../compose/store/open-store.ts'
 import type { Config } from '../../config/load-config.ts'
 import { IMAGE_PATTERN_MUST, type ImagePattern, parseImagePattern } from '../../oci/image-pattern.ts'
 import type { Operations } from '../../ports/operations.ts'

@@ -1,7 +1,7 @@
 import { ConfigError } from '../../config/config-error.ts'
 import type { Config } from '../../config/load-config.ts'
 import { IMAGE_PATTERN_MUST, type ImagePattern, parseImagePattern } from '../../oci/image-pattern.ts'
-import type { Push, PushProgress, PushReport, PushRequest, PushStep } from '../../ports/push.ts'
+import type { Push, PushProgress, PushReport, PushRequest, PushStep } from '../../ports/moving/push.ts'
 import { isInUse } from '../../storage/lock.ts'
 import { type Invocation, UsageError } from '../command.ts'
 import { adminClient, type Connection } from './admin-client.ts'

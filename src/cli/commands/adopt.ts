@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises'
-import { openStore, SILENT } from '../../compose/open-store.ts'
+import { openStore, SILENT } from '../../compose/store/open-store.ts'
 import type { Config } from '../../config/load-config.ts'
 import { nearest } from '../../config/nearest.ts'
 import { proxyOf, rootDirectoryOf } from '../../config/registry2/migrate.ts'

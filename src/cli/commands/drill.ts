@@ -1,5 +1,5 @@
 import type { DrillReport, PullForecast } from '../../ports/drill.ts'
-import type { WarmedImage } from '../../ports/warm.ts'
+import type { WarmedImage } from '../../ports/moving/warm.ts'
 import { countText } from '../../util/human.ts'
 import type { AdminClient } from '../client/admin-client.ts'
 import { STORE_OPTIONS } from '../client/with-operations.ts'

@@ -1,4 +1,4 @@
-import { checkUpstreams } from '../../compose/check-upstreams.ts'
+import { checkUpstreams } from '../../compose/upstreams/check-upstreams.ts'
 import { describeConfig } from '../../config/describe.ts'
 import type { Config } from '../../config/load-config.ts'
 import { type Command, type Invocation, UsageError } from '../command.ts'

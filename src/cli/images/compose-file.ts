@@ -1,5 +1,5 @@
 import { isPlatformPattern } from '../../oci/platform.ts'
-import type { WantedImage } from '../../ports/warm.ts'
+import type { WantedImage } from '../../ports/moving/warm.ts'
 import { isMapping } from './yaml-documents.ts'
 
 type Document = Readonly<Record<string, unknown>>

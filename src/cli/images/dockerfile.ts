@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import { type Copy, type Dockerfile, DockerfileParser, type From, type Run } from 'dockerfile-ast'
 import { isPlatformPattern } from '../../oci/platform.ts'
-import type { WantedImage } from '../../ports/warm.ts'
+import type { WantedImage } from '../../ports/moving/warm.ts'
 
 /** By its name, or because its first instruction is one that a Dockerfile begins with. */
 export function isDockerfile(path: string, text: string): boolean {

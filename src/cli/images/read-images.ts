@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { text as textOf } from 'node:stream/consumers'
 import { isPlatformPattern } from '../../oci/platform.ts'
-import type { WantedImage } from '../../ports/warm.ts'
+import type { WantedImage } from '../../ports/moving/warm.ts'
 import { parseJsonObject } from '../../util/json-object.ts'
 import { composeImages, isCompose } from './compose-file.ts'
 import { dockerfileImages, isDockerfile } from './dockerfile.ts'

@@ -1,4 +1,4 @@
-import type { PushedImage, PushStep, RunningUpload } from '../../ports/push.ts'
+import type { PushedImage, PushStep, RunningUpload } from '../../ports/moving/push.ts'
 import { countText, sizeText } from '../../util/human.ts'
 import type { Output } from '../command.ts'
 

@@ -1,4 +1,4 @@
-import { DESTINATION_MUST, parseDestination } from '../destination.ts'
+import { DESTINATION_MUST, parseDestination } from '../upstreams/destination.ts'
 import { cron, fileName, images, matchingText, oneOf, platform, rate, text, yesOrNo } from './scalars.ts'
 import { list, section } from './section.ts'
 import { origin } from './urls.ts'

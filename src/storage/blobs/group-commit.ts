@@ -1,6 +1,6 @@
 import { dirname } from 'node:path'
 import type { Digest } from '../../oci/digest.ts'
-import { limiter } from '../../util/limiter.ts'
+import { limiter } from '../../util/async/limiter.ts'
 import type { Files } from '../files.ts'
 import type { ContentIndex, ContentRow } from '../index/content-index.ts'
 import type { Paths } from '../paths.ts'

@@ -1,7 +1,7 @@
 /** The worker thread of `index-reader.ts`. */
 import { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
-import { runInBackground } from '../../util/background-thread.ts'
+import { runInBackground } from '../../util/async/background-thread.ts'
 import { rowsOf, type Task } from '../operations/reader-tasks.ts'
 import type { Answer, Question } from './index-reader.ts'
 import { statements } from './sql.ts'

@@ -1,7 +1,7 @@
 import type { Digest } from '../../oci/digest.ts'
 import { createdOf, platformOf, partsIn, type Part } from '../../oci/manifest-parts.ts'
 import type { Inspect, PlatformContent } from '../../ports/operations.ts'
-import { yieldEvery } from '../../util/yield-every.ts'
+import { yieldEvery } from '../../util/async/yield-every.ts'
 import type { Files } from '../files.ts'
 import type { Query } from '../index/sql.ts'
 import type { Paths } from '../paths.ts'

@@ -3,7 +3,7 @@ import type { Digest } from '../../oci/digest.ts'
 import type { ImagePattern } from '../../oci/image-pattern.ts'
 import { inSlices } from '../index/in-slices.ts'
 import { closureOf } from './content-walk.ts'
-import { eachImage } from './image-rows.ts'
+import { eachImage } from './images/image-rows.ts'
 import { pinnedBy } from './pinned-by.ts'
 import type { Query, Statements } from '../index/sql.ts'
 

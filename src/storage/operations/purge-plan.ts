@@ -5,8 +5,8 @@ import type { Image } from '../../ports/operations.ts'
 import { allOf, eachRow, type Steps } from '../index/in-slices.ts'
 import type { Statements } from '../index/sql.ts'
 import { closureOf } from './content-walk.ts'
-import { findImages } from './find-images.ts'
-import type { ImageRow } from './image-rows.ts'
+import { findImages } from './images/find-images.ts'
+import type { ImageRow } from './images/image-rows.ts'
 import type { PurgeTask } from './reader-tasks.ts'
 
 /** One step of a purge. Steps of a kind come together, in this order. */

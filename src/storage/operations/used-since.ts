@@ -2,7 +2,7 @@ import type { UsedImage, UsedSince } from '../../ports/drill.ts'
 import { allOf } from '../index/in-slices.ts'
 import type { IndexReader } from '../index/index-reader.ts'
 import type { Statements } from '../index/sql.ts'
-import { eachImage } from './image-rows.ts'
+import { eachImage } from './images/image-rows.ts'
 
 export interface UsedSinceOptions {
   readonly read: IndexReader['read']

@@ -1,4 +1,4 @@
-import type { UploadSource, UploadSources } from '../../ports/upload-sources.ts'
+import type { UploadSource, UploadSources } from '../../ports/moving/upload-sources.ts'
 import type { IndexAccess } from '../index/index-access.ts'
 
 /** Milliseconds. What was not pushed for so long may not be there any more. */

@@ -6,7 +6,7 @@ import type { Drill, PullForecast, UsedImage, UsedSince } from '../../ports/dril
 import type { LinkIndex, TagEntry, TagPeek } from '../../ports/metadata.ts'
 import type { Inspect, PlatformContent } from '../../ports/operations.ts'
 import type { Registry } from '../../ports/repository.ts'
-import { yieldEvery } from '../../util/yield-every.ts'
+import { yieldEvery } from '../../util/async/yield-every.ts'
 import type { CoolDown } from '../cool-down.ts'
 import { forecastOf, type PlatformOutlook, type TagOutlook, wouldFail } from './forecast.ts'
 

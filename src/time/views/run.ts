@@ -1,7 +1,7 @@
 import { isRegistryError, RegistryError } from '../../oci/errors.ts'
 import type { Repository } from '../../ports/repository.ts'
 import type { Runs } from '../../ports/time.ts'
-import { whenKnown } from '../../util/maybe.ts'
+import { whenKnown } from '../../util/async/maybe.ts'
 
 export interface RunOptions {
   readonly runs: Pick<Runs, 'chosen' | 'choose' | 'pulled'>

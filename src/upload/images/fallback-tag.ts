@@ -9,7 +9,7 @@ import {
   referrersIndex,
   referrersTag,
 } from '../../oci/referrers.ts'
-import type { DestinationRepository } from '../../ports/destination.ts'
+import type { DestinationRepository } from '../../ports/moving/destination.ts'
 import { jsonObject, parseJsonObject } from '../../util/json-object.ts'
 
 export interface FallbackTagOptions {

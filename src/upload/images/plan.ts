@@ -1,8 +1,8 @@
 import { type ImageName, imageText } from '../../oci/image-pattern.ts'
 import { isRepositoryName } from '../../oci/reference.ts'
 import type { Image } from '../../ports/operations.ts'
-import type { PushRequest } from '../../ports/push.ts'
-import { yieldEvery } from '../../util/yield-every.ts'
+import type { PushRequest } from '../../ports/moving/push.ts'
+import { yieldEvery } from '../../util/async/yield-every.ts'
 
 export interface PlannedImage {
   readonly image: Image

@@ -2,7 +2,7 @@ import type { Digest } from '../../oci/digest.ts'
 import { isRegistryError } from '../../oci/errors.ts'
 import { type ImagePattern, imageText } from '../../oci/image-pattern.ts'
 import type { RepositoryName } from '../../oci/reference.ts'
-import type { Destination } from '../../ports/destination.ts'
+import type { Destination } from '../../ports/moving/destination.ts'
 import type { Image, ImageCatalogue } from '../../ports/operations.ts'
 import type {
   Push,
@@ -11,7 +11,7 @@ import type {
   PushReport,
   PushRequest,
   PushTarget,
-} from '../../ports/push.ts'
+} from '../../ports/moving/push.ts'
 import type { Repository } from '../../ports/repository.ts'
 import type { UploadManager } from '../manager.ts'
 import type { Pace } from '../send-body.ts'
@@ -19,7 +19,7 @@ import { failureText } from './failure-text.ts'
 import { ImagePush, type ImagePushed } from './image-push.ts'
 import { plan, type PlannedImage } from './plan.ts'
 import { together } from './together.ts'
-import { yieldEvery } from '../../util/yield-every.ts'
+import { yieldEvery } from '../../util/async/yield-every.ts'
 
 export interface PushDependencies {
   readonly catalogue: Pick<ImageCatalogue, 'images'>

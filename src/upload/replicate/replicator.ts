@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { schedule } from 'node-cron'
 import type { Digest } from '../../oci/digest.ts'
 import { type ImageName, type ImagePattern, imagePattern } from '../../oci/image-pattern.ts'
-import type { Jobs } from '../../ports/jobs.ts'
-import type { Push, PushedImage, PushRequest } from '../../ports/push.ts'
+import type { Jobs } from '../../ports/moving/jobs.ts'
+import type { Push, PushedImage, PushRequest } from '../../ports/moving/push.ts'
 import { WaitingImages } from './waiting-images.ts'
 
 /** Pushes what a rule names. */

@@ -1,5 +1,5 @@
 import { isRegistryError, RegistryError } from '../../oci/errors.ts'
-import { untilAborted } from '../../util/until-aborted.ts'
+import { untilAborted } from '../../util/async/until-aborted.ts'
 import {
   basicAuthorization,
   type Credentials,

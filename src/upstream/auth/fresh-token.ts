@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { jsonObject, parseJsonObject } from '../../util/json-object.ts'
-import { untilAborted } from '../../util/until-aborted.ts'
+import { untilAborted } from '../../util/async/until-aborted.ts'
 
 /** Milliseconds. Clocks of realm and registry differ by as much, and so do replicas of a token store. */
 const SETTLING = 700

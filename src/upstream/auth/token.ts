@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { parseJsonObject } from '../../util/json-object.ts'
-import { singleFlight } from '../../util/single-flight.ts'
-import { untilAborted } from '../../util/until-aborted.ts'
+import { singleFlight } from '../../util/async/single-flight.ts'
+import { untilAborted } from '../../util/async/until-aborted.ts'
 import { LIMITS, readBody } from '../body/limits.ts'
 import {
   basicAuthorization,

@@ -2,7 +2,7 @@ import type { BlobBody } from '../../ports/upstream.ts'
 import { failure } from '../failures.ts'
 import { headerOf, type UpstreamResponse } from '../requests.ts'
 import { type BodyRate, PacedChunks } from './body-rate.ts'
-import { ChunkIterator } from '../../util/chunk-iterator.ts'
+import { ChunkIterator } from '../../util/async/chunk-iterator.ts'
 import { parseContentRange } from './content-range.ts'
 
 type Place = Pick<BlobBody, 'start' | 'total'>

@@ -1,4 +1,4 @@
-import type { DestinationRepository, SessionProblem, UploadSession } from '../../ports/destination.ts'
+import type { DestinationRepository, SessionProblem, UploadSession } from '../../ports/moving/destination.ts'
 import { invalidAnswer, refusal } from '../failures.ts'
 import { ABSENT } from '../repository-requests.ts'
 import { discard, headerOf, type UpstreamRequest, type UpstreamResponse } from '../requests.ts'

@@ -1,5 +1,5 @@
 import type { LookupFunction } from 'node:net'
-import type { Destination } from '../../ports/destination.ts'
+import type { Destination } from '../../ports/moving/destination.ts'
 import type { UpstreamTelemetry } from '../../ports/telemetry.ts'
 import { anonymousElsewhere } from '../auth/anonymous-elsewhere.ts'
 import { authorizer } from '../auth/authorizer.ts'

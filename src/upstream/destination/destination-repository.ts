@@ -1,4 +1,4 @@
-import type { DestinationRepository } from '../../ports/destination.ts'
+import type { DestinationRepository } from '../../ports/moving/destination.ts'
 import { isDigest } from '../../oci/digest.ts'
 import { MANIFEST_ACCEPT } from '../../oci/media-types.ts'
 import { invalidAnswer, refusal } from '../failures.ts'

@@ -1,5 +1,5 @@
 import { RegistryError } from '../../oci/errors.ts'
-import type { Chunk } from '../../ports/destination.ts'
+import type { Chunk } from '../../ports/moving/destination.ts'
 import type { Transport, UpstreamRequest, UpstreamResponse } from '../requests.ts'
 
 export interface SendChunkOptions {

@@ -1,7 +1,7 @@
 /** The thread of `sorter.ts`. */
 import { parentPort } from 'node:worker_threads'
 import { TagList } from '../../oci/tag-list.ts'
-import { runInBackground } from '../../util/background-thread.ts'
+import { runInBackground } from '../../util/async/background-thread.ts'
 import { readPageText } from './page-text.ts'
 import { type SorterAnswer, type SorterTask, whole } from './sorter.ts'
 

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { TagList } from '../../oci/tag-list.ts'
-import { type Mutex, mutex } from '../../util/mutex.ts'
+import { type Mutex, mutex } from '../../util/async/mutex.ts'
 import { type PageText, readPageText } from './page-text.ts'
 
 export type SorterTask = { readonly body: Uint8Array } | { readonly texts: readonly Uint8Array[] }

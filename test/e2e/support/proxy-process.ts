@@ -28,7 +28,7 @@ export interface ProxyProcessOptions {
   readonly logFile?: string
 }
 
-const ROOT = new URL('../../../', import.meta.url)
+const ROOT = new URL('../../..', import.meta.url)
 
 /** Entrepot as a user starts it: a program with a configuration file, its store in `folder`. */
 export async function proxyProcess(

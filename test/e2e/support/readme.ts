@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 
-const ROOT = new URL('../../../', import.meta.url)
+const ROOT = new URL('../../..', import.meta.url)
 
 /** The commands of the block after `<!-- e2e: name -->` in a document, each on one line. @throws Error when there is no such block */
 export async function documentedCommands(document: string, name: string): Promise<readonly string[]> {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { pino } from 'pino'
-import { buildUpstreams, type Upstreams } from '../../../src/compose/upstreams.ts'
+import { buildUpstreams, type Upstreams } from '../../../src/compose/upstreams/upstreams.ts'
 import { loopGuard } from '../../../src/util/loop-guard.ts'
 import { load } from '../../config/folder.ts'
 import { failureOf } from '../setup.ts'

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { request } from 'undici'
 import { isRegistryError } from '../../../oci/errors.ts'
-import { untilAborted } from '../../../util/until-aborted.ts'
+import { untilAborted } from '../../../util/async/until-aborted.ts'
 import { LIMITS, readBody } from '../../body/limits.ts'
 import { failure } from '../../failures.ts'
 import { Connections } from '../../net/connections.ts'

@@ -1,0 +1,111 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Logger } from 'pino'
+import type { Config } from '../../config/load-config.ts'
+import { BufferPool } from '../../http/buffer-pool.ts'
+import { ClientRates } from '../../http/client-rates.ts'
+import { AccessLog } from '../../http/access-log.ts'
+import { registryRequestListener } from '../../http/request-listener.ts'
+import { listen } from '../../http/server/http-server.ts'
+import type { Advise } from '../../ports/advise.ts'
+import type { PeerAccess } from '../../ports/cluster.ts'
+import type { Registry } from '../../ports/repository.ts'
+import type {
+  ListenerTelemetry,
+  LoginTelemetry,
+  RequestTelemetry,
+  ResponseTelemetry,
+} from '../../ports/telemetry.ts'
+import type { TracedRequests } from '../../tracing/traced-requests.ts'
+import { cidrList } from '../../util/cidr.ts'
+import type { LoopGuard } from '../../util/loop-guard.ts'
+import { reloadTls, tlsFrom } from './listener-tls.ts'
+import { sinkOf } from '../log/logger.ts'
+import { type Listening, listening } from './listening.ts'
+import { buildRegistryAuth, describeRegistryAuth } from './registry-auth.ts'
+
+export interface RegistryListenerOptions {
+  readonly registry: Registry
+  readonly telemetry: RequestTelemetry
+  readonly server: ListenerTelemetry & LoginTelemetry & ResponseTelemetry
+  readonly loops: LoopGuard
+  readonly advise: Advise
+  /** Undefined where tracing is off. */
+  readonly tracing: TracedRequests | undefined
+  /** Without it, there are no other replicas. */
+  readonly peers?: PeerAccess | undefined
+  readonly log: Logger
+}
+
+type ServingConfig = Pick<Config, 'access' | 'log' | 'warnings'>
+
+export interface RegistryListener extends Listening {
+  /** Serves further requests as this configuration says. */
+  configure(config: ServingConfig): void
+}
+
+/** Opens the listener for clients. @throws what `listen` throws */
+export async function openRegistryListener(
+  { listen: config, ...serving }: Pick<Config, 'listen'> & ServingConfig,
+  { registry, telemetry, server: counted, loops, advise, peers, tracing, log }: RegistryListenerOptions,
+): Promise<RegistryListener> {
+  const { host, port, tls, maxConnections, maxConnectionsPerAddress, ratePerClient, accel } = config
+  await using opening = new AsyncDisposableStack()
+  const pool = new BufferPool()
+  const rates = ratePerClient === undefined ? undefined : new ClientRates(ratePerClient)
+  let mode = serving.log.access
+  const accessLog = new AccessLog({
+    sink: sinkOf(log),
+    mode: () => log.isLevelEnabled('info') && mode,
+    traceId: tracing?.traceId,
+  })
+
+  function serve({ access, warnings }: ServingConfig) {
+    const auth = buildRegistryAuth({ access, listen: config }, counted, log)
+    const answer = registryRequestListener({
+      registry,
+      ...(auth.authenticator && { authenticator: auth.authenticator }),
+      telemetry,
+      responses: counted,
+      loops,
+      ...(rates && { rates }),
+      ...(accel && { accel: { ...accel, isProxy: cidrList(accel.proxies) } }),
+      ...(warnings && { advise }),
+      peers,
+      logger: log,
+      accessLog,
+      finished: tracing?.finished,
+      ...(access.trustedProxies.length > 0 && { clientAddress: auth.clientAddress }),
+      pool,
+    })
+    return { access, warnings, auth, answer: tracing ? tracing.listener(answer) : answer }
+  }
+
+  let current = serve(serving)
+  opening.defer(() => current.auth[Symbol.asyncDispose]())
+  const server = await listen((incoming, outgoing) => current.answer(incoming, outgoing), {
+    host,
+    port,
+    ...(tls && { tls: tlsFrom(tls) }),
+    connections: {
+      most: maxConnections,
+      mostPerAddress: maxConnectionsPerAddress,
+      isExempt: (address) => current.auth.isTrustedProxy(address),
+    },
+  })
+  if (tls) opening.use(reloadTls(server, tls, { listener: 'registry', telemetry: counted, log }))
+  const access = describeRegistryAuth({ ...serving, listen: config })
+  log.info({ listener: 'registry', host, port: server.port, access }, 'listening')
+  return {
+    ...listening(server, opening.move()),
+    configure(next) {
+      mode = next.log.access
+      const { access, warnings } = next
+      if (isDeepStrictEqual(access, current.access) && warnings === current.warnings) return
+      const before = current
+      current = serve(next)
+      // Logins that are being checked end as they began.
+      void Promise.resolve(before.auth[Symbol.asyncDispose]())
+      log.info({ access: describeRegistryAuth({ access, listen: config }) }, 'access changed')
+    },
+  }
+}

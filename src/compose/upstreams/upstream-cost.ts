@@ -1,0 +1,19 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Asking, ReadOptions } from '../../ports/read-options.ts'
+import type { UpstreamTelemetry } from '../../ports/telemetry.ts'
+
+/** Tells answers what requests upstream were sent for them. Answers from the store never come here. */
+export interface UpstreamCost {
+  readonly asking: Asking
+  readonly telemetry: Pick<UpstreamTelemetry, 'answered'>
+}
+
+export function upstreamCost(): UpstreamCost {
+  const asker = new AsyncLocalStorage<ReadOptions>()
+  return {
+    asking: (options, work) => (options?.asked === undefined ? work() : asker.run(options, work)),
+    telemetry: {
+      answered: (_upstream, _kind, _status, seconds) => asker.getStore()?.asked?.(seconds),
+    },
+  }
+}
