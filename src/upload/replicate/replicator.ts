@@ -32,6 +32,8 @@ export interface ReplicatorOptions {
 const ALL = ''
 /** Images that wait, of less than 1 KiB each. */
 const MOST = 10_000
+/** Milliseconds: what is due so soon after goes with it. */
+const SOON = 50
 /** Images of one push. */
 const TOGETHER = 100
 /** How often an image may fail. Its next change, or the next start, begins anew. */
@@ -96,7 +98,7 @@ export class Replicator implements AsyncDisposable {
       const wait = Math.max(0, Math.min(next - performance.now(), settle))
       await delay(wait, undefined, { signal, ref: false }).catch(() => {})
       if (signal.aborted) return
-      const taken = this.#waiting.take(performance.now(), TOGETHER)
+      const taken = this.#waiting.take(performance.now() + SOON, TOGETHER)
       if (taken.size > 0) await this.#pushAll(taken)
     }
   }
