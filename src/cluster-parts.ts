@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { Database } from './cluster/database.ts'
 import { type Leases, leases as openLeases } from './cluster/leases.ts'
-import { type News, type NewsListener, openNews } from './cluster/news.ts'
+import { type News, type NewsListener, openNews, type PurgesHeard } from './cluster/news.ts'
 import { type Message, openOutbox } from './cluster/outbox.ts'
 import { type PeerSecret, peerSecret } from './cluster/peer-secret.ts'
 import { type Peers, peers as openPeers } from './cluster/peers.ts'
@@ -18,7 +18,7 @@ import type { LinkIndex } from './ports/metadata.ts'
 import type { ClusterTelemetry } from './ports/telemetry.ts'
 import { realFiles } from './storage/files.ts'
 import type { FilesystemStore } from './storage/filesystem-store.ts'
-import { lineFile } from './storage/line-file.ts'
+import { type LineFile, lineFile } from './storage/line-file.ts'
 import type { Forgotten } from './storage/operations/purge.ts'
 
 /** What this replica shares with the others by the database. */
@@ -95,6 +95,7 @@ export async function buildClusterParts(
         database,
         id,
         failed,
+        heard: purgesHeard(lineFile(realFiles(), join(root, 'purges-heard')), failed),
         listener: {
           ...listener,
           returned() {
@@ -119,6 +120,17 @@ export async function buildClusterParts(
       await tags.purge(forgotten.tags)
     },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  }
+}
+
+/** One line: until when. What cannot be kept is at worst heard again. */
+function purgesHeard(file: LineFile, failed: (error: unknown) => void): PurgesHeard {
+  return {
+    async read() {
+      const at = Number((await file.readAll()).at(-1) ?? Number.NaN)
+      return Number.isNaN(at) ? undefined : at
+    },
+    write: (at) => file.replace([String(at)]).catch(failed),
   }
 }
 

@@ -2,6 +2,7 @@ import type { ClusterParts } from './cluster-parts.ts'
 import { sharedFlight } from './cluster/shared-flight.ts'
 import { sharedSource } from './cluster/shared-source.ts'
 import type { DownloadManager } from './download/manager.ts'
+import type { Digest } from './oci/digest.ts'
 import type { BlobStore } from './ports/blob-store.ts'
 import type { Cluster, PeerAccess } from './ports/cluster.ts'
 import type { Uploads } from './storage/uploads.ts'
@@ -21,6 +22,8 @@ export interface ClusterSharingOptions {
   readonly uploads: Pick<Uploads, 'tried' | 'uploaded'>
   /** This replica's own store, without what is behind it. */
   readonly tier: BlobStore
+  /** Whether this upstream is known to have it. */
+  readonly knows: (upstream: string, digest: Digest) => Promise<boolean>
   readonly downloads: () => DownloadManager
   readonly tellAbsent: (key: string, duration: number) => void
 }
@@ -31,7 +34,7 @@ function now(): number {
 
 /** How this replica and the others spare each other what one of them has done. */
 export function clusterSharing(options: ClusterSharingOptions): ClusterSharing {
-  const { parts, remote, uploads, tier, downloads, tellAbsent } = options
+  const { parts, remote, uploads, tier, knows, downloads, tellAbsent } = options
   const { leases, peers, secret, tags } = parts
   let absent: ((key: string, duration: number) => void) | undefined
   return {
@@ -49,7 +52,9 @@ export function clusterSharing(options: ClusterSharingOptions): ClusterSharing {
     access: {
       isPeer: secret.isRight,
       open: async (upstream, digest, signal) =>
-        (await downloads().follow(upstream, digest, signal)) ?? tier.open(digest),
+        (await downloads().follow(upstream, digest, signal)) ??
+        // The tier has content of other upstreams too, which this one has not proved to have.
+        ((await knows(upstream, digest)) ? tier.open(digest) : undefined),
     },
     heardAbsent: (key, duration) => absent?.(key, duration),
   }

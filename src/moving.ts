@@ -36,7 +36,7 @@ export interface MovingOptions {
 /** Builds it. It goes on with the configuration that holds when something begins. */
 export function buildMoving({ config, parts, serving, log }: MovingOptions): Moving {
   const { disk, store, downloads, upstreams, observed } = parts
-  const registry = latest(() => serving().registry)
+  const registry = latest(() => serving().present)
   const stored = latest(() => serving().stored)
   const isOffline = (upstream: string) => config.current.upstreams[upstream]?.offline === true
   const isStored = async ({ name }: Repository, digest: Digest): Promise<boolean> => {

@@ -67,9 +67,11 @@ export async function buildParts(
 ): Promise<Parts> {
   const { log } = options
   await using starting = new AsyncDisposableStack()
+  // The clock runs while the store is waited for.
+  let opening: FilesystemStore | undefined
   const now = processClock((step) => {
     log.warn({ milliseconds: step }, 'the clock was set, and is followed')
-    void disk.clockStepped(step)
+    void opening?.clockStepped(step)
   })
   const observed = buildObservation(config.current, {
     log,
@@ -95,6 +97,7 @@ export async function buildParts(
     waiting: (holder) => waiting(holder, observed),
   })
   starting.defer(() => opened.close())
+  opening = opened
   const cluster = await buildClusterParts(config.current, {
     disk: opened,
     log,
@@ -181,6 +184,7 @@ export async function buildParts(
       remote: remote.blobs,
       uploads: remote.uploads,
       tier,
+      knows: opened.links.knows,
       downloads: () => downloads,
       tellAbsent: (key, duration) => news?.tell({ kind: 'absent', key, duration }),
     })

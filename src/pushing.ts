@@ -47,7 +47,7 @@ export function buildPushing({ config, parts, serving, env, loops, ownPorts, log
   const push = createPush({
     catalogue: store.catalogue,
     source({ upstream, name }) {
-      const found = serving().registry.find({ namespace: upstream, name })
+      const found = serving().present.find({ namespace: upstream, name })
       if (found?.name.upstream === upstream) return found
       throw new RegistryError('NAME_UNKNOWN', { upstream, repository: name, reason: 'no such upstream' })
     },

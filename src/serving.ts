@@ -21,6 +21,8 @@ import { createRunReport } from './time/views/run-report.ts'
 /** What answers from one snapshot of the configuration. */
 export interface Serving {
   readonly registry: Registry
+  /** Without the views of the past: names are as they are stored. */
+  readonly present: Registry
   /** The same, without views and without asking any upstream: what is not stored does not exist. */
   readonly stored: Registry
   readonly insight: Insight
@@ -137,5 +139,5 @@ export function buildServing(
     run: createRunReport({ record: runs.record, inspect }),
   }
   const { heldOf } = cooling
-  return { registry: tracing ? tracing.registry(registry) : registry, stored, insight, time, heldOf }
+  return { present, registry: tracing ? tracing.registry(registry) : registry, stored, insight, time, heldOf }
 }

@@ -108,6 +108,19 @@ suite('two endpoints of one upstream', () => {
     })
   }
 
+  test('what only an endpoint has that is out is not taken for gone, however often it is asked', async () => {
+    await using both = await twoEndpoints()
+    await answers(both.first, 'refused')
+    await answers(both.second, '404')
+    for (let i = 0; i < 12; i++) {
+      assert.equal((await call(both.proxy.port, 'GET', PATH)).status, 502)
+      assert.equal(
+        (await call(both.proxy.port, 'GET', `/v2/library/app/blobs/${blobOf(9).digest}`)).status,
+        502,
+      )
+    }
+  })
+
   test('a tag that one has answered is not asked of another when that one is out', async () => {
     await using both = await twoEndpoints()
     assert.equal(

@@ -78,9 +78,19 @@ const SANDBOX = [
   ['Content-Security-Policy', "sandbox; default-src 'none'; frame-ancestors 'none'"],
 ] as const
 
-/** An archive has the content of images, which takes the right that writing takes. */
+/**
+ * An archive has the content of images, which takes the right that writing takes. The path is read as the
+ * router reads it: decoded and normalised. What cannot be read takes the right.
+ */
 function isExport({ url = '' }: IncomingMessage): boolean {
-  return /^\/api\/v1\/export(?:[/?]|$)/.test(url)
+  const path = URL.parse(url, 'http://localhost')?.pathname
+  if (path === undefined) return true
+  try {
+    return /^\/api\/v1\/export(?:\/|$)/.test(decodeURIComponent(path))
+  } catch (error) {
+    if (error instanceof URIError) return true
+    throw error
+  }
 }
 
 /** A type that no page of another site can send without being asked first. */

@@ -6,6 +6,7 @@ import type { ExportedArchive, ExportImages, ExportRequest, ImportArchive } from
 import type { Jobs, RunningJob } from '../ports/moving/jobs.ts'
 import { sizeText } from '../util/human.ts'
 import { INSTANT_MUST, parseInstant } from '../util/instant.ts'
+import { untilAborted } from '../util/async/until-aborted.ts'
 import { withoutStalls } from '../util/async/without-stalls.ts'
 import { type ParsePattern, patternOf } from './body.ts'
 import { type AdminEnv, refuse } from './refuse.ts'
@@ -43,7 +44,8 @@ export function archiveRoutes(options: ArchiveRoutesOptions): Hono<AdminEnv> {
       const run = jobs.run({ kind: 'export', target, signal: leaving }, async (running) => {
         job = running
         begin(await exportImages(request, running))
-        await written
+        // A reader that never begins, or stalls, must not outlive its client.
+        await untilAborted(written, running.signal)
       })
       run.catch(refused)
       const archive = await answered(ready)
@@ -83,7 +85,9 @@ export function archiveRoutes(options: ArchiveRoutesOptions): Hono<AdminEnv> {
 
 function leavingOf(c: Context<AdminEnv>): AbortSignal {
   const leaving = new AbortController()
-  c.env.outgoing.once('close', () => leaving.abort(new Error('the client has left')))
+  const gone = new Error('the client has left')
+  if (c.env.outgoing.destroyed) leaving.abort(gone)
+  else c.env.outgoing.once('close', () => leaving.abort(gone))
   return leaving.signal
 }
 

@@ -44,7 +44,9 @@ export function jobAnswer(
   c.set('target', target)
   c.set('outcome', 'started')
   const leaving = new AbortController()
-  c.env.outgoing.once('close', () => leaving.abort(new Error('the client has left')))
+  const gone = new Error('the client has left')
+  if (c.env.outgoing.destroyed) leaving.abort(gone)
+  else c.env.outgoing.once('close', () => leaving.abort(gone))
   const feed = lineFeed<object>(PAUSE)
   const put: PutLine = (key, line) => feed.put(key, line)
   void jobs

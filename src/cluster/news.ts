@@ -39,6 +39,15 @@ export interface NewsOptions {
   readonly id: string
   readonly listener: NewsListener
   readonly failed: (error: unknown) => void
+  /** Keeps until when purges were heard, over a restart. */
+  readonly heard: PurgesHeard
+}
+
+/** Milliseconds of the database's clock. */
+export interface PurgesHeard {
+  /** undefined: this replica has never heard of one. */
+  read(): Promise<number | undefined>
+  write(at: number): Promise<void>
 }
 
 /** Milliseconds between two looks, while changes are told at once, and while they are not. */
@@ -74,11 +83,16 @@ interface NewsRow {
 }
 
 /** Learns what the other replicas change: told by `LISTEN`, or by asking where a pooler does not let it through. */
-export function openNews({ database, id, listener, failed }: NewsOptions): News {
+export function openNews({ database, id, listener, failed, heard }: NewsOptions): News {
   const closing = new AbortController()
   const seen = new LRUCache<string, true>({ max: 20_000 })
   /** Of the database's clock. */
   let readFrom: number | undefined
+  /**
+   * Purges up to then were heard by an earlier process. One that is heard again would remove what came since,
+   * and in an offline upstream nobody else has that.
+   */
+  let purgedBefore = -Infinity
   let isAway = false
   let listening: Client | undefined
   let wake = Promise.withResolvers<void>()
@@ -89,11 +103,12 @@ export function openNews({ database, id, listener, failed }: NewsOptions): News 
   return {
     tell({ kind, ...body }) {
       void database
-        .query(
-          `WITH told AS (INSERT INTO entrepot_news (origin, kind, body) VALUES ($1, $2, $3))
-           SELECT pg_notify('entrepot', '')`,
+        .query<{ at: number }>(
+          `WITH told AS (INSERT INTO entrepot_news (origin, kind, body) VALUES ($1, $2, $3) RETURNING at)
+           SELECT (extract(epoch FROM at) * 1000)::float8 AS at, pg_notify('entrepot', '') FROM told`,
           [id, kind, JSON.stringify(body)],
         )
+        .then((rows) => (kind === 'purged' ? heard.write(rows[0]!.at) : undefined))
         .catch(ignoreAway)
     },
     poll,
@@ -113,7 +128,11 @@ export function openNews({ database, id, listener, failed }: NewsOptions): News 
 
   async function read(): Promise<void> {
     for (;;) {
-      readFrom ??= database.toShared(database.options.now()) - KEPT
+      if (readFrom === undefined) {
+        const shared = database.toShared(database.options.now())
+        purgedBefore = (await heard.read()) ?? shared
+        readFrom = shared - KEPT
+      }
       const rows = await database.query<NewsRow>(POLL, [readFrom, id])
       const { now } = rows[0]!
       database.learnClock(now)
@@ -125,10 +144,15 @@ export function openNews({ database, id, listener, failed }: NewsOptions): News 
     }
   }
 
-  async function take({ kind, id: of, exact, body }: NewsRow): Promise<void> {
+  async function take({ kind, at, id: of, exact, body }: NewsRow): Promise<void> {
     const key = `${kind} ${of} ${exact}`
     if (seen.has(key)) return
     seen.set(key, true)
+    if (kind === 'purged' && at !== null) {
+      if (at <= purgedBefore) return
+      await listener.noticed({ kind, ...body } as Notice)
+      return heard.write(at)
+    }
     if (kind === 'tag') {
       const {
         upstream,
@@ -185,7 +209,8 @@ export function openNews({ database, id, listener, failed }: NewsOptions): News 
   async function listenOnce(): Promise<boolean> {
     const client = new Client(connectionOf(database.options))
     const ended = new Promise<void>((resolve) => {
-      client.once('end', resolve).once('error', () => resolve())
+      // A lost connection may tell two errors.
+      client.once('end', resolve).on('error', () => resolve())
       closing.signal.addEventListener('abort', () => resolve(), { once: true })
     })
     const arrived = Promise.withResolvers<void>()
@@ -206,7 +231,8 @@ export function openNews({ database, id, listener, failed }: NewsOptions): News 
       await ended
       return false
     } finally {
-      await client.end().catch(() => {})
+      // A connection that is half dead does not answer its end.
+      await Promise.race([client.end().catch(() => {}), sleep(1_000, undefined, { ref: false })])
     }
   }
 }

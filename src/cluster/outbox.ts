@@ -3,6 +3,7 @@ import { isRegistryError, type RegistryError } from '../oci/errors.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { TagEntry } from '../ports/metadata.ts'
 import { mutex } from '../util/async/mutex.ts'
+import { parseJsonObject } from '../util/json-object.ts'
 
 /** What the other replicas are to know. To tell it twice does no harm. */
 export type Message =
@@ -47,7 +48,7 @@ const MOST = 50_000
 /** Milliseconds between two tries to tell what was kept. */
 const TRY_EVERY = 1_000
 /** Messages told between two writes of the file. */
-const STEP = 500
+const STEP = 100
 
 /** It is refused again, however often it is told. */
 function isRefused({ detail }: RegistryError): boolean {
@@ -60,7 +61,9 @@ export async function openOutbox(
   tell: (message: Message) => Promise<void>,
   failed: (error: unknown) => void,
 ): Promise<Outbox> {
-  const kept: string[] = [...(await file.readAll())].slice(-MOST)
+  // What a crash cut off is no message.
+  const kept = (await file.readAll()).filter(isMessage).slice(-MOST)
+  await file.replace(kept).catch(failed)
   const exclusively = mutex()
 
   let timer: NodeJS.Timeout | undefined
@@ -71,7 +74,7 @@ export async function openOutbox(
     if (isClosed || kept.length === 0) return
     timer ??= setTimeout(() => {
       timer = undefined
-      flushing = flush().then(tryLater, failed)
+      flushing = flush().catch(failed).then(tryLater)
     }, TRY_EVERY).unref()
   }
 
@@ -95,7 +98,8 @@ export async function openOutbox(
       await exclusively(async () => {
         if (kept.length >= MOST) return
         kept.push(line)
-        await file.append(line)
+        // It is kept in memory at least.
+        await file.append(line).catch(failed)
       })
       tryLater()
     },
@@ -110,17 +114,23 @@ export async function openOutbox(
   }
 
   /** Tells what was kept, as far as that is possible now. */
-  function flush(): Promise<void> {
-    return exclusively(async () => {
-      for (let count = STEP; count === STEP && kept.length > 0;) {
-        count = 0
-        for (const line of kept.slice(0, STEP)) {
-          if (isClosed || !(await told(JSON.parse(line) as Message))) break
-          count += 1
-        }
-        kept.splice(0, count)
-        if (count > 0) await file.replace(kept)
-      }
-    })
+  async function flush(): Promise<void> {
+    while (await exclusively(tellSome));
   }
+
+  /** New messages wait for a few old ones at most. @returns whether more can be told */
+  async function tellSome(): Promise<boolean> {
+    let count = 0
+    for (const line of kept.slice(0, STEP)) {
+      if (isClosed || !(await told(JSON.parse(line) as Message))) break
+      count += 1
+    }
+    kept.splice(0, count)
+    if (count > 0) await file.replace(kept)
+    return count === STEP && kept.length > 0
+  }
+}
+
+function isMessage(line: string): boolean {
+  return parseJsonObject(line) !== undefined
 }

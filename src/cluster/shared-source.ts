@@ -51,6 +51,8 @@ export function sharedSource(
         const claim = await leases.claim(key, repository.name)
         if (claim === undefined) return upstream.open(range, signal)
         if (claim === 'own') {
+          // Another connection of this download may have claimed it meanwhile.
+          if (isHeld) await leases.release(key)
           isHeld = true
           continue
         }

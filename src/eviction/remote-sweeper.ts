@@ -1,4 +1,5 @@
 import type { Digest } from '../oci/digest.ts'
+import { isRegistryError } from '../oci/errors.ts'
 import type { RemoteBlob, RemoteBlobs } from '../ports/remote-blobs.ts'
 
 export interface RemoteSweeperOptions {
@@ -80,7 +81,12 @@ export function remoteSweeper(options: RemoteSweeperOptions): { sweep(): Promise
     const used = old.filter(
       ({ digest, storedAt }) => keep.has(digest) || (uses.get(digest) ?? -Infinity) > storedAt + HOUR,
     )
-    for (const { digest } of used) await remote.touch(digest)
+    for (const { digest } of used) {
+      // One that cannot be touched, such as one too large to be copied, keeps its place: the others go on.
+      await remote.touch(digest).catch((error: unknown) => {
+        if (!isRegistryError(error)) throw error
+      })
+    }
     return new Set(used.map(({ digest }) => digest))
   }
 

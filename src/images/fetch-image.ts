@@ -130,7 +130,7 @@ export async function fetchImage(
     await using leaving = new AsyncDisposableStack()
     leaving.use(opened)
     // A read that waits for bytes ends when its reader is disposed.
-    const stop = () => void leaving.disposeAsync()
+    const stop = () => void leaving.disposeAsync().catch(() => {})
     signal.addEventListener('abort', stop, { once: true })
     try {
       progress({ digest, size: size || stated, done: wasStored ? size : 0, wasStored })

@@ -5,7 +5,6 @@ import { isRegistryError } from '../oci/errors.ts'
 import type { BlobReader } from '../ports/blob-store.ts'
 import type { RemoteBlobs } from '../ports/remote-blobs.ts'
 import type { Files } from './files.ts'
-import { ignoreNotFound } from './storage-operation.ts'
 
 export interface Uploads extends AsyncDisposable {
   /** A blob was committed and is to be uploaded. */
@@ -142,7 +141,7 @@ export async function openUploads(options: UploadsOptions): Promise<Uploads> {
     }
     // It goes on after the next start.
     if (stop.signal.aborted) return
-    await files.remove(markerOf(digest)).catch(ignoreNotFound)
+    await files.remove(markerOf(digest)).catch((error: unknown) => failed(digest, error))
     jobs.delete(digest)
     changed(jobs.size)
     tried.resolve()

@@ -53,7 +53,7 @@ async function openedUntilAborted(
   try {
     return await untilAborted(opening, signal)
   } catch (error) {
-    opening.then(closed, () => {})
+    opening.then(closed).catch(() => {})
     throw error
   }
 }

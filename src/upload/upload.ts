@@ -112,7 +112,8 @@ export class Upload {
     } finally {
       this.#isOver = true
       const { session } = this.#state
-      await this.#source?.[Symbol.asyncDispose]()
+      // Its bytes were read: what closing it says is of no use to anybody.
+      await Promise.resolve(this.#source?.[Symbol.asyncDispose]()).catch(() => {})
       if (session !== undefined) await this.#target.abandon(session)
     }
   }

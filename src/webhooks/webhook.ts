@@ -74,7 +74,14 @@ export class Webhook implements AsyncDisposable {
     const dropped = this.#queue.add({ id, body })
     for (let i = 0; i < dropped; i++) this.#count('dropped')
     this.#tellQueued()
-    this.#running ??= this.#run().finally(() => (this.#running = undefined))
+    this.#start()
+  }
+
+  #start(): void {
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined
+      if (this.#queue.length > 0 && !this.#closing.signal.aborted) this.#start()
+    })
   }
 
   get report(): WebhookReport {

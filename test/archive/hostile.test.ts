@@ -8,6 +8,7 @@ import { OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import { fakeUpstream } from '../support/fake-upstream.ts'
 import { blobOf, descriptorOf, eventually, indexOf, manifestOf } from '../support/fixtures.ts'
 import { type Proxy, startProxy } from '../support/proxy.ts'
+import { call } from '../support/raw-client.ts'
 
 const NAME = 'io.containerd.image.name'
 const config = Buffer.from('{}')
@@ -275,6 +276,19 @@ test('without the token, or from a page of another site, nothing is exported or 
     401,
   )
   assert.equal(await ask('import', { method: 'POST', body, headers: { 'Content-Type': 'text/plain' } }), 415)
+  const port = Number(new URL(guarded.adminUrl).port)
+  for (const path of [
+    '/api/v1/%65xport?pattern=app',
+    '/api/v1/x/../export?pattern=app',
+    '/api/v1/x/%2e%2e/export?pattern=app',
+    '/api/v1/export/?pattern=app',
+    `${guarded.adminUrl}/api/v1/export?pattern=app`,
+  ]) {
+    for (const method of ['GET', 'HEAD']) {
+      const { status } = await call(port, method, path)
+      assert.ok([400, 401, 404].includes(status), `${method} ${path}: ${status}`)
+    }
+  }
   const Authorization = 'Bearer a-token-of-the-test-000000000000'
   assert.equal(await ask('export?pattern=app', { headers: { Authorization } }), 409)
   assert.equal(

@@ -67,6 +67,7 @@ suite('PostgreSQL', { skip: withoutPostgres }, () => {
         database: starting.use(databaseOf(server)),
         id: `${Math.random()}`,
         failed: (error) => assert.fail(String(error)),
+        heard: { read: async () => undefined, async write() {} },
         listener: { tagChanged: replicated.apply, noticed() {}, returned() {} },
       }),
     )

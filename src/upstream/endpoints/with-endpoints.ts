@@ -18,7 +18,7 @@ const MOST = 10_000
  * - An endpoint that has answered for a tag, or listed the tags of a repository, is the only one for it from
  *   then on, whatever fails later: another would say something else under the same name.
  * - Content is what its digest says. Whoever has sent it is asked first, and any other may send it.
- * - An endpoint that is out is skipped, unless all are.
+ * - Those that are out are asked last. They refuse at once, so that what nobody else has is not taken for gone.
  *
  * Nothing is known after a restart of who answered before.
  */
@@ -32,7 +32,7 @@ export function withEndpoints(
   const inOrder = (first: Endpoint | undefined): readonly Endpoint[] => {
     const order = first === undefined ? endpoints : [first, ...endpoints.filter((each) => each !== first)]
     const up = order.filter(({ status }) => status.state === 'up' || status.state === 'limited')
-    return up.length === 0 ? order : up
+    return [...up, ...order.filter((each) => !up.includes(each))]
   }
 
   return {
