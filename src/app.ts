@@ -6,6 +6,7 @@ import type { Listening } from './compose/listeners/listening.ts'
 import { openRegistryListener } from './compose/listeners/registry-listener.ts'
 import { runningConfig } from './compose/running-config.ts'
 import { startSchedules } from './compose/schedules.ts'
+import { redirects } from './compose/store/s3.ts'
 import { storeLog } from './compose/store/store-log.ts'
 import type { Config } from './config/load-config.ts'
 import { buildMoving } from './moving.ts'
@@ -93,6 +94,7 @@ export async function entrepot(
       advise,
       tracing: tracing?.requests,
       peers: parts.sharing?.access,
+      mayRedirect: redirects(initial.storage),
       log,
     }),
   )

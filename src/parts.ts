@@ -123,6 +123,7 @@ export async function buildParts(
     disk,
     log,
     telemetry: telemetry.remote,
+    env: options.env,
     cluster,
     failed: observed.transferFailed,
     now,

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { LRUCache } from 'lru-cache'
 import type { Logger } from 'pino'
 import { selfCleaning } from './cache/self-cleaning.ts'
 import { tieredBlobStore } from './cache/tiered-blob-store.ts'
@@ -34,6 +35,8 @@ export interface RemotePartsOptions {
   readonly disk: FilesystemStore
   readonly log: Logger
   readonly telemetry: RemoteTelemetry
+  /** Of this process. */
+  readonly env: NodeJS.ProcessEnv
   /** The other replicas, where there are any. */
   readonly cluster: ClusterParts | undefined
   /** A blob could not be read from the remote store, or written to it. */
@@ -44,18 +47,20 @@ export interface RemotePartsOptions {
 
 /** Milliseconds between two sweeps at least: each lists the whole bucket. */
 const SWEEP_EVERY = 3_600_000
+/** Blobs that clients were sent to the bucket for since the last sweep, the latest. */
+const MOST_REDIRECTED = 100_000
 /** Blobs that are read from the remote store at once, and that wait for their turn. */
 const FILLS = { places: 128, queueLength: 10_000, queueTimeout: 10_000 }
 
 /** @returns undefined without `storage.s3` */
 export async function buildRemoteParts(
   config: RunningConfig,
-  { disk, log, telemetry, cluster, failed, now }: RemotePartsOptions,
+  { disk, log, telemetry, env, cluster, failed, now }: RemotePartsOptions,
 ): Promise<RemoteParts | undefined> {
   const { root, s3 } = config.current.storage
   if (s3 === undefined) return undefined
   await using starting = new AsyncDisposableStack()
-  const opened = starting.use(await openS3(s3, { log, telemetry }))
+  const opened = starting.use(await openS3(s3, { log, telemetry, env }))
   const { blobs: remote, damaged } = selfCleaning(opened.blobs, ignored)
   const uploads = starting.use(
     await openUploads({
@@ -67,11 +72,20 @@ export async function buildRemoteParts(
       changed: telemetry.waiting,
     }),
   )
+  /** When, in epoch milliseconds. The tier does not know these uses: it may not have the blobs. */
+  const redirected = new LRUCache<Digest, number>({ max: MOST_REDIRECTED })
   const sweeper = remoteSweeper({
     remote,
     policy: config.eviction,
     maxSize: s3.maxSize,
-    lastUses: disk.lastUses,
+    async lastUses(digests) {
+      const uses = new Map(await disk.lastUses(digests))
+      for (const digest of digests) {
+        const elsewhere = redirected.peek(digest) ?? -Infinity
+        if (elsewhere > (uses.get(digest) ?? -Infinity)) uses.set(digest, elsewhere)
+      }
+      return uses
+    },
     pinned: disk.pins.content,
     mayRemove: async () => cluster === undefined || cluster.leads('sweep'),
     async removed(digests) {
@@ -109,6 +123,7 @@ export async function buildRemoteParts(
         deleting: uploads.cancel,
         damaged,
         remoteFailed: (error) => failed({ upstream: 's3' }, error),
+        redirected: ({ digest }) => void redirected.set(digest, now()),
       })
     },
     async purge(digests) {

@@ -38,6 +38,7 @@ export function failoverReader(
   return {
     descriptor: reader.descriptor,
     ...(reader.file !== undefined && { file: reader.file }),
+    ...(reader.location !== undefined && { location: reader.location }),
     get sharing() {
       return hasSwitched ? undefined : shared
     },

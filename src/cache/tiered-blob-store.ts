@@ -13,7 +13,7 @@ import {
 } from '../ports/blob-store.ts'
 import type { ReadOptions } from '../ports/read-options.ts'
 import type { RemoteBlobs } from '../ports/remote-blobs.ts'
-import { whenKnown } from '../util/async/maybe.ts'
+import { type Maybe, whenKnown } from '../util/async/maybe.ts'
 
 export interface TieredBlobStoreOptions {
   /** This replica's own store. */
@@ -29,6 +29,8 @@ export interface TieredBlobStoreOptions {
   readonly damaged: (digest: Digest) => Promise<void>
   /** `remote` could not be asked; what it has counts as missing. */
   readonly remoteFailed: (error: RegistryError) => void
+  /** A reader goes to `remote` for this one, which is a use of it. */
+  readonly redirected: (descriptor: Descriptor) => void
 }
 
 /** Manifests are shorter (`upstream/body/limits.ts`). They are read whole: what they are needs their type. */
@@ -40,14 +42,14 @@ const LONGEST_MANIFEST = 4 * 1024 * 1024
  * miss, so that the caller asks upstream instead.
  */
 export function tieredBlobStore(options: TieredBlobStoreOptions): BlobStore {
-  const { tier, remote, fills, committed, deleting, damaged, remoteFailed } = options
+  const { tier, remote, fills, committed, deleting, damaged, remoteFailed, redirected } = options
 
   return {
     stat(digest, options) {
       return whenKnown(tier.stat(digest, options), (found) => found ?? orMissing(remote.stat(digest)))
     },
     open(digest, options) {
-      return whenKnown(tier.open(digest, options), (found) => found ?? openRemote(digest, options))
+      return options?.mayRedirect === true ? openElsewhere(digest, options) : openHere(digest, options)
     },
     ingest: async (expected) => reportingIngest(await tier.ingest(expected), committed),
     async delete(...digests) {
@@ -55,6 +57,21 @@ export function tieredBlobStore(options: TieredBlobStoreOptions): BlobStore {
       await tier.delete(...digests)
       await orMissing(remote.delete(...digests))
     },
+  }
+
+  function openHere(digest: Digest, options?: ReadOptions): Maybe<OpenedBlob> {
+    return whenKnown(tier.open(digest, options), (found) => found ?? openRemote(digest, options))
+  }
+
+  /** Where the remote store has a blob, for a reader that goes there; the blob itself where it does not. */
+  async function openElsewhere(digest: Digest, options: ReadOptions): Promise<OpenedBlob | undefined> {
+    const found = await orMissing(remote.stat(digest))
+    // Manifests are served here, under the type that their upstream gives them.
+    if (found?.mediaType !== OCTET_STREAM) return openHere(digest, options)
+    const location = await orMissing(remote.locate(digest))
+    if (location === undefined) return openHere(digest, options)
+    redirected(found)
+    return { descriptor: found, location, read: refuseToRead, async [Symbol.asyncDispose]() {} }
   }
 
   async function openRemote(digest: Digest, options: ReadOptions = {}): Promise<OpenedBlob | undefined> {
@@ -116,6 +133,10 @@ export function tieredBlobStore(options: TieredBlobStoreOptions): BlobStore {
     remoteFailed(error)
     return undefined
   }
+}
+
+async function refuseToRead(): Promise<never> {
+  throw new RegistryError('STORAGE', { operation: 'read', reason: 'the content is elsewhere' })
 }
 
 /** For its reader, a remote store that fails is the store that fails: it goes on from upstream. */

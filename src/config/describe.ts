@@ -72,12 +72,15 @@ function indexEntryOf({ postgres, passwordFile }: Mutable<IndexConfig>) {
   return { postgres: url.href, passwordFile }
 }
 
-function s3EntryOf({ prefix, secretAccessKeyFile, ...s3 }: Mutable<S3Config>) {
+function s3EntryOf({ prefix, keys, ...s3 }: Mutable<S3Config>) {
   return {
     ...s3,
     prefix: prefix === '' ? undefined : prefix,
-    secretAccessKey: secretAccessKeyFile === undefined ? MASK : undefined,
-    secretAccessKeyFile,
+    ...(keys && {
+      accessKeyId: keys.accessKeyId,
+      secretAccessKey: keys.secretAccessKeyFile === undefined ? MASK : undefined,
+      secretAccessKeyFile: keys.secretAccessKeyFile,
+    }),
   }
 }
 

@@ -45,7 +45,7 @@ function secretFiles({
     access.htpasswd?.path,
     ...events.map(({ secretFile }) => secretFile?.path),
     ...replicate.map(({ login }) => login?.passwordFile),
-    storage.s3?.secretAccessKeyFile,
+    storage.s3?.keys?.secretAccessKeyFile,
     storage.index?.passwordFile,
     cluster?.secretFile,
     ...all.map(({ login }) => login?.passwordFile),

@@ -21,12 +21,18 @@ export interface IndexConfig {
   readonly passwordFile?: string
 }
 
-export type S3Config = Omit<S3Entry, 'prefix' | 'secretAccessKey'> & {
+export type S3Config = Omit<S3Entry, 'prefix' | 'accessKeyId' | 'secretAccessKey' | 'secretAccessKeyFile'> & {
   /** Empty, or with a slash at its end. */
   readonly prefix: string
+  /** Omitted: the process has a role, by the environment or the platform. */
+  readonly keys?: S3Keys
+}
+
+export interface S3Keys {
+  readonly accessKeyId: string
   readonly secretAccessKey: string
-  /** Absolute; the file that the key came from, if any. */
-  readonly secretAccessKeyFile?: string | undefined
+  /** Absolute; the file that the secret came from, if any. */
+  readonly secretAccessKeyFile?: string
 }
 
 /** @throws ConfigIssue */
@@ -64,26 +70,40 @@ async function resolveIndex(
 }
 
 async function resolveS3(at: KeyPath, entry: S3Entry, issues: Issues, load: LoadFile): Promise<S3Config> {
-  const { prefix = '', secretAccessKey, secretAccessKeyFile, ...rest } = entry
-  const secret = await resolveSecret(at, { secretAccessKey, secretAccessKeyFile }, issues, load)
-  return { ...rest, ...secret, prefix: prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/` }
+  const { prefix = '', accessKeyId, secretAccessKey, secretAccessKeyFile, ...rest } = entry
+  const keys = await resolveKeys(at, { accessKeyId, secretAccessKey, secretAccessKeyFile }, issues, load)
+  return {
+    ...rest,
+    ...(keys && { keys }),
+    prefix: prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`,
+  }
 }
 
-async function resolveSecret(
+async function resolveKeys(
   at: KeyPath,
-  { secretAccessKey, secretAccessKeyFile }: Pick<S3Entry, 'secretAccessKey' | 'secretAccessKeyFile'>,
+  {
+    accessKeyId,
+    secretAccessKey,
+    secretAccessKeyFile,
+  }: Pick<S3Entry, 'accessKeyId' | 'secretAccessKey' | 'secretAccessKeyFile'>,
   issues: Issues,
   load: LoadFile,
-): Promise<Pick<S3Config, 'secretAccessKey' | 'secretAccessKeyFile'>> {
+): Promise<S3Keys | undefined> {
   const key = [...at, 'secretAccessKeyFile']
+  const hasSecret = secretAccessKey !== undefined || secretAccessKeyFile !== undefined
+  if (accessKeyId === undefined) {
+    if (hasSecret)
+      throw issues.key([...at, 'accessKeyId'], 'is required with a secret; leave out both for a role')
+    return undefined
+  }
   if (secretAccessKey !== undefined) {
     if (secretAccessKeyFile !== undefined) throw issues.value(key, 'cannot be combined with secretAccessKey')
-    return { secretAccessKey }
+    return { accessKeyId, secretAccessKey }
   }
   if (secretAccessKeyFile === undefined) {
-    throw issues.key([...at, 'secretAccessKey'], 'or secretAccessKeyFile is required with s3')
+    throw issues.key([...at, 'secretAccessKey'], 'or secretAccessKeyFile is required with accessKeyId')
   }
   const { path, text } = await load(key, secretAccessKeyFile)
   if (text.trim() === '') throw issues.value(key, 'must be a file that is not empty')
-  return { secretAccessKey: text.trim(), secretAccessKeyFile: path }
+  return { accessKeyId, secretAccessKey: text.trim(), secretAccessKeyFile: path }
 }

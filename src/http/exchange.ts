@@ -33,6 +33,8 @@ export class Exchange {
   warning?: string
   /** What was sent upstream for this answer. Unset when nothing was. */
   cost?: { requests: number; seconds: number }
+  /** The client may be sent elsewhere for a blob. */
+  mayRedirect = false
   /** Bytes of the body that the kernel has accepted. */
   bytesSent = 0
   #abort?: AbortController
@@ -122,5 +124,9 @@ class ExchangeReadOptions implements ReadOptions {
 
   get partly(): boolean {
     return this.#exchange.incoming.headers.range !== undefined
+  }
+
+  get mayRedirect(): boolean {
+    return this.#exchange.mayRedirect
   }
 }

@@ -42,6 +42,8 @@ export interface RegistryRequestListenerOptions {
   readonly advise?: Advise | undefined
   /** Without it, there are no other replicas. */
   readonly peers?: PeerAccess | undefined
+  /** As in `BlobSending`. */
+  readonly mayRedirect?: ((address: string) => boolean) | undefined
 }
 
 /**
@@ -61,9 +63,10 @@ export function registryRequestListener({
   advise,
   finished,
   peers,
+  mayRedirect,
   pool = new BufferPool(),
 }: RegistryRequestListenerOptions): RequestListener {
-  const sending = { pieces: new Pieces(pool), accel, rates }
+  const sending = { pieces: new Pieces(pool), accel, rates, mayRedirect }
   const requestIdOf = requestIds()
   const routes = registryRoutes({ registry, authenticator, sending, advise, peers, fail })
 

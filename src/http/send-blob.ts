@@ -13,6 +13,8 @@ export interface BlobSending {
   readonly rates?: ClientRates | undefined
   /** Without it, this process sends every byte. */
   readonly accel?: Accel | undefined
+  /** Whether the client of this address fetches blobs elsewhere, where they are. Without it, none does. */
+  readonly mayRedirect?: ((address: string) => boolean) | undefined
 }
 
 /**

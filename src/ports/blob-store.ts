@@ -37,6 +37,11 @@ export interface BlobReader extends AsyncDisposable {
    * store's folder may send it instead: its bytes need no verifying.
    */
   readonly file?: string | undefined
+  /**
+   * The URL that sends the content to whoever has it, and a secret. Given instead of bytes, to those who have
+   * said `mayRedirect`.
+   */
+  readonly location?: string | undefined
 }
 
 /** Readers that return the same bytes at the same place, as they read one file that never changes. */

@@ -45,6 +45,8 @@ export interface ReadOptions {
   readonly noCache?: boolean
   /** Only a part of the opened blob will be read. */
   readonly partly?: boolean
+  /** The caller takes a reader that has a `location` instead of bytes. */
+  readonly mayRedirect?: boolean
 }
 
 /** Runs work that asks upstream for somebody's answer, so that what it costs is told of that answer. */

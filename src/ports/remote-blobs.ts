@@ -22,6 +22,11 @@ export interface RemoteBlobs {
     signal?: AbortSignal,
   ): Promise<BlobBody | undefined>
   /**
+   * A URL that sends this blob, whole or by range, to whoever has the URL, for some minutes. It is a secret. Whether
+   * the blob is there is not asked.
+   */
+  locate(digest: Digest): Promise<string>
+  /**
    * Stores a blob, all of it or nothing. A blob that is there already stays as it is.
    *
    * @throws RegistryError STORAGE when the reader's bytes do not match their digest.

@@ -18,6 +18,8 @@ export interface S3BlobsOptions {
   readonly prefix: string
   /** Larger blobs are uploaded in parts of at least this size. Bytes; S3 takes no parts below 5 MiB. */
   readonly partSize?: number
+  /** The origin at which clients reach the service. Omitted: that of the service. */
+  readonly publicEndpoint?: string | undefined
   /** The service refuses to overwrite an object, as RFC 9110 says of `If-None-Match: *`. Asked each time. */
   readonly refusesToOverwrite: () => boolean
 }
@@ -26,6 +28,8 @@ export interface S3BlobsOptions {
 const PART_SIZE = 8 * 1024 * 1024
 /** Milliseconds that a pull waits to learn whether a blob is there, before it asks upstream instead. */
 const STAT_TIMEOUT = 1_500
+/** Seconds that a client may begin to fetch a blob by its URL. */
+const URL_LIFETIME = 300
 /** Below the 10,000 that S3 takes, because the size of a part is rounded. */
 const MOST_PARTS = 9_000
 
@@ -62,6 +66,8 @@ export function s3Blobs({ client, prefix, partSize = PART_SIZE, ...options }: S3
         throw new RegistryError('RANGE_INVALID', { upstream: 's3', status: 416 })
       return undefined
     },
+
+    locate: (digest) => client.presign(keyOf(digest), URL_LIFETIME, options.publicEndpoint),
 
     async put(blob, signal) {
       const { digest, size, mediaType } = blob.descriptor

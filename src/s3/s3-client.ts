@@ -1,16 +1,17 @@
-import { AwsV4Signer } from 'aws4fetch'
 import { Agent, type Dispatcher, request } from 'undici'
 import { RegistryError } from '../oci/errors.ts'
 import type { RemoteTelemetry } from '../ports/telemetry.ts'
+import { untilAborted } from '../util/async/until-aborted.ts'
 import { circuit } from '../util/circuit.ts'
+import { RequestSigner, type SignedRequest } from './request-signer.ts'
+import type { S3CredentialSource } from './s3-credentials.ts'
 
 export interface S3Options {
   /** The origin of the service, with a path where it has one. */
   readonly endpoint: string
   readonly bucket: string
   readonly region: string
-  readonly accessKeyId: string
-  readonly secretAccessKey: string
+  readonly credentials: S3CredentialSource
   readonly timeouts: S3Timeouts
   readonly telemetry: Pick<RemoteTelemetry, 'answered'>
   /** Epoch milliseconds. */
@@ -52,14 +53,13 @@ export class S3Client implements AsyncDisposable {
   readonly #options: S3Options
   readonly #agent: Agent
   readonly #circuit = circuit(() => performance.now())
-  readonly #now: () => number
-  /** Milliseconds that the service's clock is ahead of ours: it refuses requests more than 15 minutes off. */
-  #clockAhead = 0
+  readonly #signer: RequestSigner
 
   constructor(options: S3Options) {
     const { connect, headers, idle } = options.timeouts
     this.#options = options
-    this.#now = options.now ?? Date.now
+    const { region, credentials, now = Date.now } = options
+    this.#signer = new RequestSigner({ region, credentials, now })
     this.#agent = new Agent({
       connect: { timeout: connect },
       headersTimeout: headers,
@@ -77,12 +77,15 @@ export class S3Client implements AsyncDisposable {
     if (!this.#circuit.mayTry()) {
       throw new RegistryError('UPSTREAM_UNAVAILABLE', { ...this.#detail(operation), reason: 'out' })
     }
-    const response = await this.#attempt(operation, asked)
-    if (response.statusCode !== 403) return this.#accept(operation, response)
+    const { response, credentials } = await this.#attempt(operation, asked)
+    const { statusCode: status, headers } = response
+    // S3 refuses a signature by either.
+    if (status !== 400 && status !== 403) return this.#accept(operation, response)
     const code = await errorCode(response)
-    const isSkewed = code === 'RequestTimeTooSkewed'
-    if (!isSkewed || !this.#learnClock(response)) throw this.#refused(operation, 403, code)
-    return this.#accept(operation, await this.#attempt(operation, asked))
+    this.#circuit.succeeded()
+    if (!(await this.#signer.canMend(code, headers['date'], credentials)))
+      throw this.#refused(operation, status, code)
+    return this.#accept(operation, (await this.#attempt(operation, asked)).response)
   }
 
   /** The path that names an object to `x-amz-copy-source`. */
@@ -90,28 +93,37 @@ export class S3Client implements AsyncDisposable {
     return `/${this.#options.bucket}/${key}`
   }
 
-  /** A URL that lets its holder send this request for so many seconds. */
-  async presign(key: string, seconds: number, endpoint = this.#options.endpoint): Promise<string> {
-    const url = this.#url(key, { 'X-Amz-Expires': String(seconds) }, endpoint)
-    const signed = await this.#signer({ method: 'GET', url: url.href, signQuery: true }).sign()
-    return signed.url.href
+  /** A URL that lets whoever has it GET the object for so many seconds, at `endpoint`. */
+  presign(key: string, seconds: number, endpoint = this.#options.endpoint): Promise<string> {
+    return this.#signer.presign(this.#url(key, {}, endpoint), seconds)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#agent.destroy()
   }
 
-  async #attempt(operation: string, { method, key, query, body, ...rest }: S3Request): Promise<S3Response> {
+  async #attempt(
+    operation: string,
+    { method, key, query, body, ...rest }: S3Request,
+  ): Promise<SignedRequest & { readonly response: S3Response }> {
     const url = this.#url(key, query, this.#options.endpoint)
-    const headers = { ...rest.headers, 'x-amz-content-sha256': rest.sha256 ?? EMPTY }
-    const signed = await this.#signer({ method, url: url.href, headers }).sign()
+    const signed = await this.#sign(
+      operation,
+      method,
+      url,
+      {
+        ...rest.headers,
+        'x-amz-content-sha256': rest.sha256 ?? EMPTY,
+      },
+      rest,
+    )
     const startedAt = performance.now()
     const answered = (status?: number): void =>
       this.#options.telemetry.answered(operation, status, (performance.now() - startedAt) / 1000)
     const once = (): Promise<S3Response> =>
       request(url, {
         method,
-        headers: Object.fromEntries(signed.headers),
+        headers: signed.headers,
         dispatcher: this.#agent,
         ...(body && { body }),
         ...(rest.signal && { signal: rest.signal }),
@@ -123,12 +135,33 @@ export class S3Client implements AsyncDisposable {
         isReset(error) ? once() : Promise.reject(error),
       )
       answered(response.statusCode)
-      return response
+      return { ...signed, response }
     } catch (error) {
       if (rest.signal?.aborted) throw rest.signal.reason
       answered()
       this.#circuit.failed()
       throw this.failure(operation, error)
+    }
+  }
+
+  /** Credentials may have to be fetched first, which takes no longer than an answer may. */
+  async #sign(
+    operation: string,
+    method: string,
+    url: URL,
+    headers: Readonly<Record<string, string>>,
+    { signal, timeout = this.#options.timeouts.headers }: Pick<S3Request, 'signal' | 'timeout'>,
+  ): Promise<SignedRequest> {
+    const late = AbortSignal.timeout(timeout)
+    try {
+      const signing = this.#signer.sign(method, url, headers)
+      return await untilAborted(signing, signal ? AbortSignal.any([signal, late]) : late)
+    } catch (error) {
+      if (signal?.aborted) throw signal.reason
+      this.#circuit.failed()
+      if (!late.aborted) throw error
+      const reason = 'no credentials in time'
+      throw new RegistryError('UPSTREAM_TIMEOUT', { ...this.#detail(operation), reason }, { cause: error })
     }
   }
 
@@ -144,6 +177,7 @@ export class S3Client implements AsyncDisposable {
     const { statusCode: status } = response
     if (status >= 500 || status === 429) this.#circuit.failed()
     else this.#circuit.succeeded()
+    this.#signer.followClock(response.headers['date'])
     if (status < 300 || status === 404 || status === 412 || status === 416) return response
     throw this.#refused(operation, status, await errorCode(response))
   }
@@ -159,19 +193,6 @@ export class S3Client implements AsyncDisposable {
 
   #detail(operation: string) {
     return { upstream: 's3', operation }
-  }
-
-  #learnClock({ headers }: S3Response): boolean {
-    const date = Date.parse(String(headers['date']))
-    if (Number.isNaN(date)) return false
-    this.#clockAhead = date - this.#now()
-    return true
-  }
-
-  #signer(asked: { method: string; url: string; headers?: Record<string, string>; signQuery?: boolean }) {
-    const { region, accessKeyId, secretAccessKey } = this.#options
-    const datetime = new Date(this.#now() + this.#clockAhead).toISOString().replace(/[:-]|\.\d{3}/g, '')
-    return new AwsV4Signer({ ...asked, service: 's3', region, accessKeyId, secretAccessKey, datetime })
   }
 
   #url(key: string, query: Readonly<Record<string, string>> = {}, endpoint: string): URL {

@@ -116,6 +116,7 @@ export function modelReplica(world: World, id: number, others: () => readonly Mo
         bytes && bodyOf(readerOf(bytes, blob.digest), range?.start ?? 0, range?.end, () => world.isRemoteAway)
       )
     },
+    locate: (digest) => Promise.resolve(`s3:${digest}`),
     async put(reader) {
       if (world.isRemoteAway || isDead) throw unavailable()
       const bytes = await readFrom(reader, 0, reader.descriptor.size)

@@ -70,6 +70,9 @@ const VALUES: Readonly<Record<string, readonly [text: string, effect?: unknown]>
   'storage.s3.secretAccessKey': ['secret', '********'],
   'storage.s3.secretAccessKeyFile': ['token', /\/token$/],
   'storage.s3.maxSize': ['2TiB'],
+  'storage.s3.redirect': ['{ networks: [10.0.0.0/8] }', { networks: ['10.0.0.0/8'] }],
+  'storage.s3.redirect.networks': ['["10.0.0.0/8", "::1"]', ['10.0.0.0/8', '::1']],
+  'storage.s3.redirect.publicEndpoint': ['https://s3.example.org'],
   'storage.index': ['{ postgres: postgres://a@db/e }', { postgres: 'postgres://a@db/e' }],
   'storage.index.postgres': [
     'postgres://entrepot:secret@db/entrepot',
@@ -179,6 +182,9 @@ const NEEDS: Readonly<Record<string, string>> = {
   'storage.s3.accessKeyId': S3,
   'storage.s3.secretAccessKey': S3,
   'storage.s3.maxSize': S3,
+  'storage.s3.redirect': S3,
+  'storage.s3.redirect.networks': S3,
+  'storage.s3.redirect.publicEndpoint': S3,
   'storage.s3.secretAccessKeyFile':
     'storage: { s3: { endpoint: https://s3.internal, bucket: images, accessKeyId: a } }',
   'storage.index': `${CLUSTER}\n${S3}`,

@@ -16,7 +16,8 @@ import { cephRgw, type CephRgw, RGW } from './cluster/ceph-rgw.ts'
 import { missing } from './support/processes.ts'
 
 const MiB = 1024 * 1024
-const LOGIN = { region: 'us-east-1', accessKeyId: 'test', secretAccessKey: 'testsecret' }
+const KEYS = { accessKeyId: 'test', secretAccessKey: 'testsecret' }
+const REGION = 'us-east-1'
 
 suite('Ceph RGW', { skip: missing(...RGW) }, () => {
   const resources = new AsyncDisposableStack()
@@ -30,7 +31,14 @@ suite('Ceph RGW', { skip: missing(...RGW) }, () => {
 
   function client(bucket: string): S3Client {
     const timeouts = { connect: 2_000, headers: 20_000, idle: 20_000 }
-    return new S3Client({ ...LOGIN, endpoint: rgw.endpoint, bucket, timeouts, telemetry: { answered() {} } })
+    return new S3Client({
+      region: REGION,
+      credentials: () => KEYS,
+      endpoint: rgw.endpoint,
+      bucket,
+      timeouts,
+      telemetry: { answered() {} },
+    })
   }
 
   async function newBucket(): Promise<string> {
@@ -64,7 +72,7 @@ suite('Ceph RGW', { skip: missing(...RGW) }, () => {
     const blobs = [blobOf(1000, 1), blobOf(8 * MiB, 2), blobOf(33 * MiB + 5, 3)]
     for (const { bytes } of blobs) upstream.addBlob(bytes)
     const bucket = await newBucket()
-    const s3 = { ...LOGIN, endpoint: rgw.endpoint, bucket }
+    const s3 = { ...KEYS, region: REGION, endpoint: rgw.endpoint, bucket }
     const start = () =>
       startProxy({ upstream, folder: temp.path, config: { storage: { root: './data', minFree: 0, s3 } } })
     const pull = async (url: string): Promise<void> => {

@@ -26,6 +26,7 @@ async function swept(ages: readonly number[], options: Partial<RemoteSweeperOpti
     remote: {
       stat: () => assert.fail('asks for one'),
       open: () => assert.fail('reads'),
+      locate: () => assert.fail('sends to one'),
       put: () => assert.fail('writes'),
       async touch(digest) {
         touched.push(digest)

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { type AwsKeys, presignedProblem, signatureProblem } from '../support/clouds/sig-v4.ts'
 
 interface StoredObject {
   bytes: Buffer
@@ -16,6 +17,8 @@ export interface FakeS3 extends AsyncDisposable {
   readonly requests: string[]
   /** Parts of uploads that were begun and are neither complete nor aborted. */
   readonly openUploads: number
+  /** Who may use it. Signatures are verified. */
+  keys: AwsKeys
   /** What becomes of the next requests. `hang`: they get no answer. */
   mode: 'right' | 'hang' | 'refuse' | 'reset' | 503
   /** Answers without what many services do not have. */
@@ -36,13 +39,19 @@ export const S3_CONFIG = {
   secretAccessKey: 'testsecret',
 } as const
 
-export async function fakeS3(): Promise<FakeS3> {
+const { accessKeyId, secretAccessKey, ...PLACE } = S3_CONFIG
+const KEYS = { accessKeyId, secretAccessKey }
+/** The same for a client. */
+export const S3_LOGIN = { ...PLACE, credentials: () => KEYS }
+
+export async function fakeS3({ region = S3_CONFIG.region as string } = {}): Promise<FakeS3> {
   const uploads = new Map<string, { key: string; type: string; parts: Map<number, Buffer> }>()
   let lastUpload = 0
   const server = createServer((request, response) => {
     void take(request).then((body) => {
       const path = request.url!.split('?')[0]!
       fake.requests.push(`${request.method} ${path.replace(BUCKET, '')}`)
+      response.setHeader('date', new Date(fake.now()).toUTCString())
       if (fake.mode === 'hang') return undefined
       if (fake.mode === 'reset') return request.socket.destroy()
       if (fake.mode === 503) return response.writeHead(503).end('<Error><Code>SlowDown</Code></Error>')
@@ -58,6 +67,7 @@ export async function fakeS3(): Promise<FakeS3> {
       return uploads.size
     },
     mode: 'right',
+    keys: { accessKeyId, secretAccessKey },
     lacks: new Set(),
     now: Date.now,
     breakAfter: undefined,
@@ -71,26 +81,17 @@ export async function fakeS3(): Promise<FakeS3> {
   function answer(request: IncomingMessage, response: ServerResponse, body: Buffer): void {
     const url = new URL(request.url!, fake.url)
     const fail = (status: number, code: string): void => {
-      response.writeHead(status, { date: new Date(fake.now()).toUTCString() })
+      response.writeHead(status)
       response.end(request.method === 'HEAD' ? '' : `<Error><Code>${code}</Code></Error>`)
     }
-    const signedAt = DATE.exec(String(request.headers['x-amz-date']))?.slice(1).map(Number)
-    if (!request.headers.authorization?.includes('Credential=test/') || signedAt === undefined)
-      return fail(403, 'AccessDenied')
-    const [year, month, day, hour, minute, second] = signedAt as [
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-    ]
-    if (Math.abs(Date.UTC(year, month - 1, day, hour, minute, second) - fake.now()) > 900_000)
-      return fail(403, 'RequestTimeTooSkewed')
+    const refusal = refusalOf(request)
+    if (refusal !== undefined) return fail(refusal === 'ExpiredToken' ? 400 : 403, refusal)
     if (!`${url.pathname}/`.startsWith(BUCKET)) return fail(404, 'NoSuchBucket')
     const announced = request.headers['x-amz-content-sha256']
     const isSound =
-      fake.lacks.has('verification') || createHash('sha256').update(body).digest('hex') === announced
+      announced === undefined ||
+      fake.lacks.has('verification') ||
+      createHash('sha256').update(body).digest('hex') === announced
     if (!isSound) return fail(400, 'XAmzContentSHA256Mismatch')
     const key = url.pathname.slice(BUCKET.length)
     const query = url.searchParams
@@ -115,6 +116,20 @@ export async function fakeS3(): Promise<FakeS3> {
     }
     if (found === undefined) return fail(404, 'NoSuchKey')
     send(request, response, found, fail)
+  }
+
+  function refusalOf({ method = '', url = '', headers: given }: IncomingMessage): string | undefined {
+    const headers = given as Record<string, string>
+    const asked = { method, target: url, headers, body: '' }
+    if (url.includes('X-Amz-Signature=')) return presignedProblem(asked, fake.keys, region, fake.now())
+    const time = DATE.exec(headers['x-amz-date'] ?? '')?.slice(1)
+    if (time === undefined) return 'AccessDenied'
+    const [year, month, day, hour, minute, second] = time
+    const signedAt = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`)
+    if (Math.abs(signedAt - fake.now()) > 900_000) return 'RequestTimeTooSkewed'
+    const problem = signatureProblem(asked, fake.keys, region, 's3')
+    if (problem === undefined) return undefined
+    return fake.keys.sessionToken === undefined ? 'InvalidAccessKeyId' : 'ExpiredToken'
   }
 
   function store(key: string, bytes: Buffer, type: string): void {

@@ -5,7 +5,7 @@ import { probeAbilities } from '../../src/s3/abilities.ts'
 import { s3Blobs } from '../../src/s3/s3-blobs.ts'
 import { S3Client } from '../../src/s3/s3-client.ts'
 import { blobOf, eventually } from '../support/fixtures.ts'
-import { type FakeS3, fakeS3, S3_CONFIG } from './fake-s3.ts'
+import { type FakeS3, fakeS3, S3_LOGIN } from './fake-s3.ts'
 import { bytesOf, readerOf, remoteBlobsSuite } from './remote-blobs-suite.ts'
 
 const MiB = 1024 * 1024
@@ -16,7 +16,7 @@ async function opened(now?: () => number) {
   const answers: string[] = []
   const client = starting.use(
     new S3Client({
-      ...S3_CONFIG,
+      ...S3_LOGIN,
       endpoint: s3.url,
       timeouts: { connect: 1_000, headers: 300, idle: 300 },
       telemetry: { answered: (operation, status) => answers.push(`${operation} ${status}`) },
@@ -97,8 +97,8 @@ suite('S3: faults', () => {
   test('a wrong key is told as a denial', async () => {
     await using s3 = await fakeS3()
     await using client = new S3Client({
-      ...S3_CONFIG,
-      accessKeyId: 'other',
+      ...S3_LOGIN,
+      credentials: () => ({ accessKeyId: 'other', secretAccessKey: 'x' }),
       endpoint: s3.url,
       timeouts: { connect: 1_000, headers: 300, idle: 300 },
       telemetry: { answered() {} },

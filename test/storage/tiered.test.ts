@@ -7,7 +7,7 @@ import { s3Blobs } from '../../src/s3/s3-blobs.ts'
 import { S3Client } from '../../src/s3/s3-client.ts'
 import { realFiles } from '../../src/storage/files.ts'
 import { openUploads } from '../../src/storage/uploads.ts'
-import { fakeS3, S3_CONFIG } from '../s3/fake-s3.ts'
+import { fakeS3, S3_LOGIN } from '../s3/fake-s3.ts'
 import { storeFolder } from './setup.ts'
 import { ingestSuite } from './suites/ingest-suite.ts'
 import { inventorySuite } from './suites/inventory-suite.ts'
@@ -22,7 +22,7 @@ const open: OpenStore = async (now) => {
   const store = starting.use(await folder.open({ now }))
   const client = starting.use(
     new S3Client({
-      ...S3_CONFIG,
+      ...S3_LOGIN,
       endpoint: s3.url,
       timeouts: { connect: 1_000, headers: 1_000, idle: 1_000 },
       telemetry: { answered() {} },
@@ -56,6 +56,7 @@ const open: OpenStore = async (now) => {
     committed: ({ digest }) => uploads.add(digest),
     deleting: uploads.cancel,
     damaged: (digest) => remote.delete(digest),
+    redirected() {},
     remoteFailed(error) {
       throw error
     },

@@ -18,7 +18,7 @@ import { progress } from '../output/progress.ts'
  * @param now epoch milliseconds
  */
 export async function migrateStore(
-  { args, options, stdout, stderr, config: read }: Invocation,
+  { args, options, env, stdout, stderr, config: read }: Invocation,
   now: () => number,
 ): Promise<ExitCode> {
   if (args.length > 1 || options['to'] !== 's3') throw new UsageError('migrate store needs --to s3')
@@ -35,7 +35,7 @@ export async function migrateStore(
     error: ({ error, detail }: { error?: string; detail?: object }) =>
       problems.push(`${error} ${JSON.stringify(detail)}`),
   }
-  const { blobs } = resources.use(await openS3(s3, { log, telemetry: { answered() {} } }))
+  const { blobs } = resources.use(await openS3(s3, { log, telemetry: { answered() {} }, env }))
   if (problems.length > 0) throw new Error(`storage.s3 cannot be used: ${problems[0]}`)
   const damaged: string[] = []
   const shown = progress(stderr, now)

@@ -33,6 +33,8 @@ export interface RegistryListenerOptions {
   readonly tracing: TracedRequests | undefined
   /** Without it, there are no other replicas. */
   readonly peers?: PeerAccess | undefined
+  /** As in `BlobSending`. */
+  readonly mayRedirect?: ((address: string) => boolean) | undefined
   readonly log: Logger
 }
 
@@ -46,7 +48,17 @@ export interface RegistryListener extends Listening {
 /** Opens the listener for clients. @throws what `listen` throws */
 export async function openRegistryListener(
   { listen: config, ...serving }: Pick<Config, 'listen'> & ServingConfig,
-  { registry, telemetry, server: counted, loops, advise, peers, tracing, log }: RegistryListenerOptions,
+  {
+    registry,
+    telemetry,
+    server: counted,
+    loops,
+    advise,
+    peers,
+    mayRedirect,
+    tracing,
+    log,
+  }: RegistryListenerOptions,
 ): Promise<RegistryListener> {
   const { host, port, tls, maxConnections, maxConnectionsPerAddress, ratePerClient, accel } = config
   await using opening = new AsyncDisposableStack()
@@ -71,6 +83,7 @@ export async function openRegistryListener(
       ...(accel && { accel: { ...accel, isProxy: cidrList(accel.proxies) } }),
       ...(warnings && { advise }),
       peers,
+      mayRedirect,
       logger: log,
       accessLog,
       finished: tracing?.finished,

@@ -1,5 +1,5 @@
-import { bytes, cron, fileName, matching, oneOf, text, time } from './scalars.ts'
-import { section } from './section.ts'
+import { bytes, cron, fileName, matching, network, oneOf, text, time } from './scalars.ts'
+import { list, section } from './section.ts'
 import { origin } from './urls.ts'
 
 /** An S3 bucket. The store in `root` is a tier in front of it. */
@@ -10,12 +10,19 @@ const s3Schema = section({
   region: text().prefault('us-east-1'),
   /** Before the name of every object, `cache/`. */
   prefix: matching(/^(?:[\w.-]+\/)*[\w.-]+\/?$/, 'a path of letters, digits, ., _ and -').optional(),
-  accessKeyId: text(),
+  /** Omitted, with the secret: the environment or the platform says who this process is (IRSA, ECS, EC2). */
+  accessKeyId: text().optional(),
   secretAccessKey: text().optional(),
   /** A file that holds it; surrounding white space is ignored. */
   secretAccessKeyFile: fileName().optional(),
   /** The limit of what is kept there; what was not used for longest is removed first. Omitted: no limit. */
   maxSize: bytes({ least: '1MiB' }).optional(),
+  /** Which clients fetch blobs from the service itself. Omitted: none. */
+  redirect: section({
+    networks: list(network()).prefault([]),
+    /** The origin at which they reach it. Omitted: `endpoint`. */
+    publicEndpoint: origin().optional(),
+  }).optional(),
 })
 
 export const storageSchema = section({

@@ -30,6 +30,7 @@ export function answerBlob(sending: BlobSending) {
         return undefined
       })
     }
+    exchange.mayRedirect = sending.mayRedirect?.(exchange.client) ?? false
     return whenKnown(blobs.open(digest, exchange.readOptions()), (blob) => {
       if (blob === undefined) throw new RegistryError('BLOB_UNKNOWN')
       return isInMemory(blob) ? sendContent(exchange, blob) : sendRead(exchange, blob, sending)
@@ -52,6 +53,10 @@ async function sendRead(exchange: Exchange, reader: BlobReader, sending: BlobSen
   exchange.outgoing.once('close', leave)
   try {
     if (exchange.isAborted) return
+    if (reader.location !== undefined) {
+      sendElsewhere(exchange, reader.location)
+      return
+    }
     const { digest, size } = reader.descriptor
     const part = wantedPart(exchange, digest, size)
     const handedOver = accelHeader(sending.accel, exchange.incoming, reader.file)
@@ -70,6 +75,12 @@ async function sendRead(exchange: Exchange, reader: BlobReader, sending: BlobSen
     exchange.outgoing.off('close', leave)
     await dispose()
   }
+}
+
+/** The client sends its range there. Nobody else may use the URL, or keep it longer than it holds. */
+function sendElsewhere(exchange: Exchange, location: string): void {
+  sendHead(exchange, 307, { Location: location, 'Cache-Control': 'no-store', 'Content-Length': 0 })
+  exchange.outgoing.end()
 }
 
 /** The proxy evaluates the range, and adds the length, for the file that it sends. */

@@ -1,13 +1,14 @@
-import { type Credentials, sameCredentials } from './credentials.ts'
+import { isDeepStrictEqual } from 'node:util'
+import type { Credentials } from './credentials.ts'
 
-export interface FetchedCredentials {
-  readonly credentials: Credentials
+export interface FetchedCredentials<C = Credentials> {
+  readonly credentials: C
   /** Milliseconds that they are valid for from now on. Omitted: who gave them does not say. */
   readonly lifetime?: number
 }
 
-export interface CachedCredentialsOptions {
-  readonly fetch: () => Promise<FetchedCredentials | undefined>
+export interface CachedCredentialsOptions<C = Credentials> {
+  readonly fetch: () => Promise<FetchedCredentials<C> | undefined>
   /** Called for every failure while the last valid credentials stay in use. */
   readonly failed: (problem: unknown) => void
   /** Monotonic clock, in milliseconds. */
@@ -29,11 +30,11 @@ const RETRY_AFTER = 5_000
  * credentials stay in use while newer ones are fetched, and when that fails, until they expire. A caller waits
  * for a fetch only if there are no credentials, or the upstream refused them.
  */
-export function cachedCredentials(
-  options: CachedCredentialsOptions,
-): (refused?: Credentials) => Promise<Credentials | undefined> {
+export function cachedCredentials<C = Credentials>(
+  options: CachedCredentialsOptions<C>,
+): (refused?: C) => Promise<C | undefined> {
   const { fetch, failed, now } = options
-  let good: Credentials | undefined
+  let good: C | undefined
   let fetchedAt = -Infinity
   let refreshAt = Infinity
   let expiresAt = Infinity
@@ -46,7 +47,7 @@ export function cachedCredentials(
     try {
       const found = await fetch()
       const { credentials, lifetime } = found ?? {}
-      if (!sameCredentials(credentials, good)) good = credentials
+      if (!isDeepStrictEqual(credentials, good)) good = credentials
       refreshAt = now() + (lifetime === undefined ? REFRESH_AFTER : lifetime * (1 - REFRESH_AHEAD))
       expiresAt = now() + (lifetime ?? Infinity)
       problem = undefined

@@ -105,7 +105,7 @@ function fromHelper(options: CredentialSourceOptions, name: string): Find {
 function fromCloud(options: CredentialSourceOptions, cloud: Cloud): Find {
   const { env, trust, proxyFor, signal, failed, now = monotonic } = options
   const { hostname: host } = new URL(options.url)
-  return cachedCredentials({
+  return cachedCredentials<Credentials>({
     fetch: () => cloudLogin({ cloud, host, env, trust, proxyFor, signal }),
     failed,
     now,

@@ -26,13 +26,6 @@ export function isLogin(credentials: Credentials): credentials is Login {
   return 'username' in credentials
 }
 
-export function sameCredentials(one: Credentials | undefined, other: Credentials | undefined): boolean {
-  if (one === undefined || other === undefined) return one === other
-  return isLogin(one)
-    ? isLogin(other) && one.username === other.username && one.password === other.password
-    : !isLogin(other) && one.identityToken === other.identityToken
-}
-
 /** RFC 7617. */
 export function basicAuthorization({ username, password }: Login): string {
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`

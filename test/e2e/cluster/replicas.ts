@@ -37,7 +37,8 @@ export interface ClusterOptions {
   readonly config?: object
 }
 
-const LOGIN = { region: 'us-east-1', accessKeyId: 'test', secretAccessKey: 'testsecret', bucket: 'entrepot' }
+const KEYS = { accessKeyId: 'test', secretAccessKey: 'testsecret' }
+const PLACE = { region: 'us-east-1', bucket: 'entrepot' }
 
 /** Three replicas as they are deployed: processes, Ceph RGW, PostgreSQL and nginx, over a fake upstream. */
 export async function cluster({
@@ -54,7 +55,8 @@ export async function cluster({
   {
     const timeouts = { connect: 2_000, headers: 20_000, idle: 20_000 }
     await using s3 = new S3Client({
-      ...LOGIN,
+      ...PLACE,
+      credentials: () => KEYS,
       endpoint: rgw.endpoint,
       timeouts,
       telemetry: { answered() {} },
@@ -132,7 +134,7 @@ function replica({ folder, port, rgw, database, upstream, config }: ReplicaOptio
           storage: {
             root: './data',
             minFree: 0,
-            s3: { ...LOGIN, endpoint: rgw.endpoint },
+            s3: { ...PLACE, ...KEYS, endpoint: rgw.endpoint },
             index: { postgres: database.url },
           },
           cluster: { advertise: url, secretFile: './secret' },

@@ -1,7 +1,7 @@
 import { CredentialProblem } from '../credential-problem.ts'
-import type { AwsCredentials, AwsSurroundings } from './aws-credentials.ts'
+import type { AwsSurroundings, IssuedAwsCredentials } from './aws-credentials.ts'
 import { serviceUrl } from './environment-url.ts'
-import { jsonOf, tokenOf } from './issued.ts'
+import { jsonOf, lifetimeIn, tokenOf } from './issued.ts'
 import { readPlatformFile } from './platform-file.ts'
 
 const STEP = 'the credentials of the container'
@@ -15,7 +15,10 @@ const AGENT = 'http://169.254.170.2'
  *
  * @throws CredentialProblem
  */
-export async function containerCredentials({ env, exchange }: AwsSurroundings): Promise<AwsCredentials> {
+export async function containerCredentials({
+  env,
+  exchange,
+}: AwsSurroundings): Promise<IssuedAwsCredentials> {
   const authorization = await authorizationFrom(env)
   const answer = await exchange({
     step: STEP,
@@ -23,11 +26,14 @@ export async function containerCredentials({ env, exchange }: AwsSurroundings): 
     ...(authorization !== undefined && { headers: { authorization } }),
     advice: ADVICE,
   })
-  const { AccessKeyId, SecretAccessKey, Token } = jsonOf(answer, STEP)
+  const { AccessKeyId, SecretAccessKey, Token, Expiration } = jsonOf(answer, STEP)
   return {
-    accessKeyId: tokenOf(AccessKeyId, STEP),
-    secretAccessKey: tokenOf(SecretAccessKey, STEP),
-    ...(Token !== undefined && { sessionToken: tokenOf(Token, STEP) }),
+    credentials: {
+      accessKeyId: tokenOf(AccessKeyId, STEP),
+      secretAccessKey: tokenOf(SecretAccessKey, STEP),
+      ...(Token !== undefined && { sessionToken: tokenOf(Token, STEP) }),
+    },
+    ...lifetimeIn(Expiration, answer),
   }
 }
 

@@ -12,10 +12,16 @@ export interface AwsCredentials {
   readonly sessionToken?: string
 }
 
+export interface IssuedAwsCredentials {
+  readonly credentials: AwsCredentials
+  /** Milliseconds from now. Omitted: they are valid until somebody revokes them. */
+  readonly lifetime?: number
+}
+
 export interface AwsSurroundings {
   readonly env: NodeJS.ProcessEnv
   readonly exchange: Exchange
-  /** The region of the registry: that of the token service where the environment names none. */
+  /** Of the registry or bucket: that of the token service where the environment names none. */
   readonly region: string
 }
 
@@ -27,12 +33,12 @@ export interface AwsSurroundings {
  *
  * @throws CredentialProblem
  */
-export async function awsCredentials(surroundings: AwsSurroundings): Promise<AwsCredentials> {
+export async function awsCredentials(surroundings: AwsSurroundings): Promise<IssuedAwsCredentials> {
   const { env } = surroundings
   const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = env
   if (accessKeyId && secretAccessKey) {
     const sessionToken = env['AWS_SESSION_TOKEN']
-    return { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) }
+    return { credentials: { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) } }
   }
   if (accessKeyId || secretAccessKey) {
     throw new CredentialProblem(

@@ -1,7 +1,7 @@
 import { CredentialProblem } from '../credential-problem.ts'
-import type { AwsCredentials, AwsSurroundings } from './aws-credentials.ts'
+import type { AwsSurroundings, IssuedAwsCredentials } from './aws-credentials.ts'
 import { environmentUrl } from './environment-url.ts'
-import { jsonOf, tokenOf } from './issued.ts'
+import { jsonOf, lifetimeIn, tokenOf } from './issued.ts'
 
 const STEP = 'the role of the instance'
 const SETTING = 'AWS_EC2_METADATA_SERVICE_ENDPOINT'
@@ -21,7 +21,7 @@ const SESSION = '60'
  *
  * @throws CredentialProblem
  */
-export async function instanceCredentials({ env, exchange }: AwsSurroundings): Promise<AwsCredentials> {
+export async function instanceCredentials({ env, exchange }: AwsSurroundings): Promise<IssuedAwsCredentials> {
   if (env['AWS_EC2_METADATA_DISABLED']?.toLowerCase() === 'true') {
     throw new CredentialProblem(`AWS_EC2_METADATA_DISABLED is true, and ${NOTHING_ELSE}`)
   }
@@ -45,10 +45,13 @@ export async function instanceCredentials({ env, exchange }: AwsSurroundings): P
     headers,
     advice: attached,
   })
-  const { AccessKeyId, SecretAccessKey, Token } = jsonOf(answer, STEP)
+  const { AccessKeyId, SecretAccessKey, Token, Expiration } = jsonOf(answer, STEP)
   return {
-    accessKeyId: tokenOf(AccessKeyId, STEP),
-    secretAccessKey: tokenOf(SecretAccessKey, STEP),
-    sessionToken: tokenOf(Token, STEP),
+    credentials: {
+      accessKeyId: tokenOf(AccessKeyId, STEP),
+      secretAccessKey: tokenOf(SecretAccessKey, STEP),
+      sessionToken: tokenOf(Token, STEP),
+    },
+    ...lifetimeIn(Expiration, answer),
   }
 }

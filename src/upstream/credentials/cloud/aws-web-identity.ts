@@ -1,7 +1,7 @@
 import { CredentialProblem } from '../credential-problem.ts'
-import type { AwsCredentials, AwsSurroundings } from './aws-credentials.ts'
+import type { AwsSurroundings, IssuedAwsCredentials } from './aws-credentials.ts'
 import type { ExchangeAnswer } from './exchange.ts'
-import { tokenOf } from './issued.ts'
+import { lifetimeIn, tokenOf } from './issued.ts'
 import { readPlatformFile } from './platform-file.ts'
 
 const STEP = 'AssumeRoleWithWebIdentity'
@@ -15,7 +15,7 @@ const ADVICE =
  *
  * @throws CredentialProblem
  */
-export async function webIdentityCredentials(surroundings: AwsSurroundings): Promise<AwsCredentials> {
+export async function webIdentityCredentials(surroundings: AwsSurroundings): Promise<IssuedAwsCredentials> {
   const { env, exchange } = surroundings
   const role = env['AWS_ROLE_ARN']
   if (!role) throw new CredentialProblem('AWS_WEB_IDENTITY_TOKEN_FILE is set, and AWS_ROLE_ARN is not')
@@ -39,9 +39,12 @@ export async function webIdentityCredentials(surroundings: AwsSurroundings): Pro
     advice: ADVICE,
   })
   return {
-    accessKeyId: elementOf(answer, 'AccessKeyId'),
-    secretAccessKey: elementOf(answer, 'SecretAccessKey'),
-    sessionToken: elementOf(answer, 'SessionToken'),
+    credentials: {
+      accessKeyId: elementOf(answer, 'AccessKeyId'),
+      secretAccessKey: elementOf(answer, 'SecretAccessKey'),
+      sessionToken: elementOf(answer, 'SessionToken'),
+    },
+    ...lifetimeIn(elementOf(answer, 'Expiration'), answer),
   }
 }
 

@@ -39,7 +39,7 @@ async function signed(
   { region, apiHost, service }: EcrRegistry,
   { env, exchange }: Pick<CloudSurroundings, 'env' | 'exchange'>,
 ): Promise<ExchangeRequest> {
-  const credentials = await awsCredentials({ env, exchange, region })
+  const { credentials } = await awsCredentials({ env, exchange, region })
   const body = '{}'
   const { url, headers } = await new AwsV4Signer({
     ...credentials,

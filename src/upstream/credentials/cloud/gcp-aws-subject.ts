@@ -26,8 +26,9 @@ export async function awsSubjectToken(
   if (url?.protocol !== 'https:' || !/^sts\.[a-z\d-]+\.amazonaws\.com(?:\.cn)?$/.test(url.host)) {
     throw new CredentialProblem('regional_cred_verification_url of credential_source is not an STS of Amazon')
   }
+  const { credentials } = await awsCredentials({ ...surroundings, region })
   const { headers } = await new AwsV4Signer({
-    ...(await awsCredentials({ ...surroundings, region })),
+    ...credentials,
     method: 'POST',
     url: url.href,
     headers: { 'x-goog-cloud-target-resource': audience },

@@ -39,6 +39,11 @@ export function lifetimeUntil(instant: number, { answeredAt }: ExchangeAnswer): 
   return bounded(instant - answeredAt)
 }
 
+/** `Expiration` of temporary credentials of Amazon: an instant of ISO 8601. Those without one do not expire. */
+export function lifetimeIn(expiration: unknown, answer: ExchangeAnswer): { readonly lifetime?: number } {
+  return expiration === undefined ? {} : { lifetime: lifetimeUntil(Date.parse(String(expiration)), answer) }
+}
+
 export function bounded(lifetime: number): number {
   return Math.min(Math.max(lifetime || 0, SHORTEST), LONGEST)
 }
