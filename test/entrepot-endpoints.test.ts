@@ -4,7 +4,7 @@ import { suite, test } from 'node:test'
 import { digestOf } from '../src/oci/digest.ts'
 import { OCI_MANIFEST } from '../src/oci/media-types.ts'
 import { type FakeUpstream, fakeUpstream, type Script } from './support/fake-upstream.ts'
-import { blobOf, manifestOf } from './support/fixtures.ts'
+import { blobOf, eventually, manifestOf } from './support/fixtures.ts'
 import { startProxy } from './support/proxy.ts'
 import { call } from './support/raw-client.ts'
 
@@ -155,5 +155,29 @@ suite('two endpoints of one upstream', () => {
     const shown = (fake: FakeUpstream) =>
       fake.requests.some(({ headers }) => headers.authorization === `Basic ${login}`)
     assert.deepEqual([shown(both.first), shown(both.second)], [false, true])
+  })
+
+  test('referrers that one has none of, and another denies, are none', async () => {
+    await using both = await twoEndpoints()
+    const { digest } = blobOf(9)
+    both.second.on(/./, { status: 403, times: 1000 })
+    const { status, body } = await call(both.proxy.port, 'GET', `/v2/library/app/referrers/${digest}`)
+    assert.equal(status, 200, String(body))
+    assert.deepEqual((JSON.parse(String(body)) as { manifests: unknown[] }).manifests, [])
+  })
+
+  test('what has to be mended is told by a key that the configuration has', async () => {
+    await using both = await twoEndpoints()
+    await answers(both.first, 'refused')
+    const name = `docker.io (${both.first.url})`
+    let advice: string | null | undefined
+    await eventually(async () => {
+      await call(both.proxy.port, 'GET', `/v2/library/app/manifests/${Math.random()}`)
+      const answer = await fetch(`${both.proxy.adminUrl}/api/v1/upstreams`)
+      const { upstreams } = (await answer.json()) as { upstreams: { name: string; advice: string | null }[] }
+      advice = upstreams.find((each) => each.name === name)?.advice
+      return typeof advice === 'string'
+    }, 20_000)
+    assert.equal(advice, 'check upstreams.docker.io.endpoints[].url, and that the registry runs')
   })
 })

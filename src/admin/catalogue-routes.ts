@@ -11,8 +11,8 @@ import { INSTANT_MUST, parseInstant } from '../util/instant.ts'
 const JSON_TYPE = { 'Content-Type': 'application/json' }
 
 /**
- * Lists and purges stored images: `GET images?pattern=&sort=&limit=&asOf=&vanishing=true`, `GET usage`, `POST purge {pattern,
- * dryRun}`.
+ * Lists and purges stored images: `GET images?pattern=&sort=&limit=&asOf=&vanishing=true`, `GET usage`,
+ * `POST purge {pattern, dryRun}`.
  */
 export function catalogueRoutes(catalogue: ImageCatalogue, parse: ParsePattern): Hono<AdminEnv> {
   return new Hono<AdminEnv>()

@@ -2,8 +2,9 @@ import type { MiddlewareHandler } from 'hono'
 import { type AdminEnv, refuse } from './refuse.ts'
 
 /**
- * Refuses bodies of more than `most` bytes, or of what `byPath` says, and those whose length is not told. Hono's own limit fails on
- * requests that say nothing of a body, such as a DELETE of curl, since their web Request is not Node's.
+ * Refuses bodies of more than `most` bytes, or of what `byPath` says, and those whose length is not told.
+ * Hono's own limit fails on requests that say nothing of a body, such as a DELETE of curl, since their web
+ * Request is not Node's.
  */
 export function limitBodies(
   most: number,

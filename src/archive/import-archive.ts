@@ -1,5 +1,4 @@
 import { type Digest, digestOf } from '../oci/digest.ts'
-import { isRegistryError } from '../oci/errors.ts'
 import { imageText } from '../oci/image-pattern.ts'
 import { referencesIn } from '../oci/manifest.ts'
 import { referrersTag } from '../oci/referrers.ts'
@@ -13,6 +12,7 @@ import { countText, sizeText } from '../util/human.ts'
 import { yieldEvery } from '../util/async/yield-every.ts'
 import { mutex } from '../util/async/mutex.ts'
 import { type CheckedImage, checkImage } from './check-image.ts'
+import { explained } from './explained.ts'
 import * as layout from './layout.ts'
 import { type NamedEntry, nameImages } from './name-images.ts'
 import { referrerOf, withReferrers } from './referrer-lists.ts'
@@ -218,21 +218,6 @@ export function createImport(options: ImportingOptions): ImportArchive {
   async function remove(digests: readonly Digest[]): Promise<void> {
     for (let i = 0; i < digests.length; i += STEP) await blobs.delete(...digests.slice(i, i + STEP))
   }
-}
-
-/** What is wrong with the compression, and that the store is full, in words. */
-function explained(error: unknown): unknown {
-  const { code } = error as NodeJS.ErrnoException
-  if (typeof code === 'string' && /^(?:Z_|ZSTD_|ERR_ZLIB)/.test(code))
-    return new Error(`the archive is truncated or damaged (${code})`, { cause: error })
-  if (!isRegistryError(error, 'STORAGE')) return error
-  const { reason } = error.detail
-  return new Error(
-    `the store cannot take the archive in (${reason ?? 'see the log'}): nothing of it is kept`,
-    {
-      cause: error,
-    },
-  )
 }
 
 /** Entries without a name are of the repository they say, or of that of all others. */

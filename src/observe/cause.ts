@@ -1,4 +1,5 @@
 import type { ErrorCode, ErrorDetail } from '../oci/errors.ts'
+import { upstreamKey, wayKey } from '../util/endpoint-name.ts'
 
 /** Why something fails, in words for the person who has to mend it. */
 export interface Cause {
@@ -11,7 +12,14 @@ type Says = (upstream: string, detail: ErrorDetail) => Cause
 
 const says =
   (cause: string, advice: string): Says =>
-  (upstream) => ({ cause, advice: advice.replaceAll('$', upstream) })
+  (upstream) => ({ cause, advice: inWords(advice, upstream) })
+
+function inWords(advice: string, upstream: string): string {
+  return advice
+    .replaceAll('upstreams.$.timeouts', `${upstreamKey(upstream)}.timeouts`)
+    .replaceAll('upstreams.$', wayKey(upstream))
+    .replaceAll('$', upstream)
+}
 
 const untrusted = says(
   'shows a certificate of an authority that is not trusted here',
@@ -125,24 +133,24 @@ function byCode(upstream: string, code: ErrorCode, detail: ErrorDetail): Cause {
     case 'UPSTREAM_LIMITED':
       return {
         cause: `limits our requests (429)${retryAfter === undefined ? '' : `, for ${retryAfter} s more`}`,
-        advice: `wait, or configure credentials in upstreams.${upstream}: most registries allow more to an account`,
+        advice: `wait, or configure credentials in ${wayKey(upstream)}: most registries allow more to an account`,
       }
     case 'UPSTREAM_DENIED':
       if (status === 401 && at !== undefined) {
         return {
           cause: `refuses the configured credentials (${said})`,
-          advice: `correct the credentials of upstreams.${upstream}`,
+          advice: `correct the credentials of ${wayKey(upstream)}`,
         }
       }
       return {
         cause: `denies access (${said || 'no credentials'})`,
-        advice: `check the name of the image; if it is private, give upstreams.${upstream} credentials that may pull it`,
+        advice: `check the name of the image; if it is private, give ${wayKey(upstream)} credentials that may pull it`,
       }
     case 'UPSTREAM_UNAVAILABLE':
       if (credentials !== undefined) {
         return {
           cause: `has no credentials here (${said})`,
-          advice: String(advice ?? `check the credentials of upstreams.${upstream}`),
+          advice: String(advice ?? `check the credentials of ${wayKey(upstream)}`),
         }
       }
       return {
@@ -152,23 +160,23 @@ function byCode(upstream: string, code: ErrorCode, detail: ErrorDetail): Cause {
     case 'UPSTREAM_TIMEOUT':
       return {
         cause: `answers too late${said && ` (${said})`}`,
-        advice: `check the registry; if it is only slow, raise upstreams.${upstream}.timeouts`,
+        advice: `check the registry; if it is only slow, raise ${upstreamKey(upstream)}.timeouts`,
       }
     case 'LOOP':
       return {
         cause: 'leads back to this proxy',
-        advice: `upstreams.${upstream}.url must be the registry, not this proxy or a mirror in front of it`,
+        advice: `${wayKey(upstream)}.url must be the registry, not this proxy or a mirror in front of it`,
       }
     case 'UPSTREAM_INVALID':
       if (String(reason).endsWith('is not in tokenRealms')) {
         return {
           cause: `sends us to a token service that may not see the credentials: ${reason}`,
-          advice: `add its origin to upstreams.${upstream}.tokenRealms if you trust it with the password`,
+          advice: `add its origin to ${wayKey(upstream)}.tokenRealms if you trust it with the password`,
         }
       }
       return {
         cause: `answers what is no valid answer (${said})`,
-        advice: `check that upstreams.${upstream}.url is a registry`,
+        advice: `check that ${wayKey(upstream)}.url is a registry`,
       }
     default:
       return { cause: `fails (${said || code})`, advice: 'see the log' }

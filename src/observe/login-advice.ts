@@ -1,8 +1,10 @@
+import { wayKey } from '../util/endpoint-name.ts'
+
 /** What to do about credentials that an upstream refuses. `pattern`: they are those of these repositories. */
 export function loginAdvice(upstream: string, pattern: string | undefined): string {
   return pattern === undefined
-    ? `correct the credentials of upstreams.${upstream}`
-    : `correct those of ${pattern} in upstreams.${upstream}.credentials`
+    ? `correct the credentials of ${wayKey(upstream)}`
+    : `correct those of ${pattern} in ${wayKey(upstream)}.credentials`
 }
 
 /** The same in words that follow the name of the upstream. */

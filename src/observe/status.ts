@@ -1,5 +1,6 @@
 import type { RunningTransfer, Status, StoreReport, UpstreamReport, WebhookReport } from '../ports/insight.ts'
 import type { StoreUsage, UpstreamInventory } from '../ports/metadata.ts'
+import { wayKey } from '../util/endpoint-name.ts'
 import type { Answer, Answers } from './answers.ts'
 import { causeOf } from './cause.ts'
 import { loginAdvice, refusedText } from './login-advice.ts'
@@ -78,7 +79,7 @@ function saidBy(view: UpstreamView, last: Answer | undefined): Pick<UpstreamRepo
   if (rateLimit?.isLow === true) {
     return {
       said: `leaves ${rateLimit.remaining} requests until its limit`,
-      advice: `configure credentials in upstreams.${name}: most registries allow more to an account`,
+      advice: `configure credentials in ${wayKey(name)}: most registries allow more to an account`,
     }
   }
   if (view.last === undefined) return { said: 'was not asked yet', advice: null }

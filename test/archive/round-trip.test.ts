@@ -204,3 +204,36 @@ test('names: an unknown upstream is refused, and --as gives another repository',
   await writeFile(file, 'no archive at all')
   assert.match((await runCommand(['import', file, ...to])).stderr, /409/)
 })
+
+test('an archive of the past has what tags pointed to then', async () => {
+  await using upstream = await fakeUpstream()
+  await using source = await startProxy({
+    upstream,
+    config: { cache: { tags: [{ match: '.*', fresh: '0s' }] } },
+  })
+  await using target = await startOffline()
+  upstream.addBlob(Buffer.from('{}'))
+  const moved = (seed: number) => {
+    const { bytes } = blobOf(1000, seed)
+    upstream.addBlob(bytes)
+    return upstream.addManifest('library/app', 'latest', manifestOf([bytes]), OCI_MANIFEST).digest
+  }
+  const from = ['--server', source.adminUrl]
+  const before = moved(1)
+  const warmed = await runCommand(['warm', 'app', ...from])
+  assert.equal(warmed.code, 0, warmed.stderr + warmed.stdout)
+  // An instant is a whole second.
+  const then = Math.ceil(Date.now() / 1000) * 1000
+  await eventually(() => Date.now() > then)
+  const now = moved(2)
+  assert.equal((await runCommand(['refresh', 'app', ...from])).code, 0)
+  assert.equal(await digestAt(source, 'app/manifests/latest'), now)
+
+  const file = join(source.folder, 'past.tar')
+  const instant = new Date(then).toISOString().replaceAll(/[-:]|\.\d+/g, '')
+  const exported = await runCommand(['export', 'app', '-o', file, '--as-of', instant, ...from])
+  assert.equal(exported.code, 0, exported.stderr)
+  assert.equal((await runCommand(['import', file, '--server', target.adminUrl])).code, 0)
+  assert.equal(await digestAt(target, 'app/manifests/latest'), before)
+  assert.equal(await digestAt(target, `app/manifests/${now}`), null)
+})

@@ -71,10 +71,10 @@ const MAX_AGE = 5 * 60_000
  * **Bounds**: `maxBytes` together, the least recently used goes first; `maxAge` each.
  *
  * **Invalidation**: every change passes through here on its way to the store. Deleting or discarding a digest
- * (eviction deletes), taking it from an upstream and committing it anew forget all facts about it. Moving or removing a tag forgets it;
- * removing unused tags forgets all tags; a purge forgets everything. A read that such a change overtakes is
- * answered, and not kept. Damaged content that the scrub discards may still be served: the copy in memory is
- * intact.
+ * (eviction deletes), taking it from an upstream and committing it anew forget all facts about it. Moving or
+ * removing a tag forgets it; removing unused tags forgets all tags; a purge forgets everything. A read that
+ * such a change overtakes is answered, and not kept. Damaged content that the scrub discards may still be
+ * served: the copy in memory is intact.
  *
  * Other files keep answers of upstream in memory: `lists.ts`, `negative.ts`, `blob-sizes.ts`.
  */

@@ -1,7 +1,7 @@
 import type { UpstreamTelemetry } from '../../ports/telemetry.ts'
 import type { UpstreamStatus } from '../../ports/upstream.ts'
 import { type OpenUpstream, openUpstream, type OpenUpstreamOptions } from '../open-upstream.ts'
-import { endpointName } from './endpoint-name.ts'
+import { endpointName } from '../../util/endpoint-name.ts'
 import { withEndpoints } from './with-endpoints.ts'
 
 /**

@@ -25,7 +25,6 @@ const MOST = 10_000
 export function withEndpoints(
   name: string,
   endpoints: readonly [Endpoint, ...(readonly Endpoint[])],
-  answered: (endpoint: Endpoint, repository: string) => void = () => {},
 ): Upstream {
   const owners = new LRUCache<string, Endpoint>({ max: MOST })
 
@@ -57,11 +56,11 @@ export function withEndpoints(
           if (answer.kind !== 'answered') others.push(answer)
           else if (isAnswer(answer.value)) {
             owners.set(keyOf(thing), endpoint)
-            answered(endpoint, repository)
             return answer.value
           } else empty ??= answer.value
         }
-        withoutAnswer(others)
+        // An empty answer is one, whoever else denies the thing. Of those that are out nothing is known.
+        withoutAnswer(empty === undefined ? others : others.filter(({ kind }) => kind === 'out'))
         return empty
       }
 
