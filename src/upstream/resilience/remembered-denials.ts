@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { isRegistryError, type RegistryError } from '../../oci/errors.ts'
-import type { Upstream, UpstreamRepository } from '../../ports/upstream.ts'
+import { aroundRequests, type UpstreamRequestInfo } from '../../ports/around-requests.ts'
+import type { Upstream } from '../../ports/upstream.ts'
 import type { Credentials, CredentialSource } from '../credentials/credentials.ts'
 import { notAgain } from './circuit-breaker.ts'
 
@@ -14,6 +15,14 @@ export interface RememberedDenialsOptions {
 interface Denial {
   readonly error: RegistryError
   readonly credentials: Credentials | undefined
+}
+
+/** What a denial of a request of a kind also denies; undefined: nothing else. */
+const RIGHTS: Readonly<Partial<Record<UpstreamRequestInfo['kind'], string>>> = {
+  tag: 'content',
+  manifest: 'content',
+  tags: 'tags',
+  referrers: 'referrers',
 }
 
 /** Repositories, times three. */
@@ -33,48 +42,22 @@ export function withRememberedDenials(upstream: Upstream, options: RememberedDen
   const current = (repository: string): Promise<Credentials | undefined> =>
     credentials({ repository }).catch(() => undefined)
 
-  return {
-    name: upstream.name,
-    get isNearlyExhausted() {
-      return upstream.isNearlyExhausted
-    },
-    repository(name) {
-      const repository = upstream.repository(name)
-
-      const remembering = async <T>(kind: string, ask: () => Promise<T>): Promise<T> => {
-        const key = `${name} ${kind}`
-        const denial = denials.get(key)
-        if (denial !== undefined) {
-          if (denial.credentials === (await current(name))) throw notAgain(denial.error)
-          denials.delete(key)
-        }
-        try {
-          return await ask()
-        } catch (error) {
-          if (duration > 0 && isRegistryError(error, 'UPSTREAM_DENIED')) {
-            denials.set(key, { error, credentials: await current(name) })
-          }
-          throw error
-        }
+  return aroundRequests(upstream, (name) => async ({ kind }, ask) => {
+    const right = RIGHTS[kind]
+    if (right === undefined) return ask()
+    const key = `${name} ${right}`
+    const denial = denials.get(key)
+    if (denial !== undefined) {
+      if (denial.credentials === (await current(name))) throw notAgain(denial.error)
+      denials.delete(key)
+    }
+    try {
+      return await ask()
+    } catch (error) {
+      if (duration > 0 && isRegistryError(error, 'UPSTREAM_DENIED')) {
+        denials.set(key, { error, credentials: await current(name) })
       }
-
-      const remembered: UpstreamRepository = {
-        get isNearlyExhausted() {
-          return repository.isNearlyExhausted
-        },
-        promisesBlobsAfter: repository.promisesBlobsAfter,
-        resolve: (tag, signal) => remembering('content', () => repository.resolve(tag, signal)),
-        resolveByGet: (tag, signal) => remembering('content', () => repository.resolveByGet(tag, signal)),
-        manifest: (digest, signal) => remembering('content', () => repository.manifest(digest, signal)),
-        tags: {
-          whole: (signal) => remembering('tags', () => repository.tags.whole(signal)),
-          page: (page, signal) => remembering('tags', () => repository.tags.page(page, signal)),
-        },
-        referrers: (digest, signal) => remembering('referrers', () => repository.referrers(digest, signal)),
-        statBlob: (digest, signal) => repository.statBlob(digest, signal),
-        blob: (digest, range, signal) => repository.blob(digest, range, signal),
-      }
-      return remembered
-    },
-  }
+      throw error
+    }
+  })
 }

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { isRegistryError } from '../../oci/errors.ts'
 import type { UpstreamTelemetry } from '../../ports/telemetry.ts'
-import type { Upstream, UpstreamRepository } from '../../ports/upstream.ts'
+import { aroundRequests, type UpstreamRequestInfo } from '../../ports/around-requests.ts'
+import type { Upstream } from '../../ports/upstream.ts'
 import { circuit, isNotAgain, LIMIT_WEIGHTS } from './circuit-breaker.ts'
 import { repositoryCircuits } from './repository-circuits.ts'
 import { repositoryOutages } from './repository-outages.ts'
@@ -17,6 +18,14 @@ export interface CircuitBreakerOptions {
 /** A HEAD of a blob is a kind of its own: registries answer it elsewhere, or wrongly, while the GET works. */
 const KINDS = ['manifests', 'blobs', 'blob sizes', 'tags', 'referrers'] as const
 type Kind = (typeof KINDS)[number]
+const KIND_OF: Readonly<Record<UpstreamRequestInfo['kind'], Kind>> = {
+  tag: 'manifests',
+  manifest: 'manifests',
+  blob: 'blobs',
+  'blob size': 'blob sizes',
+  tags: 'tags',
+  referrers: 'referrers',
+}
 /** An upstream limits blobs apart from everything else. */
 type Lane = 'blobs' | 'metadata'
 
@@ -52,38 +61,10 @@ export function withCircuitBreaker(upstream: Upstream, options: CircuitBreakerOp
     }
   }
 
-  return {
-    name: upstream.name,
-    get isNearlyExhausted() {
-      return upstream.isNearlyExhausted
-    },
-    repository(name) {
-      const repository = upstream.repository(name)
-      const sendTwice = <T>(kind: Kind, task: () => Promise<T>, signal?: AbortSignal): Promise<T> =>
-        send(kind, name, () => twice(task, signal))
-      const guarded: UpstreamRepository = {
-        get isNearlyExhausted() {
-          return repository.isNearlyExhausted
-        },
-        promisesBlobsAfter: repository.promisesBlobsAfter,
-        resolve: (tag, signal) => sendTwice('manifests', () => repository.resolve(tag, signal), signal),
-        resolveByGet: (tag, signal) =>
-          sendTwice('manifests', () => repository.resolveByGet(tag, signal), signal),
-        manifest: (digest, signal) =>
-          sendTwice('manifests', () => repository.manifest(digest, signal), signal),
-        statBlob: (digest, signal) =>
-          sendTwice('blob sizes', () => repository.statBlob(digest, signal), signal),
-        tags: {
-          whole: (signal) => sendTwice('tags', () => repository.tags.whole(signal), signal),
-          page: (page, signal) => sendTwice('tags', () => repository.tags.page(page, signal), signal),
-        },
-        referrers: (digest, signal) =>
-          sendTwice('referrers', () => repository.referrers(digest, signal), signal),
-        blob: (digest, range, signal) => send('blobs', name, () => repository.blob(digest, range, signal)),
-      }
-      return guarded
-    },
-  }
+  return aroundRequests(upstream, (name) => ({ kind: asked, signal }, ask) => {
+    const kind = KIND_OF[asked]
+    return send(kind, name, kind === 'blobs' ? ask : () => twice(ask, signal))
+  })
 }
 
 async function twice<T>(task: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
