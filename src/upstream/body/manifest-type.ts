@@ -4,7 +4,7 @@ import { excessIn } from '../../oci/manifest-json.ts'
 import { referencesOf } from '../../oci/manifest.ts'
 import { parseJsonObject } from '../../util/json-object.ts'
 import { mediaTypeOf } from './manifest-check.ts'
-import { digestedBytes } from './signed-manifest.ts'
+import { digestedBytes } from '../../oci/signed-manifest.ts'
 
 /**
  * Makes a verified manifest from a body, or names its problem. The digest uses the algorithm of `expected`,

@@ -1,5 +1,5 @@
-import { DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED, essenceOf } from '../../oci/media-types.ts'
-import { jsonObject, parseJsonObject } from '../../util/json-object.ts'
+import { DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED, essenceOf } from './media-types.ts'
+import { jsonObject, parseJsonObject } from '../util/json-object.ts'
 
 /**
  * The bytes whose hash is the digest of a manifest: the body, or for signed schema 1 the payload under its

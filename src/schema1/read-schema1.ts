@@ -1,0 +1,39 @@
+import { type Digest, isDigest } from '../oci/digest.ts'
+import { excessIn } from '../oci/manifest-json.ts'
+import { jsonObject, parseJsonObject } from '../util/json-object.ts'
+import type { ImageSource } from './image-source.ts'
+import { invalidImage } from './invalid-image.ts'
+
+/** A schema 1 manifest: distribution's docs/content/spec/deprecated-schema-v1.md. */
+export interface Schema1Manifest extends Pick<ImageSource, 'history' | 'architecture'> {
+  /** The digests of its layers, newest first, one for each entry of the history. */
+  readonly layers: readonly Digest[]
+}
+
+/** @throws RegistryError UPSTREAM_INVALID */
+export function readSchema1(payload: Buffer): Schema1Manifest {
+  const excess = excessIn(payload)
+  if (excess !== undefined) throw invalidImage(`it has ${excess}`)
+  const document = parseJsonObject(payload)
+  if (document?.['schemaVersion'] !== 1) throw invalidImage('its schemaVersion is not 1')
+  const { architecture } = document
+  return {
+    history: entriesOf(document['history'], 'history').map((entry, i) => {
+      const text = jsonObject(entry)?.['v1Compatibility']
+      if (typeof text !== 'string') throw invalidImage(`history entry ${i} has no v1Compatibility`)
+      return text
+    }),
+    layers: entriesOf(document['fsLayers'], 'fsLayers').map((entry, i) => {
+      const digest = jsonObject(entry)?.['blobSum']
+      if (typeof digest !== 'string' || !isDigest(digest))
+        throw invalidImage(`the blobSum of layer ${i} is no digest`)
+      return digest
+    }),
+    architecture: typeof architecture === 'string' && architecture !== '' ? architecture : undefined,
+  }
+}
+
+function entriesOf(value: unknown, key: string): readonly unknown[] {
+  if (!Array.isArray(value)) throw invalidImage(`its ${key} is no list`)
+  return value
+}
