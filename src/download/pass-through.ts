@@ -6,7 +6,8 @@ import { OCTET_STREAM } from '../oci/media-types.ts'
 import type { BlobReader } from '../ports/blob-store.ts'
 import type { BlobBody } from '../ports/upstream.ts'
 import { WITHHELD } from './download-policy.ts'
-import type { DownloadRequest } from './download-request.ts'
+import type { DownloadRequest, Source } from './download-request.ts'
+import { Representation } from './fetch/representation.ts'
 
 /**
  * Opens a blob straight from its source for one reader, and stores nothing. The blob is received from its
@@ -17,20 +18,41 @@ import type { DownloadRequest } from './download-request.ts'
  */
 export async function passThrough(request: DownloadRequest): Promise<BlobReader | undefined> {
   const { repository, digest, expectedSize, source } = request
+  const { upstream } = repository
   const stop = new AbortController()
-  const body = await source.open(undefined, stop.signal)
+  const representation = new Representation(expectedSize)
+  const body = await openWhole(source, representation, stop.signal)
   if (body === undefined) return undefined
-  const size = body.total ?? expectedSize
+  const { size } = representation
   if (size === undefined) {
     stop.abort()
     const reason = 'cannot pass through a blob of unknown size'
-    throw new RegistryError('STORAGE', { upstream: repository.upstream, reason })
+    throw new RegistryError('STORAGE', { upstream, reason })
   }
   if (size === 0 && digestOf(Buffer.alloc(0), digest) !== digest) {
     stop.abort()
-    throw new RegistryError('UPSTREAM_INVALID', { upstream: repository.upstream, digest, size })
+    throw new RegistryError('UPSTREAM_INVALID', { upstream, digest, size })
   }
-  return new PassThroughReader({ upstream: repository.upstream, digest, size, body, stop })
+  return new PassThroughReader({ upstream, digest, size, body, stop })
+}
+
+/** An answer that begins elsewhere, or is of another size, is asked for once more, as a download does. */
+async function openWhole(
+  source: Source,
+  representation: Representation,
+  signal: AbortSignal,
+): Promise<BlobBody | undefined> {
+  for (let attempt = 1; ; attempt += 1) {
+    const body = await source.open(undefined, signal)
+    if (body === undefined) return undefined
+    try {
+      representation.accept(body, undefined)
+      return body
+    } catch (error) {
+      await body[Symbol.asyncIterator]().return?.()
+      if (attempt === 2) throw error
+    }
+  }
 }
 
 interface PassThroughOptions {

@@ -162,6 +162,30 @@ suite('trouble with the disk', () => {
     )
   })
 
+  for (const [what, times] of Object.entries({ once: 1, always: 10 })) {
+    test(`F29 F60 what passes through and begins elsewhere, ${what}, is asked for again, and never given`, async () => {
+      await using upstream = await fakeUpstream()
+      await using setup = await proxyOnFiles({ upstream })
+      upstream.addBlob(layer.bytes)
+      setup.files.fail('open', 'ENOSPC', { times: 10 })
+      upstream.on(/blobs/, {
+        status: 206,
+        headers: { 'Content-Range': `bytes 1-${layer.bytes.length - 1}/${layer.bytes.length}` },
+        body: layer.bytes.subarray(1),
+        times,
+      })
+      const read = digestRead(setup.proxy.repository(), layer.digest)
+      if (times === 1) assert.equal(await read, layer.digest)
+      else
+        await assert.rejects(
+          read,
+          (error) =>
+            isRegistryError(error, 'UPSTREAM_INVALID') &&
+            error.detail['reason'] === 'range ignored, or content changed',
+        )
+    })
+  }
+
   test('an index that fails costs requests upstream, and no pull', async () => {
     await using upstream = await fakeUpstream()
     const store = memoryStore()
