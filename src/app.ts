@@ -88,6 +88,7 @@ export async function entrepot(
   const registry = starting.use(
     await openRegistryListener(initial, {
       registry: current,
+      search: latest(() => serving.search),
       telemetry,
       server,
       loops,

@@ -1,5 +1,6 @@
 import { type FreshnessPolicy, freshnessOf } from './cache/tags/freshness.ts'
 import { proxyRegistry } from './cache/proxy-registry.ts'
+import { repositorySearch } from './cache/search/repository-search.ts'
 import { router } from './cache/routing.ts'
 import { storedUpstream } from './cache/stored-upstream.ts'
 import { buildCoolDown, keptWhenDeleted } from './compose/tag-rules.ts'
@@ -9,6 +10,7 @@ import type { Config } from './config/load-config.ts'
 import type { WhyOptions } from './observe/why/why.ts'
 import type { Insight } from './ports/insight.ts'
 import type { Registry } from './ports/repository.ts'
+import type { RepositorySearch } from './ports/search.ts'
 import type { TimeOperations } from './ports/time.ts'
 import type { Upstream } from './ports/upstream.ts'
 import type { Parts } from './parts.ts'
@@ -25,6 +27,7 @@ export interface Serving {
   readonly present: Registry
   /** The same, without views and without asking any upstream: what is not stored does not exist. */
   readonly stored: Registry
+  readonly search: RepositorySearch
   readonly insight: Insight
   readonly time: TimeOperations
   /** What is served of a tag, where that is not what it points to. */
@@ -139,5 +142,30 @@ export function buildServing(
     run: createRunReport({ record: runs.record, inspect }),
   }
   const { heldOf } = cooling
-  return { present, registry: tracing ? tracing.registry(registry) : registry, stored, insight, time, heldOf }
+  const search = repositorySearch({
+    route: common.route,
+    upstreams: new Map(
+      opened
+        .filter(({ name }) => config.upstreams[name]?.search === true)
+        .map((upstream) => [
+          upstream.name,
+          freshness.isOffline!(upstream.name) ? undefined : upstream.search,
+        ]),
+    ),
+    stored: disk.repositories,
+    rules: common.rules,
+    lists: cache.lists,
+    staleIfError: cache.staleIfError,
+    asking: common.asking,
+    now,
+  })
+  return {
+    present,
+    registry: tracing ? tracing.registry(registry) : registry,
+    stored,
+    search,
+    insight,
+    time,
+    heldOf,
+  }
 }

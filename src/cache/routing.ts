@@ -73,6 +73,11 @@ function inUpstream(upstream: string, name: string): RepositoryName {
   return { upstream, name: upstream === DOCKER_HUB && !name.includes('/') ? `library/${name}` : name }
 }
 
+/** The name by which clients ask for a repository: the inverse of what the router makes of it. */
+export function writtenName({ upstream, name }: RepositoryName): string {
+  return upstream === DOCKER_HUB ? name.replace(/^library\/(?=[^/]+$)/, '') : name
+}
+
 function withoutPort(host: string): string {
   return host.replace(/:\d+$/, '')
 }

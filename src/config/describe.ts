@@ -85,7 +85,8 @@ function s3EntryOf({ prefix, keys, ...s3 }: Mutable<S3Config>) {
 }
 
 function entryOf({ endpoints, ...upstream }: Mutable<UpstreamConfig>): UpstreamEntry {
-  const { aliases, hosts, allow, deny, rewrite, timeouts, maxTransfers, maxSize, rate, offline } = upstream
+  const { aliases, hosts, allow, deny, rewrite, timeouts, maxTransfers, maxSize, rate, offline, search } =
+    upstream
   return {
     ...(endpoints ? { endpoints: endpoints.map(wayEntryOf) } : wayEntryOf(upstream)),
     aliases,
@@ -98,6 +99,7 @@ function entryOf({ endpoints, ...upstream }: Mutable<UpstreamConfig>): UpstreamE
     maxSize,
     rate,
     offline,
+    search,
   }
 }
 

@@ -4,6 +4,7 @@ import type { Advise } from '../ports/advise.ts'
 import type { PeerAccess } from '../ports/cluster.ts'
 import type { Authenticator } from '../ports/authenticator.ts'
 import type { Registry } from '../ports/repository.ts'
+import type { RepositorySearch } from '../ports/search.ts'
 import type { RequestTelemetry, ResponseTelemetry } from '../ports/telemetry.ts'
 import type { LoopGuard } from '../util/loop-guard.ts'
 import type { Accel } from './accel.ts'
@@ -44,6 +45,8 @@ export interface RegistryRequestListenerOptions {
   readonly peers?: PeerAccess | undefined
   /** As in `BlobSending`. */
   readonly mayRedirect?: ((address: string) => boolean) | undefined
+  /** Without it, nothing can be searched. */
+  readonly search?: RepositorySearch | undefined
 }
 
 /**
@@ -64,11 +67,12 @@ export function registryRequestListener({
   finished,
   peers,
   mayRedirect,
+  search,
   pool = new BufferPool(),
 }: RegistryRequestListenerOptions): RequestListener {
   const sending = { pieces: new Pieces(pool), accel, rates, mayRedirect }
   const requestIdOf = requestIds()
-  const routes = registryRoutes({ registry, authenticator, sending, advise, peers, fail })
+  const routes = registryRoutes({ registry, authenticator, sending, advise, peers, search, fail })
 
   function fail(error: unknown, exchange: Exchange): void {
     if (exchange.isAborted) return

@@ -2,11 +2,13 @@ import { Hono } from 'hono'
 import { RegistryError } from '../oci/errors.ts'
 import type { Advise } from '../ports/advise.ts'
 import type { PeerAccess } from '../ports/cluster.ts'
+import type { RepositorySearch } from '../ports/search.ts'
 import { answerBlob } from './answers/blobs.ts'
 import type { Exchange } from './exchange.ts'
 import { answerManifest } from './answers/manifests.ts'
 import { answerPeer } from './answers/peer-blobs.ts'
 import { answerReferrers } from './answers/referrers.ts'
+import { answerSearch, answerSearchPing } from './answers/search.ts'
 import { refuseWrite, WRITE_METHODS } from './refuse-writes.ts'
 import {
   byDigest,
@@ -28,17 +30,27 @@ export interface RegistryRoutesOptions extends RouteHandlersOptions {
   readonly advise?: Advise | undefined
   /** Without it, there are no other replicas. */
   readonly peers?: PeerAccess | undefined
+  /** Without it, nothing can be searched. */
+  readonly search?: RepositorySearch | undefined
 }
 
 /**
- * The routes of the registry listener: the pull half of the OCI distribution spec v1.1.1.
+ * The routes of the registry listener: the pull half of the OCI distribution spec v1.1.1, and of the protocol
+ * before it the search, where it is on.
  *
  * A request matches one handler at most. Hono composes two handlers asynchronously, which would delay an
  * answer from memory, so there is no middleware. The listener dispatches HEAD as GET.
  */
 export function registryRoutes(given: RegistryRoutesOptions): Hono<RegistryEnv> {
-  const { sending, advise, peers, ...options } = given
+  const { sending, advise, peers, search, ...options } = given
   const { forClients, pull, failed } = routeHandlers(options)
+  const searched = ({ incoming }: Exchange): string | undefined =>
+    search?.upstreamFor(incoming.headers.host?.toLowerCase())
+  /** Where nothing can be searched, the path does not exist. */
+  const whereSearched =
+    (handler: Handler): Handler =>
+    (route) =>
+      (searched(route.env) === undefined ? forAll(refusePath) : handler)(route)
   return new Hono<RegistryEnv>({ getPath: undecodedPath })
     .get('/', forAll(alive))
     .on('GET', ['/v2', '/v2/'], forClients(ping))
@@ -46,6 +58,11 @@ export function registryRoutes(given: RegistryRoutesOptions): Hono<RegistryEnv> 
     .get('/v2/:name{.+}/blobs/:digest', pull(byDigest('blob'), answerBlob(sending)))
     .get('/v2/:name{.+}/tags/list', pull(byRepository, answerTags))
     .get('/v2/:name{.+}/referrers/:digest', pull(byDigest('referrers'), answerReferrers))
+    .get('/v1/_ping', whereSearched(forAll(answerSearchPing)))
+    .get(
+      '/v1/search',
+      whereSearched(forClients((exchange) => answerSearch(exchange, search!, searched(exchange)!))),
+    )
     .get(
       '/peer/:upstream/:digest',
       peers === undefined ? forAll(refusePath) : forPeers(answerPeer(peers, sending)),

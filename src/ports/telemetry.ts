@@ -4,8 +4,8 @@ import type { RepositoryName } from '../oci/reference.ts'
 
 /** Events that the parts report. `admin/metrics/` counts them; no part knows its listener. */
 
-/** What a request to a registry asks for. `tag` is a manifest by tag. */
-export type RequestKind = 'blob' | 'manifest' | 'tag' | 'tags' | 'referrers' | 'ping'
+/** What a request to a registry asks for. `tag` is a manifest by tag, `search` names of repositories. */
+export type RequestKind = 'blob' | 'manifest' | 'tag' | 'tags' | 'referrers' | 'ping' | 'search'
 
 export interface RequestTelemetry {
   answered(request: {

@@ -15,6 +15,7 @@ import type {
 } from '../ports/metadata.ts'
 import type { BlobReader, BlobStore } from '../ports/blob-store.ts'
 import type { UsedSince } from '../ports/drill.ts'
+import type { StoredRepositories } from '../ports/search.ts'
 import type { SavingsLog } from '../ports/savings.ts'
 import type { MovesSince, Retention, Runs, SeenAt, TrustedDigests } from '../ports/time.ts'
 import type { StoreTelemetry } from '../ports/telemetry.ts'
@@ -66,6 +67,7 @@ export interface FilesystemStore {
   readonly retained: () => Promise<ReadonlySet<Digest>>
   readonly usedSince: UsedSince
   readonly runs: Runs
+  readonly repositories: StoredRepositories
   /** The upstreams of which something is stored. */
   upstreams(): Promise<readonly string[]>
   /** Removes unfinished downloads beyond these limits. */

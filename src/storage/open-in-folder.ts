@@ -9,6 +9,7 @@ import { restrictFiles } from './restrict-files.ts'
 import { partials as openPartials } from './blobs/partials.ts'
 import { type Paths } from './paths.ts'
 import { inSlices } from './index/in-slices.ts'
+import { storedRepositories } from './operations/stored-repositories.ts'
 import { storedUpstreams } from './operations/stored-upstreams.ts'
 import { recordUrls } from './operations/upstream-urls.ts'
 import { pins } from './operations/pins.ts'
@@ -147,6 +148,7 @@ export async function openInFolder(paths: Paths, options: FilesystemStoreOptions
       recordUrls: (urls) => recordUrls(index.access.transact, urls, now),
       lastUses: content.lastUses,
       removeLinks: content.removeLinks,
+      repositories: storedRepositories(index.reader.read),
       upstreams: () => inSlices(query, storedUpstreams),
       sweepPartials: (limits) => run('sweep', () => partials.sweep(limits, now())),
       evictPartials: (bytes) => run('sweep', () => partials.evict(bytes)),

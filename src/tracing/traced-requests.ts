@@ -34,6 +34,7 @@ const ROUTES: Readonly<Record<RequestKind, string>> = {
   tags: '/v2/{name}/tags/list',
   referrers: '/v2/{name}/referrers/{digest}',
   ping: '/v2/',
+  search: '/v1/search',
 }
 
 /** Makes a trace of each request, or a part of the trace that its client began. */

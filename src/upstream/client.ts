@@ -1,7 +1,9 @@
 import type { LookupFunction } from 'node:net'
 import type { UpstreamTelemetry } from '../ports/telemetry.ts'
 import type { Tracer } from '../ports/tracing.ts'
+import type { SearchUpstream } from '../ports/search.ts'
 import type { Upstream } from '../ports/upstream.ts'
+import { ApiSupport } from './api-support.ts'
 import { anonymousElsewhere } from './auth/anonymous-elsewhere.ts'
 import { authorizer } from './auth/authorizer.ts'
 import { tokenSource } from './auth/token.ts'
@@ -21,11 +23,11 @@ import { tracedTransport } from './net/traced-transport.ts'
 import { httpTransport } from './net/transport.ts'
 import { nodeTrust, type TrustStore } from './net/trust-store.ts'
 import { withTimeout } from './net/with-timeout.ts'
-import { ReferrersSupport } from './referrers.ts'
 import { upstreamRepository } from './repository.ts'
 import { discard } from './requests.ts'
 import { type HostHealth, hostHealth } from './resilience/host-health.ts'
 import { rateBudget } from './resilience/rate-budget.ts'
+import { searchIndex } from './search/search-index.ts'
 import { PageSize } from './tags/page-size.ts'
 import { ListRoom } from './tags/list-room.ts'
 import { tagSorter } from './tags/sorter.ts'
@@ -105,8 +107,13 @@ const PING_SHARE = 0.5
 
 const anonymous = async (): Promise<undefined> => undefined
 
+export interface UpstreamClient extends Upstream {
+  readonly search: SearchUpstream
+  close(): Promise<void>
+}
+
 /** The client of one registry. It dials nothing before the first request. */
-export function upstreamClient(options: UpstreamClientOptions): Upstream & { close(): Promise<void> } {
+export function upstreamClient(options: UpstreamClientOptions): UpstreamClient {
   const { name, telemetry, tokenRealms = [], metadataRequests = 64, lookup } = options
   const { trust = nodeTrust(), insecure, proxyFor, now = () => performance.now() } = options
   const { patternFor = () => undefined } = options
@@ -183,7 +190,7 @@ export function upstreamClient(options: UpstreamClientOptions): Upstream & { clo
 
   const learnt = {
     pageSize: new PageSize(),
-    referrers: new ReferrersSupport(now),
+    referrers: new ApiSupport(now),
     heads: new HeadHabits(now),
   }
   const sorter = tagSorter()
@@ -213,6 +220,7 @@ export function upstreamClient(options: UpstreamClientOptions): Upstream & { clo
         listRoom,
         promisesBlobsAfter,
       }),
+    search: searchIndex({ upstream: name, url, transport, withTimeout: deadlines.response, now }),
     async close() {
       health.close()
       await connections.close()

@@ -1,4 +1,5 @@
 import type { UpstreamTelemetry } from '../ports/telemetry.ts'
+import type { SearchUpstream } from '../ports/search.ts'
 import type { Upstream, UpstreamStatus } from '../ports/upstream.ts'
 import { upstreamClient, type UpstreamClientOptions } from './client.ts'
 import { credentialSource, type CredentialSourceOptions } from './credentials/credential-source.ts'
@@ -16,6 +17,8 @@ export interface OpenUpstream extends Upstream {
   /** Its addresses: itself where there is one. */
   readonly endpoints: readonly Upstream[]
   readonly status: UpstreamStatus
+  /** Searches the names of its repositories. */
+  readonly search: SearchUpstream
   /** To be called when `isOffline` says otherwise than before. */
   offlineChanged(): void
   /** Ends its credential helpers at once, which would outlive the process. */
@@ -117,6 +120,10 @@ export function openUpstream(options: OpenUpstreamOptions): OpenUpstream {
     },
     offlineChanged,
     repository: reachable.repository,
+    async search(request, signal) {
+      if (isOffline()) throw offlineError(name)
+      return client.search(request, signal)
+    },
     abandon: () => stopping.abort(),
     async close() {
       stopping.abort()

@@ -8,6 +8,7 @@ import {
   referrersIn,
   referrersTag,
 } from '../oci/referrers.ts'
+import { type ApiSupport, UNKNOWN_API } from './api-support.ts'
 import { LIMITS } from './body/limits.ts'
 import { invalidAnswer, refusal } from './failures.ts'
 import { fetchManifest, resolveTag } from './fetch-manifests.ts'
@@ -16,30 +17,6 @@ import type { RepositoryRequests } from './repository-requests.ts'
 import { discard, headerOf, type UpstreamResponse } from './requests.ts'
 import { nextPage } from './tags/next-page.ts'
 
-/** Whether an upstream has the referrers API, learnt for all of its repositories. */
-export class ReferrersSupport {
-  readonly #now: () => number
-  #missingUntil = -Infinity
-
-  /** `now`: milliseconds that never go back. */
-  constructor(now: () => number) {
-    this.#now = now
-  }
-
-  get isMissing(): boolean {
-    return this.#now() < this.#missingUntil
-  }
-
-  /** It may get one by an update: asked again after a while. */
-  missing(): void {
-    this.#missingUntil = this.#now() + LEARNT_FOR
-  }
-}
-
-const LEARNT_FOR = 600_000
-
-/** Said by registries and gateways that do not know the API. */
-const UNKNOWN_API = new Set([400, 404, 405, 406, 410, 501])
 /** Codes of a 404 that speak of what was asked for, not of the API. */
 const ABSENT_CODES = new Set(['NAME_UNKNOWN', 'MANIFEST_UNKNOWN', 'BLOB_UNKNOWN'])
 
@@ -56,7 +33,7 @@ const typeOf = (response: UpstreamResponse): string | undefined =>
 export async function fetchReferrers(
   requests: RepositoryRequests,
   digest: Digest,
-  { support, habits }: { support: ReferrersSupport; habits: HeadHabits },
+  { support, habits }: { support: ApiSupport; habits: HeadHabits },
   signal: AbortSignal,
 ): Promise<ReferrerList> {
   const listed = support.isMissing ? undefined : await fromApi(requests, digest, support, signal)
@@ -81,7 +58,7 @@ async function fromTag(
 async function fromApi(
   requests: RepositoryRequests,
   digest: Digest,
-  support: ReferrersSupport,
+  support: ApiSupport,
   signal: AbortSignal,
 ): Promise<ReferrerList | undefined> {
   const { upstream } = requests
@@ -116,7 +93,7 @@ async function fromApi(
 async function askApi(
   requests: RepositoryRequests,
   path: string,
-  support: ReferrersSupport,
+  support: ApiSupport,
   signal: AbortSignal,
 ): Promise<UpstreamResponse | undefined> {
   const { upstream } = requests

@@ -5,7 +5,8 @@ import { openBlob, statBlob } from './fetch-blobs.ts'
 import { fetchManifest, resolveTag } from './fetch-manifests.ts'
 import type { HeadHabits } from './head-habits.ts'
 import type { WithTimeout } from './net/with-timeout.ts'
-import { fetchReferrers, type ReferrersSupport } from './referrers.ts'
+import type { ApiSupport } from './api-support.ts'
+import { fetchReferrers } from './referrers.ts'
 import { type RepositoryRequestsOptions, repositoryRequests } from './repository-requests.ts'
 import type { RateBudget } from './resilience/rate-budget.ts'
 import { fetchTagPage } from './tags/fetch-tag-page.ts'
@@ -32,7 +33,7 @@ export interface RepositoryOptions extends RepositoryRequestsOptions {
 /** What an upstream does differently from others. */
 export interface LearntHabits {
   readonly pageSize: PageSize
-  readonly referrers: ReferrersSupport
+  readonly referrers: ApiSupport
   readonly heads: HeadHabits
 }
 

@@ -9,6 +9,7 @@ import { listen } from '../../http/server/http-server.ts'
 import type { Advise } from '../../ports/advise.ts'
 import type { PeerAccess } from '../../ports/cluster.ts'
 import type { Registry } from '../../ports/repository.ts'
+import type { RepositorySearch } from '../../ports/search.ts'
 import type {
   ListenerTelemetry,
   LoginTelemetry,
@@ -25,6 +26,7 @@ import { buildRegistryAuth, describeRegistryAuth } from './registry-auth.ts'
 
 export interface RegistryListenerOptions {
   readonly registry: Registry
+  readonly search: RepositorySearch
   readonly telemetry: RequestTelemetry
   readonly server: ListenerTelemetry & LoginTelemetry & ResponseTelemetry
   readonly loops: LoopGuard
@@ -50,6 +52,7 @@ export async function openRegistryListener(
   { listen: config, ...serving }: Pick<Config, 'listen'> & ServingConfig,
   {
     registry,
+    search,
     telemetry,
     server: counted,
     loops,
@@ -84,6 +87,7 @@ export async function openRegistryListener(
       ...(warnings && { advise }),
       peers,
       mayRedirect,
+      search,
       logger: log,
       accessLog,
       finished: tracing?.finished,

@@ -105,6 +105,8 @@ export const upstreamSchema = section({
   rate: rate().optional(),
   /** Never dial it: what is stored is served, however old, and the rest does not exist. */
   offline: yesOrNo().optional(),
+  /** Let clients search the names of its repositories: `cache/search/`. Omitted: they cannot. */
+  search: yesOrNo().optional(),
 })
 
 export type UpstreamEntry = z.output<typeof upstreamSchema>

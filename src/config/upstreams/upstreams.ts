@@ -17,6 +17,7 @@ type AsWritten =
   | 'maxSize'
   | 'rate'
   | 'offline'
+  | 'search'
 
 /** Reached as itself says, or its first endpoint. */
 export interface UpstreamConfig extends Way, Pick<UpstreamEntry, AsWritten> {
@@ -82,7 +83,8 @@ async function resolveUpstream(
   const at = ['upstreams', key]
   const name = nameOf(key, issues)
   const ways = await resolveWays(at, name, entry, issues, load)
-  const { aliases, hosts, allow, deny, rewrite, timeouts, maxTransfers, maxSize, rate, offline } = entry
+  const { aliases, hosts, allow, deny, rewrite, timeouts, maxTransfers, maxSize, rate, offline, search } =
+    entry
   if (rewrite !== undefined) checkRewrite([...at, 'rewrite'], rewrite, issues)
   return {
     name,
@@ -98,6 +100,7 @@ async function resolveUpstream(
     ...(maxSize !== undefined && { maxSize }),
     ...(rate !== undefined && { rate }),
     ...(offline !== undefined && { offline }),
+    ...(search !== undefined && { search }),
   }
 }
 

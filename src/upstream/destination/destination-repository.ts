@@ -5,7 +5,8 @@ import { invalidAnswer, refusal } from '../failures.ts'
 import { fetchManifest } from '../fetch-manifests.ts'
 import type { HeadHabits } from '../head-habits.ts'
 import type { WithTimeout } from '../net/with-timeout.ts'
-import { fetchReferrers, type ReferrersSupport } from '../referrers.ts'
+import type { ApiSupport } from '../api-support.ts'
+import { fetchReferrers } from '../referrers.ts'
 import { ABSENT, repositoryRequests } from '../repository-requests.ts'
 import { discard, headerOf, type Transport } from '../requests.ts'
 import { blobUploads } from './blob-uploads.ts'
@@ -21,7 +22,7 @@ export interface DestinationRepositoryOptions {
   readonly idle: number
   readonly commit: number
   /** Learnt by all repositories of this destination. */
-  readonly learnt: { readonly referrers: ReferrersSupport; readonly heads: HeadHabits }
+  readonly learnt: { readonly referrers: ApiSupport; readonly heads: HeadHabits }
 }
 
 /** One repository of a destination, by the requests of distribution-spec v1.1.1. */

@@ -2,6 +2,7 @@ import type { UpstreamTelemetry } from '../../ports/telemetry.ts'
 import type { UpstreamStatus } from '../../ports/upstream.ts'
 import { type OpenUpstream, openUpstream, type OpenUpstreamOptions } from '../open-upstream.ts'
 import { endpointName } from '../../util/endpoint-name.ts'
+import { searchEndpoints } from './search-endpoints.ts'
 import { withEndpoints } from './with-endpoints.ts'
 
 /**
@@ -48,6 +49,7 @@ export function openEndpoints(
       return statusOf(opened)
     },
     repository: whole.repository,
+    search: searchEndpoints(() => opened),
     offlineChanged: () => opened.forEach((endpoint) => endpoint.offlineChanged()),
     abandon: () => opened.forEach((endpoint) => endpoint.abandon()),
     async close() {

@@ -92,6 +92,7 @@ export function withRewrite(upstream: OpenUpstream, rules: readonly RewriteRule[
       return upstream.status
     },
     repository,
+    search: upstream.search,
     offlineChanged: () => upstream.offlineChanged(),
     abandon: () => upstream.abandon(),
     close: () => upstream.close(),

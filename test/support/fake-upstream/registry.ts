@@ -10,6 +10,16 @@ export interface RegistryOptions {
   readonly ranges?: boolean
   /** Has the referrers API. */
   readonly referrers?: boolean
+  /** Has a search of the first protocol, as Docker Hub's index has, over these. */
+  readonly searched?: readonly SearchedRepository[]
+}
+
+/** In the words of Docker Hub's index. */
+export interface SearchedRepository {
+  readonly name: string
+  readonly description?: string
+  readonly star_count?: number
+  readonly is_official?: boolean
 }
 
 interface StoredManifest extends Descriptor {
@@ -47,6 +57,8 @@ export class RegistryContent {
   answer(request: WireRequest): Answer {
     const url = new URL(request.target, 'http://fake')
     if (url.pathname === '/v2/') return json({})
+    if (url.pathname === '/v1/search' && this.#options.searched !== undefined)
+      return searchAnswer(url.searchParams, this.#options.searched)
     const match = /^\/v2\/(.+)\/(manifests|blobs|referrers|tags)\/([^/]+)$/.exec(url.pathname)
     const [, repository = '', kind, reference = ''] = match ?? []
     switch (kind) {
@@ -97,6 +109,33 @@ export class RegistryContent {
       { 'Content-Type': OCI_INDEX, ...(wanted !== null && { 'OCI-Filters-Applied': 'artifactType' }) },
     )
   }
+}
+
+/** As index.docker.io answers. */
+export function searchAnswer(query: URLSearchParams, all: readonly SearchedRepository[]): Answer {
+  const [term = '', size, page] = [
+    query.get('q')!,
+    Number(query.get('n') ?? 25),
+    Number(query.get('page') ?? 1),
+  ]
+  const found = all.filter(({ name }) => name.includes(term))
+  return json({
+    num_pages: Math.ceil(found.length / size),
+    num_results: found.length,
+    page_size: size,
+    page,
+    query: term,
+    results: found
+      .slice((page - 1) * size, page * size)
+      .map(({ name, description = '', star_count = 0, is_official = false }) => ({
+        name,
+        description,
+        star_count,
+        is_official,
+        is_automated: false,
+        is_trusted: false,
+      })),
+  })
 }
 
 export function blobAnswer(
