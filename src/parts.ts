@@ -11,6 +11,7 @@ import { buildWebhooks, type RunningWebhooks } from './compose/webhooks.ts'
 import { DownloadManager } from './download/manager.ts'
 import { type Evictor, evictor } from './eviction/evictor.ts'
 import { keepLast, keepLastOf } from './eviction/keep-last.ts'
+import { withConversions } from './eviction/with-conversions.ts'
 import { quotaStore } from './eviction/quota-store.ts'
 import type { BlobStore } from './ports/blob-store.ts'
 import type { UpstreamStatus } from './ports/upstream.ts'
@@ -147,7 +148,7 @@ export async function buildParts(
   )
   const promised = { retained: disk.retained, broken: brokenPromise(log, now), now }
   const evicting = evictor({
-    store: store.blobs,
+    store: withConversions(store.blobs, disk.conversions),
     inventory: keepLast(store.inventory, promised),
     tags: store.tags,
     policy: config.eviction,

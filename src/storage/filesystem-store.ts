@@ -13,6 +13,7 @@ import type {
   TagUses,
   UpstreamInventory,
 } from '../ports/metadata.ts'
+import type { ConversionIndex, LayerFactsIndex } from '../ports/conversions.ts'
 import type { BlobReader, BlobStore } from '../ports/blob-store.ts'
 import type { UsedSince } from '../ports/drill.ts'
 import type { StoredRepositories } from '../ports/search.ts'
@@ -43,6 +44,8 @@ export interface FilesystemStore {
   discard(digest: Digest): Promise<void>
   readonly links: LinkIndex
   readonly references: ReferenceIndex
+  readonly conversions: ConversionIndex
+  readonly layerFacts: LayerFactsIndex
   readonly tags: TagIndex & TagUses & TagHistory & TagPast & TagPeek & TagNames
   readonly catalogue: ImageCatalogue
   readonly pins: Pick<Pins, 'list' | 'add' | 'remove' | 'content'>

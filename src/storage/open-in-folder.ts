@@ -1,6 +1,7 @@
 import { createAdopt } from './adopt/adopt-file.ts'
 import { createCatalogue } from './operations/images/image-catalogue.ts'
 import { fileBlobStore } from './blobs/file-blob-store.ts'
+import { conversionIndex, layerFactsIndex } from './conversions/conversion-index.ts'
 import { realFiles } from './files.ts'
 import { clockStep, recordClock } from './clock-record.ts'
 import { beginSession } from './session.ts'
@@ -109,6 +110,8 @@ export async function openInFolder(paths: Paths, options: FilesystemStoreOptions
       discard: store.discard,
       links,
       references,
+      conversions: conversionIndex(index.access),
+      layerFacts: layerFactsIndex(index.access),
       tags,
       catalogue: createCatalogue({
         query,

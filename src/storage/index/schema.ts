@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
+import { CONVERSIONS } from '../conversions/conversion-sql.ts'
 import { UPSTREAM_TOTALS } from './upstream-totals.ts'
 import { widenPins } from './widen-pins.ts'
 
@@ -132,6 +133,7 @@ const MIGRATIONS: readonly (string | ((db: DatabaseSync) => void))[] = [
      UPDATE runs SET entries = entries + 1 WHERE id = new.run;
      UPDATE run_totals SET entries = entries + 1;
    END;`,
+  CONVERSIONS,
 ]
 
 /**

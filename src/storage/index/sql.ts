@@ -5,6 +5,7 @@ import { savingsStatements } from './savings/savings-sql.ts'
 import { historyStatements } from './tags/history-sql.ts'
 import { runStatements } from './tags/runs-sql.ts'
 import { timeStatements } from './tags/time-sql.ts'
+import { conversionStatements } from '../conversions/conversion-sql.ts'
 import { uploadStatements } from '../pushes/upload-sql.ts'
 
 const CLAMPED_AT_ONCE = 50
@@ -28,6 +29,7 @@ export function statements(db: DatabaseSync) {
     ...timeStatements(db),
     ...uploadStatements(db),
     ...runStatements(db),
+    ...conversionStatements(db),
 
     totals: db.prepare('SELECT objects, bytes FROM totals'),
     upstreamTotals: db.prepare('SELECT upstream, objects, bytes FROM upstream_totals ORDER BY upstream'),
