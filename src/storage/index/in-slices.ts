@@ -3,6 +3,8 @@ import type { Query, Statements } from './sql.ts'
 
 /** Milliseconds for which one slice holds the event loop. A step may take a few more. */
 const SLICE = 4
+/** Items that are found before they are used. */
+const BATCH = 5_000
 
 /** Work on the index that may pause at every `yield`, so that others get their turn. */
 export type Steps<T> = Generator<void, T>
@@ -26,6 +28,34 @@ export async function inSlices<T>(query: Query, start: (sql: Statements) => Step
     })
     if (result.done === true) return result.value
     await nextTurn()
+  }
+}
+
+/**
+ * Finds items in slices, and hands them over in batches, so that those that wait stay few.
+ *
+ * @param find yields what it has found of each step
+ * @throws RegistryError STORAGE
+ */
+export async function inBatches<T>(
+  query: Query,
+  find: (sql: Statements) => Generator<readonly T[], void>,
+  use: (batch: readonly T[]) => Promise<void>,
+): Promise<void> {
+  let steps: Generator<readonly T[], void> | undefined
+  for (let isOver = false; !isOver;) {
+    const batch: T[] = []
+    isOver = await inSlices(query, function* (sql) {
+      steps ??= find(sql)
+      while (batch.length < BATCH) {
+        const { done, value } = steps.next()
+        if (done === true) return true
+        batch.push(...value)
+        yield
+      }
+      return false
+    })
+    await use(batch)
   }
 }
 

@@ -4,8 +4,9 @@ import { pathToFileURL } from 'node:url'
 import { DatabaseSync } from 'node:sqlite'
 import { lockHolders } from '../lock-holders.ts'
 import { privateFile } from '../private-file.ts'
-import { isBusy, isCorrupt } from '../storage-operation.ts'
+import { codeOf, isBusy, isCorrupt } from '../storage-operation.ts'
 import { migrate } from './schema.ts'
+import { type WalPages, walPages } from './wal-pages.ts'
 import { writeBack } from './write-back.ts'
 
 /**
@@ -35,8 +36,8 @@ export interface IndexDatabase<S> {
    */
   unlocked(): Promise<void>
   /**
-   * Waits until the WAL is written back, when several slices have been written since. SQLite would do it by
-   * itself in the next slice, and hold the event loop for as long as the disk takes.
+   * Waits until the WAL is written back, when much of it is not. SQLite would do it by itself in one of the
+   * next slices, and hold the event loop for as long as the disk takes.
    */
   ready(): Promise<void>
   /**
@@ -55,16 +56,19 @@ export interface IndexDatabase<S> {
   close(): void
 }
 
+interface Opened<S> {
+  readonly db: DatabaseSync
+  readonly sql: S
+  readonly wal: WalPages
+}
+
 /** Milliseconds for which one slice of a long change holds the event loop. */
 const SLICE = 1
-/**
- * Slices after which a long change waits for the WAL, which would grow to the size of all that is changed. A
- * slice of a purge writes 70 pages on average, and up to 110.
- */
-const SLICES_PER_WRITE_BACK = 40
+/** Pages of the WAL that a long change leaves to be written back before it goes on: 8 MiB. */
+const MOST_UNWRITTEN = 2_000
 /** Milliseconds between two looks whether there is something to write back, */
 const WRITE_BACK_EVERY = 1_000
-/** and the changed rows that are worth it. */
+/** and the pages that are worth it. */
 const WORTH_WRITING = 200
 /**
  * Pages of the WAL at which SQLite writes it back by itself, on this thread: a last resort, 32 MiB. It waits
@@ -83,23 +87,15 @@ export function indexDatabase<S>(
   emptied: () => void,
 ): IndexDatabase<S> {
   const location = locationOf(file)
-  let { db, sql } = openOrReplace()
-  let slices = 0
-  let written = totalChanges()
+  let { db, sql, wal } = openOrReplace()
   const writing = writeBack(location)
-  const timer = setInterval(() => {
-    const changes = totalChanges()
-    if (Math.abs(changes - written) < WORTH_WRITING) return
-    written = changes
-    void writing.run()
-  }, WRITE_BACK_EVERY).unref()
+  const timer = setInterval(() => void writeBackFrom(WORTH_WRITING), WRITE_BACK_EVERY).unref()
 
   return {
     run,
     transact,
     transactSome: (items, change) =>
       transact(() => {
-        slices += 1
         const end = performance.now() + SLICE
         let done = 0
         for (const item of items) {
@@ -113,12 +109,10 @@ export function indexDatabase<S>(
         return done
       }),
     unlocked: () => writing.run(),
-    ready,
-    getReady() {
-      if (slices >= SLICES_PER_WRITE_BACK) void writing.run()
-    },
+    ready: () => writeBackFrom(MOST_UNWRITTEN),
+    getReady: () => void writeBackFrom(MOST_UNWRITTEN),
     async rest() {
-      await ready()
+      await writeBackFrom(MOST_UNWRITTEN)
       await nextTurn()
     },
     location,
@@ -133,14 +127,21 @@ export function indexDatabase<S>(
     close: () => db.close(),
   }
 
-  async function ready(): Promise<void> {
-    if (slices < SLICES_PER_WRITE_BACK) return
-    slices = 0
+  /** Writes the WAL back when so many of its pages are not in the file. */
+  async function writeBackFrom(pages: number): Promise<void> {
+    if (unwritten() < pages) return
+    wal.written()
     await writing.run()
   }
 
-  function totalChanges(): number {
-    return Number(db.prepare('SELECT total_changes() AS changes').get()!['changes'])
+  function unwritten(): number {
+    try {
+      return wal.unwritten
+    } catch (error) {
+      // Whoever uses the index next fails as well, and deals with it.
+      if (codeOf(error) !== 'ERR_SQLITE_ERROR') throw error
+      return 0
+    }
   }
 
   function pragma(name: string): number {
@@ -167,12 +168,12 @@ export function indexDatabase<S>(
     } catch (error) {
       if (!isCorrupt(error)) throw error
       db.close()
-      ;({ db, sql } = replace())
+      ;({ db, sql, wal } = replace())
       return task(sql)
     }
   }
 
-  function openOrReplace(): { db: DatabaseSync; sql: S } {
+  function openOrReplace(): Opened<S> {
     try {
       return open()
     } catch (error) {
@@ -181,13 +182,13 @@ export function indexDatabase<S>(
     }
   }
 
-  function replace(): { db: DatabaseSync; sql: S } {
+  function replace(): Opened<S> {
     if (existsSync(file)) renameSync(file, `${file}.corrupt`)
     rmSync(`${file}-wal`, { force: true })
     return open()
   }
 
-  function open(): { db: DatabaseSync; sql: S } {
+  function open(): Opened<S> {
     privateFile(file)
     const db = new DatabaseSync(location)
     try {
@@ -196,7 +197,7 @@ export function indexDatabase<S>(
       const wasEmpty = migrate(db)
       const sql = statements(db)
       if (wasEmpty) emptied()
-      return { db, sql }
+      return { db, sql, wal: walPages(db) }
     } catch (error) {
       db.close()
       if (!isBusy(error)) throw error

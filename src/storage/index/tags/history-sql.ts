@@ -31,12 +31,7 @@ export function historyStatements(db: DatabaseSync) {
       `DELETE FROM tag_history WHERE id IN (${ROWS} ORDER BY id DESC LIMIT -1 OFFSET ${TAG_CHANGES - 1})
          AND id > (SELECT min(id) FROM tag_history WHERE ${OF_TAG})`,
     ),
-    removeOldHistory: db.prepare(
-      `DELETE FROM tag_history WHERE id >= ?1 AND id < ?2 AND at < ?3 AND NOT EXISTS (SELECT 1 FROM tags
-         WHERE tags.upstream = tag_history.upstream AND tags.repository = tag_history.repository
-           AND tags.tag = tag_history.tag)`,
-    ),
-    /** What `removeOldHistory` removes. */
+    /** Of tags that are not known any more. */
     oldHistory: db.prepare(
       `SELECT id, upstream, repository, tag, digest, ifnull(ended_at, (SELECT at FROM tag_history n
            WHERE n.upstream = h.upstream AND n.repository = h.repository AND n.tag = h.tag AND n.id > h.id

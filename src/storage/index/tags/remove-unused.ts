@@ -2,8 +2,9 @@ import type { Digest } from '../../../oci/digest.ts'
 import type { ImageName, ImagePattern } from '../../../oci/image-pattern.ts'
 import type { Retention } from '../../../ports/time.ts'
 import { pinnedBy } from '../../operations/pinned-by.ts'
-import { eachRow, inSlices } from '../in-slices.ts'
+import { inBatches } from '../in-slices.ts'
 import type { IndexAccess } from '../index-access.ts'
+import type { Statements } from '../sql.ts'
 
 export interface RemoveUnusedOptions extends Pick<IndexAccess, 'query' | 'changeAll'> {
   readonly pinned: readonly ImagePattern[]
@@ -32,6 +33,8 @@ interface ChangeRow extends TagRow {
 /** Rows of the history that are looked at in one step. */
 const STEP = 50
 
+type IsRetained = (row: TagRow, until: number) => boolean
+
 /**
  * Forgets the tags that were not used since an instant, and the older history of tags that are not known any
  * more. Both are kept for longer where a rule says so: a tag as long as it was used within the time of the
@@ -44,67 +47,61 @@ export async function removeUnused(
   instant: number,
   keep: (upstream: string) => boolean,
 ): Promise<number> {
-  const isRetained = (image: ImageName, until: number): boolean => {
+  const isRetained: IsRetained = (row, until) => {
+    if (retained.length === 0) return false
+    const image = imageOf(row)
     const rule = retained.find(({ match }) => match.matches(image))
     return rule !== undefined && until >= now - rule.keep
   }
-  const old = await inSlices(query, function* (sql) {
-    const isPinned = pinnedBy(sql, pinned)
-    const found: TagRow[] = []
-    yield* eachRow<UnusedRow>(
-      (last) =>
-        sql.oldTags.all(
-          instant,
-          ...(last ? [last.lastUsed, last.upstream, last.repository, last.tag] : [-1, '', '', '']),
-        ),
-      (row) => {
-        const image = imageOf(row)
-        if (keep(row.upstream) || isPinned(image) || isRetained(image, row.lastUsed)) return
-        found.push(row)
-      },
-    )
-    return found
-  })
-  await changeAll(old, (sql, { upstream, repository, tag }) => {
-    sql.removeTag.run(upstream, repository, tag)
-  })
-  if (retained.length === 0) await removeHistory(query, instant)
-  else await removeHistoryBut(query, changeAll, instant, isRetained)
-  return old.length
+  let count = 0
+  await inBatches(
+    query,
+    function* (sql) {
+      const isPinned = pinnedBy(sql, pinned)
+      for (const rows of unusedTags(sql, instant)) {
+        yield rows.filter(
+          (row) => !keep(row.upstream) && !isPinned(imageOf(row)) && !isRetained(row, row.lastUsed),
+        )
+      }
+    },
+    async (tags) => {
+      count += tags.length
+      await changeAll(tags, (sql, { upstream, repository, tag }) => {
+        sql.removeTag.run(upstream, repository, tag)
+      })
+    },
+  )
+  await inBatches(
+    query,
+    (sql) => unknownChanges(sql, instant, isRetained),
+    (changes) => changeAll(changes, (sql, id) => void sql.removeChange.run(id)),
+  )
+  return count
 }
 
-async function removeHistory(query: IndexAccess['query'], instant: number): Promise<void> {
-  await inSlices(query, function* (sql) {
-    for (let id = 0; ; id += STEP) {
-      const next = sql.nextChange.get(id)
-      if (next === undefined) return
-      id = Number(next['id'])
-      sql.removeOldHistory.run(id, id + STEP, instant)
-      yield
-    }
-  })
+function* unusedTags(sql: Statements, instant: number): Generator<readonly UnusedRow[], void> {
+  for (let last: UnusedRow | undefined; ;) {
+    const after = last ? [last.lastUsed, last.upstream, last.repository, last.tag] : [-1, '', '', '']
+    const rows = sql.oldTags.all(instant, ...after) as unknown as readonly UnusedRow[]
+    last = rows.at(-1)
+    if (last === undefined) return
+    yield rows
+  }
 }
 
-async function removeHistoryBut(
-  query: IndexAccess['query'],
-  changeAll: IndexAccess['changeAll'],
+/** The changes before an instant of tags that are not known any more, but for those that a rule keeps. */
+function* unknownChanges(
+  sql: Statements,
   instant: number,
-  isRetained: (image: ImageName, until: number) => boolean,
-): Promise<void> {
-  const old: number[] = []
-  await inSlices(query, function* (sql) {
-    for (let id = 0; ; id += STEP) {
-      const next = sql.nextChange.get(id)
-      if (next === undefined) return
-      id = Number(next['id'])
-      const rows = sql.oldHistory.all(id, id + STEP, instant) as unknown as readonly ChangeRow[]
-      for (const row of rows) if (row.until === null || !isRetained(imageOf(row), row.until)) old.push(row.id)
-      yield
-    }
-  })
-  await changeAll(old, (sql, id) => {
-    sql.removeChange.run(id)
-  })
+  isRetained: IsRetained,
+): Generator<readonly number[], void> {
+  for (let id = 0; ; id += STEP) {
+    const next = sql.nextChange.get(id)
+    if (next === undefined) return
+    id = Number(next['id'])
+    const rows = sql.oldHistory.all(id, id + STEP, instant) as unknown as readonly ChangeRow[]
+    yield rows.filter((row) => row.until === null || !isRetained(row, row.until)).map((row) => row.id)
+  }
 }
 
 function imageOf({ upstream, repository, tag, digest }: TagRow): ImageName {
