@@ -39,7 +39,7 @@ const STEP = 100
 /**
  * Takes archives in, one at a time. Content is stored as it comes, and verified; nobody may read it. When all
  * of the archive is there and whole, its repositories are linked to it and the tags are set, last of all. An
- * archive that is refused leaves nothing.
+ * archive that is refused leaves nothing, but what a client has pulled meanwhile.
  */
 export function createImport(options: ImportingOptions): ImportArchive {
   const { blobs, links, references, tags, peek, registry, now } = options
@@ -64,7 +64,7 @@ export function createImport(options: ImportingOptions): ImportArchive {
         say(`${countText(images.length, 'image')}, ${sizeText(sum)} added`)
         return { images, blobs: added.size, bytes: sum }
       } catch (error) {
-        await remove([...added.keys()])
+        await removeUnlinked(added)
         throw explained(error)
       }
     })
@@ -207,17 +207,19 @@ export function createImport(options: ImportingOptions): ImportArchive {
     await tags.set(repository, tag, { digest: digestOf(body), checkedAt: now() })
   }
 
+  /** What a repository is linked to is its own by now, whoever brought the bytes. */
   async function removeUnlinked(added: Map<Digest, number>): Promise<void> {
-    for (const digest of added.keys()) {
-      if (await links.isLinked(digest)) continue
-      await blobs.delete(digest)
-      added.delete(digest)
+    for (const digests of stepsOf([...added.keys()])) {
+      const unlinked: Digest[] = []
+      for (const digest of digests) if (!(await links.isLinked(digest))) unlinked.push(digest)
+      await blobs.delete(...unlinked)
+      for (const digest of unlinked) added.delete(digest)
     }
   }
+}
 
-  async function remove(digests: readonly Digest[]): Promise<void> {
-    for (let i = 0; i < digests.length; i += STEP) await blobs.delete(...digests.slice(i, i + STEP))
-  }
+function* stepsOf(digests: readonly Digest[]): Generator<readonly Digest[]> {
+  for (let i = 0; i < digests.length; i += STEP) yield digests.slice(i, i + STEP)
 }
 
 /** Entries without a name are of the repository they say, or of that of all others. */

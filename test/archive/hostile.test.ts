@@ -61,6 +61,14 @@ async function send(bytes: Uint8Array, to = target): Promise<Answer> {
   return { status: answer.status, error }
 }
 
+/** The last one. */
+async function jobOf(of: Proxy): Promise<{ readonly state: string; readonly said: string }> {
+  const { jobs } = (await (await fetch(`${of.adminUrl}/api/v1/jobs`)).json()) as {
+    jobs: { state: string; said: string }[]
+  }
+  return jobs[0]!
+}
+
 async function assertNothingLeft(of = target): Promise<void> {
   const usage = (await (await fetch(`${of.adminUrl}/api/v1/usage`)).json()) as {
     objects: number
@@ -223,17 +231,37 @@ test('a client that leaves in the middle leaves nothing', async () => {
   })
   sending.on('error', () => {})
   sending.write(bytes.subarray(0, bytes.length - 1_500))
-  const state = async () => {
-    const { jobs } = (await (await fetch(`${target.adminUrl}/api/v1/jobs`)).json()) as {
-      jobs: { state: string; said: string }[]
-    }
-    return jobs[0]!
-  }
-  await eventually(async () => (await state()).said.startsWith('2 blobs'))
+  await eventually(async () => (await jobOf(target)).said.startsWith('2 blobs'))
   sending.destroy()
-  await eventually(async () => (await state()).state !== 'running')
-  assert.equal((await state()).state, 'cancelled')
+  await eventually(async () => (await jobOf(target)).state !== 'running')
+  assert.equal((await jobOf(target)).state, 'cancelled')
   await assertNothingLeft()
+})
+
+test('what a client has pulled meanwhile stays when an archive is refused', async () => {
+  await using upstream = await fakeUpstream()
+  for (const bytes of [layer, config]) upstream.addBlob(bytes)
+  upstream.addManifest('library/app', '1', manifest, OCI_MANIFEST)
+  await using proxy = await startProxy({ upstream })
+  const pull = async () => {
+    const answer = await fetch(`${proxy.url}/v2/library/app/blobs/${descriptorOf(layer).digest}`)
+    assert.deepEqual(Buffer.from(await answer.arrayBuffer()), layer)
+    return answer.headers.get('cache-status') ?? ''
+  }
+  const bytes = await packTar(WHOLE)
+  const sending = request(`${proxy.adminUrl}/api/v1/import`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/x-tar', 'Content-Length': bytes.length },
+  })
+  sending.on('error', () => {})
+  sending.write(bytes.subarray(0, bytes.length - 1_500))
+  await eventually(async () => (await jobOf(proxy)).said.startsWith('2 blobs'))
+  await pull()
+  sending.destroy()
+  await eventually(async () => (await jobOf(proxy)).state === 'cancelled')
+  assert.match(await pull(), /^entrepot; hit/)
+  const { objects } = (await (await fetch(`${proxy.adminUrl}/api/v1/usage`)).json()) as { objects: number }
+  assert.equal(objects, 1)
 })
 
 test('an archive does not bring its repository to content of another upstream', async () => {
