@@ -2,6 +2,7 @@ import type { Digest } from '../oci/digest.ts'
 import { type ImageName, imageText } from '../oci/image-pattern.ts'
 import { isRegistryError } from '../oci/errors.ts'
 import type { ImageCatalogue } from '../ports/operations.ts'
+import { yieldEvery } from '../util/async/yield-every.ts'
 import type { Emit } from './events.ts'
 
 export type EvictionReason = 'ttl' | 'quota' | 'purge'
@@ -28,10 +29,8 @@ const QUIET = 3_600_000
 export function evictionWatch({ emit, imagesOf, now }: EvictionWatchOptions): EvictionWatch {
   let fullAt = -Infinity
 
-  function evicted(images: readonly ImageName[], reason: EvictionReason): void {
-    for (const image of images) {
-      emit('image.evicted', { image: imageText(image), digest: image.digest, reason })
-    }
+  function tell(image: ImageName, reason: EvictionReason): void {
+    emit('image.evicted', { image: imageText(image), digest: image.digest, reason })
   }
 
   return {
@@ -39,19 +38,24 @@ export function evictionWatch({ emit, imagesOf, now }: EvictionWatchOptions): Ev
       if (reason === 'quota') {
         if (now() - fullAt >= QUIET) {
           emit('quota', { said: 'the store is full: what was not used for longest is evicted' })
+          fullAt = now()
         }
-        fullAt = now()
       }
       // Eviction does not fail because nobody knows the name of what goes.
       const images = await imagesOf(digests).catch(ignoreStorage)
-      return () => evicted(images, reason)
+      return () => images.forEach((image) => tell(image, reason))
     },
     tellPurges: (catalogue) => ({
       images: catalogue.images,
       usage: catalogue.usage,
       async purge(pattern, options) {
         const purged = await catalogue.purge(pattern, options)
-        if (!options.dryRun) evicted(purged.images, 'purge')
+        if (options.dryRun) return purged
+        const pause = yieldEvery()
+        for (const image of purged.images) {
+          tell(image, 'purge')
+          await pause()
+        }
         return purged
       },
     }),

@@ -19,8 +19,12 @@ async function page(
 }
 
 /** Reads server-sent events until `wanted` says so. */
-async function eventsUntil(proxy: Proxy, wanted: (text: string) => boolean): Promise<string> {
-  const asked = request(`${proxy.adminUrl}/api/v1/events`).end()
+async function eventsUntil(
+  proxy: Proxy,
+  wanted: (text: string) => boolean,
+  headers: Record<string, string> = {},
+): Promise<string> {
+  const asked = request(`${proxy.adminUrl}/api/v1/events`, { headers }).end()
   const [response] = await once(asked, 'response')
   assert.equal(response.headers['content-type'], 'text/event-stream')
   let text = ''
@@ -125,6 +129,9 @@ suite('the dashboard', { concurrency: true }, () => {
     await upstream.stop()
     for (let i = 0; i < 8; i++) await call(proxy.port, 'GET', `/v2/org/app${i}/manifests/1`)
     assert.match(await gone, /data: \{"id":\d+,"at":\d+,"type":"upstream\.down","upstream":"docker\.io"/)
+    // A browser that was connected to the process before this one comes back with the last id of that one.
+    const isTold = (text: string) => text.includes('event: upstream.down')
+    assert.match(await eventsUntil(proxy, isTold, { 'Last-Event-ID': '5000' }), /upstream\.down/)
   })
 
   test('the listeners of events are counted, and end with the process', async () => {

@@ -22,11 +22,17 @@ export function eventsRoutes({ events, transfers }: EventsRoutesOptions): Hono<A
   return new Hono<AdminEnv>().get('/events', (c) => {
     if (broadcaster.count >= MOST_LISTENERS) return c.json({ error: 'too many listeners' }, 503)
     const { outgoing } = c.env
-    const last = Number(c.req.header('last-event-id'))
-    const from = Number.isSafeInteger(last) && last > 0 ? last : (events.since(0).at(-1)?.id ?? 0)
+    const newest = events.since(0).at(-1)?.id ?? 0
     outgoing.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' })
     outgoing.write(': entrepot\n\n')
-    broadcaster.add(outgoing, from)
+    broadcaster.add(outgoing, startOf(c.req.header('last-event-id'), newest))
     return RESPONSE_ALREADY_SENT
   })
+}
+
+/** The event after which a listener goes on. Ids begin anew with the process, and it has seen none of this one's. */
+function startOf(lastId: string | undefined, newest: number): number {
+  const last = Number(lastId)
+  if (!Number.isSafeInteger(last) || last <= 0) return newest
+  return last > newest ? 0 : last
 }
