@@ -4,6 +4,7 @@ import type { Config } from '../config/load-config.ts'
 import { MirrorSchedule, type MirrorScheduleOptions, type ScheduledRule } from '../mirror/mirror-schedule.ts'
 import { parseImagePattern } from '../oci/image-pattern.ts'
 import type { Mirror, MirrorReport } from '../ports/moving/mirror.ts'
+import { cron } from './cron.ts'
 
 export interface Mirroring extends Mirror, AsyncDisposable {
   /** Keeps to other rules. Those that are the same go on. */
@@ -11,7 +12,9 @@ export interface Mirroring extends Mirror, AsyncDisposable {
 }
 
 type MirrorConfig = Pick<Config, 'mirror' | 'upstreams'>
-type MirroringOptions = Omit<MirrorScheduleOptions, 'ended' | 'failed'> & { readonly log: Logger }
+type MirroringOptions = Omit<MirrorScheduleOptions, 'schedule' | 'ended' | 'failed'> & {
+  readonly log: Logger
+}
 
 /** Runs the configured rules. */
 export function buildMirroring(initial: MirrorConfig, { log, ...options }: MirroringOptions): Mirroring {
@@ -27,7 +30,7 @@ export function buildMirroring(initial: MirrorConfig, { log, ...options }: Mirro
       const rule = ruleOf(written, i, Object.keys(upstreams))
       const known = before.findIndex((one) => isSame(one.rule, rule))
       const [kept] = known < 0 ? [] : before.splice(known, 1)
-      return kept ?? new MirrorSchedule(rule, { ...options, ended, failed })
+      return kept ?? new MirrorSchedule(rule, { ...options, schedule: cron, ended, failed })
     })
     for (const one of before) {
       const end = one[Symbol.asyncDispose]().finally(() => ending.delete(end))

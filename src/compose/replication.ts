@@ -7,6 +7,7 @@ import { type ImagePattern, parseImagePattern } from '../oci/image-pattern.ts'
 import type { Jobs } from '../ports/moving/jobs.ts'
 import type { Push, PushRequest } from '../ports/moving/push.ts'
 import type { EventHub } from '../observe/events.ts'
+import { cron } from './cron.ts'
 import { Replicator, type ReplicationRule } from '../upload/replicate/replicator.ts'
 
 export interface Replication extends AsyncDisposable {
@@ -38,7 +39,8 @@ export function buildReplication(initial: ReplicationConfig, options: Replicatio
       replicate.map((rule, i) => {
         const known = before.find(([other]) => isDeepStrictEqual(other, rule))
         if (known !== undefined) before.splice(before.indexOf(known), 1)
-        const open = () => new Replicator(ruleOf(rule, i, Object.keys(upstreams)), { push, jobs, failed })
+        const open = () =>
+          new Replicator(ruleOf(rule, i, Object.keys(upstreams)), { schedule: cron, push, jobs, failed })
         return [rule, known?.[1] ?? open()]
       }),
     )

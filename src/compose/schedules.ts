@@ -4,6 +4,7 @@ import type { Evictor } from '../eviction/evictor.ts'
 import { scrubScheduler } from '../eviction/scrub-scheduler.ts'
 import { ttlScheduler } from '../eviction/ttl-scheduler.ts'
 import type { Verify } from '../ports/operations.ts'
+import { cron } from './cron.ts'
 
 export interface SchedulesOptions {
   readonly log: Logger
@@ -42,11 +43,11 @@ function start(
 ): AsyncDisposableStack {
   const schedules = new AsyncDisposableStack()
   const failed = (err: unknown) => log.error({ err }, 'the store failed')
-  schedules.adopt(ttlScheduler({ sweep, evictor, failed }), (scheduler) => scheduler.stop())
+  schedules.use(ttlScheduler({ schedule: cron, sweep, evictor, failed }))
   if (scrub !== undefined) {
     const done = ({ objects, bad }: { readonly objects: number; readonly bad: readonly object[] }) =>
       log.info({ objects, bad }, 'verified the store')
-    schedules.adopt(scrubScheduler({ scrub, verify, done, failed }), (scheduler) => scheduler.stop())
+    schedules.use(scrubScheduler({ schedule: cron, scrub, verify, done, failed }))
   }
   return schedules
 }

@@ -1,13 +1,9 @@
-import { schedule } from 'node-cron'
 import type { BadObject, Verify } from '../ports/operations.ts'
-
-export interface ScrubScheduler {
-  /** Ends the schedule, and a running verification. */
-  stop(): Promise<void>
-}
+import type { Schedule, Scheduled } from '../util/async/by-the-clock.ts'
 
 export interface ScrubSchedulerOptions {
-  /** node-cron syntax. */
+  readonly schedule: Schedule
+  /** When, as a cron expression. */
   readonly scrub: string
   readonly verify: Verify
   readonly done: (report: { readonly objects: number; readonly bad: readonly BadObject[] }) => void
@@ -17,26 +13,20 @@ export interface ScrubSchedulerOptions {
 /** Leaves most of a disk's throughput to clients. */
 const BYTES_PER_SECOND = 50 * 1024 * 1024
 
-/** Verifies the whole store on a schedule. Runs do not overlap. */
-export function scrubScheduler({ scrub, verify, done, failed }: ScrubSchedulerOptions): ScrubScheduler {
+/** Verifies the whole store on a schedule. Runs do not overlap. Disposing it ends a verification that runs. */
+export function scrubScheduler(options: ScrubSchedulerOptions): Scheduled {
+  const { schedule, scrub, verify, done, failed } = options
   const ending = new AbortController()
-  let running: Promise<void> = Promise.resolve()
-  const task = schedule(
-    scrub,
-    () => {
-      running = run().catch((error: unknown) => {
-        if (!ending.signal.aborted) failed(error)
-      })
-      return running
-    },
-    { noOverlap: true },
+  const scheduled = schedule(scrub, () =>
+    run().catch((error: unknown) => {
+      if (!ending.signal.aborted) failed(error)
+    }),
   )
 
   return {
-    async stop() {
+    async [Symbol.asyncDispose]() {
       ending.abort()
-      await task.destroy()
-      await running
+      await scheduled[Symbol.asyncDispose]()
     },
   }
 

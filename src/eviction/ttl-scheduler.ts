@@ -1,34 +1,15 @@
-import { schedule } from 'node-cron'
+import type { Schedule, Scheduled } from '../util/async/by-the-clock.ts'
 import type { Evictor } from './evictor.ts'
 
-export interface TtlScheduler {
-  /** Ends the schedule, and waits for a running sweep. */
-  stop(): Promise<void>
-}
-
 export interface TtlSchedulerOptions {
-  /** node-cron syntax. */
+  readonly schedule: Schedule
+  /** When, as a cron expression. */
   readonly sweep: string
   readonly evictor: Pick<Evictor, 'sweep'>
   readonly failed: (error: unknown) => void
 }
 
 /** Evicts expired content and tags on a schedule. Sweeps do not overlap. */
-export function ttlScheduler({ sweep, evictor, failed }: TtlSchedulerOptions): TtlScheduler {
-  let running: Promise<void> = Promise.resolve()
-  const task = schedule(
-    sweep,
-    () => {
-      running = evictor.sweep().catch(failed)
-      return running
-    },
-    { noOverlap: true },
-  )
-
-  return {
-    async stop() {
-      await task.destroy()
-      await running
-    },
-  }
+export function ttlScheduler({ schedule, sweep, evictor, failed }: TtlSchedulerOptions): Scheduled {
+  return schedule(sweep, () => evictor.sweep().catch(failed))
 }

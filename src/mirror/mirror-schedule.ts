@@ -1,14 +1,15 @@
-import { schedule } from 'node-cron'
 import type { Jobs, RunningJob } from '../ports/moving/jobs.ts'
 import type { MirrorReport, MirrorRuleView, MirrorStep } from '../ports/moving/mirror.ts'
+import type { Schedule, Scheduled } from '../util/async/by-the-clock.ts'
 import { type MirrorRule, runRule, type RunRuleOptions } from './run-rule.ts'
 
 export interface ScheduledRule extends MirrorRule {
-  /** node-cron syntax. */
+  /** When, as a cron expression. */
   readonly schedule: string
 }
 
 export interface MirrorScheduleOptions extends RunRuleOptions {
+  readonly schedule: Schedule
   readonly jobs: Pick<Jobs, 'run'>
   readonly ended: (report: MirrorReport) => void
   readonly failed: (rule: string, error: unknown) => void
@@ -20,7 +21,7 @@ type Put = (key: string, step: MirrorStep) => void
 export class MirrorSchedule implements AsyncDisposable {
   readonly rule: ScheduledRule
   readonly #options: MirrorScheduleOptions
-  readonly #task: { destroy(): unknown }
+  readonly #scheduled: Scheduled
   readonly #stop = new AbortController()
   #running: Promise<unknown> | undefined
   #last: MirrorReport | null = null
@@ -29,7 +30,7 @@ export class MirrorSchedule implements AsyncDisposable {
   constructor(rule: ScheduledRule, options: MirrorScheduleOptions) {
     this.rule = rule
     this.#options = options
-    this.#task = schedule(rule.schedule, () => this.#runByClock(), { noOverlap: true })
+    this.#scheduled = options.schedule(rule.schedule, () => this.#runByClock())
   }
 
   get view(): MirrorRuleView {
@@ -59,7 +60,7 @@ export class MirrorSchedule implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error('the rule has changed, or the process stops'))
-    await this.#task.destroy()
+    await this.#scheduled[Symbol.asyncDispose]()
     await this.#running?.catch(() => {})
   }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { cron } from '../../src/compose/cron.ts'
 import { parseImagePattern } from '../../src/oci/image-pattern.ts'
 import type { Push, PushedImage, PushReport } from '../../src/ports/moving/push.ts'
 import { Replicator } from '../../src/upload/replicate/replicator.ts'
@@ -39,6 +40,7 @@ function rig(outcome: (image: string) => PushedImage['state'] | Error, schedule?
       }),
     },
     {
+      schedule: cron,
       push,
       jobs: {
         run: (_, task) => task({ id: '1', signal: new AbortController().signal, say() {} }),

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { schedule } from 'node-cron'
 import type { Digest } from '../../oci/digest.ts'
 import { type ImageName, type ImagePattern, imagePattern } from '../../oci/image-pattern.ts'
 import type { Jobs } from '../../ports/moving/jobs.ts'
 import type { Push, PushedImage, PushRequest } from '../../ports/moving/push.ts'
+import type { Schedule, Scheduled } from '../../util/async/by-the-clock.ts'
 import { WaitingImages } from './waiting-images.ts'
 
 /** Pushes what a rule names. */
@@ -11,13 +11,14 @@ export interface ReplicationRule {
   /** In the list of jobs, and in the log. */
   readonly name: string
   readonly images: readonly ImagePattern[]
-  /** node-cron syntax; undefined: soon after an image was stored. */
+  /** A cron expression; undefined: soon after an image was stored. */
   readonly schedule: string | undefined
   /** Asked for each push: passwords change. @throws Error that says why there is none */
   readonly request: () => Promise<Omit<PushRequest, 'images' | 'dryRun'>>
 }
 
 export interface ReplicatorOptions {
+  readonly schedule: Schedule
   readonly push: Push
   readonly jobs: Pick<Jobs, 'run'>
   /** A push has failed as a whole, or an image was given up. */
@@ -49,14 +50,14 @@ export class Replicator implements AsyncDisposable {
   readonly #options: Required<ReplicatorOptions>
   readonly #stop = new AbortController()
   readonly #waiting = new WaitingImages(MOST)
-  readonly #task: { destroy(): unknown } | undefined
+  readonly #scheduled: Scheduled | undefined
   #running: Promise<void> | undefined
 
   constructor(rule: ReplicationRule, options: ReplicatorOptions) {
     this.#rule = rule
     this.#options = { settle: 2_000, retryDelay: 30_000, ...options }
     if (rule.schedule === undefined) this.#add(ALL)
-    else this.#task = schedule(rule.schedule, () => this.#add(ALL), { noOverlap: true })
+    else this.#scheduled = options.schedule(rule.schedule, async () => this.#add(ALL))
   }
 
   /** An image was stored, or its tag moved. `image`: as events name it. */
@@ -68,7 +69,7 @@ export class Replicator implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error('the process stops'))
-    await this.#task?.destroy()
+    await this.#scheduled?.[Symbol.asyncDispose]()
     await this.#running
   }
 
