@@ -30,6 +30,7 @@ export interface PullForecast {
   readonly platform: string | null
   readonly forecast: Forecast
   readonly until: string | null
+  /** The first of them: 200 of one pull, and 50,000 in one report. */
   readonly missing: readonly { readonly digest: string; readonly size: number }[]
   /** One clause: why it would fail. */
   readonly why: string | null

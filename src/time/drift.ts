@@ -17,6 +17,8 @@ export interface DriftOptions {
 
 /** Moves that are told of. */
 const MOST = 1_000
+/** Images that are kept in memory, since several tags often move together. One has up to 20,000 parts. */
+const KEPT = 32
 
 /** Tells which tags moved in the last `period` milliseconds. Sends no request, and is no use of the tags. */
 export function createDrift({ movesSince, heldOf, inspect, now }: DriftOptions) {
@@ -27,6 +29,7 @@ export function createDrift({ movesSince, heldOf, inspect, now }: DriftOptions) 
     const contents = new Map<Digest, Promise<ImageContent | undefined>>()
     const look = (digest: Digest): Promise<ImageContent | undefined> => {
       const known = contents.get(digest) ?? inspect(digest)
+      if (contents.size >= KEPT) contents.clear()
       contents.set(digest, known)
       return known
     }

@@ -24,6 +24,8 @@ interface Row {
 const LONGEST = 4 * 1024 * 1024
 /** Platforms of an index that are listed. */
 const MOST_PLATFORMS = 200
+/** Config and layers of all platforms together, after which no other platform is listed. */
+const MOST_PARTS = 20_000
 
 /** Reads the manifests of an image from their files, which is no use of them. */
 export function createInspect({ files, paths, query }: InspectOptions): Inspect {
@@ -34,8 +36,10 @@ export function createInspect({ files, paths, query }: InspectOptions): Inspect 
     const pause = yieldEvery()
     const { manifests, content } = partsIn(body)
     const platforms: PlatformContent[] = []
+    let parts = 0
     if (manifests.length === 0) platforms.push(await platformContent(digest, content))
     for (const { digest, platform } of manifests.slice(0, MOST_PLATFORMS)) {
+      if (parts >= MOST_PARTS) break
       const child = await read(digest)
       platforms.push(
         child === undefined
@@ -50,6 +54,7 @@ export function createInspect({ files, paths, query }: InspectOptions): Inspect 
             }
           : await platformContent(digest, partsIn(child).content, platform),
       )
+      parts += platforms.at(-1)!.layers
       await pause()
     }
     return { digest, ...row, platforms }
@@ -64,7 +69,11 @@ export function createInspect({ files, paths, query }: InspectOptions): Inspect 
     const config = content[0] && (await read(content[0].digest))
     const platform = listed ?? (config && platformOf(config)) ?? 'unknown'
     const created = config && createdOf(config)
-    for (const part of content) if ((await rowOf(part.digest)) === undefined) missing.push(part)
+    const pause = yieldEvery()
+    for (const part of content) {
+      if ((await rowOf(part.digest)) === undefined) missing.push(part)
+      await pause()
+    }
     return {
       platform,
       digest,

@@ -28,8 +28,12 @@ export interface DrillOptions extends TagPeek {
   readonly now: () => number
 }
 
-/** Images that are looked at. */
+/** Images that are looked at, and pulls of their platforms. */
 const MOST = 10_000
+const MOST_PULLS = 50_000
+/** Missing parts that are named, of one pull and of all. */
+const MOST_OF_ONE = 200
+const MOST_NAMED = 50_000
 
 /** Forecasts an outage: sends no request, and is no use of what it looks at. */
 export function createDrill(options: DrillOptions): Drill {
@@ -37,15 +41,23 @@ export function createDrill(options: DrillOptions): Drill {
 
   return async function drill(period, upstream) {
     const since = now() - period
-    const used = (await usedSince(since)).filter(
-      ({ repository }) =>
-        (upstream === undefined || repository.upstream === upstream) && isPulled(repository),
-    )
     const pause = yieldEvery()
     const pulls: PullForecast[] = []
-    for (const image of used.slice(0, MOST)) {
-      pulls.push(...(await forecast(image)))
+    let images = 0
+    let isCut = false
+    let named = 0
+    for (const image of await usedSince(since)) {
       await pause()
+      const { repository } = image
+      if ((upstream !== undefined && repository.upstream !== upstream) || !isPulled(repository)) continue
+      isCut = images === MOST || pulls.length >= MOST_PULLS
+      if (isCut) break
+      images += 1
+      for (const pull of await forecast(image)) {
+        const missing = pull.missing.slice(0, Math.min(MOST_OF_ONE, MOST_NAMED - named))
+        named += missing.length
+        pulls.push({ ...pull, missing })
+      }
     }
     const counts = { served: 0, stale: 0, incomplete: 0, gone: 0 }
     for (const pull of pulls) counts[pull.forecast] += 1
@@ -56,7 +68,7 @@ export function createDrill(options: DrillOptions): Drill {
       score: pulls.length === 0 ? 100 : Math.floor((100 * works) / pulls.length),
       counts,
       pulls,
-      isCut: used.length > MOST,
+      isCut,
     }
   }
 
@@ -111,8 +123,11 @@ export function createDrill(options: DrillOptions): Drill {
   async function missingOf(repository: RepositoryName, { missing, parts }: PlatformContent) {
     const notStored = new Set(missing.map(({ digest }) => digest))
     const found: { readonly digest: Digest; readonly size: number }[] = []
-    for (const part of parts)
+    const pause = yieldEvery()
+    for (const part of parts) {
       if (notStored.has(part.digest) || !(await links.has(repository, part.digest))) found.push(part)
+      await pause()
+    }
     return found
   }
 }
