@@ -16,7 +16,6 @@ import { quotaStore } from './eviction/quota-store.ts'
 import type { BlobStore } from './ports/blob-store.ts'
 import type { UpstreamStatus } from './ports/upstream.ts'
 import { sharedScarcity, type SharedScarcity } from './cluster/shared-scarcity.ts'
-import { buildClusterParts } from './cluster-parts.ts'
 import { type ClusterSharing, clusterSharing } from './cluster-sharing.ts'
 import { buildRemoteParts } from './remote-parts.ts'
 import type { FilesystemStore } from './storage/filesystem-store.ts'
@@ -99,7 +98,9 @@ export async function buildParts(
   })
   starting.defer(() => opened.close())
   opening = opened
-  const cluster = await buildClusterParts(config.current, {
+  // PostgreSQL's client is loaded where it is needed.
+  const clustered = config.current.cluster && (await import('./cluster-parts.ts'))
+  const cluster = await clustered?.buildClusterParts(config.current, {
     disk: opened,
     log,
     telemetry: telemetry.cluster,

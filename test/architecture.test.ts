@@ -142,3 +142,26 @@ test('a broken arrow is found, with the file that breaks it', () => {
     'src/cache/lists.ts imports undici, which cache/ must not',
   ])
 })
+
+/** The modules that are loaded with `file`: type stripping drops no import but `import type`. */
+const STATIC = /^(?:import|export)\b(?!\s+type\b)(?:[^'(]*?\bfrom)?\s*'([^']+)'/gm
+
+function loadedWith(file: string, seen = new Set<string>()): ReadonlySet<string> {
+  if (seen.has(file)) return seen
+  seen.add(file)
+  for (const [, target] of readFileSync(join(ROOT, file), 'utf8').matchAll(STATIC)) {
+    if (target!.startsWith('.')) loadedWith(join(dirname(file), target!), seen)
+    else seen.add(target!)
+  }
+  return seen
+}
+
+test('what few need is loaded only for them', () => {
+  const loaded = loadedWith('src/main.ts')
+  assert.ok(loaded.has('src/http/routes.ts') && loaded.has('undici'))
+  const rare = ['pg', 'dockerfile-ast', 'src/cluster-parts.ts', 'src/tracing/tracing.ts']
+  assert.deepEqual(
+    rare.filter((module) => loaded.has(module)),
+    [],
+  )
+})

@@ -1,6 +1,5 @@
 import { openStore, SILENT } from '../../compose/store/open-store.ts'
 import { openS3 } from '../../compose/store/s3.ts'
-import { openSharedIndex } from '../../compose/store/shared-index.ts'
 import type { Config } from '../../config/load-config.ts'
 import { isInUse } from '../../storage/lock.ts'
 import type { FilesystemStore } from '../../storage/filesystem-store.ts'
@@ -48,6 +47,7 @@ export async function migrateStore(
   shown.end()
   let told = 0
   if (index !== undefined) {
+    const { openSharedIndex } = await import('../../compose/store/shared-index.ts')
     const shared = resources.use(openSharedIndex(index, now))
     for await (const { repository, digest, mediaType } of store.offload.links()) {
       await shared.links.add(repository, digest, mediaType)

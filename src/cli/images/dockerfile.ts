@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { type Copy, type Dockerfile, DockerfileParser, type From, type Run } from 'dockerfile-ast'
+import type { Copy, Dockerfile, From, Run } from 'dockerfile-ast'
 import { isPlatformPattern } from '../../oci/platform.ts'
 import type { WantedImage } from '../../ports/moving/warm.ts'
 
@@ -12,10 +12,12 @@ export function isDockerfile(path: string, text: string): boolean {
 }
 
 /** The images that a build pulls: of its stages, of what it copies and mounts from, of its syntax. */
-export function dockerfileImages(text: string): {
+export async function dockerfileImages(text: string): Promise<{
   readonly images: readonly WantedImage[]
   readonly problems: readonly string[]
-} {
+}> {
+  // Few commands need it, and it takes more memory than the rest of them.
+  const { DockerfileParser } = await import('dockerfile-ast')
   const file = DockerfileParser.parse(text)
   const images: WantedImage[] = []
   const problems: string[] = []

@@ -33,7 +33,7 @@ export async function readImages(path: string, env: Environment): Promise<ReadIm
   const text = path === '-' ? await textOf(process.stdin) : readFileSync(path, 'utf8')
   if (text.length > LONGEST) throw new Error(`${path} is too long to be a list of images`)
   try {
-    const found = imagesIn(path, text, env)
+    const found = await imagesIn(path, text, env)
     const unique = new Map(found.images.map((one) => [JSON.stringify(one), one]))
     return { ...found, images: [...unique.values()] }
   } catch (error) {
@@ -42,8 +42,8 @@ export async function readImages(path: string, env: Environment): Promise<ReadIm
 }
 
 /** What a text names. `path` may tell what it is. */
-export function imagesIn(path: string, text: string, env: Environment): ReadImages {
-  if (isDockerfile(path, text)) return { kind: 'Dockerfile', ...dockerfileImages(text) }
+export async function imagesIn(path: string, text: string, env: Environment): Promise<ReadImages> {
+  if (isDockerfile(path, text)) return { kind: 'Dockerfile', ...(await dockerfileImages(text)) }
   if (/^\s*[[{]/.test(text)) return { kind: 'lock', ...lockImages(text) }
   const documents = documentsIn(text)
   if (documents?.some(isKubernetes)) return { kind: 'Kubernetes', ...kubernetesImages(documents) }

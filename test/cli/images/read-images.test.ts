@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { imagesIn } from '../../../src/cli/images/read-images.ts'
 
-const named = (path: string, text: string, env: Record<string, string> = {}) => {
-  const { kind, images, problems } = imagesIn(path, text, env)
+const named = async (path: string, text: string, env: Record<string, string> = {}) => {
+  const { kind, images, problems } = await imagesIn(path, text, env)
   return {
     kind,
     images: images.map(({ image, platforms }) => [image, ...(platforms ?? [])].join(' ')),
@@ -11,16 +11,16 @@ const named = (path: string, text: string, env: Record<string, string> = {}) => 
   }
 }
 
-test('a list has one image a line, with its platforms', () => {
+test('a list has one image a line, with its platforms', async () => {
   const text = '# base\nnode:20\n\nghcr.io/org/app@sha256:00 linux/arm64 # why\r\nalpine not,a,platform\n'
-  assert.deepEqual(named('images.txt', text), {
+  assert.deepEqual(await named('images.txt', text), {
     kind: 'list',
     images: ['node:20', 'ghcr.io/org/app@sha256:00 linux/arm64'],
     problems: ['line 5 is no image: alpine not,a,platform'],
   })
 })
 
-test('a lock file is JSON, or a line for each image', () => {
+test('a lock file is JSON, or a line for each image', async () => {
   const images = [
     { name: 'docker.io/library/node', tag: '20', digest: 'sha256:aa', platform: 'linux/amd64' },
     { image: 'redis:7' },
@@ -29,7 +29,7 @@ test('a lock file is JSON, or a line for each image', () => {
   ]
   const expected = ['docker.io/library/node:20@sha256:aa linux/amd64', 'redis:7', 'alpine:3']
   for (const text of [JSON.stringify({ run: '7', images }), JSON.stringify(images)]) {
-    assert.deepEqual(named('run.lock', text), {
+    assert.deepEqual(await named('run.lock', text), {
       kind: 'lock',
       images: expected,
       problems: ['entry 4 names no image'],
@@ -40,14 +40,16 @@ test('a lock file is JSON, or a line for each image', () => {
     run: '7',
     images: [{ image: 'node:20', digest: 'sha256:aa', platforms: ['linux/amd64', 'linux/arm64'] }],
   }
-  assert.deepEqual(named('-', JSON.stringify(run)).images, ['node:20@sha256:aa linux/amd64 linux/arm64'])
-  assert.deepEqual(named('-', '# run 7\nnode:20@sha256:aa linux/amd64,linux/arm64\n').images, [
+  assert.deepEqual((await named('-', JSON.stringify(run))).images, [
     'node:20@sha256:aa linux/amd64 linux/arm64',
   ])
-  assert.deepEqual(named('images.lock', 'node:20@sha256:aa\n').images, ['node:20@sha256:aa'])
+  assert.deepEqual((await named('-', '# run 7\nnode:20@sha256:aa linux/amd64,linux/arm64\n')).images, [
+    'node:20@sha256:aa linux/amd64 linux/arm64',
+  ])
+  assert.deepEqual((await named('images.lock', 'node:20@sha256:aa\n')).images, ['node:20@sha256:aa'])
 })
 
-test('a compose file: images of services, with variables and platforms', () => {
+test('a compose file: images of services, with variables and platforms', async () => {
   const text = `
 x-default: &default { platform: linux/amd64 }
 services:
@@ -57,7 +59,7 @@ services:
   missing: { image: 'redis:\${REDIS}' }
   built: { build: . }
 `
-  assert.deepEqual(named('compose.yaml', text, { PG: '16' }), {
+  assert.deepEqual(await named('compose.yaml', text, { PG: '16' }), {
     kind: 'compose',
     images: ['nginx:1.27', 'postgres:16'],
     problems: [
@@ -67,7 +69,7 @@ services:
   })
 })
 
-test('Kubernetes manifests: every image, wherever it is', () => {
+test('Kubernetes manifests: every image, wherever it is', async () => {
   const text = `
 apiVersion: batch/v1
 kind: CronJob
@@ -82,7 +84,7 @@ apiVersion: monitoring.coreos.com/v1
 kind: Prometheus
 spec: { image: quay.io/prometheus/prometheus:v3 }
 `
-  assert.deepEqual(named('all.yml', text), {
+  assert.deepEqual(await named('all.yml', text), {
     kind: 'Kubernetes',
     images: [
       'busybox:1',
@@ -94,7 +96,7 @@ spec: { image: quay.io/prometheus/prometheus:v3 }
   })
 })
 
-test('a Dockerfile: stages, copies, mounts and its syntax', () => {
+test('a Dockerfile: stages, copies, mounts and its syntax', async () => {
   const text = `# syntax=docker/dockerfile:1
 ARG NODE=20
 ARG BASE
@@ -114,6 +116,6 @@ FROM scratch
     images: ['docker/dockerfile:1', 'node:20-alpine linux/amd64', 'busybox:1.36', 'golang:1.22', 'debian:12'],
     problems: ['line 8: the argument BASE of ${BASE} has no default'],
   }
-  assert.deepEqual(named('Dockerfile.ci', text), expected)
-  assert.deepEqual(named('-', text), expected)
+  assert.deepEqual(await named('Dockerfile.ci', text), expected)
+  assert.deepEqual(await named('-', text), expected)
 })
