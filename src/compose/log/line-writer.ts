@@ -23,26 +23,31 @@ const RETRY = { first: 1, last: 50 }
 const LAST_WAIT = 500
 /** Bytes. */
 const BUFFER = 64 * 1024
+/** Buffers that are kept for further lines. */
+const SPARES = 4
 
 /**
  * Writes lines in batches, one write at a time. A reader that is too slow, or has stopped, delays nobody:
  * what waits for it is bounded, and lines beyond that are dropped and counted.
  *
  * Lines become bytes at once. As strings they would outlive a collection of V8's young generation, which
- * copies what it keeps: that costs more than the lines themselves.
+ * copies what it keeps: that costs more than the lines themselves. Their buffers are used over and over: new
+ * ones would outlive it too, and what has outlived two is freed by a collection of the whole heap only.
  */
 export class LineWriter implements LineSink {
   readonly #output: LineOutput
   readonly #maxBytes: number
   readonly #dropped: LineWriterOptions['dropped']
   readonly #sources = new Set<LineSource>()
-  /** Full buffers, the oldest first. */
+  /** What waits to be written, the oldest first. Each is the beginning of a buffer. */
   readonly #full: Buffer[] = []
   #fullBytes = 0
-  #current = Buffer.allocUnsafeSlow(BUFFER)
+  #current: Buffer = Buffer.allocUnsafeSlow(BUFFER)
   #used = 0
-  /** What is being written. */
+  /** What is being written, and what is left of it. */
+  #writing: Buffer | undefined
   #rest: Buffer = Buffer.alloc(0)
+  readonly #spares: Buffer[] = []
   #isScheduled = false
   #isWriting = false
   #droppedLines = 0
@@ -76,7 +81,10 @@ export class LineWriter implements LineSink {
    */
   flushSync(): void {
     this.#gather()
-    if (this.#isWriting) this.#rest = Buffer.alloc(0)
+    if (this.#isWriting) {
+      this.#rest = Buffer.alloc(0)
+      this.#writing = undefined
+    }
     for (let waited = 0; this.#next() && waited < LAST_WAIT;) {
       const written = this.#output.writeSync(this.#rest)
       this.#rest = this.#rest.subarray(written)
@@ -88,18 +96,24 @@ export class LineWriter implements LineSink {
 
   #append(lines: string): void {
     // UTF-8 takes at most three bytes for a code unit of a string.
-    if (lines.length * 3 > this.#current.length - this.#used) {
-      this.#push()
-      this.#current = Buffer.allocUnsafeSlow(Math.max(BUFFER, lines.length * 3))
-    }
+    const room = lines.length * 3
+    if (room > this.#current.length - this.#used) this.#push(room)
     this.#used += this.#current.write(lines, this.#used)
   }
 
-  #push(): void {
-    if (this.#used === 0) return
-    this.#full.push(this.#current.subarray(0, this.#used))
+  /** Has the current buffer written, and takes another one, with room for this many bytes. */
+  #push(room: number): void {
+    if (this.#used > 0) this.#full.push(this.#current.subarray(0, this.#used))
+    else this.#keep(this.#current)
     this.#fullBytes += this.#used
     this.#used = 0
+    const spare = room <= BUFFER ? this.#spares.pop() : undefined
+    this.#current = spare ?? Buffer.allocUnsafeSlow(Math.max(BUFFER, room))
+  }
+
+  /** Keeps a buffer whose bytes have been written. */
+  #keep({ buffer }: Buffer): void {
+    if (buffer.byteLength === BUFFER && this.#spares.length < SPARES) this.#spares.push(Buffer.from(buffer))
   }
 
   #gather(): void {
@@ -130,14 +144,14 @@ export class LineWriter implements LineSink {
   /** Takes the next batch when the last one has been written. @returns whether there is something to write */
   #next(): boolean {
     if (this.#rest.length > 0) return true
+    if (this.#writing !== undefined) this.#keep(this.#writing)
     if (this.#full.length === 0) {
       if (this.#droppedLines > 0) this.#append(this.#dropped(this.#droppedLines))
       this.#droppedLines = 0
-      const { length } = this.#current
-      this.#push()
-      if (this.#full.length > 0) this.#current = Buffer.allocUnsafeSlow(Math.min(length, BUFFER))
+      if (this.#used > 0) this.#push(0)
     }
     const next = this.#full.shift()
+    this.#writing = next
     if (next === undefined) return false
     this.#fullBytes -= next.length
     this.#rest = next
