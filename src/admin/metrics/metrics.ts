@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
 import type {
   ClusterTelemetry,
   DownloadTelemetry,
@@ -12,6 +12,7 @@ import { clusterMetrics } from './cluster-metrics.ts'
 import { remoteMetrics } from './remote-metrics.ts'
 import { storeMetrics, type StoreMetricsOptions } from './store-metrics.ts'
 import { Tally } from './tally.ts'
+import { TallyHistogram } from './tally-histogram.ts'
 import type { WebhookTelemetry } from '../../ports/events.ts'
 import { upstreamMetrics } from './upstream-metrics.ts'
 import type { TracingTelemetry } from '../../ports/tracing.ts'
@@ -50,7 +51,7 @@ export function metrics(options: MetricsOptions): Metrics {
     labelNames: ['upstream', 'kind', 'result'],
     registers,
   })
-  const requestSeconds = new Histogram({
+  const requestSeconds = new TallyHistogram({
     name: 'entrepot_request_seconds',
     help: 'Seconds until the last byte of the response.',
     labelNames: ['kind', 'result'],
@@ -87,7 +88,7 @@ export function metrics(options: MetricsOptions): Metrics {
     requests: {
       answered({ kind, result, upstream, seconds, bytes }) {
         requests.add(1, upstream, kind, result)
-        requestSeconds.observe({ kind, result }, seconds)
+        requestSeconds.observe(seconds, kind, result)
         served.add(bytes, upstream)
       },
     },

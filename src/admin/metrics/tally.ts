@@ -1,4 +1,5 @@
 import { Counter, type CounterConfiguration } from 'prom-client'
+import { LabelTree } from './label-tree.ts'
 
 /**
  * A counter that is added to with each request. It adds up in memory, and tells prom-client when that is
@@ -6,8 +7,7 @@ import { Counter, type CounterConfiguration } from 'prom-client'
  */
 export class Tally<Label extends string> {
   readonly #names: readonly Label[]
-  /** By the values of the labels. There are as few as there are series. */
-  readonly #pending = new Map<string, { readonly values: readonly string[]; sum: number }>()
+  readonly #pending = new LabelTree(() => ({ sum: 0 }))
 
   constructor(options: CounterConfiguration<Label> & { readonly labelNames: readonly Label[] }) {
     this.#names = options.labelNames
@@ -16,17 +16,13 @@ export class Tally<Label extends string> {
 
   /** `values`: of the labels, in their order. */
   add(count: number, ...values: readonly string[]): void {
-    const key = values.length === 1 ? values[0]! : values.join(' ')
-    const known = this.#pending.get(key)
-    if (known === undefined) this.#pending.set(key, { values, sum: count })
-    else known.sum += count
+    this.#pending.at(values).sum += count
   }
 
   #tell(counter: Counter<Label>): void {
-    for (const { values, sum } of this.#pending.values()) {
-      const labels = Object.fromEntries(this.#names.map((name, at) => [name, values[at]!]))
-      counter.inc(labels as Record<Label, string>, sum)
+    for (const [labels, pending] of this.#pending.entries(this.#names)) {
+      counter.inc(labels, pending.sum)
+      pending.sum = 0
     }
-    this.#pending.clear()
   }
 }
