@@ -121,6 +121,12 @@ test('SEC-56: slow headers are cut off, the others are served meanwhile', async 
   clearInterval(drip)
 })
 
+test('SEC-56: a connection on which nothing is sent is closed', async () => {
+  await using server = await serveRegistry(new MemoryRegistry(), { timeouts: { headers: 100, request: 100 } })
+  using client = await RawClient.connect(server.port)
+  assert.match((await client.rest()).toString(), /^(?:$|HTTP\/1\.1 408 )/)
+})
+
 test('HTTPS', async () => {
   const tls = selfSignedCertificate()
   const listening = await listen((_incoming, outgoing) => void outgoing.end('over TLS'), {

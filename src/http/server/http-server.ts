@@ -123,6 +123,8 @@ function buildServer(tls: Tls | undefined, { headers, request, keepAlive }: Time
     keepAliveTimeout: keepAlive,
     connectionsCheckingInterval: Math.min(5000, Math.ceil(headers / 2)),
     maxHeaderSize: MAX_HEADER_BYTES,
+    // A request without a body needs no stream for it, which costs a tenth of a small answer.
+    optimizeEmptyRequests: true,
     // `validate-request.ts` refuses such a request, with an answer that says why.
     requireHostHeader: false,
   }

@@ -1,12 +1,12 @@
 import type { ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import type { Connection } from './running-answers.ts'
 
 /**
  * Destroys the connection of a client that takes longer than `pieceTimeout` milliseconds for a piece. Each
  * piece holds a buffer, and a client that accepts a byte a minute would hold it for ever without being idle.
  */
 export function destroySlowReaders(
-  answers: ReadonlyMap<Socket, ServerResponse | undefined>,
+  connections: ReadonlyMap<unknown, Pick<Connection, 'socket' | 'outgoing'>>,
   pieceTimeout: number,
 ): Disposable {
   /** The bytes handed to the socket, and since when. The count grows when a piece was accepted. */
@@ -14,7 +14,7 @@ export function destroySlowReaders(
 
   function check(): void {
     const now = performance.now()
-    for (const [socket, outgoing] of answers) {
+    for (const { socket, outgoing } of connections.values()) {
       if (outgoing === undefined || socket.writableLength === 0) continue
       const last = seen.get(outgoing)
       if (last?.handed !== socket.bytesWritten)
