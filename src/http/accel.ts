@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import type { HeaderList } from './send.ts'
 
 /**
  * Lets a proxy in front, which may read the store's folder, send committed blobs itself: nginx with its
@@ -18,8 +19,8 @@ export function accelHeader(
   accel: Accel | undefined,
   { socket }: IncomingMessage,
   file: string | undefined,
-): Record<string, string> | undefined {
+): HeaderList | undefined {
   if (accel === undefined || file === undefined || !accel.isProxy(socket.remoteAddress ?? ''))
     return undefined
-  return { [accel.header]: accel.prefix + file }
+  return [accel.header, accel.prefix + file]
 }

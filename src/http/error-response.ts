@@ -1,11 +1,10 @@
-import type { OutgoingHttpHeaders } from 'node:http'
 import { type ErrorCode, RegistryError } from '../oci/errors.ts'
 import type { RequestKind } from '../ports/telemetry.ts'
 import type { Exchange } from './exchange.ts'
-import { sendJson } from './send.ts'
+import { type HeaderList, sendJson } from './send.ts'
 
 /** Seconds. Short, because containers/image waits this long before it falls back to another mirror. */
-const RETRY_AFTER = 3
+const RETRY_AFTER = '3'
 
 /**
  * The challenge for passwords and for tokens. containerd gives up on a Bearer challenge without a token
@@ -92,18 +91,18 @@ function wireCode(cause: ErrorCode, code: string, kind: RequestKind | undefined)
   return kind === 'referrers' && code === 'NAME_UNKNOWN' ? 'MANIFEST_UNKNOWN' : code
 }
 
-function headersOf({ code, detail }: RegistryError): OutgoingHttpHeaders {
+function headersOf({ code, detail }: RegistryError): HeaderList {
   switch (code) {
     case 'UNSUPPORTED':
-      return { Allow: 'GET, HEAD' }
+      return ['Allow', 'GET, HEAD']
     case 'UNAUTHORIZED':
-      return { 'WWW-Authenticate': CHALLENGE }
+      return ['WWW-Authenticate', CHALLENGE]
     case 'RANGE_INVALID':
-      return detail['size'] === undefined ? {} : { 'Content-Range': `bytes */${detail['size']}` }
+      return detail['size'] === undefined ? [] : ['Content-Range', `bytes */${detail['size']}`]
     case 'UPSTREAM_LIMITED':
     case 'TOOMANYREQUESTS':
-      return { 'Retry-After': RETRY_AFTER }
+      return ['Retry-After', RETRY_AFTER]
     default:
-      return {}
+      return []
   }
 }

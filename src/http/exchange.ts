@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Principal } from '../ports/authenticator.ts'
 import { addressGroup } from '../util/address-group.ts'
+import { Outbox } from './send.ts'
 import type { CacheStatus, ReadOptions } from '../ports/read-options.ts'
 import type { RequestKind } from '../ports/telemetry.ts'
 
@@ -20,6 +21,8 @@ export class Exchange {
   readonly client: string
   /** Names the request in logs, here and elsewhere. */
   readonly requestId: string
+  /** Sends answers that are in memory. */
+  readonly outbox: Outbox
   /** The authenticated client. undefined = everybody may read everything. */
   principal?: Principal
   kind?: RequestKind
@@ -29,6 +32,8 @@ export class Exchange {
   reference?: string
   cacheStatus?: CacheStatus
   failure?: unknown
+  /** containerd's `?ns=`, which the answer repeats. */
+  namespace?: string
   /** What the person who pulls should know. */
   warning?: string
   /** What was sent upstream for this answer. Unset when nothing was. */
@@ -37,6 +42,8 @@ export class Exchange {
   mayRedirect = false
   /** Bytes of the body that the kernel has accepted. */
   bytesSent = 0
+  /** Those that it has accepted when the answer has ended well. */
+  bytesAtEnd = 0
   #abort?: AbortController
 
   constructor(
@@ -44,11 +51,13 @@ export class Exchange {
     outgoing: ServerResponse,
     requestId = '',
     client = incoming.socket.remoteAddress ?? '',
+    outbox = new Outbox(),
   ) {
     this.incoming = incoming
     this.outgoing = outgoing
     this.client = client
     this.requestId = requestId
+    this.outbox = outbox
     this.isHead = incoming.method === 'HEAD'
     const url = incoming.url!
     const mark = url.indexOf('?')

@@ -17,7 +17,7 @@ export function findRepository(registry: Registry, exchange: Exchange, name: str
   const repository =
     find(registry, exchange, { name, namespace, host }) ?? refuse(exchange, notConfigured(namespace, name))
   exchange.principal?.authorize(repository.name)
-  if (namespace !== undefined) exchange.outgoing.setHeader('OCI-Namespace', namespace)
+  if (namespace !== undefined) exchange.namespace = namespace
   exchange.upstream = repository.name.upstream
   exchange.repository = repository.name.name
   return repository

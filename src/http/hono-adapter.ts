@@ -9,20 +9,22 @@
  * machine. The other listener also makes a web Request with a URL, and answers some malformed targets itself,
  * without the error body of the distribution spec.
  */
-import type { Hono } from 'hono'
 import type { Exchange } from './exchange.ts'
-import type { RegistryEnv } from './route-handlers.ts'
+import type { RegistryRoutes } from './routes.ts'
 
 /**
- * Hands an exchange to a Hono application whose handlers answer on Node's own response. The promise settles
- * when a handler that answers later has answered.
+ * Hands an exchange to a Hono application whose handlers answer on Node's own response, or where its path was
+ * asked for before, to what that has found. The promise settles when a handler that answers later has
+ * answered.
  *
- * @throws what a handler throws that is no Error, at once or later
+ * @throws what a handler throws, at once or later
  */
-export function dispatch(app: Hono<RegistryEnv>, exchange: Exchange): Promise<unknown> | undefined {
+export function dispatch({ app, recall }: RegistryRoutes, exchange: Exchange): Promise<unknown> | undefined {
   const { method } = exchange.incoming
-  const request = method === 'GET' || method === 'HEAD' ? READ : ({ method } as Request)
-  const answered = app.fetch(request, exchange)
+  const isRead = method === 'GET' || method === 'HEAD'
+  const known = isRead ? recall(exchange.path) : undefined
+  if (known !== undefined) return known(exchange)
+  const answered = app.fetch(isRead ? READ : ({ method } as Request), exchange)
   return answered instanceof Promise ? answered : undefined
 }
 

@@ -18,7 +18,8 @@ import { recordRequest } from './record-request.ts'
 import { requestIds } from './request-id.ts'
 import type { AccessLog, Logger } from './access-log.ts'
 import { registryRoutes } from './routes.ts'
-import { announcesBody, ignoreBody, validateRequest } from './validate-request.ts'
+import { Outbox } from './send.ts'
+import { announcesBody, ignoreBody, requestValidator } from './validate-request.ts'
 
 export interface RegistryRequestListenerOptions {
   readonly registry: Registry
@@ -72,6 +73,8 @@ export function registryRequestListener({
 }: RegistryRequestListenerOptions): RequestListener {
   const sending = { pieces: new Pieces(pool), accel, rates, mayRedirect }
   const requestIdOf = requestIds()
+  const outbox = new Outbox()
+  const validateRequest = requestValidator()
   const routes = registryRoutes({ registry, authenticator, sending, advise, peers, search, fail })
 
   function fail(error: unknown, exchange: Exchange): void {
@@ -83,9 +86,10 @@ export function registryRequestListener({
 
   function begin(incoming: IncomingMessage, outgoing: ServerResponse): Exchange {
     const requestId = requestIdOf(incoming.headers['x-request-id'])
-    const exchange = new Exchange(incoming, outgoing, requestId, clientAddress?.(incoming))
+    const exchange = new Exchange(incoming, outgoing, requestId, clientAddress?.(incoming), outbox)
     outgoing.on('close', () => {
       const status = outgoing.headersSent ? outgoing.statusCode : 499
+      if (outgoing.writableFinished) exchange.bytesSent += exchange.bytesAtEnd
       accessLog?.add(exchange, status)
       recordRequest(telemetry, exchange)
       responses?.responded(status)

@@ -1,5 +1,6 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Context } from 'hono'
+import { LRUCache } from 'lru-cache'
 import { type Digest, parseDigest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
 import { isRepositoryName, parseReference, type Reference } from '../oci/reference.ts'
@@ -25,6 +26,12 @@ export type Handler = (route: Route) => Response | Promise<Response>
  */
 type Answer = (exchange: Exchange, route: Route) => Promise<void> | undefined
 
+/** Answers an exchange for the path that it was made for. */
+export type AnswerPath = (exchange: Exchange) => Promise<void> | undefined
+
+/** Paths whose meaning is remembered, and the characters of the longest. */
+const KNOWN_PATHS = { max: 1000, longest: 512 }
+
 export interface RouteHandlersOptions {
   readonly registry: Registry
   /** Without one, everybody may read everything. */
@@ -40,21 +47,22 @@ export function forAll(answer: Answer): Handler {
 
 /** Makes the handlers of the routes that do. */
 export function routeHandlers({ registry, authenticator, fail }: RouteHandlersOptions) {
-  /**
-   * Handles a route for clients that the authenticator admits. Awaits nothing where there is no
-   * authenticator.
-   */
-  function forClients(answer: Answer): Handler {
-    if (authenticator === undefined) return forAll(answer)
-    return async (route) => {
-      const exchange = route.env
-      exchange.principal = await authenticator.authenticate(clientInfo(exchange.incoming))
-      await answer(exchange, route)
-      return RESPONSE_ALREADY_SENT
-    }
+  const known = new LRUCache<string, AnswerPath>({ max: KNOWN_PATHS.max })
+
+  /** Awaits nothing where there is no authenticator. */
+  function admit(exchange: Exchange, answer: AnswerPath): Promise<void> | undefined {
+    return authenticator === undefined ? answer(exchange) : authenticate(authenticator, exchange, answer)
   }
 
-  /** Handles a route that answers from the repository that the route and the request name. */
+  /** Handles a route for clients that the authenticator admits. */
+  function forClients(answer: Answer): Handler {
+    return forAll((exchange, route) => admit(exchange, () => answer(exchange, route)))
+  }
+
+  /**
+   * Handles a route that answers from the repository that the route and the request name. What a path means
+   * depends on nothing else, so it is remembered.
+   */
   function pull<Target>(
     targetOf: (route: Route) => PullTarget<Target>,
     answer: (exchange: Exchange, repository: Repository, target: Target) => Promise<void> | undefined,
@@ -62,11 +70,21 @@ export function routeHandlers({ registry, authenticator, fail }: RouteHandlersOp
     return forClients((exchange, route) => {
       const name = nameIn(route)
       const { kind, reference, target } = targetOf(route)
-      exchange.kind = kind
-      const repository = findRepository(registry, exchange, name)
-      if (reference !== undefined) exchange.reference = reference
-      return answer(exchange, repository, target)
+      const answerPath: AnswerPath = (exchange) => {
+        exchange.kind = kind
+        const repository = findRepository(registry, exchange, name)
+        if (reference !== undefined) exchange.reference = reference
+        return answer(exchange, repository, target)
+      }
+      const { path } = exchange
+      if (path.length <= KNOWN_PATHS.longest) known.set(path, (exchange) => admit(exchange, answerPath))
+      return answerPath(exchange)
     })
+  }
+
+  /** What answers GET and HEAD of a path that was asked for before: the same as its route, without routing. */
+  function recall(path: string): AnswerPath | undefined {
+    return known.get(path)
   }
 
   function failed(error: unknown, route: Route): Response {
@@ -74,7 +92,16 @@ export function routeHandlers({ registry, authenticator, fail }: RouteHandlersOp
     return RESPONSE_ALREADY_SENT
   }
 
-  return { forClients, pull, failed }
+  return { forClients, pull, recall, failed }
+}
+
+async function authenticate(
+  authenticator: Authenticator,
+  exchange: Exchange,
+  answer: AnswerPath,
+): Promise<void> {
+  exchange.principal = await authenticator.authenticate(clientInfo(exchange.incoming))
+  await answer(exchange)
 }
 
 function sent(answered: Promise<void> | undefined): Response | Promise<Response> {

@@ -11,6 +11,7 @@ import { answerReferrers } from './answers/referrers.ts'
 import { answerSearch, answerSearchPing } from './answers/search.ts'
 import { refuseWrite, WRITE_METHODS } from './refuse-writes.ts'
 import {
+  type AnswerPath,
   byDigest,
   byReference,
   byRepository,
@@ -34,6 +35,12 @@ export interface RegistryRoutesOptions extends RouteHandlersOptions {
   readonly search?: RepositorySearch | undefined
 }
 
+export interface RegistryRoutes {
+  readonly app: Hono<RegistryEnv>
+  /** What answers GET and HEAD of a path that `app` has routed lately. */
+  readonly recall: (path: string) => AnswerPath | undefined
+}
+
 /**
  * The routes of the registry listener: the pull half of the OCI distribution spec v1.1.1, and of the protocol
  * before it the search, where it is on.
@@ -41,9 +48,9 @@ export interface RegistryRoutesOptions extends RouteHandlersOptions {
  * A request matches one handler at most. Hono composes two handlers asynchronously, which would delay an
  * answer from memory, so there is no middleware. The listener dispatches HEAD as GET.
  */
-export function registryRoutes(given: RegistryRoutesOptions): Hono<RegistryEnv> {
+export function registryRoutes(given: RegistryRoutesOptions): RegistryRoutes {
   const { sending, advise, peers, search, ...options } = given
-  const { forClients, pull, failed } = routeHandlers(options)
+  const { forClients, pull, recall, failed } = routeHandlers(options)
   const searched = ({ incoming }: Exchange): string | undefined =>
     search?.upstreamFor(incoming.headers.host?.toLowerCase())
   /** Where nothing can be searched, the path does not exist. */
@@ -51,7 +58,7 @@ export function registryRoutes(given: RegistryRoutesOptions): Hono<RegistryEnv> 
     (handler: Handler): Handler =>
     (route) =>
       (searched(route.env) === undefined ? forAll(refusePath) : handler)(route)
-  return new Hono<RegistryEnv>({ getPath: undecodedPath })
+  const app = new Hono<RegistryEnv>({ getPath: undecodedPath })
     .get('/', forAll(alive))
     .on('GET', ['/v2', '/v2/'], forClients(ping))
     .get('/v2/:name{.+}/manifests/:reference', pull(byReference, answerManifest(advise)))
@@ -70,6 +77,7 @@ export function registryRoutes(given: RegistryRoutesOptions): Hono<RegistryEnv> 
     .on(WRITE_METHODS, '/v2/*', forAll(refuseWrite))
     .notFound((c) => (c.env.path.startsWith('/v2/') ? forClients : forAll)(refusePath)(c))
     .onError(failed)
+  return { app, recall }
 }
 
 /**
@@ -89,12 +97,12 @@ function forPeers(answer: ReturnType<typeof answerPeer>): Handler {
 /** `GET /v2/`, end-1 of the distribution spec: clients ask it whether they must log in. */
 function ping(exchange: Exchange): undefined {
   exchange.principal?.authorize()
-  sendJson(exchange, 200, {}, {})
+  sendJson(exchange, 200, [], {})
 }
 
 /** Load balancers ask for `GET /`, without a login. */
 function alive(exchange: Exchange): undefined {
-  sendJson(exchange, 200, {}, {})
+  sendJson(exchange, 200, [], {})
 }
 
 function refusePath({ path }: Exchange): never {

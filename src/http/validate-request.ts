@@ -7,13 +7,26 @@ const ORIGIN_FORM = /^\/[!-[\]-~]*$/
 const HOST = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/
 
 /**
- * Validates a request before anything else reads it. Finds what Node accepts but two parsers may read
- * differently (RFC 9112 sections 3.2 and 11.2). The caller must close the connection of an invalid request,
- * for the bytes that follow it cannot be trusted either.
+ * Makes what validates a request before anything else reads it. It finds what Node accepts but two parsers may
+ * read differently (RFC 9112 sections 3.2 and 11.2). The caller must close the connection of an invalid
+ * request, for the bytes that follow it cannot be trusted either.
  *
- * @returns the error to answer with, or undefined for a valid request
+ * @returns a function that returns the error to answer with, or undefined for a valid request
  */
-export function validateRequest(incoming: IncomingMessage): RegistryError | undefined {
+export function requestValidator(): (incoming: IncomingMessage) => RegistryError | undefined {
+  /** Most clients send the same one. */
+  let lastHost: string | undefined
+  const isHost = (host: string): boolean => {
+    if (host === lastHost) return true
+    // The grammar admits 1.2.3.400 and xn--a, which are no hosts.
+    const isValid = HOST.test(host) && URL.canParse(`http://${host}`)
+    if (isValid) lastHost = host
+    return isValid
+  }
+  return (incoming) => validate(incoming, isHost)
+}
+
+function validate(incoming: IncomingMessage, isHost: (host: string) => boolean): RegistryError | undefined {
   const { method, rawHeaders, httpVersion } = incoming
   const url = incoming.url!
   if (url.length > MAX_URL_LENGTH) return new RegistryError('REQUEST_TOO_LONG', { limit: MAX_URL_LENGTH })
@@ -22,9 +35,7 @@ export function validateRequest(incoming: IncomingMessage): RegistryError | unde
   for (let i = 0; i < rawHeaders.length; i += 2) {
     if (rawHeaders[i]!.length !== 4 || rawHeaders[i]!.toLowerCase() !== 'host') continue
     if (++hosts > 1) return invalid('more than one Host header')
-    const host = rawHeaders[i + 1]!
-    // The grammar admits 1.2.3.400 and xn--a, which are no hosts.
-    if (!HOST.test(host) || !URL.canParse(`http://${host}`)) return invalid('malformed Host header')
+    if (!isHost(rawHeaders[i + 1]!)) return invalid('malformed Host header')
   }
   if (hosts === 0 && httpVersion !== '1.0') return invalid('no Host header')
   if ((method === 'GET' || method === 'HEAD') && announcesBody(incoming))

@@ -157,3 +157,30 @@ test('a route that waits for nothing has answered when dispatch returns, by GET 
     assert.equal(exchange.outgoing.headersSent, true)
   }
 })
+
+test('a path that was asked for before means the same again, and is not routed again', () => {
+  const addresses: Address[] = []
+  const failures: unknown[] = []
+  const routes = registryRoutes({
+    registry: { find: (address) => void addresses.push(address) },
+    sending: { pieces: new Pieces(new BufferPool()) },
+    fail: (error) => void failures.push(error),
+  })
+  const path = `/v2/library/app/manifests/${digest}`
+  for (const asked of ['GET', 'HEAD', 'GET', 'PUT']) {
+    const exchange = exchangeOf(`${path}?ns=ghcr.io`, asked)
+    try {
+      void dispatch(routes, exchange)
+    } catch (error) {
+      failures.push(error)
+    }
+    if (asked === 'PUT') break
+    assert.deepEqual([exchange.kind, failures.length], ['manifest', addresses.length])
+    assert.notEqual(routes.recall(path), undefined)
+  }
+  assert.deepEqual(addresses, Array(3).fill({ namespace: 'ghcr.io', host: undefined, name: 'library/app' }))
+  const codes = failures.map((error) => isRegistryError(error) && error.code)
+  assert.deepEqual(codes, ['NAME_UNKNOWN', 'NAME_UNKNOWN', 'NAME_UNKNOWN', 'UNSUPPORTED'])
+  void dispatch(routes, exchangeOf('/v2/library/app/manifests/.x', 'GET'))
+  assert.equal(routes.recall('/v2/library/app/manifests/.x'), undefined)
+})

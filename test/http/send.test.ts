@@ -13,7 +13,7 @@ test('SEC-58 a client that leaves between the making of an answer and its sendin
   process.on('uncaughtException', note)
   const server = createServer((incoming, outgoing) => {
     const exchange = new Exchange(incoming, outgoing)
-    send(exchange, 200, {}, Buffer.from('an answer'))
+    send(exchange, 200, [], Buffer.from('an answer'))
     outgoing.destroy()
     assert.ok(exchange.isAborted)
   })

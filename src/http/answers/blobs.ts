@@ -1,4 +1,3 @@
-import type { OutgoingHttpHeaders } from 'node:http'
 import type { Content } from '../../oci/descriptor.ts'
 import type { Digest } from '../../oci/digest.ts'
 import { RegistryError } from '../../oci/errors.ts'
@@ -11,7 +10,7 @@ import { whenKnown } from '../../util/async/maybe.ts'
 import { etagOf, isNotModified, isRangeWanted } from '../headers/conditional.ts'
 import type { Exchange } from '../exchange.ts'
 import { accelHeader } from '../accel.ts'
-import { send, sendHead } from '../send.ts'
+import { type HeaderList, send, sendHead } from '../send.ts'
 import { type BlobSending, sendBlob } from '../send-blob.ts'
 
 /**
@@ -25,7 +24,7 @@ export function answerBlob(sending: BlobSending) {
       return whenKnown(blobs.stat(digest, exchange.readOptions()), (descriptor) => {
         if (descriptor === undefined) throw new RegistryError('BLOB_UNKNOWN')
         if (isUnmodified) sendHead(exchange, 304, validatorsOf(digest))
-        else sendHead(exchange, 200, headersOf(digest, descriptor.size))
+        else sendHead(exchange, 200, withLength(headersOf(digest), descriptor.size))
         exchange.outgoing.end()
         return undefined
       })
@@ -40,7 +39,7 @@ export function answerBlob(sending: BlobSending) {
 
 function sendContent(exchange: Exchange, { descriptor: { digest, size }, bytes }: Content): undefined {
   const part = wantedPart(exchange, digest, size)
-  if (part === 'whole') send(exchange, 200, headersOf(digest, size), bytes)
+  if (part === 'whole') send(exchange, 200, headersOf(digest), bytes)
   else send(exchange, 206, partHeaders(digest, part, size), bytes.subarray(part.start, part.end))
 }
 
@@ -64,11 +63,11 @@ async function sendRead(exchange: Exchange, reader: BlobReader, sending: BlobSen
       handOver(exchange, handedOver, digest, part === 'whole' ? size : part.end - part.start)
     } else if (part === 'whole') {
       await sendBlob(exchange, reader, { start: 0, end: size }, sending, () =>
-        sendHead(exchange, 200, headersOf(digest, size)),
+        sendHead(exchange, 200, withLength(headersOf(digest), size)),
       )
     } else {
       await sendBlob(exchange, reader, part, sending, () =>
-        sendHead(exchange, 206, partHeaders(digest, part, size)),
+        sendHead(exchange, 206, withLength(partHeaders(digest, part, size), part.end - part.start)),
       )
     }
   } finally {
@@ -79,15 +78,14 @@ async function sendRead(exchange: Exchange, reader: BlobReader, sending: BlobSen
 
 /** The client sends its range there. Nobody else may use the URL, or keep it longer than it holds. */
 function sendElsewhere(exchange: Exchange, location: string): void {
-  sendHead(exchange, 307, { Location: location, 'Cache-Control': 'no-store', 'Content-Length': 0 })
+  sendHead(exchange, 307, ['Location', location, 'Cache-Control', 'no-store', 'Content-Length', '0'])
   exchange.outgoing.end()
 }
 
 /** The proxy evaluates the range, and adds the length, for the file that it sends. */
-function handOver(exchange: Exchange, header: OutgoingHttpHeaders, digest: Digest, length: number): void {
-  const { 'Content-Length': _, 'Accept-Ranges': __, ...headers } = headersOf(digest, length)
+function handOver(exchange: Exchange, header: HeaderList, digest: Digest, length: number): void {
   exchange.bytesSent = length
-  sendHead(exchange, 200, { ...headers, ...header })
+  sendHead(exchange, 200, [...CONTENT_TYPE, ...validatorsOf(digest), ...header])
   exchange.outgoing.end()
 }
 
@@ -98,19 +96,20 @@ function wantedPart({ incoming: { headers } }: Exchange, digest: Digest, size: n
   return range === 'whole' ? range : { start: range.start, end: range.end + 1 }
 }
 
-function partHeaders(digest: Digest, { start, end }: Interval, size: number): OutgoingHttpHeaders {
-  return { ...headersOf(digest, end - start), 'Content-Range': `bytes ${start}-${end - 1}/${size}` }
+function partHeaders(digest: Digest, { start, end }: Interval, size: number): HeaderList {
+  return [...headersOf(digest), 'Content-Range', `bytes ${start}-${end - 1}/${size}`]
 }
 
-function headersOf(digest: Digest, length: number): OutgoingHttpHeaders {
-  return {
-    'Content-Type': OCTET_STREAM,
-    'Content-Length': length,
-    'Accept-Ranges': 'bytes',
-    ...validatorsOf(digest),
-  }
+const CONTENT_TYPE = ['Content-Type', OCTET_STREAM]
+
+function headersOf(digest: Digest): HeaderList {
+  return [...CONTENT_TYPE, 'Accept-Ranges', 'bytes', ...validatorsOf(digest)]
 }
 
-function validatorsOf(digest: Digest): OutgoingHttpHeaders {
-  return { 'Docker-Content-Digest': digest, ETag: etagOf(digest) }
+function validatorsOf(digest: Digest): HeaderList {
+  return ['Docker-Content-Digest', digest, 'ETag', etagOf(digest)]
+}
+
+function withLength(headers: HeaderList, length: number): HeaderList {
+  return [...headers, 'Content-Length', String(length)]
 }

@@ -47,12 +47,12 @@ function answerDigest(
 
 function sendManifest(exchange: Exchange, { descriptor, body }: Manifest): undefined {
   const { digest, mediaType } = descriptor
-  const validators = { 'Docker-Content-Digest': digest, ETag: etagOf(digest) }
+  const validators = ['Docker-Content-Digest', digest, 'ETag', etagOf(digest)]
   if (isNotModified(exchange.incoming.headers['if-none-match'], digest)) {
     sendHead(exchange, 304, validators)
     exchange.outgoing.end()
   } else {
-    send(exchange, 200, { 'Content-Type': mediaType, ...validators }, body)
+    send(exchange, 200, ['Content-Type', mediaType, ...validators], body)
   }
 }
 

@@ -17,6 +17,6 @@ export async function answerReferrers(
 ): Promise<void> {
   const artifactType = exchange.query.get('artifactType') || undefined
   const list = await referrers.list(digest, exchange.readOptions())
-  const filters = artifactType === undefined ? {} : { 'OCI-Filters-Applied': 'artifactType' }
-  send(exchange, 200, { 'Content-Type': OCI_INDEX, ...filters }, referrersIndex(list, artifactType))
+  const filters = artifactType === undefined ? [] : ['OCI-Filters-Applied', 'artifactType']
+  send(exchange, 200, ['Content-Type', OCI_INDEX, ...filters], referrersIndex(list, artifactType))
 }

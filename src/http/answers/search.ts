@@ -16,7 +16,7 @@ const LONGEST_TERM = 200
  * the login with the search itself.
  */
 export function answerSearchPing(exchange: Exchange): undefined {
-  sendJson(exchange, 200, { 'X-Docker-Registry-Standalone': 'true' }, {})
+  sendJson(exchange, 200, ['X-Docker-Registry-Standalone', 'true'], {})
 }
 
 /** GET of `/v1/search?q=&n=&page=`, in the words of Docker Hub's index. */
@@ -30,26 +30,21 @@ export async function answerSearch(
   const request = requestIn(exchange.query)
   const mayRead = readableBy(exchange)
   const { total, repositories } = await search.search(upstream, request, mayRead, exchange.readOptions())
-  sendJson(
-    exchange,
-    200,
-    {},
-    {
-      query: request.term,
-      num_results: total,
-      num_pages: Math.ceil(total / request.size),
-      page: request.page,
-      page_size: request.size,
-      results: repositories.map(({ name, description, stars, isOfficial, isAutomated }) => ({
-        name,
-        description,
-        star_count: stars,
-        is_official: isOfficial,
-        is_automated: isAutomated,
-        is_trusted: isAutomated,
-      })),
-    },
-  )
+  sendJson(exchange, 200, [], {
+    query: request.term,
+    num_results: total,
+    num_pages: Math.ceil(total / request.size),
+    page: request.page,
+    page_size: request.size,
+    results: repositories.map(({ name, description, stars, isOfficial, isAutomated }) => ({
+      name,
+      description,
+      star_count: stars,
+      is_official: isOfficial,
+      is_automated: isAutomated,
+      is_trusted: isAutomated,
+    })),
+  })
 }
 
 /** @throws RegistryError PAGINATION_NUMBER_INVALID, REQUEST_INVALID */

@@ -1,7 +1,7 @@
 import { RegistryError } from '../../oci/errors.ts'
 import type { PageRequest, Repository } from '../../ports/repository.ts'
 import type { Exchange } from '../exchange.ts'
-import { send } from '../send.ts'
+import { type HeaderList, send } from '../send.ts'
 
 /** Tags. */
 const MAX_PAGE = 10_000
@@ -21,8 +21,8 @@ export async function answerTags(exchange: Exchange, { tags }: Repository, name:
     isNothing ? Buffer.alloc(0) : answer.tags,
     Buffer.from(']}'),
   ]
-  const link = isNothing ? {} : linkTo(answer.next, exchange, name)
-  send(exchange, 200, { 'Content-Type': 'application/json', ...link }, body)
+  const link = isNothing ? [] : linkTo(answer.next, exchange, name)
+  send(exchange, 200, ['Content-Type', 'application/json', ...link], body)
 }
 
 /** @throws RegistryError PAGINATION_NUMBER_INVALID, REQUEST_INVALID */
@@ -48,8 +48,8 @@ function pageOf(query: URLSearchParams): PageRequest {
  * Relative, because ggcr and oras refuse to leave the origin. Repeats `ns`, because clients follow it
  * verbatim.
  */
-function linkTo(next: PageRequest | undefined, { query }: Exchange, name: string): { Link?: string } {
-  if (next === undefined) return {}
+function linkTo(next: PageRequest | undefined, { query }: Exchange, name: string): HeaderList {
+  if (next === undefined) return []
   const parameters = new URLSearchParams()
   if (next.n !== undefined) parameters.set('n', String(next.n))
   if (next.last !== undefined) parameters.set('last', next.last)
@@ -57,5 +57,5 @@ function linkTo(next: PageRequest | undefined, { query }: Exchange, name: string
     parameters.set('cursor', Buffer.from(next.cursor, 'latin1').toString('base64url'))
   const namespace = query.get('ns')
   if (namespace !== null) parameters.set('ns', namespace)
-  return { Link: `</v2/${name}/tags/list?${parameters}>; rel="next"` }
+  return ['Link', `</v2/${name}/tags/list?${parameters}>; rel="next"`]
 }
