@@ -178,7 +178,8 @@ test('a path that was asked for before means the same again, and is not routed a
     assert.deepEqual([exchange.kind, failures.length], ['manifest', addresses.length])
     assert.notEqual(routes.recall(path), undefined)
   }
-  assert.deepEqual(addresses, Array(3).fill({ namespace: 'ghcr.io', host: undefined, name: 'library/app' }))
+  const address = { namespace: 'ghcr.io', host: undefined, name: 'library/app' }
+  assert.deepEqual(addresses, [address, address, address])
   const codes = failures.map((error) => isRegistryError(error) && error.code)
   assert.deepEqual(codes, ['NAME_UNKNOWN', 'NAME_UNKNOWN', 'NAME_UNKNOWN', 'UNSUPPORTED'])
   void dispatch(routes, exchangeOf('/v2/library/app/manifests/.x', 'GET'))
