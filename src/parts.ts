@@ -18,6 +18,8 @@ import type { UpstreamStatus } from './ports/upstream.ts'
 import { sharedScarcity, type SharedScarcity } from './cluster/shared-scarcity.ts'
 import { type ClusterSharing, clusterSharing } from './cluster-sharing.ts'
 import { buildRemoteParts } from './remote-parts.ts'
+import { buildConverter } from './converting.ts'
+import type { Converter } from './schema1/converter.ts'
 import type { FilesystemStore } from './storage/filesystem-store.ts'
 import { combined } from './util/combined.ts'
 import type { Tracing } from './tracing/tracing.ts'
@@ -38,6 +40,7 @@ export interface Parts extends AsyncDisposable {
   readonly upstreams: Upstreams
   readonly evictor: Evictor
   readonly downloads: DownloadManager
+  readonly converter: Converter
   readonly webhooks: RunningWebhooks
   /** Undefined where it is off. */
   readonly tracing: Tracing | undefined
@@ -179,6 +182,7 @@ export async function buildParts(
       now: () => performance.now(),
     }),
   )
+  const converter = starting.use(buildConverter({ store, blobs, downloads, uploads: remote?.uploads, log }))
   const sharing =
     cluster &&
     remote &&
@@ -223,6 +227,7 @@ export async function buildParts(
     sharing,
     scarcity,
     downloads,
+    converter,
     webhooks,
     tracing,
     upstreamNames,

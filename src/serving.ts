@@ -9,10 +9,11 @@ import { buildInsight } from './compose/insight.ts'
 import type { Config } from './config/load-config.ts'
 import type { WhyOptions } from './observe/why/why.ts'
 import type { Insight } from './ports/insight.ts'
-import type { Registry } from './ports/repository.ts'
+import type { Registry, Repository } from './ports/repository.ts'
 import type { RepositorySearch } from './ports/search.ts'
 import type { TimeOperations } from './ports/time.ts'
 import type { Upstream } from './ports/upstream.ts'
+import { schema2Manifests } from './schema1/schema2-manifests.ts'
 import type { Parts } from './parts.ts'
 import type { CoolDown } from './time/cool-down.ts'
 import { createDrill } from './time/drill/drill.ts'
@@ -41,7 +42,20 @@ export interface Serving {
  */
 export function buildServing(
   config: Config,
-  { upstreams, disk, store, blobs, downloads, sharing, scarcity, observed, webhooks, tracing, now }: Parts,
+  {
+    upstreams,
+    disk,
+    store,
+    blobs,
+    downloads,
+    converter,
+    sharing,
+    scarcity,
+    observed,
+    webhooks,
+    tracing,
+    now,
+  }: Parts,
   servedSince: ReadonlyMap<string, number>,
 ): Serving {
   const { tags, trusted, movesSince, seenAt, runs, inspect, pins } = disk
@@ -66,6 +80,11 @@ export function buildServing(
     telemetry: observed.telemetry.images,
     asking: observed.cost.asking,
     tagsSeen: cooling.guard,
+    manifestsSeen: (repository: Pick<Repository, 'name' | 'blobs' | 'manifests'>) =>
+      schema2Manifests(
+        repository,
+        config.upstreams[repository.name.upstream]?.schema1 === 'convert' ? converter : undefined,
+      ),
     ...(isKept && { isKept }),
     now,
   }

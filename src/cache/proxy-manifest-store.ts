@@ -1,8 +1,14 @@
 import type { Content, Descriptor, Manifest } from '../oci/descriptor.ts'
 import { type Digest, digestOf } from '../oci/digest.ts'
-import { isRegistryError } from '../oci/errors.ts'
+import { isOutage, isRegistryError } from '../oci/errors.ts'
 import { referencesIn } from '../oci/manifest.ts'
-import { DOCKER_LIST, OCI_INDEX, OCTET_STREAM } from '../oci/media-types.ts'
+import {
+  DOCKER_LIST,
+  DOCKER_SCHEMA1,
+  DOCKER_SCHEMA1_SIGNED,
+  OCI_INDEX,
+  OCTET_STREAM,
+} from '../oci/media-types.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import { type BlobReader, type BlobStore, isInMemory } from '../ports/blob-store.ts'
 import type { ReferenceIndex } from '../ports/metadata.ts'
@@ -55,6 +61,7 @@ export function proxyManifestStore(
       get(digest, options) {
         return whenKnown(stored(digest), (manifest) => {
           if (manifest === undefined) return fetchOnce(digest, options)
+          if (manifest.descriptor.mediaType === DOCKER_SCHEMA1) return signedIfWanted(manifest, options)
           options?.report?.({ result: 'hit' })
           return manifest
         })
@@ -98,8 +105,27 @@ export function proxyManifestStore(
     /** Bytes are shared by digest. What they are is what this repository's upstream says (SEC-78). */
     function typed(content: Content): Manifest | Promise<Manifest> {
       return whenKnown(permission.mediaType(content.descriptor.digest), (mediaType) =>
-        manifestOf(content, mediaType),
+        manifestOf(content, isPayload(content, mediaType) ? DOCKER_SCHEMA1 : mediaType),
       )
+    }
+
+    /**
+     * Of a signed manifest that was converted only the payload is stored, under its digest. Clients that take it
+     * get the signatures from upstream, while it can be asked.
+     */
+    async function signedIfWanted(manifest: Manifest, options?: ReadOptions): Promise<Manifest> {
+      const { digest } = manifest.descriptor
+      const isSigned = (await permission.mediaType(digest)) === DOCKER_SCHEMA1_SIGNED
+      if (isSigned && options?.refusesSchema1 !== true) {
+        try {
+          const signed = await fetchOnce(digest, options)
+          if (signed !== undefined) return signed
+        } catch (error) {
+          if (!isOutage(error)) throw error
+        }
+      }
+      options?.report?.({ result: 'hit' })
+      return manifest
     }
 
     async function fetchOnce(digest: Digest, options?: ReadOptions): Promise<Manifest | undefined> {
@@ -176,6 +202,10 @@ export function proxyManifestStore(
   }
 }
 
+function isPayload({ descriptor }: Content, mediaType: string | undefined): boolean {
+  return mediaType === DOCKER_SCHEMA1_SIGNED && descriptor.mediaType === DOCKER_SCHEMA1
+}
+
 function manifestOf({ descriptor, bytes }: Content, mediaType = descriptor.mediaType): Manifest {
   const isSame = mediaType === descriptor.mediaType
   return { descriptor: isSame ? descriptor : { ...descriptor, mediaType }, body: bytes }
@@ -195,7 +225,7 @@ function isManifest({ mediaType }: Descriptor): boolean {
 
 /**
  * Signed schema 1 manifests are named by the digest of their payload, not of their bytes. They are passed on,
- * and not stored.
+ * and not stored; their payload is, when they are converted.
  */
 function isAddressable({ descriptor, body }: Manifest): boolean {
   return digestOf(body, descriptor.digest) === descriptor.digest

@@ -5,7 +5,7 @@ import type { LinkIndex, ReferenceIndex, TagIndex } from '../ports/metadata.ts'
 import type { Cluster } from '../ports/cluster.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { BlobStore } from '../ports/blob-store.ts'
-import type { Registry, Repository, TagService } from '../ports/repository.ts'
+import type { ManifestProvider, Registry, Repository, TagService } from '../ports/repository.ts'
 import type { ImageTelemetry } from '../ports/telemetry.ts'
 import type { Upstream } from '../ports/upstream.ts'
 import { unnoticed } from './asking.ts'
@@ -53,6 +53,8 @@ export interface ProxyRegistryOptions {
   readonly isKept?: (image: ImageName) => boolean
   /** What clients see of the tags of a repository. Left out: what upstream says. */
   readonly tagsSeen?: (repository: RepositoryName, tags: TagService) => TagService
+  /** The manifests that clients get of a repository. Left out: what upstream has. */
+  readonly manifestsSeen?: (repository: Pick<Repository, 'name' | 'blobs' | 'manifests'>) => ManifestProvider
   /** Epoch milliseconds. */
   readonly now: () => number
 }
@@ -61,6 +63,7 @@ export interface ProxyRegistryOptions {
 export function proxyRegistry(options: ProxyRegistryOptions): Registry {
   const { route, upstreams, store, downloads, cluster, freshness, telemetry, now } = options
   const { tagsSeen = (_, tags) => tags, asking = unnoticed } = options
+  const { manifestsSeen = ({ manifests }) => manifests } = options
   const absent = negativeCache(options.negative, cluster)
   const sizes = blobSizes()
   const { lists, negative } = options
@@ -110,10 +113,11 @@ export function proxyRegistry(options: ProxyRegistryOptions): Registry {
     const upstream = upstreams.get(name.upstream)!.repository(name.name)
     const permission = permissionsOf(name, upstream)
     const manifests = manifestsOf(name, upstream, permission)
+    const blobs = blobsOf(name, upstream, permission)
     return {
       name,
-      manifests,
-      blobs: blobsOf(name, upstream, permission),
+      manifests: manifestsSeen({ name, manifests, blobs }),
+      blobs,
       tags: tagsSeen(name, tagsOf(name, upstream, manifests)),
       referrers: referrersOf(name, upstream),
     }

@@ -85,8 +85,20 @@ function s3EntryOf({ prefix, keys, ...s3 }: Mutable<S3Config>) {
 }
 
 function entryOf({ endpoints, ...upstream }: Mutable<UpstreamConfig>): UpstreamEntry {
-  const { aliases, hosts, allow, deny, rewrite, timeouts, maxTransfers, maxSize, rate, offline, search } =
-    upstream
+  const {
+    aliases,
+    hosts,
+    allow,
+    deny,
+    rewrite,
+    timeouts,
+    maxTransfers,
+    maxSize,
+    rate,
+    offline,
+    schema1,
+    search,
+  } = upstream
   return {
     ...(endpoints ? { endpoints: endpoints.map(wayEntryOf) } : wayEntryOf(upstream)),
     aliases,
@@ -99,6 +111,7 @@ function entryOf({ endpoints, ...upstream }: Mutable<UpstreamConfig>): UpstreamE
     maxSize,
     rate,
     offline,
+    schema1,
     search,
   }
 }

@@ -36,6 +36,7 @@ const RESPONSES: Record<ErrorCode, readonly [status: number, code: string]> = {
   UPSTREAM_UNAVAILABLE: [502, 'UNAVAILABLE'],
   UPSTREAM_TIMEOUT: [504, 'UNAVAILABLE'],
   UPSTREAM_INVALID: [502, 'UNAVAILABLE'],
+  CONVERTING: [503, 'UNAVAILABLE'],
   LOOP: [508, 'UNAVAILABLE'],
   STORAGE: [503, 'UNAVAILABLE'],
   UNKNOWN: [500, 'UNKNOWN'],
@@ -100,6 +101,7 @@ function headersOf({ code, detail }: RegistryError): HeaderList {
     case 'RANGE_INVALID':
       return detail['size'] === undefined ? [] : ['Content-Range', `bytes */${detail['size']}`]
     case 'UPSTREAM_LIMITED':
+    case 'CONVERTING':
     case 'TOOMANYREQUESTS':
       return ['Retry-After', RETRY_AFTER]
     default:

@@ -3,6 +3,7 @@ import type { Principal } from '../ports/authenticator.ts'
 import { addressGroup } from '../util/address-group.ts'
 import { Outbox } from './send.ts'
 import type { CacheStatus, ReadOptions } from '../ports/read-options.ts'
+import { takesSchema1 } from './headers/accept.ts'
 import type { RequestKind } from '../ports/telemetry.ts'
 
 /**
@@ -73,9 +74,15 @@ export class Exchange {
     return this.path.length === this.incoming.url!.length ? [] : this.query.getAll(name)
   }
 
-  /** Options for one read. `report` receives how the answer came about. */
-  readOptions(report = (status: CacheStatus): void => void (this.cacheStatus = status)): ReadOptions {
-    return new ExchangeReadOptions(this, report)
+  /**
+   * Options for one read. `report` receives how the answer came about. `isByTag`: the client gets what its
+   * `Accept` allows.
+   */
+  readOptions(
+    report = (status: CacheStatus): void => void (this.cacheStatus = status),
+    isByTag = false,
+  ): ReadOptions {
+    return new ExchangeReadOptions(this, report, isByTag)
   }
 
   /**
@@ -110,9 +117,11 @@ export class Exchange {
 class ExchangeReadOptions implements ReadOptions {
   readonly report: (status: CacheStatus) => void
   readonly #exchange: Exchange
+  readonly #isByTag: boolean
 
-  constructor(exchange: Exchange, report: (status: CacheStatus) => void) {
+  constructor(exchange: Exchange, report: (status: CacheStatus) => void, isByTag: boolean) {
     this.#exchange = exchange
+    this.#isByTag = isByTag
     this.report = report
   }
 
@@ -129,6 +138,14 @@ class ExchangeReadOptions implements ReadOptions {
     const cost = (this.#exchange.cost ??= { requests: 0, seconds: 0 })
     cost.requests += 1
     cost.seconds += seconds
+  }
+
+  /** Whoever reads it gives an answer that depends on `Accept`: other caches are told. */
+  get refusesSchema1(): boolean {
+    if (!this.#isByTag) return false
+    const { incoming, outgoing } = this.#exchange
+    outgoing.setHeader('Vary', 'Accept')
+    return !takesSchema1(incoming.headers.accept)
   }
 
   get partly(): boolean {

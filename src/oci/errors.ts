@@ -23,6 +23,7 @@ const MESSAGES = {
   UPSTREAM_UNAVAILABLE: 'upstream registry unavailable',
   UPSTREAM_TIMEOUT: 'upstream registry timed out',
   UPSTREAM_INVALID: 'invalid response from upstream registry',
+  CONVERTING: 'the image is being converted, retry later',
   LOOP: 'request loop: an upstream of this proxy leads back to it',
   STORAGE: 'local storage failed',
   UNKNOWN: 'internal error',

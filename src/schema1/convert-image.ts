@@ -2,7 +2,7 @@ import type { Content } from '../oci/descriptor.ts'
 import { digestOf } from '../oci/digest.ts'
 import { DOCKER_MANIFEST } from '../oci/media-types.ts'
 import type { MeasuredLayer } from './image-source.ts'
-import { invalidImage } from './invalid-image.ts'
+import { InvalidImageError } from './invalid-image.ts'
 import { type ImageLink, isDate } from './read-chain.ts'
 
 /** An image in schema 2. */
@@ -82,6 +82,6 @@ function isName(value: unknown): value is string {
 
 function contentOf(mediaType: string, document: object): Content {
   const bytes = Buffer.from(JSON.stringify(document))
-  if (bytes.length > LONGEST) throw invalidImage(`it would become longer than ${LONGEST} bytes`)
+  if (bytes.length > LONGEST) throw new InvalidImageError(`it would become longer than ${LONGEST} bytes`)
   return { descriptor: { mediaType, size: bytes.length, digest: digestOf(bytes) }, bytes }
 }

@@ -2,7 +2,7 @@ import { excessIn } from '../oci/manifest-json.ts'
 import { yieldEvery } from '../util/async/yield-every.ts'
 import { jsonObject, type JsonObject, parseJsonObject } from '../util/json-object.ts'
 import type { ImageSource } from './image-source.ts'
-import { invalidImage } from './invalid-image.ts'
+import { InvalidImageError } from './invalid-image.ts'
 
 /** The checked image JSON of one layer. */
 export interface ImageLink {
@@ -39,21 +39,23 @@ export async function readChain({
   layers,
 }: Pick<ImageSource, 'history'> & { readonly layers: readonly unknown[] }): Promise<readonly ImageLink[]> {
   if (history.length !== layers.length)
-    throw invalidImage(`it has ${layers.length} layers and the history of ${history.length}`)
-  if (history.length === 0) throw invalidImage('it has no layers')
+    throw new InvalidImageError(`it has ${layers.length} layers and the history of ${history.length}`)
+  if (history.length === 0) throw new InvalidImageError('it has no layers')
   if (history.length > MOST_LAYERS)
-    throw invalidImage(`it has ${history.length} layers, of which ${MOST_LAYERS} at most are converted`)
+    throw new InvalidImageError(
+      `it has ${history.length} layers, of which ${MOST_LAYERS} at most are converted`,
+    )
   const pause = yieldEvery()
   const chain: ImageLink[] = []
   let bytes = 0
   for (const [i, text] of history.entries()) {
     const body = Buffer.from(text)
     bytes += body.length
-    if (bytes > LONGEST) throw invalidImage(`its history is longer than ${LONGEST} bytes`)
+    if (bytes > LONGEST) throw new InvalidImageError(`its history is longer than ${LONGEST} bytes`)
     const excess = excessIn(body, LIMITS)
-    if (excess !== undefined) throw invalidImage(`history entry ${i} has ${excess}`)
+    if (excess !== undefined) throw new InvalidImageError(`history entry ${i} has ${excess}`)
     const json = parseJsonObject(body)
-    if (json === undefined) throw invalidImage(`history entry ${i} is not a JSON object`)
+    if (json === undefined) throw new InvalidImageError(`history entry ${i} is not a JSON object`)
     chain.push({ json, history: historyOf(json), isEmpty: isSaidToBeEmpty(json) })
     await pause()
   }

@@ -2,7 +2,7 @@ import { type Digest, isDigest } from '../oci/digest.ts'
 import { excessIn } from '../oci/manifest-json.ts'
 import { jsonObject, parseJsonObject } from '../util/json-object.ts'
 import type { ImageSource } from './image-source.ts'
-import { invalidImage } from './invalid-image.ts'
+import { InvalidImageError } from './invalid-image.ts'
 
 /** A schema 1 manifest: distribution's docs/content/spec/deprecated-schema-v1.md. */
 export interface Schema1Manifest extends Pick<ImageSource, 'history' | 'architecture'> {
@@ -13,20 +13,20 @@ export interface Schema1Manifest extends Pick<ImageSource, 'history' | 'architec
 /** @throws RegistryError UPSTREAM_INVALID */
 export function readSchema1(payload: Buffer): Schema1Manifest {
   const excess = excessIn(payload)
-  if (excess !== undefined) throw invalidImage(`it has ${excess}`)
+  if (excess !== undefined) throw new InvalidImageError(`it has ${excess}`)
   const document = parseJsonObject(payload)
-  if (document?.['schemaVersion'] !== 1) throw invalidImage('its schemaVersion is not 1')
+  if (document?.['schemaVersion'] !== 1) throw new InvalidImageError('its schemaVersion is not 1')
   const { architecture } = document
   return {
     history: entriesOf(document['history'], 'history').map((entry, i) => {
       const text = jsonObject(entry)?.['v1Compatibility']
-      if (typeof text !== 'string') throw invalidImage(`history entry ${i} has no v1Compatibility`)
+      if (typeof text !== 'string') throw new InvalidImageError(`history entry ${i} has no v1Compatibility`)
       return text
     }),
     layers: entriesOf(document['fsLayers'], 'fsLayers').map((entry, i) => {
       const digest = jsonObject(entry)?.['blobSum']
       if (typeof digest !== 'string' || !isDigest(digest))
-        throw invalidImage(`the blobSum of layer ${i} is no digest`)
+        throw new InvalidImageError(`the blobSum of layer ${i} is no digest`)
       return digest
     }),
     architecture: typeof architecture === 'string' && architecture !== '' ? architecture : undefined,
@@ -34,6 +34,6 @@ export function readSchema1(payload: Buffer): Schema1Manifest {
 }
 
 function entriesOf(value: unknown, key: string): readonly unknown[] {
-  if (!Array.isArray(value)) throw invalidImage(`its ${key} is no list`)
+  if (!Array.isArray(value)) throw new InvalidImageError(`its ${key} is no list`)
   return value
 }

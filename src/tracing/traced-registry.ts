@@ -93,6 +93,7 @@ function reporting(options: ReadOptions | undefined, report: (status: CacheStatu
     client: { get: () => options?.client },
     asked: { value: (seconds: number) => options?.asked?.(seconds) },
     partly: { get: () => options?.partly },
+    refusesSchema1: { get: () => options?.refusesSchema1 },
     noCache: { get: () => options?.noCache },
     report: { value: report },
   }) as ReadOptions

@@ -37,7 +37,7 @@ upstreams:
   a: { username: ci, password: '\${PASSWORD}', aliases: [a.example, a.internal:5000], hosts: [a.local] }
   b: { username: ci, passwordFile: token, credentials: [{ match: org-a/**, username: a, password: '\${PASSWORD}' }, { match: 'org-b/*', username: b, passwordFile: token }], ca: a.crt, allowPrivate: true, timeouts: { idle: 1h } }
   c: { url: http://10.0.0.1:5000, credentialHelper: ecr-login, tokenRealms: [http://auth.internal], maxTransfers: 1, maxSize: 100GiB, rate: 50MB/s, proxy: 'http://u:\${PASSWORD}@proxy.internal:3128' }
-  d: { dockerConfig: config.json, insecure: true, allow: [library/*, org/**], deny: [], rewrite: [{ from: a/**, to: b/** }, { from: c, to: d, always: true }] }
+  d: { dockerConfig: config.json, insecure: true, allow: [library/*, org/**], deny: [], schema1: convert, rewrite: [{ from: a/**, to: b/** }, { from: c, to: d, always: true }] }
 `
   const env = { PASSWORD: 'hunter2' }
   const config = await load(t, yaml, {

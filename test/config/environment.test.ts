@@ -144,11 +144,12 @@ const VALUES: Readonly<Record<string, readonly [text: string, effect?: unknown]>
   defaultUpstream: ['ghcr.io'],
   publicUpstreams: ['false', false],
   upstreams: [
-    '{"public.ecr.aws": {"credentials": "ecr"}, "r": {"url": "https://r.internal", "search": true, "credentials": [{"match": "a/**", "username": "u", "password": "p"}]}}',
+    '{"public.ecr.aws": {"credentials": "ecr"}, "r": {"url": "https://r.internal", "schema1": "convert", "search": true, "credentials": [{"match": "a/**", "username": "u", "password": "p"}]}}',
     {
       'public.ecr.aws': { url: 'https://public.ecr.aws', credentials: 'ecr' },
       r: {
         url: 'https://r.internal',
+        schema1: 'convert',
         search: true,
         credentials: [{ match: 'a/**', username: 'u', password: '********' }],
       },

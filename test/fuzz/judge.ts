@@ -6,7 +6,7 @@ import type { Response } from './wire.ts'
 const ANSWERED = new Set(
   `accept-ranges allow cache-status connection content-length content-range content-security-policy content-type
   date docker-content-digest docker-distribution-api-version etag keep-alive link oci-filters-applied oci-namespace
-  retry-after transfer-encoding warning www-authenticate x-content-type-options x-docker-registry-standalone x-request-id`.split(
+  retry-after transfer-encoding warning vary www-authenticate x-content-type-options x-docker-registry-standalone x-request-id`.split(
     /\s+/,
   ),
 )

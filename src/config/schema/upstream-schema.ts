@@ -105,6 +105,8 @@ export const upstreamSchema = section({
   rate: rate().optional(),
   /** Never dial it: what is stored is served, however old, and the rest does not exist. */
   offline: yesOrNo().optional(),
+  /** Convert images of schema 1 for clients that do not take it: `schema1/`. Omitted: they do not exist for those. */
+  schema1: oneOf('convert').optional(),
   /** Let clients search the names of its repositories: `cache/search/`. Omitted: they cannot. */
   search: yesOrNo().optional(),
 })

@@ -17,6 +17,7 @@ type AsWritten =
   | 'maxSize'
   | 'rate'
   | 'offline'
+  | 'schema1'
   | 'search'
 
 /** Reached as itself says, or its first endpoint. */
@@ -83,8 +84,20 @@ async function resolveUpstream(
   const at = ['upstreams', key]
   const name = nameOf(key, issues)
   const ways = await resolveWays(at, name, entry, issues, load)
-  const { aliases, hosts, allow, deny, rewrite, timeouts, maxTransfers, maxSize, rate, offline, search } =
-    entry
+  const {
+    aliases,
+    hosts,
+    allow,
+    deny,
+    rewrite,
+    timeouts,
+    maxTransfers,
+    maxSize,
+    rate,
+    offline,
+    schema1,
+    search,
+  } = entry
   if (rewrite !== undefined) checkRewrite([...at, 'rewrite'], rewrite, issues)
   return {
     name,
@@ -100,6 +113,7 @@ async function resolveUpstream(
     ...(maxSize !== undefined && { maxSize }),
     ...(rate !== undefined && { rate }),
     ...(offline !== undefined && { offline }),
+    ...(schema1 !== undefined && { schema1 }),
     ...(search !== undefined && { search }),
   }
 }

@@ -26,7 +26,7 @@ export function answerManifest(advise: Advise | undefined) {
         )
         if (warning !== undefined) exchange.warning = warning
       }
-      return answerDigest(exchange, repository, digest, exchange.cacheStatus)
+      return answerDigest(exchange, repository, digest, { status: exchange.cacheStatus })
     })
   }
 }
@@ -35,10 +35,13 @@ function answerDigest(
   exchange: Exchange,
   { manifests }: Repository,
   digest: Digest | undefined,
-  ofTag?: CacheStatus,
+  ofTag?: { readonly status: CacheStatus | undefined },
 ): Promise<void> | undefined {
   if (digest === undefined) throw new RegistryError('MANIFEST_UNKNOWN')
-  const options = exchange.readOptions((status) => (exchange.cacheStatus = combined(ofTag, status)))
+  const options = exchange.readOptions(
+    (status) => (exchange.cacheStatus = combined(ofTag?.status, status)),
+    ofTag !== undefined,
+  )
   return whenKnown(manifests.get(digest, options), (manifest) => {
     if (manifest === undefined) throw new RegistryError('MANIFEST_UNKNOWN')
     return sendManifest(exchange, manifest)

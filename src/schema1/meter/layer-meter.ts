@@ -2,7 +2,7 @@ import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { type BlobReader, isInMemory, type OpenedBlob } from '../../ports/blob-store.ts'
 import type { MeasuredLayer } from '../image-source.ts'
-import { invalidImage } from '../invalid-image.ts'
+import { InvalidImageError } from '../invalid-image.ts'
 import type { MeterAnswer, MeterTask, TarFacts, TarProblem } from './protocol.ts'
 
 export interface LayerMeterOptions {
@@ -55,7 +55,7 @@ export function layerMeter({ mostBytes = MOST_BYTES }: LayerMeterOptions = {}): 
       const reading = readPieces(measuring, blob, (piece) => post({ id, piece }, piece))
       try {
         const facts = await settled(reading, () => post({ id, end: true }), measuring, signal)
-        if ('problem' in facts) throw invalidImage(`the layer ${name} ${facts.problem}`)
+        if ('problem' in facts) throw new InvalidImageError(`the layer ${name} ${facts.problem}`)
         return { digest, size, ...facts }
       } finally {
         if (!isInMemory(blob)) await blob[Symbol.asyncDispose]()

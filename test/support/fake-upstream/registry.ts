@@ -43,8 +43,15 @@ export class RegistryContent {
     return digest
   }
 
-  addManifest(repository: string, tag: string | undefined, body: Buffer, mediaType: string): Descriptor {
-    const descriptor = { mediaType, digest: digestOf(body), size: body.length }
+  /** `digest`: of a signed manifest, where it is not that of the bytes. */
+  addManifest(
+    repository: string,
+    tag: string | undefined,
+    body: Buffer,
+    mediaType: string,
+    digest = digestOf(body),
+  ): Descriptor {
+    const descriptor = { mediaType, digest, size: body.length }
     entryOf(this.#manifests, repository).set(descriptor.digest, { ...descriptor, body })
     if (tag !== undefined) entryOf(this.#tags, repository).set(tag, descriptor.digest)
     return descriptor

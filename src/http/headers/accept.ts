@@ -1,0 +1,27 @@
+import {
+  DOCKER_LIST,
+  DOCKER_MANIFEST,
+  DOCKER_SCHEMA1,
+  DOCKER_SCHEMA1_SIGNED,
+  essenceOf,
+  OCI_INDEX,
+  OCI_MANIFEST,
+} from '../../oci/media-types.ts'
+
+const SCHEMA1 = new Set([DOCKER_SCHEMA1_SIGNED, DOCKER_SCHEMA1])
+const OF_TODAY = new Set([OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST])
+/** RFC 9110 section 12.4.2: "not acceptable". */
+const REFUSED = /;\s*q=0(?:\.0*)?\s*(?:;|$)/i
+
+/**
+ * Whether a client takes manifests of schema 1, by its `Accept`: it names them, or names no manifests of today,
+ * as old clients do. Wildcards do not count: containerd sends one, and refuses schema 1 when it comes.
+ */
+export function takesSchema1(accept: string | undefined): boolean {
+  const named = new Set<string>()
+  for (const range of accept?.split(',') ?? []) {
+    const essence = essenceOf(range)
+    if (essence !== undefined && !REFUSED.test(range)) named.add(essence)
+  }
+  return !named.isDisjointFrom(SCHEMA1) || named.isDisjointFrom(OF_TODAY)
+}

@@ -1,0 +1,286 @@
+/** Images of schema 1: what clients get that take it, and what others do. */
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { gzipSync } from 'node:zlib'
+import { type Digest, digestOf } from '../src/oci/digest.ts'
+import {
+  DOCKER_LIST,
+  DOCKER_MANIFEST,
+  DOCKER_SCHEMA1,
+  DOCKER_SCHEMA1_SIGNED,
+  OCI_INDEX,
+  OCI_MANIFEST,
+} from '../src/oci/media-types.ts'
+import { fakeUpstream, type FakeUpstream } from './support/fake-upstream.ts'
+import { blobOf, eventually } from './support/fixtures.ts'
+import { type Proxy, type ProxyOptions, startProxy } from './support/proxy.ts'
+import { call, type RawResponse } from './support/raw-client.ts'
+import { EMPTY_LAYER, type OldLayer, schema1Payload, signed } from './support/schema1.ts'
+import { startService } from './support/service.ts'
+import { tempFolder } from './support/temp-folder.ts'
+
+const MANIFESTS = '/v2/library/old/manifests'
+const BLOBS = '/v2/library/old/blobs'
+/** As containerd 2.1 asks for a tag. */
+const TODAY = [`Accept: ${[DOCKER_MANIFEST, DOCKER_LIST, OCI_MANIFEST, OCI_INDEX, '*/*'].join(', ')}`]
+/** As skopeo asks. */
+const BOTH = [`Accept: ${[OCI_MANIFEST, DOCKER_MANIFEST, DOCKER_SCHEMA1_SIGNED, DOCKER_SCHEMA1].join(', ')}`]
+const CONVERT = { schema1: 'convert' }
+
+const tars = [1, 2, 3].map((seed) => blobOf(100_000 * seed, seed).bytes)
+const [first, second] = tars.map((tar) => gzipSync(tar)) as [Buffer, Buffer]
+const plain = tars[2]!
+/** Layers in gzip, plain, twice, and without files, by their JSON and by their bytes. */
+const LAYERS: readonly OldLayer[] = [
+  { blob: first },
+  { blob: EMPTY_LAYER, json: { throwaway: true } },
+  { blob: second },
+  { blob: first },
+  { blob: EMPTY_LAYER },
+  { blob: plain, json: { config: { Env: ['a=b'] } } },
+]
+const DIFF_IDS = [tars[0]!, tars[1]!, tars[0]!, plain].map((tar) => digestOf(tar))
+
+interface OldImage {
+  readonly body: Buffer
+  readonly digest: Digest
+}
+
+function addOld(
+  upstream: FakeUpstream,
+  layers = LAYERS,
+  { isSigned = true, repository = 'library/old' } = {},
+): OldImage {
+  for (const { blob } of layers) if (typeof blob !== 'string') upstream.addBlob(blob)
+  const payload = schema1Payload(layers)
+  const body = isSigned ? signed(payload) : payload
+  const type = isSigned ? DOCKER_SCHEMA1_SIGNED : DOCKER_SCHEMA1
+  const digest = digestOf(payload)
+  upstream.content.addManifest(repository, 'v1', body, type, digest)
+  return { body, digest }
+}
+
+/** What needs a restart, and what needs two proxies, give a folder. */
+async function withOld(
+  options: Partial<ProxyOptions> & {
+    readonly layers?: readonly OldLayer[]
+    readonly isSigned?: boolean
+  } = {},
+) {
+  const upstream = await fakeUpstream()
+  const { layers = LAYERS, isSigned = true, ...rest } = options
+  const old = addOld(upstream, layers, { isSigned })
+  const proxy = await startProxy({ upstream, upstreamConfig: CONVERT, ...rest })
+  return {
+    upstream,
+    proxy,
+    old,
+    async [Symbol.asyncDispose]() {
+      await proxy[Symbol.asyncDispose]()
+      await upstream.stop()
+    },
+  }
+}
+
+const ask = ({ port }: Proxy, path: string, headers = TODAY, method = 'GET') =>
+  call(port, method, path, headers)
+
+function errorIn({ body }: RawResponse): { code: string; message: string; detail: Record<string, unknown> } {
+  return JSON.parse(String(body)).errors[0]
+}
+
+async function pulled(proxy: Proxy, reference = 'v1') {
+  const manifest = await ask(proxy, `${MANIFESTS}/${reference}`)
+  assert.equal(manifest.status, 200, String(manifest.body))
+  const { config, layers } = JSON.parse(String(manifest.body)) as {
+    config: { digest: Digest; size: number }
+    layers: readonly { digest: Digest; size: number; mediaType: string }[]
+  }
+  const blobs = await Promise.all(
+    [config, ...layers].map(async ({ digest, size }) => {
+      const { status, body } = await ask(proxy, `${BLOBS}/${digest}`)
+      assert.deepEqual([status, digestOf(body), body.length], [200, digest, size])
+      return body
+    }),
+  )
+  return { manifest, config: JSON.parse(String(blobs[0])), layers }
+}
+
+suite('by tag, for a client that does not take schema 1, with `schema1: convert`', () => {
+  for (const isSigned of [true, false]) {
+    test(`${isSigned ? 'a signed' : 'an unsigned'} image is one of schema 2`, async () => {
+      await using it = await withOld({ isSigned })
+      const head = await ask(it.proxy, `${MANIFESTS}/v1`, TODAY, 'HEAD')
+      const { manifest, config, layers } = await pulled(it.proxy)
+      assert.equal(manifest.headers['content-type'], DOCKER_MANIFEST)
+      assert.equal(manifest.headers['docker-content-digest'], digestOf(manifest.body))
+      assert.equal(manifest.headers['etag'], `"${digestOf(manifest.body)}"`)
+      assert.equal(manifest.headers['vary'], 'Accept')
+      for (const name of ['content-type', 'content-length', 'docker-content-digest', 'etag', 'vary'])
+        assert.equal(head.headers[name], manifest.headers[name], name)
+      assert.deepEqual(
+        layers.map(({ digest }) => digest),
+        [first, second, first, plain].map((blob) => digestOf(blob)),
+      )
+      assert.deepEqual(config.rootfs, { type: 'layers', diff_ids: DIFF_IDS })
+      assert.deepEqual(config.config, { Env: ['a=b'] })
+      const byDigest = await ask(it.proxy, `${MANIFESTS}/${digestOf(manifest.body)}`)
+      assert.deepEqual([byDigest.status, byDigest.body], [200, manifest.body])
+      assert.equal(byDigest.headers['content-type'], DOCKER_MANIFEST)
+      const again = await ask(it.proxy, `${MANIFESTS}/v1`, [
+        ...TODAY,
+        `If-None-Match: ${manifest.headers['etag']}`,
+      ])
+      assert.equal(again.status, 304)
+    })
+  }
+
+  test('each layer is downloaded once, however many ask, and those without files not at all', async () => {
+    await using it = await withOld()
+    const answers = await Promise.all(Array.from({ length: 20 }, () => ask(it.proxy, `${MANIFESTS}/v1`)))
+    assert.equal(new Set(answers.map(({ status, body }) => `${status} ${digestOf(body)}`)).size, 1)
+    await pulled(it.proxy)
+    for (const blob of [first, second, plain])
+      assert.equal(it.upstream.count('GET', new RegExp(`/blobs/${digestOf(blob)}`)), 1)
+    assert.equal(it.proxy.log.filter(({ msg }) => msg === 'converted an image of schema 1').length, 1)
+  })
+
+  test('it is the same after a restart, and while the upstream is down', async () => {
+    await using it = await withOld({ config: { cache: { tags: [{ match: '.*', fresh: '0s' }] } } })
+    const before = await pulled(it.proxy)
+    await it.proxy.stop()
+    await it.upstream.stop()
+    await using again = await startProxy({
+      upstream: it.upstream,
+      upstreamConfig: CONVERT,
+      folder: it.proxy.folder,
+    })
+    const after = await pulled(again)
+    assert.deepEqual(after.manifest.body, before.manifest.body)
+    // Whoever takes schema 1 gets what is left of it.
+    const untouched = await ask(again, `${MANIFESTS}/v1`, BOTH)
+    assert.equal(untouched.status, 200)
+    assert.equal(untouched.headers['content-type'], DOCKER_SCHEMA1)
+    assert.equal(untouched.headers['docker-content-digest'], it.old.digest)
+    assert.equal(digestOf(untouched.body), it.old.digest)
+  })
+
+  test('it is the same bytes in another process, of another time zone, locale and temporary folder', async () => {
+    await using it = await withOld()
+    const { manifest } = await pulled(it.proxy)
+    const env = { TZ: 'Pacific/Chatham', LANG: 'tr_TR.UTF-8', LC_ALL: 'tr_TR.UTF-8', TMPDIR: it.proxy.folder }
+    await using folder = await tempFolder()
+    const upstreams = { 'docker.io': { url: it.upstream.url, ...CONVERT } }
+    await using other = await startService({ folder: folder.path, config: { upstreams }, env })
+    const { body } = await call(other.port, 'GET', `${MANIFESTS}/v1`, TODAY)
+    assert.deepEqual(body, manifest.body)
+  })
+
+  test('another repository shows its right to the layers', async () => {
+    await using it = await withOld()
+    await pulled(it.proxy)
+    addOld(it.upstream, LAYERS, { repository: 'library/other' })
+    const path = '/v2/library/other/manifests/v1'
+    it.upstream.on(/\/v2\/library\/other\/blobs\//, { status: 404, times: 100 })
+    const refused = await ask(it.proxy, path)
+    assert.equal(refused.status, 404)
+    assert.match(errorIn(refused).message, /whose layer sha256:\w+ does not exist/)
+    addOld(it.upstream, LAYERS, { repository: 'library/third' })
+    const { status, body } = await ask(it.proxy, '/v2/library/third/manifests/v1')
+    assert.equal(status, 200)
+    assert.deepEqual(body, (await ask(it.proxy, `${MANIFESTS}/v1`)).body)
+    const blobs = it.upstream.requests.filter(
+      ({ method, path }) => method === 'GET' && path.includes('/third/blobs/'),
+    )
+    assert.deepEqual(blobs, [], 'a HEAD of each is enough')
+  })
+})
+
+suite('who takes schema 1 gets it as it is', () => {
+  for (const [who, headers] of [
+    ['who names it', BOTH],
+    ['who sends no Accept', []],
+    ['who takes anything', ['Accept: */*']],
+    ['who takes any JSON', ['Accept: application/json']],
+  ] as const) {
+    for (const upstreamConfig of [CONVERT, {}]) {
+      test(`${who}, ${'schema1' in upstreamConfig ? 'beside converted ones' : 'without the option'}`, async () => {
+        await using it = await withOld({ upstreamConfig })
+        if ('schema1' in upstreamConfig) await pulled(it.proxy)
+        for (const reference of ['v1', it.old.digest]) {
+          const {
+            status,
+            headers: got,
+            body,
+          } = await ask(it.proxy, `${MANIFESTS}/${reference}`, [...headers])
+          assert.deepEqual([status, body], [200, it.old.body])
+          assert.equal(got['content-type'], DOCKER_SCHEMA1_SIGNED)
+          assert.equal(got['docker-content-digest'], it.old.digest)
+        }
+      })
+    }
+  }
+
+  test('who asks by its digest, whatever it takes', async () => {
+    await using it = await withOld()
+    await pulled(it.proxy)
+    const { status, headers, body } = await ask(it.proxy, `${MANIFESTS}/${it.old.digest}`)
+    assert.deepEqual([status, body], [200, it.old.body])
+    assert.equal(headers['vary'], undefined)
+  })
+})
+
+suite('what cannot be converted', () => {
+  test('without the option: a 404 that says what it is, and how to turn it on', async () => {
+    await using it = await withOld({ upstreamConfig: {} })
+    for (const method of ['HEAD', 'GET']) {
+      const answer = await ask(it.proxy, `${MANIFESTS}/v1`, TODAY, method)
+      assert.equal(answer.status, 404)
+      assert.equal(answer.headers['vary'], 'Accept')
+    }
+    const { code, message } = errorIn(await ask(it.proxy, `${MANIFESTS}/v1`))
+    assert.equal(code, 'MANIFEST_UNKNOWN')
+    assert.match(message, /image of schema 1, which this client does not take/)
+    assert.match(message, /`schema1: convert` under upstreams\.docker\.io/)
+  })
+
+  test('SEC-82: a signature of something else', async () => {
+    await using it = await withOld()
+    const other = signed(schema1Payload(LAYERS.slice(1)), () => {})
+    const stolen = JSON.parse(String(other)).signatures[0].signature as string
+    const body = signed(schema1Payload(LAYERS), (signature) => (signature['signature'] = stolen))
+    it.upstream.content.addManifest('library/old', 'v1', body, DOCKER_SCHEMA1_SIGNED, it.old.digest)
+    const answer = await ask(it.proxy, `${MANIFESTS}/v1`)
+    assert.equal(answer.status, 502)
+    assert.match(String(errorIn(answer).detail['reason']), /its signature does not match its content/)
+    assert.equal(it.upstream.count('GET', /\/blobs\//), 0)
+  })
+
+  test('a layer that is damaged, and one that upstream does not have', async () => {
+    const cut = first.subarray(0, 50_000)
+    await using it = await withOld({ layers: [{ blob: second }, { blob: cut }] })
+    const answer = await ask(it.proxy, `${MANIFESTS}/v1`)
+    assert.equal(answer.status, 502)
+    const { detail } = errorIn(answer)
+    assert.match(
+      String(detail['reason']),
+      new RegExp(`the layer ${digestOf(cut)} is damaged: unexpected end`),
+    )
+    await ask(it.proxy, `${MANIFESTS}/v1`)
+    assert.equal(it.upstream.count('GET', new RegExp(`/blobs/${digestOf(cut)}`)), 1)
+    const gone = digestOf(Buffer.from('gone'))
+    addOld(it.upstream, [{ blob: gone }], { repository: 'library/gone' })
+    const missing = await ask(it.proxy, '/v2/library/gone/manifests/v1')
+    assert.equal(missing.status, 404)
+    assert.match(errorIn(missing).message, new RegExp(`layer ${gone} does not exist`))
+  })
+
+  test('an outage in the middle of it is one, and the next client gets the image', async () => {
+    await using it = await withOld()
+    it.upstream.on(new RegExp(`/blobs/${digestOf(second)}`), { status: 500, times: 4 })
+    const answer = await ask(it.proxy, `${MANIFESTS}/v1`)
+    assert.ok([502, 503, 504].includes(answer.status), String(answer.status))
+    await eventually(async () => (await ask(it.proxy, `${MANIFESTS}/v1`)).status === 200, 30_000)
+    await pulled(it.proxy)
+  })
+})

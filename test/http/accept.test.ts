@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { takesSchema1 } from '../../src/http/headers/accept.ts'
+import {
+  DOCKER_MANIFEST,
+  DOCKER_SCHEMA1,
+  DOCKER_SCHEMA1_SIGNED,
+  OCI_INDEX,
+} from '../../src/oci/media-types.ts'
+
+for (const [accept, takes] of [
+  [undefined, true],
+  ['', true],
+  ['*/*', true],
+  ['application/*, text/html;q=0.8', true],
+  ['application/json', true],
+  ['application/vnd.example.artifact.v1+json', true],
+  ['not a type, , ;', true],
+  [DOCKER_SCHEMA1, true],
+  [`${DOCKER_MANIFEST}, ${DOCKER_SCHEMA1_SIGNED}`, true],
+  [`${DOCKER_MANIFEST},${DOCKER_SCHEMA1.toUpperCase()};q=0.1`, true],
+  [DOCKER_MANIFEST, false],
+  [`${DOCKER_MANIFEST}, */*`, false],
+  [`${OCI_INDEX};q=0.9, */*;q=0.1`, false],
+  [`${DOCKER_MANIFEST}, ${DOCKER_SCHEMA1};q=0`, false],
+  [`${DOCKER_MANIFEST}, ${DOCKER_SCHEMA1} ; Q=0.000 ; a=b`, false],
+  [`${DOCKER_MANIFEST};q=0`, true],
+] as const) {
+  test(`a client with the Accept ${accept} ${takes ? 'takes' : 'refuses'} schema 1`, () => {
+    assert.equal(takesSchema1(accept), takes)
+  })
+}
