@@ -52,7 +52,7 @@ export interface Parts extends AsyncDisposable {
   configure(): void
 }
 
-export interface PartsOptions extends Omit<UpstreamsOptions, 'telemetry'> {
+export interface PartsOptions extends Omit<UpstreamsOptions, 'telemetry' | 'owners' | 'record'> {
   readonly log: Logger
   /** The open connections of clients. */
   readonly connections: () => Promise<number>
@@ -148,6 +148,8 @@ export async function buildParts(
         ? combined(telemetry.upstreams, { rateLimit: scarcity.rateLimit })
         : telemetry.upstreams,
       tracer: tracing?.tracer,
+      owners: disk.endpointOwners,
+      record: observed.record,
     }),
   )
   const promised = { retained: disk.retained, broken: brokenPromise(log, now), now }

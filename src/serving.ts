@@ -141,6 +141,7 @@ export function buildServing(
     webhooks: webhooks.reports,
     registry: present,
     heldOf: cooling.heldOf,
+    owners: disk.endpointOwners,
     freshness: outlook,
     now,
   })

@@ -12,7 +12,7 @@ import type { Observation } from './observation.ts'
 
 export interface InsightOptions extends Pick<
   WhyOptions,
-  'registry' | 'tags' | 'inspect' | 'pins' | 'freshness' | 'heldOf' | 'now'
+  'registry' | 'tags' | 'inspect' | 'pins' | 'freshness' | 'heldOf' | 'owners' | 'now'
 > {
   readonly observed: Observation
   readonly usage: () => Promise<StoreUsage>

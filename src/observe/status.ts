@@ -1,6 +1,6 @@
 import type { RunningTransfer, Status, StoreReport, UpstreamReport, WebhookReport } from '../ports/insight.ts'
 import type { StoreUsage, UpstreamInventory } from '../ports/metadata.ts'
-import { wayKey } from '../util/endpoint-name.ts'
+import { endpointUrl, upstreamIn, wayKey } from '../util/endpoint-name.ts'
 import type { Answer, Answers } from './answers.ts'
 import { causeOf } from './cause.ts'
 import { loginAdvice, refusedText } from './login-advice.ts'
@@ -31,11 +31,12 @@ export function processStatus(options: StatusOptions): () => Promise<Status> {
   const { version, upstreams, answers, store, usage, limit, shares, transfers, traffic, startedAt } = options
   return async () => {
     const stored = await options.usageByUpstream()
+    const views = upstreams.views()
     return {
       version,
       startedAt: isoText(startedAt),
-      upstreams: upstreams.views().map((view) =>
-        Object.assign(upstreamReport(view, answers.lastOf(view.name)), {
+      upstreams: views.map((view) =>
+        Object.assign(upstreamReport(view, answers.lastOf(view.name), views), {
           storedBytes: stored.get(view.name)?.bytes ?? 0,
           limitBytes: shares.get(view.name) ?? null,
         }),
@@ -48,22 +49,41 @@ export function processStatus(options: StatusOptions): () => Promise<Status> {
   }
 }
 
-export function upstreamReport(view: UpstreamView, last: Answer | undefined): UpstreamReport {
-  const { name, state, since, rateLimit, credentials } = view
+/** `all`: every upstream, and each of its endpoints where it has several. */
+export function upstreamReport(
+  own: UpstreamView,
+  last: Answer | undefined,
+  all: readonly UpstreamView[],
+): UpstreamReport {
+  const { name, state, since, rateLimit, credentials } = own
+  const endpoint = lastEndpoint(own, all)
+  const view = endpoint?.last === undefined ? own : { ...own, last: endpoint.last }
   const at = Math.max(view.last?.at ?? 0, last?.at ?? 0)
   return {
     name,
     state,
     since: isoText(since),
-    ...saidBy(view, last),
+    ...saidBy(view, last, endpoint && endpointUrl(endpoint.name)),
     rateLimit: rateLimit ? { ...rateLimit, limit: rateLimit.limit ?? null, at: isoText(rateLimit.at) } : null,
     credentials,
     lastAnswerAt: at === 0 ? null : isoText(at),
+    lastEndpoint: (endpoint && endpointUrl(endpoint.name)) ?? null,
   }
 }
 
+/** The endpoint of an upstream that has answered last, or failed to. */
+function lastEndpoint({ name }: UpstreamView, all: readonly UpstreamView[]): UpstreamView | undefined {
+  return all
+    .filter((view) => view.name !== name && upstreamIn(view.name) === name && view.last !== undefined)
+    .toSorted((a, b) => b.last!.at - a.last!.at)[0]
+}
+
 /** The worst that is known: why it gets no requests, then its credentials, then its last answer. */
-function saidBy(view: UpstreamView, last: Answer | undefined): Pick<UpstreamReport, 'said' | 'advice'> {
+function saidBy(
+  view: UpstreamView,
+  last: Answer | undefined,
+  endpoint: string | undefined,
+): Pick<UpstreamReport, 'said' | 'advice'> {
   const { name, said, advice = null, credentials, rateLimit } = view
   if (said !== undefined) return { said, advice }
   if (credentials === 'refused') {
@@ -73,8 +93,10 @@ function saidBy(view: UpstreamView, last: Answer | undefined): Pick<UpstreamRepo
     }
   }
   if (last?.detail !== undefined) {
-    const { cause, advice } = causeOf(name, last.outcome as Parameters<typeof causeOf>[1], last.detail)
-    return { said: cause, advice }
+    const at = String(last.detail['upstream'] ?? name)
+    const { cause, advice } = causeOf(at, last.outcome as Parameters<typeof causeOf>[1], last.detail)
+    const url = upstreamIn(name) === name ? endpointUrl(at) : undefined
+    return { said: url === undefined ? cause : `${cause}, at ${url}`, advice }
   }
   if (rateLimit?.isLow === true) {
     return {
@@ -83,7 +105,8 @@ function saidBy(view: UpstreamView, last: Answer | undefined): Pick<UpstreamRepo
     }
   }
   if (view.last === undefined) return { said: 'was not asked yet', advice: null }
-  return { said: `answered ${view.last.status ?? 'nothing'}`, advice: null }
+  const at = endpoint === undefined ? '' : ` at ${endpoint}`
+  return { said: `answered ${view.last.status ?? 'nothing'}${at}`, advice: null }
 }
 
 function refusedPattern({ logins }: UpstreamView): string | undefined {

@@ -86,6 +86,8 @@ export interface UpstreamReport {
   readonly credentials: 'none' | 'unused' | 'accepted' | 'refused'
   /** When it answered last, or failed to. */
   readonly lastAnswerAt: string | null
+  /** Which of its endpoints did. null = it has one, or none has. */
+  readonly lastEndpoint: string | null
 }
 
 export interface UpstreamStatus extends UpstreamReport {

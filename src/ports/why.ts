@@ -29,7 +29,7 @@ export interface Why {
   /** When it is evicted if nobody uses it until then; sooner when the store is full. */
   readonly evictedAt: string | null
   readonly pull: PullReport | null
-  /** The last answers of the upstream for this repository, newest first. */
+  /** The last answers of the upstream for this repository, or of each of its endpoints, newest first. */
   readonly answers: readonly AnswerReport[]
 }
 
@@ -39,6 +39,13 @@ export interface RouteReport {
   readonly repository: string
   /** Why this upstream. */
   readonly rule: string
+  /** Its addresses in the order in which they are asked. */
+  readonly endpoints: readonly string[]
+  /**
+   * The endpoint that the image belongs to, for it has answered for the tag, or listed the tags of the
+   * repository. null = there is one endpoint, or none has.
+   */
+  readonly owner: { readonly url: string; readonly of: 'tag' | 'list' } | null
   /** The second name that the upstream is asked by; `always`: instead of the first. null = there is none. */
   readonly rewrite: { readonly name: string; readonly always: boolean } | null
 }
@@ -87,6 +94,8 @@ export interface PullReport {
 
 export interface AnswerReport {
   readonly at: string
+  /** Whose answer it is. null = the upstream has one endpoint. */
+  readonly endpoint: string | null
   readonly kind: string
   readonly reference: string | null
   /** `found`, `does not exist`, or why it failed. */

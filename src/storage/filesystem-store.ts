@@ -15,6 +15,7 @@ import type {
 } from '../ports/metadata.ts'
 import type { ConversionIndex, LayerFactsIndex } from '../ports/conversions.ts'
 import type { BlobReader, BlobStore } from '../ports/blob-store.ts'
+import type { EndpointOwners } from '../ports/endpoint-owners.ts'
 import type { UsedSince } from '../ports/drill.ts'
 import type { StoredRepositories } from '../ports/search.ts'
 import type { SavingsLog } from '../ports/savings.ts'
@@ -59,6 +60,8 @@ export interface FilesystemStore {
   /** @see recordUrls @throws RegistryError STORAGE */
   recordUrls(urls: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, number>>
   readonly trusted: TrustedDigests
+  /** A purge of a tag forgets its owner. */
+  readonly endpointOwners: EndpointOwners
   readonly uploadSources: UploadSources
   readonly movesSince: MovesSince
   /** When content was last used, in epoch milliseconds, of those of `digests` that are stored. */

@@ -11,6 +11,7 @@ import { partials as openPartials } from './blobs/partials.ts'
 import { type Paths } from './paths.ts'
 import { inSlices } from './index/in-slices.ts'
 import { storedRepositories } from './operations/stored-repositories.ts'
+import { endpointOwners } from './index/endpoint-owners.ts'
 import { storedUpstreams } from './operations/stored-upstreams.ts'
 import { recordUrls } from './operations/upstream-urls.ts'
 import { pins } from './operations/pins.ts'
@@ -140,6 +141,7 @@ export async function openInFolder(paths: Paths, options: FilesystemStoreOptions
       verify: createVerify({ files, paths, query, totals: content.totals, discard: store.discard }),
       savings: savingsIndex({ query, changeAll }),
       trusted: trustedDigests(index.access),
+      endpointOwners: endpointOwners(index.access, now),
       uploadSources: uploadSources(index.access, now),
       movesSince: movesSince(query),
       seenAt: seenAt(index.reader.read),

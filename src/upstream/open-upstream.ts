@@ -14,6 +14,8 @@ import { withCircuitBreaker } from './resilience/with-circuit-breaker.ts'
  * Everything that belongs to one configured upstream. To change its configuration, close it and open another.
  */
 export interface OpenUpstream extends Upstream {
+  /** Where it is; its first address where it has several. */
+  readonly url: string
   /** Its addresses: itself where there is one. */
   readonly endpoints: readonly Upstream[]
   readonly status: UpstreamStatus
@@ -109,6 +111,7 @@ export function openUpstream(options: OpenUpstreamOptions): OpenUpstream {
 
   const opened: OpenUpstream = {
     name,
+    url,
     get endpoints() {
       return [opened]
     },

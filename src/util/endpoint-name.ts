@@ -13,7 +13,13 @@ export function wayKey(name: string): string {
   return upstreamIn(name) === name ? upstreamKey(name) : `${upstreamKey(name)}.endpoints[]`
 }
 
-function upstreamIn(name: string): string {
+/** The url in the name of an endpoint; undefined = it is the name of an upstream. */
+export function endpointUrl(name: string): string | undefined {
+  return name === upstreamIn(name) ? undefined : name.slice(upstreamIn(name).length + 2, -1)
+}
+
+/** The upstream that an endpoint is one of; the name of an upstream is its own. */
+export function upstreamIn(name: string): string {
   const space = name.indexOf(' (')
   return space < 0 ? name : name.slice(0, space)
 }

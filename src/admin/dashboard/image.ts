@@ -49,14 +49,15 @@ export function imagePage(why: Why, now: number): Html {
         ? html`<p class="dim">None since the process began.</p>`
         : table(
             'Answers',
-            ['When', 'Asked for', 'Answer', 'Took'],
-            answers.map(({ at, kind, reference, said, milliseconds }) => [
+            ['When', 'Endpoint', 'Asked for', 'Answer', 'Took'],
+            answers.map(({ at, endpoint, kind, reference, said, milliseconds }) => [
               ago(at),
+              endpoint ?? '-',
               `${kind} ${reference?.slice(0, 19) ?? ''}`,
               said,
               `${milliseconds} ms`,
             ]),
-            [3],
+            [4],
           )
     }`
 }
@@ -65,7 +66,10 @@ function facts(why: Why, now: number): readonly (readonly [string, Html | string
   const { route, access, deniedBy, upstream, tag, pinnedBy, evictedAt, pull } = why
   const known: (readonly [string, Html | string] | undefined)[] = [
     route
-      ? ['Route', `${route.upstream}, repository ${route.repository}, at ${route.url}: ${route.rule}`]
+      ? [
+          'Route',
+          `${route.upstream}, repository ${route.repository}, at ${route.endpoints.join(', then ')}: ${route.rule}`,
+        ]
       : undefined,
     route?.rewrite
       ? [

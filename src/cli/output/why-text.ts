@@ -28,11 +28,17 @@ export function whyText(why: Why, ago: (instant: string) => string, now: number)
 
 function routeLines({ route }: Why): readonly string[] {
   if (route === null) return []
-  const { upstream, repository, url, rule, rewrite } = route
-  const first = `${upstream}, repository ${repository}, at ${url}: ${rule}`
-  if (rewrite === null) return [first]
-  const when = rewrite.always ? 'instead' : 'for what is unknown or denied'
-  return [first, `asked as ${rewrite.name} ${when} (upstreams.${upstream}.rewrite)`]
+  const { upstream, repository, endpoints, owner, rule, rewrite } = route
+  const lines = [`${upstream}, repository ${repository}, at ${endpoints.join(', then ')}: ${rule}`]
+  if (owner !== null) {
+    const since = owner.of === 'tag' ? 'has answered for the tag' : 'has listed the tags of the repository'
+    lines.push(`only ${owner.url} is asked for the tag: it ${since}`)
+  }
+  if (rewrite !== null) {
+    const when = rewrite.always ? 'instead' : 'for what is unknown or denied'
+    lines.push(`asked as ${rewrite.name} ${when} (upstreams.${upstream}.rewrite)`)
+  }
+  return lines
 }
 
 function upstreamLines({ upstream }: Why, ago: (instant: string) => string): readonly string[] {
@@ -84,8 +90,9 @@ function downLine(platforms: readonly string[]): string {
 }
 
 function answerLines({ answers }: Why, ago: (instant: string) => string): readonly string[] {
-  return answers.map(({ at, kind, reference, said, milliseconds }) => {
+  return answers.map(({ at, endpoint, kind, reference, said, milliseconds }) => {
     const what = [kind, reference?.slice(0, 19)].filter(Boolean).join(' ')
-    return `${ago(at)}  ${what}: ${said} (${milliseconds} ms)`
+    const where = endpoint === null ? '' : `${endpoint}  `
+    return `${ago(at)}  ${where}${what}: ${said} (${milliseconds} ms)`
   })
 }

@@ -2,11 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import type { Config } from '../../config/load-config.ts'
+import type { EndpointOwners } from '../../ports/endpoint-owners.ts'
 import type { Rehearsals } from '../../ports/time.ts'
 import type { UpstreamTelemetry } from '../../ports/telemetry.ts'
 import type { Tracer } from '../../ports/tracing.ts'
+import type { Upstream } from '../../ports/upstream.ts'
 import { proxiesFrom } from '../../upstream/net/proxy-environment.ts'
 import { systemTrust } from '../../upstream/net/trust-store.ts'
+import { memoryOwners } from '../../upstream/endpoints/memory-owners.ts'
 import { openEndpoints } from '../../upstream/endpoints/open-endpoints.ts'
 import { type OpenUpstream, openUpstream, type OpenUpstreamOptions } from '../../upstream/open-upstream.ts'
 import { withRewrite } from '../../upstream/rewrite/with-rewrite.ts'
@@ -32,6 +35,10 @@ export interface UpstreamsOptions {
   readonly telemetry: UpstreamTelemetry
   readonly loops: LoopGuard
   readonly tracer?: Tracer | undefined
+  /** Remembers which endpoint answers for what. Left out: for as long as the process lives. */
+  readonly owners?: EndpointOwners
+  /** Records what one of several endpoints answers. Left out: nobody does. */
+  readonly record?: (endpoint: Upstream) => Upstream
   /** The ports of our own listeners. */
   readonly ownPorts: () => Iterable<number>
   /**
@@ -60,6 +67,7 @@ const LINGER = 60_000
 /** Opens each configured upstream. */
 export function buildUpstreams(config: UpstreamsConfig, options: UpstreamsOptions): Upstreams {
   const { log, telemetry, loops, ownPorts, env, collectGarbage } = options
+  const { owners = memoryOwners(), record = (endpoint) => endpoint } = options
   const environmentProxies = proxiesFrom(env)
   const system = systemTrust({
     env,
@@ -105,7 +113,7 @@ export function buildUpstreams(config: UpstreamsConfig, options: UpstreamsOption
     const opened =
       first === undefined
         ? openUpstream(optionsOf(entry, entry, rememberDenials))
-        : openEndpoints(entry.name, [first, ...others], telemetry)
+        : openEndpoints(entry.name, [first, ...others], { telemetry, owners, record })
     const upstream = entry.rewrite === undefined ? opened : withRewrite(opened, entry.rewrite)
     open.add(upstream)
     return upstream

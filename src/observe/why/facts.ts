@@ -30,6 +30,8 @@ export interface Facts {
   readonly pinnedBy?: string | undefined
   /** Of the repository, newest first. */
   readonly answers: readonly Answer[]
+  /** Of each endpoint of the upstream, where it has several, newest first. */
+  readonly byEndpoint: readonly (Answer & { readonly endpoint: string })[]
   readonly storeTrouble?: StoreTrouble | undefined
   readonly now: number
 }

@@ -15,7 +15,7 @@ export interface Lifetime {
 
 /** The answer to "why", from all that is known. */
 export function whyOf(facts: Facts, lifetime: Lifetime, upstream: UpstreamReport): Why {
-  const { image, route, access, tag, history, content, pinnedBy, answers } = facts
+  const { image, route, access, tag, history, content, pinnedBy, answers, byEndpoint } = facts
   return {
     image,
     ...verdictOf(facts),
@@ -37,7 +37,9 @@ export function whyOf(facts: Facts, lifetime: Lifetime, upstream: UpstreamReport
     pinnedBy: pinnedBy ?? null,
     evictedAt: content && pinnedBy === undefined ? isoText(evictionOf(content, lifetime)) : null,
     pull: pullReport(facts),
-    answers: answers.map((answer) => answerReport(facts.repository.upstream, answer)),
+    answers: (byEndpoint.length > 0 ? byEndpoint : answers).map((answer) =>
+      answerReport(facts.repository.upstream, answer),
+    ),
   }
 }
 
@@ -60,9 +62,9 @@ function tagReport({ digest, state, ttl, checkedAt, servedUntil, goneAt, held }:
   }
 }
 
-function answerReport(upstream: string, answer: Answer): AnswerReport {
-  const { at, kind, reference = null, outcome, detail, milliseconds } = answer
-  return { at: isoText(at), kind, reference, said: saidBy(upstream, outcome, detail), milliseconds }
+function answerReport(upstream: string, answer: Answer & { readonly endpoint?: string }): AnswerReport {
+  const { at, endpoint = null, kind, reference = null, outcome, detail, milliseconds } = answer
+  return { at: isoText(at), endpoint, kind, reference, said: saidBy(upstream, outcome, detail), milliseconds }
 }
 
 function saidBy(upstream: string, outcome: Answer['outcome'], detail: Answer['detail']): string {

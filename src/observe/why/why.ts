@@ -3,11 +3,13 @@ import { isRegistryError, type RegistryError } from '../../oci/errors.ts'
 import { imagePattern } from '../../oci/image-pattern.ts'
 import { parseImageReference } from '../../oci/image-reference.ts'
 import type { RepositoryName } from '../../oci/reference.ts'
+import { type EndpointOwners, ownerOfTag } from '../../ports/endpoint-owners.ts'
 import type { TagEntry, TagHistory, TagPeek } from '../../ports/metadata.ts'
 import type { Inspect, PinList } from '../../ports/operations.ts'
 import type { Registry } from '../../ports/repository.ts'
 import type { Held } from '../../ports/time.ts'
 import type { RouteReport, Why } from '../../ports/why.ts'
+import { endpointName } from '../../util/endpoint-name.ts'
 import type { Answers } from '../answers.ts'
 import { upstreamReport } from '../status.ts'
 import type { StoreWatch } from '../store-watch.ts'
@@ -21,9 +23,16 @@ export interface LoginOf {
   readonly isConfigured: boolean
 }
 
+interface Configured {
+  readonly url: string
+  readonly aliases: readonly string[]
+  /** Where it has several. */
+  readonly endpoints?: readonly { readonly url: string }[]
+}
+
 export interface WhyOptions {
   readonly registry: Pick<Registry, 'find'>
-  readonly upstreams: Pick<UpstreamWatch, 'view'>
+  readonly upstreams: Pick<UpstreamWatch, 'view' | 'views'>
   readonly answers: Pick<Answers, 'of' | 'lastOf'>
   readonly store: Pick<StoreWatch, 'trouble'>
   readonly tags: TagPeek & TagHistory
@@ -32,7 +41,9 @@ export interface WhyOptions {
   /** Which credentials of an upstream a repository is read with. */
   readonly loginOf: (repository: RepositoryName) => LoginOf
   /** How an upstream is configured. */
-  readonly configured: (upstream: string) => { readonly url: string; readonly aliases: readonly string[] }
+  readonly configured: (upstream: string) => Configured
+  /** Which endpoint has answered for what. */
+  readonly owners: Pick<EndpointOwners, 'get'>
   /** The second name by which its upstream is asked for a repository. */
   readonly otherName: (repository: RepositoryName) => RouteReport['rewrite'] | undefined
   /** Who may pull from a repository, in words. */
@@ -56,7 +67,7 @@ export interface WhyOptions {
 /** Explains a pull of an image without sending a request, and without counting as a use of it. */
 export function createWhy(options: WhyOptions): (image: string) => Promise<Why | undefined> {
   const { registry, upstreams, answers, store, tags, inspect, pins, configured, access } = options
-  const { loginOf, otherName, freshness, heldOf, staleIfError, now } = options
+  const { loginOf, otherName, owners, freshness, heldOf, staleIfError, now } = options
 
   return async function why(text) {
     const parsed = parseImageReference(text)
@@ -67,7 +78,11 @@ export function createWhy(options: WhyOptions): (image: string) => Promise<Why |
     if (found === undefined) return unrouted(`${name}${suffix}`)
     if (isRegistryError(found)) return denied(found, suffix)
     const facts = await factsOf(found, name, reference, suffix)
-    return whyOf(facts, options, upstreamReport(facts.upstream, answers.lastOf(found.upstream)))
+    return whyOf(
+      facts,
+      options,
+      upstreamReport(facts.upstream, answers.lastOf(found.upstream), upstreams.views()),
+    )
   }
 
   /** The repository, or the error that a rule denies it with; undefined = no upstream. */
@@ -92,7 +107,7 @@ export function createWhy(options: WhyOptions): (image: string) => Promise<Why |
       image: `${repository.upstream}/${repository.name}${suffix}`,
       repository,
       reference,
-      route: routeOf(repository, written),
+      route: await routeOf(repository, written, reference),
       access: access(repository),
       upstream: viewFor(repository),
       tag,
@@ -100,6 +115,7 @@ export function createWhy(options: WhyOptions): (image: string) => Promise<Why |
       content: digest && (await inspect(digest)),
       pinnedBy: await pinOf(repository, reference, digest),
       answers: answers.of(repository.upstream, repository.name),
+      byEndpoint: answersByEndpoint(repository),
       storeTrouble: store.trouble,
       now: now(),
     }
@@ -124,9 +140,28 @@ export function createWhy(options: WhyOptions): (image: string) => Promise<Why |
     return (await pins.list()).find(({ pattern }) => imagePattern(pattern).matches(image))?.pattern
   }
 
-  function routeOf(found: RepositoryName, written: string): RouteReport {
+  /** Those of all endpoints, the newest first. */
+  function answersByEndpoint({ upstream, name }: RepositoryName): Facts['byEndpoint'] {
+    return (configured(upstream).endpoints ?? [])
+      .flatMap(({ url }) =>
+        answers
+          .of(endpointName(upstream, url), name)
+          .map((answer) => Object.assign({ endpoint: url }, answer)),
+      )
+      .toSorted((a, b) => b.at - a.at)
+      .slice(0, MOST_ANSWERS)
+  }
+
+  async function routeOf(
+    found: RepositoryName,
+    written: string,
+    reference: Facts['reference'],
+  ): Promise<RouteReport> {
     const { upstream, name: repository } = found
-    const { url, aliases } = configured(upstream)
+    const { url, aliases, endpoints = [] } = configured(upstream)
+    const owner =
+      'tag' in reference && endpoints.length > 0 ? await ownerOfTag(owners, found, reference.tag) : undefined
+    const isOwned = owner !== undefined && endpoints.some((endpoint) => endpoint.url === owner.url)
     const [first = ''] = written.split('/')
     const rule =
       first === upstream && written !== first
@@ -134,7 +169,15 @@ export function createWhy(options: WhyOptions): (image: string) => Promise<Why |
         : aliases.includes(first)
           ? `${first} is an alias of ${upstream}`
           : 'the name has no registry, so defaultUpstream'
-    return { upstream, url, repository, rule, rewrite: otherName(found) ?? null }
+    return {
+      upstream,
+      url,
+      repository,
+      rule,
+      endpoints: endpoints.length === 0 ? [url] : endpoints.map((endpoint) => endpoint.url),
+      owner: isOwned ? owner : null,
+      rewrite: otherName(found) ?? null,
+    }
   }
 
   /** The upstream with the credentials that this repository is read with. */
@@ -147,7 +190,7 @@ export function createWhy(options: WhyOptions): (image: string) => Promise<Why |
   }
 
   function report(upstream: string) {
-    return upstreamReport(upstreams.view(upstream)!, answers.lastOf(upstream))
+    return upstreamReport(upstreams.view(upstream)!, answers.lastOf(upstream), upstreams.views())
   }
 
   function denied({ detail }: RegistryError, suffix: string): Why {
@@ -168,6 +211,9 @@ export function createWhy(options: WhyOptions): (image: string) => Promise<Why |
     }
   }
 }
+
+/** Of an upstream with several endpoints. */
+const MOST_ANSWERS = 12
 
 const NOTHING = {
   route: null,

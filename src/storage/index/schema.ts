@@ -134,6 +134,13 @@ const MIGRATIONS: readonly (string | ((db: DatabaseSync) => void))[] = [
      UPDATE run_totals SET entries = entries + 1;
    END;`,
   CONVERSIONS,
+  `-- Which endpoint of an upstream has answered for a tag, or listed the tags of a repository. The youngest has the
+   -- highest id.
+   CREATE TABLE endpoint_owners (
+     id INTEGER PRIMARY KEY, upstream TEXT NOT NULL, repository TEXT NOT NULL, thing TEXT NOT NULL,
+     url TEXT NOT NULL, at INTEGER NOT NULL
+   ) STRICT;
+   CREATE UNIQUE INDEX endpoint_owners_by_thing ON endpoint_owners (upstream, repository, thing);`,
 ]
 
 /**

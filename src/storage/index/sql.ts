@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { OCTET_STREAM } from '../../oci/media-types.ts'
 import { catalogueStatements } from '../operations/images/catalogue-sql.ts'
 import { savingsStatements } from './savings/savings-sql.ts'
+import { endpointOwnerStatements } from './endpoint-owners-sql.ts'
 import { historyStatements } from './tags/history-sql.ts'
 import { runStatements } from './tags/runs-sql.ts'
 import { timeStatements } from './tags/time-sql.ts'
@@ -30,6 +31,7 @@ export function statements(db: DatabaseSync) {
     ...uploadStatements(db),
     ...runStatements(db),
     ...conversionStatements(db),
+    ...endpointOwnerStatements(db),
 
     totals: db.prepare('SELECT objects, bytes FROM totals'),
     upstreamTotals: db.prepare('SELECT upstream, objects, bytes FROM upstream_totals ORDER BY upstream'),

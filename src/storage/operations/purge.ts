@@ -49,7 +49,9 @@ export function createPurge({ query, changeAll, blobs, telemetry, forgotten }: P
     await changeAll(steps, (sql, step) => {
       if ('image' in step) {
         const { repository, tag } = step.image
-        if (tag !== undefined) sql.forgetTag.run(repository.upstream, repository.name, tag)
+        if (tag === undefined) return
+        sql.forgetTag.run(repository.upstream, repository.name, tag)
+        sql.forgetEndpointOwner.run(repository.upstream, repository.name, tag)
       } else if ('repository' in step) {
         const { repository, digest } = step
         sql.removeLink.run(repository.upstream, repository.name, digest)

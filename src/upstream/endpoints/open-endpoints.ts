@@ -1,9 +1,18 @@
+import type { EndpointOwners } from '../../ports/endpoint-owners.ts'
 import type { UpstreamTelemetry } from '../../ports/telemetry.ts'
-import type { UpstreamStatus } from '../../ports/upstream.ts'
+import type { Upstream, UpstreamStatus } from '../../ports/upstream.ts'
 import { type OpenUpstream, openUpstream, type OpenUpstreamOptions } from '../open-upstream.ts'
 import { endpointName } from '../../util/endpoint-name.ts'
 import { searchEndpoints } from './search-endpoints.ts'
-import { withEndpoints } from './with-endpoints.ts'
+import { type Endpoint, withEndpoints } from './with-endpoints.ts'
+
+export interface EndpointsOptions {
+  /** Of the upstream. Its endpoints report to it under names of their own. */
+  readonly telemetry: UpstreamTelemetry
+  readonly owners: EndpointOwners
+  /** Records what an endpoint answers. */
+  readonly record: (endpoint: Upstream) => Upstream
+}
 
 /**
  * Opens several endpoints as one upstream. Each has its own connections, credentials, circuits and metrics,
@@ -13,7 +22,7 @@ import { withEndpoints } from './with-endpoints.ts'
 export function openEndpoints(
   name: string,
   ways: readonly [OpenUpstreamOptions, ...OpenUpstreamOptions[]],
-  telemetry: UpstreamTelemetry,
+  { telemetry, owners, record }: EndpointsOptions,
 ): OpenUpstream {
   const opened: OpenUpstream[] = []
   const changed = (): void => {
@@ -36,11 +45,25 @@ export function openEndpoints(
     opened.push(endpoint)
     return endpoint
   }
+  const asked = (endpoint: OpenUpstream): Endpoint => {
+    const { repository } = record(endpoint)
+    return {
+      url: endpoint.url,
+      get status() {
+        return endpoint.status
+      },
+      get isNearlyExhausted() {
+        return endpoint.isNearlyExhausted
+      },
+      repository,
+    }
+  }
   const [first, ...others] = ways
-  const whole = withEndpoints(name, [open(first), ...others.map(open)])
+  const whole = withEndpoints(name, [asked(open(first)), ...others.map((way) => asked(open(way)))], owners)
 
   return {
     name,
+    url: first.url,
     endpoints: opened,
     get isNearlyExhausted() {
       return whole.isNearlyExhausted

@@ -1,14 +1,16 @@
 import { LRUCache } from 'lru-cache'
+import { type EndpointOwners, type OwnedThing, ownerOfTag } from '../../ports/endpoint-owners.ts'
 import type { Upstream, UpstreamRepository, UpstreamStatus } from '../../ports/upstream.ts'
 import { type Answer, answerOf, withoutAnswer } from './fallback.ts'
 import { withoutTag } from './without-tag.ts'
 
 /** One of several addresses of an upstream. */
 export interface Endpoint extends Pick<Upstream, 'isNearlyExhausted' | 'repository'> {
+  readonly url: string
   readonly status: UpstreamStatus
 }
 
-/** Things of which it is remembered who answered for them. The one used longest ago goes first. */
+/** Digests of which it is remembered who had them. The one used longest ago goes first. */
 const MOST = 10_000
 
 /**
@@ -20,13 +22,14 @@ const MOST = 10_000
  * - Content is what its digest says. Whoever has sent it is asked first, and any other may send it.
  * - Those that are out are asked last. They refuse at once, so that what nobody else has is not taken for gone.
  *
- * Nothing is known after a restart of who answered before.
+ * An owner that is no endpoint any more owns nothing.
  */
 export function withEndpoints(
   name: string,
   endpoints: readonly [Endpoint, ...(readonly Endpoint[])],
+  owners: EndpointOwners,
 ): Upstream {
-  const owners = new LRUCache<string, Endpoint>({ max: MOST })
+  const lastSeen = new LRUCache<string, Endpoint>({ max: MOST })
 
   const inOrder = (first: Endpoint | undefined): readonly Endpoint[] => {
     const order = first === undefined ? endpoints : [first, ...endpoints.filter((each) => each !== first)]
@@ -41,12 +44,12 @@ export function withEndpoints(
     },
     repository(repository) {
       const byEndpoint = new Map(endpoints.map((endpoint) => [endpoint, endpoint.repository(repository)]))
-      const keyOf = (thing: string): string => `${repository} ${thing}`
+      const named = { upstream: name, name: repository }
 
       async function ask<T>(
-        thing: string,
         candidates: readonly Endpoint[],
         request: (repository: UpstreamRepository) => Promise<T | undefined>,
+        answered: (by: Endpoint) => void | Promise<void>,
         isAnswer: (value: T) => boolean = () => true,
       ): Promise<T | undefined> {
         const others: Exclude<Answer<never>, { kind: 'answered' }>[] = []
@@ -55,7 +58,7 @@ export function withEndpoints(
           const answer = await answerOf(request(byEndpoint.get(endpoint)!))
           if (answer.kind !== 'answered') others.push(answer)
           else if (isAnswer(answer.value)) {
-            owners.set(keyOf(thing), endpoint)
+            await answered(endpoint)
             return answer.value
           } else empty ??= answer.value
         }
@@ -66,11 +69,26 @@ export function withEndpoints(
 
       /** A thing that is what its endpoint says. */
       function askOwner<T>(
-        things: readonly [string, ...string[]],
+        thing: OwnedThing,
+        ownerUrl: string | undefined,
         request: (repository: UpstreamRepository) => Promise<T | undefined>,
       ): Promise<T | undefined> {
-        const owner = things.map((thing) => owners.get(keyOf(thing))).find((each) => each !== undefined)
-        return ask(things[0], owner === undefined ? inOrder(undefined) : [owner], request)
+        const owner = endpoints.find(({ url }) => url === ownerUrl)
+        const candidates = owner === undefined ? inOrder(undefined) : [owner]
+        return ask(candidates, request, ({ url }) => owners.set(named, thing, url))
+      }
+
+      async function askForTag<T>(
+        tag: string,
+        request: (repository: UpstreamRepository) => Promise<T | undefined>,
+      ): Promise<T | undefined> {
+        return askOwner(`tag ${tag}`, (await ownerOfTag(owners, named, tag))?.url, request)
+      }
+
+      async function askForTags<T>(
+        request: (repository: UpstreamRepository) => Promise<T | undefined>,
+      ): Promise<T | undefined> {
+        return askOwner('tags', await owners.get(named, 'tags'), request)
       }
 
       /** A thing that is what its digest says. */
@@ -79,7 +97,9 @@ export function withEndpoints(
         request: (repository: UpstreamRepository) => Promise<T | undefined>,
         isAnswer?: (value: T) => boolean,
       ): Promise<T | undefined> {
-        return ask(digest, inOrder(owners.get(keyOf(digest))), request, isAnswer)
+        const key = `${repository} ${digest}`
+        const answered = (by: Endpoint): void => void lastSeen.set(key, by)
+        return ask(inOrder(lastSeen.get(key)), request, answered, isAnswer)
       }
 
       const [first] = endpoints
@@ -88,16 +108,15 @@ export function withEndpoints(
           return byEndpoint.get(first)!.isNearlyExhausted
         },
         promisesBlobsAfter: byEndpoint.get(first)!.promisesBlobsAfter,
-        resolve: (tag, signal) => askOwner([`tag ${tag}`, 'tags'], (each) => each.resolve(tag, signal)),
-        resolveByGet: (tag, signal) =>
-          askOwner([`tag ${tag}`, 'tags'], (each) => each.resolveByGet(tag, signal)),
+        resolve: (tag, signal) => askForTag(tag, (each) => each.resolve(tag, signal)),
+        resolveByGet: (tag, signal) => askForTag(tag, (each) => each.resolveByGet(tag, signal)),
         manifest: (digest, signal) => askAny(digest, (each) => each.manifest(digest, signal)),
         statBlob: (digest, signal) => askAny(digest, (each) => each.statBlob(digest, signal)),
         blob: (digest, range, signal) =>
           askAny(digest, async (each) => withoutTag(await each.blob(digest, range, signal))),
         tags: {
-          whole: (signal) => askOwner(['tags'], (each) => each.tags.whole(signal)),
-          page: (page, signal) => askOwner(['tags'], (each) => each.tags.page(page, signal)),
+          whole: (signal) => askForTags((each) => each.tags.whole(signal)),
+          page: (page, signal) => askForTags((each) => each.tags.page(page, signal)),
         },
         referrers: async (digest, signal) =>
           (await askAny(

@@ -84,6 +84,7 @@ export function withRewrite(upstream: OpenUpstream, rules: readonly RewriteRule[
 
   return {
     name: upstream.name,
+    url: upstream.url,
     endpoints: upstream.endpoints,
     get isNearlyExhausted() {
       return upstream.isNearlyExhausted
