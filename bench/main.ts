@@ -13,6 +13,7 @@ import { listeners } from './metrics/listeners.ts'
 import { log } from './metrics/log.ts'
 import { million } from './metrics/million.ts'
 import { quota } from './metrics/quota.ts'
+import { replica } from './metrics/replica.ts'
 import { restart } from './metrics/restart.ts'
 import { slowReaders } from './metrics/slow-readers.ts'
 import { smallCold } from './metrics/small-cold.ts'
@@ -32,6 +33,7 @@ const METRICS: Readonly<Record<string, (add: Add) => Promise<void>>> = {
   limited,
   followers,
   herd,
+  replica,
   restart,
   'slow-readers': slowReaders,
   growth,

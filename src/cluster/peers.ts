@@ -58,6 +58,7 @@ export function peers(secret: PeerSecret): Peers {
           start: Number(place?.[1] ?? 0),
           ...(Number.isSafeInteger(total) && { total }),
           ranges: true,
+          isFollowed: true,
           [Symbol.asyncIterator]: () => new ChunkIterator(body, (error) => lost(detail, error)),
         }
       } catch (error) {

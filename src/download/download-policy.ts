@@ -126,7 +126,7 @@ export interface FetchState {
   readonly connections: number
   /** How many connections it may have at the moment. */
   readonly allowed: number
-  /** The process is at its own limit: more connections would not make it faster. */
+  /** The process, or its source, is at its own limit: more connections would not make it faster. */
   readonly isBusy: boolean
   /** Where readers wait, the longest wait first, and how many bytes the nearest connection is away. */
   readonly waiting: Iterable<{ readonly position: number; readonly ahead: number }>

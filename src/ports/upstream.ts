@@ -23,6 +23,8 @@ export interface BlobBody extends AsyncIterable<Buffer> {
   readonly etag?: string
   /** The upstream offers byte ranges, or has just honoured one. */
   readonly ranges: boolean
+  /** Who sends it is receiving it, so that it comes no sooner over several connections. */
+  readonly isFollowed?: boolean
 }
 
 /** `manifest` is set when the tag could only be resolved by fetching it. */

@@ -26,16 +26,28 @@ test('FR-24 a body may be left in the middle while 8 % of the blob cover what is
   const [one, two] = [body(0, 50), body(50, 100)]
   bodies.hold(one, reader(false))
   bodies.hold(two, reader(false))
-  assert.ok(bodies.mayDivide(100 * MiB, one, 20 * MiB, true))
+  assert.ok(bodies.mayDivide(100 * MiB, one, 20 * MiB, true, 'reader'))
   one.end = 20 * MiB
-  assert.ok(!bodies.mayDivide(100 * MiB, two, 70 * MiB, true))
-  assert.ok(bodies.mayDivide(200 * MiB, two, 70 * MiB, true))
+  assert.ok(!bodies.mayDivide(100 * MiB, two, 70 * MiB, true, 'reader'))
+  assert.ok(bodies.mayDivide(200 * MiB, two, 70 * MiB, true, 'reader'))
   // A body that is left anyhow costs no more when it is left sooner.
-  assert.ok(bodies.mayDivide(100 * MiB, one, 10 * MiB, true))
+  assert.ok(bodies.mayDivide(100 * MiB, one, 10 * MiB, true, 'reader'))
   // The last bytes of a body are all that can be lost of it.
-  assert.ok(bodies.mayDivide(100 * MiB, two, 99 * MiB, true))
+  assert.ok(bodies.mayDivide(100 * MiB, two, 99 * MiB, true, 'reader'))
   bodies.release(one)
-  assert.ok(!bodies.mayDivide(100 * MiB, two, 70 * MiB, true), 'what was lost stays lost')
+  assert.ok(!bodies.mayDivide(100 * MiB, two, 70 * MiB, true, 'reader'), 'what was lost stays lost')
+})
+
+test('FR-24 what is divided to be done sooner costs upstream less than shows', () => {
+  const bodies = new OpenBodies()
+  const segment = body(0, 256)
+  bodies.hold(segment, reader(false))
+  assert.ok(!bodies.mayDivide(256 * MiB, segment, 100 * MiB, true, 'speed'))
+  assert.ok(bodies.mayDivide(256 * MiB, segment, 255 * MiB, true, 'speed'))
+  const slow = body(0, 256)
+  bodies.hold(slow, reader(true))
+  assert.ok(bodies.mayDivide(256 * MiB, slow, 100 * MiB, true, 'speed'))
+  assert.ok(bodies.mayDivide(2048 * MiB, segment, 100 * MiB, true, 'speed'))
 })
 
 test('FR-24 beyond that only a body with an empty socket, when there is a request for its rest', () => {
@@ -43,8 +55,8 @@ test('FR-24 beyond that only a body with an empty socket, when there is a reques
     const bodies = new OpenBodies()
     const segment = body(0, 48)
     bodies.hold(segment, reader(isDry))
-    assert.equal(bodies.mayDivide(48 * MiB, segment, 16 * MiB, true), isDry)
-    assert.equal(bodies.mayDivide(48 * MiB, segment, 16 * MiB, false), false)
+    assert.equal(bodies.mayDivide(48 * MiB, segment, 16 * MiB, true, 'reader'), isDry)
+    assert.equal(bodies.mayDivide(48 * MiB, segment, 16 * MiB, false, 'reader'), false)
   }
 })
 

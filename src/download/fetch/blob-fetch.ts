@@ -6,14 +6,12 @@ import { afterFailure, type DownloadPolicy, nextAction, PROGRESS } from '../down
 import type { Source } from '../download-request.ts'
 import type { FetchObserver, FetchOptions } from './fetch-options.ts'
 import { BEAT, type Beating } from '../heartbeat.ts'
+import type { Purpose } from './open-bodies.ts'
 import { RateMeter } from './rate-meter.ts'
 import { RecentBytes } from './write-buffer.ts'
 import { Representation } from './representation.ts'
 import { SegmentPlan } from './segment-plan.ts'
 import type { Segment } from './segments.ts'
-
-/** Why a connection was opened: for a reader that waits far ahead, or to be done sooner. */
-type Purpose = 'reader' | 'speed'
 
 /** Beats until the rate is known well enough to judge by it. */
 const WARM_UP = 2
@@ -94,7 +92,7 @@ export class BlobFetch implements Beating {
       fastest: meter.fastest,
       connections: this.#connections,
       allowed: this.#probe.allowed,
-      isBusy,
+      isBusy: isBusy || this.#representation.isFollowed,
       waiting: this.#waiting(size),
     })
     if (action === undefined) return

@@ -5,8 +5,15 @@ import type { Segment } from './segments.ts'
  * Bytes that the sockets of both sides and the network hold at most, of a body that is left before its end.
  */
 const UNDER_WAY = 6 * 1024 * 1024
-/** The share of a blob that may arrive in vain. */
-const SHARE = 0.08
+/** The share of a blob that may arrive in vain, so that a reader need not wait, */
+const SHARE_FOR_READERS = 0.08
+/** or so that the blob is there sooner: as little as does not show in what it costs upstream. */
+const SHARE_FOR_SPEED = 0.004
+
+/** Why a body is divided. */
+export type Purpose = 'reader' | 'speed'
+
+const SHARES: Readonly<Record<Purpose, number>> = { reader: SHARE_FOR_READERS, speed: SHARE_FOR_SPEED }
 
 /** What receives a body. */
 export type BodyReader = Pick<Connection, 'isDry' | 'look' | 'leave'>
@@ -36,8 +43,8 @@ export class OpenBodies {
   /**
    * Whether `segment` may be divided at `end`. `size`: of the blob. `mayLeave`: there is a request to spare.
    */
-  mayDivide(size: number, segment: Segment, end: number, mayLeave: boolean): boolean {
-    if (this.#affords(size, segment, end)) return true
+  mayDivide(size: number, segment: Segment, end: number, mayLeave: boolean, purpose: Purpose): boolean {
+    if (this.#affords(size * SHARES[purpose], segment, end)) return true
     const connection = this.#connections.get(segment)
     return mayLeave && connection?.isDry === true
   }
@@ -51,17 +58,18 @@ export class OpenBodies {
       connection.look(() => {
         // It may have gone on to another segment meanwhile.
         const isHeld = this.#connections.get(segment) === connection
-        if (isHeld && mayLeave && !this.#affords(size, segment, segment.end)) connection.leave()
+        if (isHeld && mayLeave && !this.#affords(size * SHARE_FOR_READERS, segment, segment.end))
+          connection.leave()
       })
     }
   }
 
-  #affords(size: number, divided: Segment, end: number): boolean {
+  #affords(most: number, divided: Segment, end: number): boolean {
     const cost = surplusOf({ ...divided, end })
     if (cost === 0) return true
     let bytes = this.#spent + cost
     for (const segment of this.#connections.keys()) if (segment !== divided) bytes += surplusOf(segment)
-    return bytes <= size * SHARE
+    return bytes <= most
   }
 }
 

@@ -8,6 +8,7 @@ export class Representation {
   #etag: string | undefined
   #hasRanges: boolean | undefined
   #isConfirmed = false
+  #isFollowed = false
 
   constructor(expectedSize: number | undefined) {
     this.#size = expectedSize
@@ -31,6 +32,11 @@ export class Representation {
   /** The source has answered with the blob. */
   get isConfirmed(): boolean {
     return this.#isConfirmed
+  }
+
+  /** The source passes on what it is receiving itself: another connection to it brings nothing sooner. */
+  get isFollowed(): boolean {
+    return this.#isFollowed
   }
 
   /** The range to ask for; undefined = the whole blob. */
@@ -63,6 +69,7 @@ export class Representation {
     this.#etag ??= body.etag
     if (range !== undefined) this.#hasRanges = true
     this.#isConfirmed = true
+    this.#isFollowed = body.isFollowed ?? false
   }
 
   /** A range was refused, or answered wrongly: only the whole blob is asked for from now on. */

@@ -1,10 +1,10 @@
 import type { IntervalSet } from '../../util/interval-set.ts'
 import { takesLong } from '../download-policy.ts'
 import type { Connection } from './connection.ts'
-import { OpenBodies } from './open-bodies.ts'
+import { OpenBodies, type Purpose } from './open-bodies.ts'
 import type { Representation } from './representation.ts'
 import { mayOpenAnother, type RequestCount, segmentLength } from './request-budget.ts'
-import { type Segment, SegmentAllocator } from './segments.ts'
+import { type MayDivide, type Segment, SegmentAllocator } from './segments.ts'
 
 /** What the connections of one download fetch next, within what the blob may cost upstream. */
 export class SegmentPlan {
@@ -68,7 +68,7 @@ export class SegmentPlan {
   /** A segment for a further connection, for a reader that waits at `position`. */
   at(position: number): Segment | undefined {
     const { end } = this.#representation
-    return this.#segments.takeAt(position, end, segmentLength(this.#requests), this.#mayDivide)
+    return this.#segments.takeAt(position, end, segmentLength(this.#requests), this.#mayDivide('reader'))
   }
 
   /** As `SegmentAllocator.distanceTo`. */
@@ -108,9 +108,12 @@ export class SegmentPlan {
   }
 
   #takeOver(): Segment | undefined {
-    return this.#segments.takeOver(segmentLength(this.#requests), this.#mayDivide)
+    return this.#segments.takeOver(segmentLength(this.#requests), this.#mayDivide('speed'))
   }
 
-  readonly #mayDivide = (segment: Segment, end: number): boolean =>
-    this.#bodies.mayDivide(this.#representation.end, segment, end, mayOpenAnother(this.#requests, 2))
+  #mayDivide(purpose: Purpose): MayDivide {
+    const { end: size } = this.#representation
+    return (segment, end) =>
+      this.#bodies.mayDivide(size, segment, end, mayOpenAnother(this.#requests, 2), purpose)
+  }
 }

@@ -28,6 +28,8 @@ export interface Cluster extends AsyncDisposable {
   readonly replicas: readonly Replica[]
   /** nginx in front of all of them, in turn. */
   readonly url: string
+  /** What nginx has said of failures. */
+  balancer(): readonly string[]
 }
 
 export interface ClusterOptions {
@@ -95,7 +97,7 @@ http {
   }
 }`,
   )
-  starting.use(start('nginx', ['-p', nginx, '-c', join(nginx, 'nginx.conf')]))
+  const balancer = starting.use(start('nginx', ['-p', nginx, '-c', join(nginx, 'nginx.conf')]))
   const url = `http://127.0.0.1:${first}`
   await eventually(async () => (await fetch(`${url}/v2/`).catch(() => undefined))?.ok === true, 20_000)
   const resources = starting.move()
@@ -105,6 +107,7 @@ http {
     database,
     replicas: all,
     url,
+    balancer: () => balancer.lines,
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   }
 }
