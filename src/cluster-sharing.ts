@@ -1,6 +1,6 @@
 import type { ClusterParts } from './cluster-parts.ts'
 import { sharedFlight } from './cluster/shared-flight.ts'
-import { sharedSource } from './cluster/shared-source.ts'
+import { sharedSource } from './cluster/peers/shared-source.ts'
 import type { DownloadManager } from './download/manager.ts'
 import type { Digest } from './oci/digest.ts'
 import type { BlobStore } from './ports/blob-store.ts'

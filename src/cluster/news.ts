@@ -6,7 +6,7 @@ import type { RepositoryName } from '../oci/reference.ts'
 import { mutex } from '../util/async/mutex.ts'
 import { connectionOf, type Database } from './database.ts'
 import type { SharedTag } from '../ports/cluster.ts'
-import { sharedTagOf, type TagRow } from './shared-tags.ts'
+import { sharedTagOf, type TagRow } from './index/shared-tags.ts'
 
 /** What one replica tells all others once. */
 export type Notice =

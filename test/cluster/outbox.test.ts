@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { type Message, openOutbox } from '../../src/cluster/outbox.ts'
+import { type Message, openOutbox } from '../../src/cluster/index/outbox.ts'
 import { RegistryError } from '../../src/oci/errors.ts'
 import { realFiles } from '../../src/storage/files.ts'
 import { lineFile } from '../../src/storage/line-file.ts'

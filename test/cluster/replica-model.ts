@@ -1,8 +1,8 @@
 /** Replicas in one process: real downloads and shared sources; the database, the network and S3 are made up. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Claim, Leases } from '../../src/cluster/leases.ts'
-import type { Peers } from '../../src/cluster/peers.ts'
-import { sharedSource } from '../../src/cluster/shared-source.ts'
+import type { Peers } from '../../src/cluster/peers/peers.ts'
+import { sharedSource } from '../../src/cluster/peers/shared-source.ts'
 import type { Source } from '../../src/download/download-request.ts'
 import { DownloadManager } from '../../src/download/manager.ts'
 import { isRegistryError, RegistryError } from '../../src/oci/errors.ts'

@@ -1,10 +1,10 @@
 /** Links and tags behind which are those of other replicas, while the database is there and while it is not. */
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import type { Message } from '../../src/cluster/outbox.ts'
-import { replicatedLinks } from '../../src/cluster/replicated-links.ts'
+import type { Message } from '../../src/cluster/index/outbox.ts'
+import { replicatedLinks } from '../../src/cluster/index/replicated-links.ts'
 import { sharedFlight } from '../../src/cluster/shared-flight.ts'
-import type { LinkFacts } from '../../src/cluster/shared-links.ts'
+import type { LinkFacts } from '../../src/cluster/index/shared-links.ts'
 import { RegistryError } from '../../src/oci/errors.ts'
 import { blobOf } from '../support/fixtures.ts'
 import { memoryStore } from '../support/memory-store.ts'

@@ -1,6 +1,6 @@
 import { Database } from '../../cluster/database.ts'
-import { sharedLinks, type SharedLinks } from '../../cluster/shared-links.ts'
-import { sharedTags, type SharedTags } from '../../cluster/shared-tags.ts'
+import { sharedLinks, type SharedLinks } from '../../cluster/index/shared-links.ts'
+import { sharedTags, type SharedTags } from '../../cluster/index/shared-tags.ts'
 import type { IndexConfig } from '../../config/storage.ts'
 
 export interface SharedIndex extends AsyncDisposable {

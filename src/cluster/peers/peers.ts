@@ -1,9 +1,9 @@
 import { Agent, request } from 'undici'
-import type { Digest } from '../oci/digest.ts'
-import { RegistryError } from '../oci/errors.ts'
-import type { BlobBody } from '../ports/upstream.ts'
-import { ChunkIterator } from '../util/async/chunk-iterator.ts'
-import type { Interval } from '../util/interval-set.ts'
+import type { Digest } from '../../oci/digest.ts'
+import { RegistryError } from '../../oci/errors.ts'
+import type { BlobBody } from '../../ports/upstream.ts'
+import { ChunkIterator } from '../../util/async/chunk-iterator.ts'
+import type { Interval } from '../../util/interval-set.ts'
 import { type PeerSecret, SECRET_HEADER } from './peer-secret.ts'
 
 /** The other replicas, as sources of what they are downloading. */

@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache'
-import type { Digest } from '../oci/digest.ts'
-import type { RepositoryName } from '../oci/reference.ts'
-import { singleFlight } from '../util/async/single-flight.ts'
-import type { Statements } from './database.ts'
+import type { Digest } from '../../oci/digest.ts'
+import type { RepositoryName } from '../../oci/reference.ts'
+import { singleFlight } from '../../util/async/single-flight.ts'
+import type { Statements } from '../database.ts'
 
 /** What is known of a digest with respect to one repository. */
 export interface LinkFacts {

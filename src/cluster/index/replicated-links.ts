@@ -1,8 +1,8 @@
-import type { Digest } from '../oci/digest.ts'
-import { isRegistryError } from '../oci/errors.ts'
-import type { RepositoryName } from '../oci/reference.ts'
-import type { LinkIndex } from '../ports/metadata.ts'
-import { whenKnown } from '../util/async/maybe.ts'
+import type { Digest } from '../../oci/digest.ts'
+import { isRegistryError } from '../../oci/errors.ts'
+import type { RepositoryName } from '../../oci/reference.ts'
+import type { LinkIndex } from '../../ports/metadata.ts'
+import { whenKnown } from '../../util/async/maybe.ts'
 import type { Outbox } from './outbox.ts'
 import type { LinkFacts, SharedLinks } from './shared-links.ts'
 

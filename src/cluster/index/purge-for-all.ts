@@ -1,8 +1,8 @@
-import type { Digest } from '../oci/digest.ts'
-import { type ImagePattern, imagePattern } from '../oci/image-pattern.ts'
-import type { RepositoryName } from '../oci/reference.ts'
-import type { ImageCatalogue } from '../ports/operations.ts'
-import type { Statements } from './database.ts'
+import type { Digest } from '../../oci/digest.ts'
+import { type ImagePattern, imagePattern } from '../../oci/image-pattern.ts'
+import type { RepositoryName } from '../../oci/reference.ts'
+import type { ImageCatalogue } from '../../ports/operations.ts'
+import type { Statements } from '../database.ts'
 import type { SharedTags } from './shared-tags.ts'
 
 export interface PurgeForAllOptions {

@@ -1,6 +1,6 @@
-import { isRegistryError } from '../oci/errors.ts'
-import type { RepositoryName } from '../oci/reference.ts'
-import type { SharedTag } from '../ports/cluster.ts'
+import { isRegistryError } from '../../oci/errors.ts'
+import type { RepositoryName } from '../../oci/reference.ts'
+import type { SharedTag } from '../../ports/cluster.ts'
 import type {
   TagEntry,
   TagHistory,
@@ -9,9 +9,9 @@ import type {
   TagPast,
   TagPeek,
   TagUses,
-} from '../ports/metadata.ts'
-import { whenKnown } from '../util/async/maybe.ts'
-import { singleFlight } from '../util/async/single-flight.ts'
+} from '../../ports/metadata.ts'
+import { whenKnown } from '../../util/async/maybe.ts'
+import { singleFlight } from '../../util/async/single-flight.ts'
 import type { Outbox } from './outbox.ts'
 import type { SharedTags } from './shared-tags.ts'
 

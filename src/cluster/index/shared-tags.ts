@@ -1,8 +1,8 @@
-import type { Digest } from '../oci/digest.ts'
-import type { RepositoryName } from '../oci/reference.ts'
-import type { SharedTag } from '../ports/cluster.ts'
-import type { TagEntry } from '../ports/metadata.ts'
-import type { Statements } from './database.ts'
+import type { Digest } from '../../oci/digest.ts'
+import type { RepositoryName } from '../../oci/reference.ts'
+import type { SharedTag } from '../../ports/cluster.ts'
+import type { TagEntry } from '../../ports/metadata.ts'
+import type { Statements } from '../database.ts'
 
 /** What was seen of a tag, the oldest first. */
 export interface TagSight {

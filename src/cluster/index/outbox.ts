@@ -1,9 +1,9 @@
-import type { Digest } from '../oci/digest.ts'
-import { isRegistryError, type RegistryError } from '../oci/errors.ts'
-import type { RepositoryName } from '../oci/reference.ts'
-import type { TagEntry } from '../ports/metadata.ts'
-import { mutex } from '../util/async/mutex.ts'
-import { parseJsonObject } from '../util/json-object.ts'
+import type { Digest } from '../../oci/digest.ts'
+import { isRegistryError, type RegistryError } from '../../oci/errors.ts'
+import type { RepositoryName } from '../../oci/reference.ts'
+import type { TagEntry } from '../../ports/metadata.ts'
+import { mutex } from '../../util/async/mutex.ts'
+import { parseJsonObject } from '../../util/json-object.ts'
 
 /** What the other replicas are to know. To tell it twice does no harm. */
 export type Message =
