@@ -4,9 +4,16 @@ import type { Logger } from 'pino'
 import { Database } from './cluster/database.ts'
 import { type Leases, leases as openLeases } from './cluster/leases.ts'
 import { type News, type NewsListener, openNews, type PurgesHeard } from './cluster/news.ts'
+import type { Notice } from './cluster/notice.ts'
 import { type Message, openOutbox } from './cluster/index/outbox.ts'
-import { type PeerSecret, peerSecret } from './cluster/peers/peer-secret.ts'
+import { peerTokens } from './cluster/peers/peer-token.ts'
 import { type Peers, peers as openPeers } from './cluster/peers/peers.ts'
+import { replicatedLists } from './cluster/index/replicated-lists.ts'
+import { replicatedRuns } from './cluster/index/replicated-runs.ts'
+import { sharedLists } from './cluster/index/shared-lists.ts'
+import { sharedRuns } from './cluster/index/shared-runs.ts'
+import { sharedJobs } from './cluster/shared-jobs.ts'
+import { sharedOutages } from './cluster/shared-outages.ts'
 import { purgeForAll, type PurgeForAll } from './cluster/index/purge-for-all.ts'
 import { replicatedLinks } from './cluster/index/replicated-links.ts'
 import { type ReplicatedTags, replicatedTags } from './cluster/index/replicated-tags.ts'
@@ -15,6 +22,7 @@ import { sharedTags } from './cluster/index/shared-tags.ts'
 import type { Config } from './config/load-config.ts'
 import type { ImageCatalogue } from './ports/operations.ts'
 import type { LinkIndex } from './ports/metadata.ts'
+import type { Neighbours, Outage, SharedJobs } from './ports/cluster.ts'
 import type { ClusterTelemetry } from './ports/telemetry.ts'
 import { realFiles } from './storage/files.ts'
 import type { FilesystemStore } from './storage/filesystem-store.ts'
@@ -23,21 +31,42 @@ import type { Forgotten } from './storage/operations/purge.ts'
 
 /** What this replica shares with the others by the database. */
 export interface ClusterParts extends AsyncDisposable {
-  readonly links: LinkIndex
-  readonly tags: ReplicatedTags
+  /** What the store knows, and behind it what all replicas know. */
+  readonly index: {
+    readonly links: LinkIndex
+    readonly tags: ReplicatedTags
+    readonly pins: FilesystemStore['pins']
+    readonly trusted: FilesystemStore['trusted']
+    readonly runs: FilesystemStore['runs']
+  }
   readonly shared: SharedLinks
   readonly leases: Leases
   readonly peers: Peers
-  readonly secret: PeerSecret
+  /** Whether a token is of a replica, and for this one. */
+  isPeer(token: string, upstream: string, digest: string): boolean
+  readonly jobs: SharedJobs
+  readonly neighbours: Neighbours
+  /** Tells the others. Before `listen` there is nothing to tell. */
+  tell(notice: Notice): void
   /** Begins to learn what the others change. */
-  listen(listener: Omit<NewsListener, 'returned'>): News
+  listen(listener: ClusterListener): void
   forget(forgotten: Forgotten): Promise<void>
   /** The catalogue, whose purges are of all replicas. */
-  purging(catalogue: ImageCatalogue, tell: (pattern: string) => void): PurgeForAll
+  purging(catalogue: ImageCatalogue): PurgeForAll
   /** Removes what is of no use to anybody any more. */
   sweep(): Promise<void>
   /** Whether this replica, and no other, does what only one is to do. */
   leads(task: string): Promise<boolean>
+}
+
+/** What the others tell, by who has to know it here. */
+export interface ClusterListener extends Pick<NewsListener, 'tagChanged'> {
+  absent(key: string, duration: number): void
+  scarce(upstream: string, duration: number): void
+  purged(pattern: string): Promise<void>
+  outage(outage: Outage): void
+  /** Another digest may be trusted. */
+  trustChanged(): void
 }
 
 export interface ClusterPartsOptions {
@@ -45,6 +74,8 @@ export interface ClusterPartsOptions {
   readonly log: Logger
   readonly telemetry: ClusterTelemetry
   readonly failed: (error: unknown) => void
+  /** Milliseconds that runs are kept. */
+  readonly keepRuns: () => number
   /** Epoch milliseconds. */
   readonly now: () => number
 }
@@ -52,7 +83,7 @@ export interface ClusterPartsOptions {
 /** @returns undefined without `cluster` */
 export async function buildClusterParts(
   { storage: { root, index }, cluster }: Config,
-  { disk, log, telemetry, failed, now }: ClusterPartsOptions,
+  { disk, log, telemetry, failed, keepRuns, now }: ClusterPartsOptions,
 ): Promise<ClusterParts | undefined> {
   if (cluster === undefined || index === undefined) return undefined
   await using starting = new AsyncDisposableStack()
@@ -60,7 +91,7 @@ export async function buildClusterParts(
   const database = starting.use(
     new Database({ url: index.postgres, password: index.password, asked: telemetry.asked, now }),
   )
-  const secret = peerSecret(cluster.secret)
+  const tokens = peerTokens({ secret: cluster.secret, now: () => database.toShared(now()) })
   const links = sharedLinks(database)
   const tags = sharedTags(database)
   const tell = async (message: Message): Promise<void> => {
@@ -72,7 +103,7 @@ export async function buildClusterParts(
   const file = lineFile(realFiles(), join(root, 'outbox.jsonl'))
   const outbox = starting.use(await openOutbox(file, tell, failed))
   const leases = starting.use(openLeases({ database, id, address: cluster.advertise }))
-  const peers = starting.use(openPeers(secret))
+  const peers = starting.use(openPeers(tokens))
   const leads = (task: string): Promise<boolean> => leases.keep(`lead ${task}`)
   const replicated = replicatedTags({
     local: disk.tags,
@@ -81,23 +112,46 @@ export async function buildClusterParts(
     mayTrim: () => leads('trim'),
     now,
   })
+  const lists = replicatedLists({
+    local: disk,
+    shared: sharedLists(database, id),
+    joined: oneLine(lineFile(realFiles(), join(root, 'cluster-joined')), failed),
+    changed: () => listener?.trustChanged(),
+    now,
+  })
+  const runs = sharedRuns({ database, id, keep: keepRuns, forgotten: disk.runs.forget, now })
+  let listener: ClusterListener | undefined
+  let news: News | undefined
+  const tellAll = (notice: Notice): void => news?.tell(notice)
   const resources = starting.move()
   return {
-    links: replicatedLinks(disk.links, links, outbox),
-    tags: replicated,
+    index: {
+      links: replicatedLinks(disk.links, links, outbox),
+      tags: replicated,
+      pins: { ...disk.pins, ...lists.pins },
+      trusted: { ...disk.trusted, ...lists.trusted },
+      runs: { ...disk.runs, ...replicatedRuns(disk.runs, runs) },
+    },
     shared: links,
     leases,
+    jobs: sharedJobs({ leases, database }),
+    neighbours: sharedOutages(leases, (outage) => tellAll({ kind: 'outage', ...outage })),
     peers,
-    secret,
+    isPeer: (token, upstream, digest) =>
+      tokens.isRight(token, { address: cluster.advertise, upstream, digest }),
     leads,
-    listen(listener) {
-      const news = openNews({
+    tell: tellAll,
+    listen(to) {
+      listener = to
+      news = openNews({
         database,
         id,
         failed,
         heard: purgesHeard(lineFile(realFiles(), join(root, 'purges-heard')), failed),
         listener: {
-          ...listener,
+          tagChanged: to.tagChanged,
+          noticed: (notice) => noticed(notice, to),
+          began: lists.synchronise,
           returned() {
             const { waiting } = outbox
             log.info({ postgres: hostOf(index.postgres), waiting }, 'the shared index answers again')
@@ -105,11 +159,17 @@ export async function buildClusterParts(
         },
       })
       resources.use(news)
-      return news
     },
-    purging: (catalogue, tell) => purgeForAll({ catalogue, database, tags, tell }),
+    purging: (catalogue) =>
+      purgeForAll({
+        catalogue,
+        database,
+        tags,
+        tell: (pattern) => tellAll({ kind: 'purged', pattern }),
+      }),
     async sweep() {
       if (!(await leads('trim'))) return
+      await runs.trim()
       await database.query(
         `WITH old AS (DELETE FROM entrepot_news WHERE at < clock_timestamp() - interval '3 hours')
          DELETE FROM entrepot_leases WHERE expires_at < clock_timestamp() - interval '1 hour'`,
@@ -120,6 +180,34 @@ export async function buildClusterParts(
       await tags.purge(forgotten.tags)
     },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  }
+
+  async function noticed(notice: Notice, to: ClusterListener): Promise<void> {
+    switch (notice.kind) {
+      case 'absent':
+        return to.absent(notice.key, notice.duration)
+      case 'scarce':
+        return to.scarce(notice.upstream, notice.duration)
+      case 'purged':
+        return to.purged(notice.pattern)
+      case 'lists':
+        return lists.synchronise()
+      case 'runs forgotten':
+        return disk.runs.forget(...notice.runs)
+      case 'outage':
+        return to.outage(notice)
+      default:
+        // A later version tells more.
+        notice satisfies never
+    }
+  }
+}
+
+/** One line. What cannot be kept is found out again at the next start. */
+function oneLine(file: LineFile, failed: (error: unknown) => void) {
+  return {
+    read: async (): Promise<string | undefined> => (await file.readAll()).at(-1),
+    write: (line: string): Promise<void> => file.replace([line]).catch(failed),
   }
 }
 

@@ -4,7 +4,7 @@ import { sharedSource } from './cluster/peers/shared-source.ts'
 import type { DownloadManager } from './download/manager.ts'
 import type { Digest } from './oci/digest.ts'
 import type { BlobStore } from './ports/blob-store.ts'
-import type { Cluster, PeerAccess } from './ports/cluster.ts'
+import type { Cluster, PeerAccess, SharedJobs } from './ports/cluster.ts'
 import type { Uploads } from './storage/uploads.ts'
 import type { RemoteBlobs } from './ports/remote-blobs.ts'
 
@@ -12,8 +12,13 @@ export interface ClusterSharing {
   readonly cluster: Cluster
   /** What the other replicas get from this one. */
   readonly access: PeerAccess
+  readonly jobs: SharedJobs
   /** Takes what another replica was told does not exist. */
   heardAbsent(key: string, duration: number): void
+  /** Another digest may be trusted. */
+  trustChanged(): void
+  /** Calls the last one that was given when another digest may be trusted. */
+  onTrust(changed: () => void): void
 }
 
 export interface ClusterSharingOptions {
@@ -25,7 +30,6 @@ export interface ClusterSharingOptions {
   /** Whether this upstream is known to have it. */
   readonly knows: (upstream: string, digest: Digest) => Promise<boolean>
   readonly downloads: () => DownloadManager
-  readonly tellAbsent: (key: string, duration: number) => void
 }
 
 function now(): number {
@@ -34,28 +38,32 @@ function now(): number {
 
 /** How this replica and the others spare each other what one of them has done. */
 export function clusterSharing(options: ClusterSharingOptions): ClusterSharing {
-  const { parts, remote, uploads, tier, knows, downloads, tellAbsent } = options
-  const { leases, peers, secret, tags } = parts
+  const { parts, remote, uploads, tier, knows, downloads } = options
+  const { leases, peers } = parts
   let absent: ((key: string, duration: number) => void) | undefined
+  let trusting = (): void => {}
   return {
     cluster: {
       share: (download, upstream) =>
         // Until then the others read it along from this replica.
         sharedSource({ leases, peers, remote, uploaded: uploads.uploaded, now }, download, upstream),
       once: (...flight) => sharedFlight({ leases, settled: uploads.tried, now }, ...flight),
-      latestTag: tags.latest,
-      tellAbsent,
+      latestTag: parts.index.tags.latest,
+      tellAbsent: (key, duration) => parts.tell({ kind: 'absent', key, duration }),
       onAbsent(listener) {
         absent = listener
       },
     },
     access: {
-      isPeer: secret.isRight,
+      isPeer: parts.isPeer,
       open: async (upstream, digest, signal) =>
         (await downloads().follow(upstream, digest, signal)) ??
         // The tier has content of other upstreams too, which this one has not proved to have.
         ((await knows(upstream, digest)) ? tier.open(digest) : undefined),
     },
+    jobs: parts.jobs,
+    trustChanged: () => trusting(),
+    onTrust: (changed) => void (trusting = changed),
     heardAbsent: (key, duration) => absent?.(key, duration),
   }
 }

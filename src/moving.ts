@@ -82,7 +82,14 @@ export function buildMoving({ config, parts, serving, log }: MovingOptions): Mov
     isLimited,
     explain,
   })
-  const mirror = buildMirroring(config.current, { warm, wantedTags, jobs, log, now: parts.now })
+  const mirror = buildMirroring(config.current, {
+    warm,
+    wantedTags,
+    jobs,
+    shared: parts.sharing?.jobs,
+    log,
+    now: parts.now,
+  })
   const parsePattern = (text: string) => parseImagePattern(text, [...parts.upstreamNames])
   return {
     mirror,

@@ -16,6 +16,7 @@ import { quotaStore } from './eviction/quota-store.ts'
 import type { BlobStore } from './ports/blob-store.ts'
 import type { UpstreamStatus } from './ports/upstream.ts'
 import { sharedScarcity, type SharedScarcity } from './cluster/shared-scarcity.ts'
+import { listenToReplicas } from './cluster-news.ts'
 import { type ClusterSharing, clusterSharing } from './cluster-sharing.ts'
 import { buildRemoteParts } from './remote-parts.ts'
 import { buildConverter } from './converting.ts'
@@ -108,10 +109,11 @@ export async function buildParts(
     log,
     telemetry: telemetry.cluster,
     failed: observed.storeFailed,
+    keepRuns: () => config.store.keepRuns,
     now,
   })
   if (cluster) starting.use(cluster)
-  const disk = cluster ? { ...opened, links: cluster.links, tags: cluster.tags } : opened
+  const disk = cluster ? { ...opened, ...cluster.index } : opened
   const store = memoryCache(disk)
   starting.use(observed.savings)
   starting.use(observed.trafficHistory)
@@ -138,18 +140,19 @@ export async function buildParts(
   const scarcity =
     cluster &&
     sharedScarcity({
-      tell: (upstream, duration) => news?.tell({ kind: 'scarce', upstream, duration }),
+      tell: (upstream, duration) => cluster.tell({ kind: 'scarce', upstream, duration }),
       now: () => performance.now(),
     })
   const upstreams = starting.use(
     buildUpstreams(config.current, {
       ...options,
       telemetry: scarcity
-        ? combined(telemetry.upstreams, { rateLimit: scarcity.rateLimit })
+        ? combined(telemetry.upstreams, { rateLimit: scarcity.rateLimit, circuit: scarcity.circuit })
         : telemetry.upstreams,
       tracer: tracing?.tracer,
       owners: disk.endpointOwners,
       record: observed.record,
+      neighbours: cluster?.neighbours,
     }),
   )
   const promised = { retained: disk.retained, broken: brokenPromise(log, now), now }
@@ -195,20 +198,9 @@ export async function buildParts(
       tier,
       knows: opened.links.knows,
       downloads: () => downloads,
-      tellAbsent: (key, duration) => news?.tell({ kind: 'absent', key, duration }),
     })
-  const purging = cluster?.purging(store.catalogue, (pattern) => news?.tell({ kind: 'purged', pattern }))
-  const news = cluster?.listen({
-    async tagChanged(repository, tag, shared) {
-      await cluster.tags.apply(repository, tag, shared)
-      store.forgetTag(repository, tag)
-    },
-    async noticed(notice) {
-      if (notice.kind === 'absent') sharing?.heardAbsent(notice.key, notice.duration)
-      else if (notice.kind === 'scarce') scarcity?.heard(notice.upstream, notice.duration)
-      else await purging?.heard(notice.pattern)
-    },
-  })
+  const purging = cluster?.purging(store.catalogue)
+  if (cluster) listenToReplicas({ cluster, store, sharing, scarcity, purging, upstreams })
   const upstreamNames = new Set([...upstreams.byName.keys(), ...(await disk.upstreams())])
   const resources = starting.move()
   return {

@@ -62,7 +62,13 @@ export function buildPushing({ config, parts, serving, env, loops, ownPorts, log
   return {
     push,
     replicate: () =>
-      buildReplication(config.current, { push, jobs: observed.jobs, events: observed.events, log }),
+      buildReplication(config.current, {
+        push,
+        jobs: observed.jobs,
+        events: observed.events,
+        shared: parts.sharing?.jobs,
+        log,
+      }),
     routes: pushRoutes({
       push,
       jobs: observed.jobs,

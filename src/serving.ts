@@ -68,6 +68,7 @@ export function buildServing(
     isOffline: (upstream) => config.upstreams[upstream]?.offline === true,
   }
   const cooling = buildCoolDown(config, { history: tags.history, trusted, now })
+  sharing?.onTrust(cooling.forget)
   const offline = ({ name }: { readonly name: string }) =>
     storedUpstream(name, { blobs: store.blobs, tags: disk.tags })
   const isKept = keptWhenDeleted(config)

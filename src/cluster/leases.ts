@@ -1,5 +1,5 @@
-import { isRegistryError } from '../oci/errors.ts'
 import type { Statements } from './database.ts'
+import { ignoreAway } from './ignore-away.ts'
 
 /** Who does what only one replica is to do at a time. */
 export interface Holder {
@@ -25,6 +25,12 @@ export interface Leases extends AsyncDisposable {
   claim(key: string, detail?: string): Promise<Claim | undefined>
   /** Takes a lease for good, if nobody else has it. @returns whether this replica has it */
   keep(key: string): Promise<boolean>
+  /**
+   * Takes a lease for so many milliseconds, and does not renew it.
+   *
+   * @returns whether nobody else has it; undefined while the database is away
+   */
+  turn(key: string, milliseconds: number): Promise<boolean | undefined>
   /** Lets others take it. As often as it was claimed. */
   release(key: string): Promise<void>
   readonly held: number
@@ -69,11 +75,11 @@ export function leases({ database, id, address }: LeasesOptions): Leases {
       .catch(ignoreAway)
   }
 
-  async function ask(key: string, detail: string): Promise<Claim | undefined> {
+  async function ask(key: string, detail = '', expiry = EXPIRY): Promise<Claim | undefined> {
     // Another one may be taking it in the same moment, and cannot be seen yet.
     for (let tries = 0; tries < 3; tries++) {
       const rows = await database
-        .query<Holder & { readonly holder: string }>(CLAIM, [key, id, address, detail, EXPIRY])
+        .query<Holder & { readonly holder: string }>(CLAIM, [key, id, address, detail, expiry])
         .catch(ignoreAway)
       if (rows === undefined) return undefined
       const [row] = rows
@@ -90,10 +96,14 @@ export function leases({ database, id, address }: LeasesOptions): Leases {
       return claim
     },
     async keep(key) {
-      const isOwn = (await ask(key, '')) === 'own'
+      const isOwn = (await ask(key)) === 'own'
       if (isOwn) held.set(key, 1)
       else held.delete(key)
       return isOwn
+    },
+    async turn(key, milliseconds) {
+      const claim = await ask(key, '', milliseconds)
+      return claim && claim === 'own'
     },
     async release(key) {
       const left = (held.get(key) ?? 0) - 1
@@ -113,9 +123,4 @@ export function leases({ database, id, address }: LeasesOptions): Leases {
       await database.query('DELETE FROM entrepot_leases WHERE holder = $1', [id]).catch(ignoreAway)
     },
   }
-}
-
-function ignoreAway(error: unknown): undefined {
-  if (!isRegistryError(error, 'STORAGE')) throw error
-  return undefined
 }

@@ -41,6 +41,35 @@ const MIGRATIONS: readonly string[] = [
      at timestamptz NOT NULL DEFAULT clock_timestamp(), origin text NOT NULL, kind text NOT NULL, body jsonb NOT NULL
    );
    CREATE INDEX entrepot_news_by_time ON entrepot_news (at);`,
+  `-- Tells this database from another one that is later found in its place.
+   CREATE TABLE entrepot_identity (id text NOT NULL);
+   INSERT INTO entrepot_identity VALUES (md5(random()::text || clock_timestamp()::text));
+
+   -- What operators have told one of the replicas, and holds for all.
+   CREATE TABLE entrepot_pins (pattern text PRIMARY KEY, added_at bigint NOT NULL);
+   CREATE TABLE entrepot_trusted (
+     upstream text NOT NULL, repository text NOT NULL, digest text NOT NULL, added_at bigint NOT NULL,
+     PRIMARY KEY (upstream, repository, digest)
+   );
+
+   -- What the runs of CI systems have resolved. The first row of a tag is every job's.
+   CREATE TABLE entrepot_runs (
+     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+     name text NOT NULL UNIQUE, client text NOT NULL, started_at bigint NOT NULL, entries int NOT NULL
+   );
+   CREATE TABLE entrepot_run_tags (
+     run bigint NOT NULL REFERENCES entrepot_runs ON DELETE CASCADE,
+     upstream text NOT NULL, repository text NOT NULL, tag text NOT NULL, digest text NOT NULL, at bigint NOT NULL,
+     PRIMARY KEY (run, upstream, repository, tag)
+   );
+   CREATE TABLE entrepot_run_manifests (
+     run bigint NOT NULL REFERENCES entrepot_runs ON DELETE CASCADE,
+     upstream text NOT NULL, repository text NOT NULL, digest text NOT NULL,
+     PRIMARY KEY (run, upstream, repository, digest)
+   );
+
+   -- Jobs of the clock that one replica does for all: the instant of the clock up to which they are done.
+   CREATE TABLE entrepot_jobs_done (job text PRIMARY KEY, due bigint NOT NULL);`,
 ]
 
 /** Held while the schema changes: replicas start at the same time. */

@@ -5,21 +5,16 @@ import { isRegistryError } from '../oci/errors.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import { mutex } from '../util/async/mutex.ts'
 import { connectionOf, type Database } from './database.ts'
+import { ignoreAway } from './ignore-away.ts'
 import type { SharedTag } from '../ports/cluster.ts'
+import type { Notice } from './notice.ts'
 import { sharedTagOf, type TagRow } from './index/shared-tags.ts'
-
-/** What one replica tells all others once. */
-export type Notice =
-  /** Upstream said that it does not exist; `key` as in `cache/keys.ts`, for so many milliseconds from now. */
-  | { readonly kind: 'absent'; readonly key: string; readonly duration: number }
-  /** The rate limit of an upstream is nearly used up, for so many milliseconds; 0: no more. */
-  | { readonly kind: 'scarce'; readonly upstream: string; readonly duration: number }
-  /** Somebody purged what a pattern matches. */
-  | { readonly kind: 'purged'; readonly pattern: string }
 
 export interface NewsListener {
   tagChanged(repository: RepositoryName, tag: string, shared: SharedTag): Promise<void>
   noticed(notice: Notice): void | Promise<void>
+  /** The database answers, for the first time or again. Before what was told meanwhile. */
+  began(): Promise<void>
   /** The database answers, after it did not. */
   returned(): void
 }
@@ -94,6 +89,7 @@ export function openNews({ database, id, listener, failed, heard }: NewsOptions)
    */
   let purgedBefore = -Infinity
   let isAway = false
+  let hasBegun = false
   let listening: Client | undefined
   let wake = Promise.withResolvers<void>()
   const exclusively = mutex()
@@ -167,16 +163,29 @@ export function openNews({ database, id, listener, failed, heard }: NewsOptions)
     } else await listener.noticed({ kind, ...body } as Notice)
   }
 
+  /** @returns whether it could */
+  async function begin(): Promise<boolean> {
+    try {
+      await listener.began()
+      return true
+    } catch (error) {
+      if (!isRegistryError(error, 'STORAGE')) failed(error)
+      return false
+    }
+  }
+
   async function watch(): Promise<void> {
     while (!closing.signal.aborted) {
       wake = Promise.withResolvers()
       try {
+        hasBegun ||= await begin()
         await poll()
         if (isAway) listener.returned()
         isAway = false
       } catch (error) {
         if (!isRegistryError(error, 'STORAGE')) failed(error)
         isAway = true
+        hasBegun = false
       }
       const every = listening === undefined || isAway ? POLLING_EVERY : LISTENING_EVERY
       const pause = new AbortController()
@@ -235,9 +244,4 @@ export function openNews({ database, id, listener, failed, heard }: NewsOptions)
       await Promise.race([client.end().catch(() => {}), sleep(1_000, undefined, { ref: false })])
     }
   }
-}
-
-function ignoreAway(error: unknown): undefined {
-  if (!isRegistryError(error, 'STORAGE')) throw error
-  return undefined
 }

@@ -4,6 +4,8 @@ import type { Upstream, UpstreamRepository } from '../ports/upstream.ts'
 export interface SharedScarcity {
   /** What an upstream has told this replica, as `UpstreamTelemetry.rateLimit`. */
   rateLimit(upstream: string, remaining: number, budget: { readonly isNearlyExhausted: boolean }): void
+  /** As `UpstreamTelemetry.circuit`: an upstream that refuses for a while has nothing left meanwhile. */
+  circuit(upstream: string, state: string, reason?: { readonly retryAfter?: unknown }): void
   /** Takes what another replica tells: it is nearly used up, for so many milliseconds from now; 0: no more. */
   heard(upstream: string, duration: number): void
   /** The upstream, whose limit is nearly used up also when another replica has been told so. */
@@ -25,18 +27,23 @@ export function sharedScarcity({ tell, now }: SharedScarcityOptions): SharedScar
   const heardUntil = new Map<string, number>()
   const isScarce = (name: string): boolean => now() < (heardUntil.get(name) ?? -Infinity)
 
+  function tellOnce(upstream: string, duration = BELIEVED): void {
+    const told = toldAt.get(upstream)
+    if (told !== undefined && now() - told < TELL_EVERY) return
+    toldAt.set(upstream, now())
+    tell(upstream, Math.min(BELIEVED, duration))
+  }
+
   return {
     rateLimit(upstream, _remaining, { isNearlyExhausted }) {
-      const told = toldAt.get(upstream)
-      if (!isNearlyExhausted) {
-        heardUntil.delete(upstream)
-        if (told === undefined) return
-        toldAt.delete(upstream)
-        tell(upstream, 0)
-      } else if (told === undefined || now() - told >= TELL_EVERY) {
-        toldAt.set(upstream, now())
-        tell(upstream, BELIEVED)
-      }
+      if (isNearlyExhausted) return tellOnce(upstream)
+      heardUntil.delete(upstream)
+      if (toldAt.delete(upstream)) tell(upstream, 0)
+    },
+    circuit(upstream, state, reason) {
+      if (state !== 'limited') return
+      const { retryAfter } = reason ?? {}
+      tellOnce(upstream, typeof retryAfter === 'number' ? retryAfter * 1000 : undefined)
     },
     heard(upstream, duration) {
       if (duration <= 0) heardUntil.delete(upstream)

@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import type { Config } from '../config/load-config.ts'
 import { parseDestination } from '../config/upstreams/destination.ts'
 import { type ImagePattern, parseImagePattern } from '../oci/image-pattern.ts'
+import type { SharedJobs } from '../ports/cluster.ts'
 import type { Jobs } from '../ports/moving/jobs.ts'
 import type { Push, PushRequest } from '../ports/moving/push.ts'
 import type { EventHub } from '../observe/events.ts'
@@ -19,6 +20,8 @@ export interface ReplicationOptions {
   readonly push: Push
   readonly jobs: Pick<Jobs, 'run'>
   readonly events: Pick<EventHub, 'subscribe'>
+  /** The other replicas, where there are any. */
+  readonly shared: SharedJobs | undefined
   readonly log: Logger
 }
 
@@ -27,7 +30,7 @@ type Rule = Config['replicate'][number]
 
 /** Runs the configured rules. */
 export function buildReplication(initial: ReplicationConfig, options: ReplicationOptions): Replication {
-  const { push, jobs, events, log } = options
+  const { push, jobs, events, shared, log } = options
   let running = new Map<Rule, Replicator>()
   const ending = new Set<Promise<void>>()
   const failed = (rule: string, problem: unknown) =>
@@ -40,7 +43,13 @@ export function buildReplication(initial: ReplicationConfig, options: Replicatio
         const known = before.find(([other]) => isDeepStrictEqual(other, rule))
         if (known !== undefined) before.splice(before.indexOf(known), 1)
         const open = () =>
-          new Replicator(ruleOf(rule, i, Object.keys(upstreams)), { schedule: cron, push, jobs, failed })
+          new Replicator(ruleOf(rule, i, Object.keys(upstreams)), {
+            schedule: cron,
+            push,
+            jobs,
+            failed,
+            ...(shared && { shared }),
+          })
         return [rule, known?.[1] ?? open()]
       }),
     )

@@ -1,6 +1,8 @@
+import type { SharedJobs } from '../ports/cluster.ts'
 import type { Jobs, RunningJob } from '../ports/moving/jobs.ts'
 import type { MirrorReport, MirrorRuleView, MirrorStep } from '../ports/moving/mirror.ts'
 import type { Schedule, Scheduled } from '../util/async/by-the-clock.ts'
+import { ALONE } from '../util/async/alone.ts'
 import { type MirrorRule, runRule, type RunRuleOptions } from './run-rule.ts'
 
 export interface ScheduledRule extends MirrorRule {
@@ -11,13 +13,15 @@ export interface ScheduledRule extends MirrorRule {
 export interface MirrorScheduleOptions extends RunRuleOptions {
   readonly schedule: Schedule
   readonly jobs: Pick<Jobs, 'run'>
+  /** Omitted: there are no other replicas. */
+  readonly shared?: SharedJobs | undefined
   readonly ended: (report: MirrorReport) => void
   readonly failed: (rule: string, error: unknown) => void
 }
 
 type Put = (key: string, step: MirrorStep) => void
 
-/** One rule, run by the clock and when it is asked for. Its runs do not overlap. */
+/** One rule, run by the clock, on one of the replicas, and when it is asked for. Its runs do not overlap. */
 export class MirrorSchedule implements AsyncDisposable {
   readonly rule: ScheduledRule
   readonly #options: MirrorScheduleOptions
@@ -30,7 +34,7 @@ export class MirrorSchedule implements AsyncDisposable {
   constructor(rule: ScheduledRule, options: MirrorScheduleOptions) {
     this.rule = rule
     this.#options = options
-    this.#scheduled = options.schedule(rule.schedule, () => this.#runByClock())
+    this.#scheduled = options.schedule(rule.schedule, (due) => this.#runByClock(due))
   }
 
   get view(): MirrorRuleView {
@@ -64,10 +68,14 @@ export class MirrorSchedule implements AsyncDisposable {
     await this.#running?.catch(() => {})
   }
 
-  async #runByClock(): Promise<void> {
-    const { jobs, failed } = this.#options
+  async #runByClock(due: number): Promise<void> {
+    const { jobs, failed, shared = ALONE } = this.#options
+    const { name } = this.rule
+    const run = async (): Promise<void> => {
+      await jobs.run({ kind: 'mirror', target: name }, (job) => this.run(job, () => {}))
+    }
     try {
-      await jobs.run({ kind: 'mirror', target: this.rule.name }, (job) => this.run(job, () => {}))
+      await shared.once(name, due, run, this.#stop.signal)
     } catch (error) {
       if (!this.#stop.signal.aborted) failed(this.rule.name, error)
     }

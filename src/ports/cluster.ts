@@ -51,10 +51,45 @@ export interface Cluster {
   onAbsent(absent: (key: string, duration: number) => void): void
 }
 
+/** What a replica has found of an upstream, by its own requests. */
+export interface Outage {
+  /** One of the addresses of an upstream, by the name that errors and metrics have for it. */
+  readonly endpoint: string
+  /** `host`: it cannot be reached. Otherwise a kind of request that fails for several repositories. */
+  readonly what: string
+  readonly isOut: boolean
+}
+
+/**
+ * What replicas tell each other of upstreams that are out. It is evidence, and no verdict: the network of a
+ * replica may be what is broken.
+ */
+export interface Neighbours {
+  tell(outage: Outage): void
+  /**
+   * Whether this replica looks now whether a host is back, and the others do not for so many milliseconds. True
+   * where they cannot be asked.
+   */
+  mayProbe(endpoint: string, milliseconds: number): Promise<boolean>
+}
+
+/** Jobs of which one replica does what the others need not do too. */
+export interface SharedJobs {
+  /**
+   * Does what the clock says on one replica. Settles when it is done, by whichever.
+   *
+   * @param due the instant of the clock, the same on all replicas
+   * @throws what `work` throws here, or the reason of the signal
+   */
+  once(job: string, due: number, work: () => Promise<void>, signal: AbortSignal): Promise<void>
+  /** Does something while no other replica does the like. @throws as `once` */
+  inTurn<T>(job: string, work: () => Promise<T>, signal: AbortSignal): Promise<T>
+}
+
 /** What a replica gives to the others. */
 export interface PeerAccess {
-  /** Whether this is what a replica shows. */
-  isPeer(token: string): boolean
+  /** Whether a replica has made the token, for this blob of this replica. */
+  isPeer(token: string, upstream: string, digest: string): boolean
   /** What this replica has of a blob, or is downloading. The others have found out who may read it. */
   open(upstream: string, digest: Digest, signal: AbortSignal): Promise<OpenedBlob | undefined>
 }

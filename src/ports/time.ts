@@ -21,6 +21,12 @@ export interface TrustedDigests {
   remove(repository: RepositoryName, digest: Digest): Promise<boolean>
 }
 
+/** A list that this store keeps a copy of. */
+export interface ListCopy<T> {
+  /** Keeps these, and no others. */
+  replace(items: readonly T[]): Promise<void>
+}
+
 /** A tag of which another digest is served than it points to upstream. */
 export interface Held {
   /** What is served. */
@@ -152,9 +158,31 @@ export interface Runs {
    * @returns what the run has chosen; 'full' = it has as many tags as a run may have
    */
   choose(run: string, client: string, choice: Omit<RunTag, 'manifests'>): Promise<Digest | 'full'>
-  /** A job has read a manifest by digest. */
-  pulled(run: string, repository: RepositoryName, digest: Digest): Promise<void>
+  /**
+   * A job has read a manifest by digest.
+   *
+   * @returns what of it is new here: that the run has read it, or the run itself, which is then not recorded
+   */
+  pulled(run: string, repository: RepositoryName, digest: Digest): Promise<'manifest' | 'run' | undefined>
   record(run: string): Promise<RunRecord | undefined>
+}
+
+/** Who began a run, and when. */
+export interface RunStart {
+  readonly run: string
+  readonly client: string
+  readonly startedAt: number
+}
+
+/** The runs that this store keeps a copy of. */
+export interface RunCopies {
+  /**
+   * Keeps what was chosen; tag '' = a manifest that was read. Another run of the same name, which began at
+   * another time, is forgotten.
+   */
+  keep(start: RunStart, choice: Omit<RunTag, 'manifests'>): Promise<void>
+  forget(...runs: readonly string[]): Promise<void>
+  forgetAll(): Promise<void>
 }
 
 /** What `GET runs/<id>` answers. Instants are ISO 8601. */

@@ -19,7 +19,7 @@ import type { EndpointOwners } from '../ports/endpoint-owners.ts'
 import type { UsedSince } from '../ports/drill.ts'
 import type { StoredRepositories } from '../ports/search.ts'
 import type { SavingsLog } from '../ports/savings.ts'
-import type { MovesSince, Retention, Runs, SeenAt, TrustedDigests } from '../ports/time.ts'
+import type { ListCopy, MovesSince, Retention, SeenAt, TrustedDigest, TrustedDigests } from '../ports/time.ts'
 import type { StoreTelemetry } from '../ports/telemetry.ts'
 import type { UploadSources } from '../ports/moving/upload-sources.ts'
 import { type AdoptFile } from './adopt/adopt-file.ts'
@@ -30,6 +30,7 @@ import { type LockWait, isInUse } from './lock.ts'
 import { type SweepLimits } from './blobs/partials.ts'
 import { paths as pathsOf } from './paths.ts'
 import type { Pins } from './operations/pins.ts'
+import type { RunLog } from './index/tags/runs.ts'
 import { openInFolder } from './open-in-folder.ts'
 import type { Forgotten } from './operations/purge.ts'
 import { type Offload } from './operations/offload.ts'
@@ -49,7 +50,7 @@ export interface FilesystemStore {
   readonly layerFacts: LayerFactsIndex
   readonly tags: TagIndex & TagUses & TagHistory & TagPast & TagPeek & TagNames
   readonly catalogue: ImageCatalogue
-  readonly pins: Pick<Pins, 'list' | 'add' | 'remove' | 'content'>
+  readonly pins: Pins
   readonly verify: Verify
   /** Takes over a file that another program stored. */
   readonly adopt: AdoptFile
@@ -59,7 +60,7 @@ export interface FilesystemStore {
   readonly savings: SavingsLog
   /** @see recordUrls @throws RegistryError STORAGE */
   recordUrls(urls: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, number>>
-  readonly trusted: TrustedDigests
+  readonly trusted: TrustedDigests & ListCopy<TrustedDigest>
   /** A purge of a tag forgets its owner. */
   readonly endpointOwners: EndpointOwners
   readonly uploadSources: UploadSources
@@ -72,7 +73,7 @@ export interface FilesystemStore {
   /** The content that the rules of `retained` keep, at most a few seconds old. */
   readonly retained: () => Promise<ReadonlySet<Digest>>
   readonly usedSince: UsedSince
-  readonly runs: Runs
+  readonly runs: RunLog
   readonly repositories: StoredRepositories
   /** The upstreams of which something is stored. */
   upstreams(): Promise<readonly string[]>

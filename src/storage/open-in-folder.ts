@@ -100,7 +100,7 @@ export async function openInFolder(paths: Paths, options: FilesystemStoreOptions
     const store = fileBlobStore({ ...shared, indexBytes: () => index.bytes })
     retaining = retainedContent({ query, read: index.reader.read, rules, now })
     const { current: retained } = retaining
-    const pinning = pins({ query, configured: pinned, now })
+    const pinning = pins({ ...index.access, configured: pinned, now })
 
     return {
       blobs: store,

@@ -1,4 +1,5 @@
 import type { LookupFunction } from 'node:net'
+import type { Neighbours } from '../ports/cluster.ts'
 import type { UpstreamTelemetry } from '../ports/telemetry.ts'
 import type { Tracer } from '../ports/tracing.ts'
 import type { SearchUpstream } from '../ports/search.ts'
@@ -70,6 +71,8 @@ export interface UpstreamClientOptions {
   readonly proxyFor?: ProxyFor
   /** Told when the host is out. */
   readonly state?: Pick<UpstreamState, 'report'>
+  /** The other replicas. Omitted: there are none. */
+  readonly neighbours?: Neighbours | undefined
   /** The `Via` header of a request that is sent now. */
   readonly via?: () => string
   /** Follows its requests. Omitted: nobody does. */
@@ -105,16 +108,21 @@ const LATEST_PROMISE = 15_000
 /** The share of the deadline that a ping may take: silence and ping fit into one deadline. */
 const PING_SHARE = 0.5
 
-const anonymous = async (): Promise<undefined> => undefined
-
 export interface UpstreamClient extends Upstream {
   readonly search: SearchUpstream
+  /** Another replica finds that the host is out, or is back. */
+  heardHost(isOut: boolean): void
   close(): Promise<void>
 }
 
+/** What is out when nothing of a host is reached. */
+export const HOST = 'host'
+
+const anonymous = async (): Promise<undefined> => undefined
+
 /** The client of one registry. It dials nothing before the first request. */
 export function upstreamClient(options: UpstreamClientOptions): UpstreamClient {
-  const { name, telemetry, tokenRealms = [], metadataRequests = 64, lookup } = options
+  const { name, telemetry, tokenRealms = [], metadataRequests = 64, lookup, neighbours } = options
   const { trust = nodeTrust(), insecure, proxyFor, now = () => performance.now() } = options
   const { patternFor = () => undefined } = options
   const { connect = 5_000, headers = 10_000, blob = headers, idle = 30_000 } = options.timeouts ?? {}
@@ -149,6 +157,10 @@ export function upstreamClient(options: UpstreamClientOptions): UpstreamClient {
     ping: () =>
       ping(async (signal) => discard(await plain({ kind: 'ping', method: 'GET', url: pingUrl, signal }))),
     changed: (reason) => options.state?.report('host', reason),
+    neighbours: neighbours && {
+      tell: (isOut) => neighbours.tell({ endpoint: name, what: HOST, isOut }),
+      mayProbe: (milliseconds) => neighbours.mayProbe(name, milliseconds),
+    },
     now,
   })
   const http = httpTransport({
@@ -221,6 +233,7 @@ export function upstreamClient(options: UpstreamClientOptions): UpstreamClient {
         promisesBlobsAfter,
       }),
     search: searchIndex({ upstream: name, url, transport, withTimeout: deadlines.response, now }),
+    heardHost: health.heard,
     async close() {
       health.close()
       await connections.close()

@@ -1,7 +1,8 @@
+import type { Outage } from '../ports/cluster.ts'
 import type { UpstreamTelemetry } from '../ports/telemetry.ts'
 import type { SearchUpstream } from '../ports/search.ts'
 import type { Upstream, UpstreamStatus } from '../ports/upstream.ts'
-import { upstreamClient, type UpstreamClientOptions } from './client.ts'
+import { HOST, upstreamClient, type UpstreamClientOptions } from './client.ts'
 import { credentialSource, type CredentialSourceOptions } from './credentials/credential-source.ts'
 import { patternFor } from './credentials/repository-credentials.ts'
 import { nodeTrust, type SystemTrust, upstreamTrust } from './net/trust-store.ts'
@@ -21,6 +22,8 @@ export interface OpenUpstream extends Upstream {
   readonly status: UpstreamStatus
   /** Searches the names of its repositories. */
   readonly search: SearchUpstream
+  /** Another replica finds something of it to be out, or to answer again. */
+  heard(outage: Outage): void
   /** To be called when `isOffline` says otherwise than before. */
   offlineChanged(): void
   /** Ends its credential helpers at once, which would outlive the process. */
@@ -100,7 +103,13 @@ export function openUpstream(options: OpenUpstreamOptions): OpenUpstream {
     patternFor: patternFor(repositoryLogins.map(({ match }) => match)),
     state,
   })
-  const guarded = withRememberedDenials(withCircuitBreaker(client, { state, telemetry }), {
+  const { neighbours } = rest
+  const breaker = withCircuitBreaker(client, {
+    state,
+    telemetry,
+    tell: neighbours && ((what, isOut) => neighbours.tell({ endpoint: name, what, isOut })),
+  })
+  const guarded = withRememberedDenials(breaker, {
     duration: rememberDenials,
     credentials,
   })
@@ -120,6 +129,11 @@ export function openUpstream(options: OpenUpstreamOptions): OpenUpstream {
     },
     get status() {
       return state.status
+    },
+    heard({ endpoint, what, isOut }) {
+      if (endpoint !== name || isOffline()) return
+      if (what === HOST) client.heardHost(isOut)
+      else breaker.heard(what, isOut)
     },
     offlineChanged,
     repository: reachable.repository,

@@ -37,3 +37,15 @@ test('what one replica is told of a rate limit holds for the others, until it is
   now += 1
   assert.equal(isScarce(), false)
 })
+
+test('an upstream that refuses one replica for a while has little left for the others', () => {
+  let now = 0
+  const told: string[] = []
+  const one = sharedScarcity({ tell: (name, duration) => told.push(`${name} ${duration}`), now: () => now })
+  one.circuit('docker.io', 'out', { retryAfter: 5 })
+  one.circuit('docker.io', 'limited', { retryAfter: 5 })
+  one.circuit('ghcr.io', 'limited', {})
+  now += 30_000
+  one.circuit('ghcr.io', 'limited', { retryAfter: 3_600 })
+  assert.deepEqual(told, ['docker.io 5000', 'ghcr.io 60000', 'ghcr.io 60000'])
+})

@@ -2,24 +2,13 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { openNews } from '../../src/cluster/news.ts'
-import { openOutbox } from '../../src/cluster/index/outbox.ts'
-import { replicatedLinks } from '../../src/cluster/index/replicated-links.ts'
-import { replicatedTags } from '../../src/cluster/index/replicated-tags.ts'
-import { sharedLinks } from '../../src/cluster/index/shared-links.ts'
-import { sharedTags } from '../../src/cluster/index/shared-tags.ts'
-import type { Digest } from '../../src/oci/digest.ts'
 import { isRegistryError } from '../../src/oci/errors.ts'
-import { storeFolder } from '../storage/setup.ts'
-import { inventorySuite } from '../storage/suites/inventory-suite.ts'
-import { namesSuite } from '../storage/suites/names-suite.ts'
-import type { OpenStore, StoreUnderTest } from '../storage/suites/store-under-test.ts'
 import { blobOf, eventually } from '../support/fixtures.ts'
 import { databaseOf, leasesOf } from './cluster/database.ts'
 import { postgres, type Postgres, withoutPostgres } from './cluster/postgres.ts'
+import { emptyDatabase, sharedStore } from './cluster/shared-store.ts'
 
 const a = { upstream: 'docker.io', name: 'library/a' }
-const NO_FILE = { readAll: async () => [], append: async () => {}, replace: async () => {} }
 
 suite('PostgreSQL', { skip: withoutPostgres }, () => {
   const resources = new AsyncDisposableStack()
@@ -29,78 +18,9 @@ suite('PostgreSQL', { skip: withoutPostgres }, () => {
   })
   after(() => resources.disposeAsync())
 
-  interface Replica extends StoreUnderTest {
-    readonly poll: () => Promise<void>
-  }
+  const replica = (now: () => number) => sharedStore(server, { now })
 
-  /** The store in files with the shared index behind its own. */
-  async function replica(now: () => number): Promise<Replica> {
-    await using starting = new AsyncDisposableStack()
-    const folder = starting.use(await storeFolder())
-    const store = starting.use(await folder.open({ now }))
-    const real = databaseOf(server, now)
-    starting.use(real)
-    // The clocks of the suites are made up, and the same on each replica.
-    const same = (instant: number): number => instant
-    const database = Object.assign(real, { toShared: same, fromShared: same })
-    const links = sharedLinks(database)
-    const tags = sharedTags(database)
-    const outbox = await openOutbox(
-      NO_FILE,
-      async (message) => {
-        if (message.kind === 'link') await links.add(message.repository, message.digest, message.mediaType)
-        else if (message.kind === 'tag') await tags.set(message.repository, message.tag, message.entry)
-        else await tags.remove(message.repository, message.tag, message.at)
-      },
-      (error) => assert.fail(String(error)),
-    )
-    starting.use(outbox)
-    const replicated = replicatedTags({
-      local: store.tags,
-      shared: tags,
-      outbox,
-      mayTrim: async () => true,
-      now,
-    })
-    const news = starting.use(
-      openNews({
-        database: starting.use(databaseOf(server)),
-        id: `${Math.random()}`,
-        failed: (error) => assert.fail(String(error)),
-        heard: { read: async () => undefined, async write() {} },
-        listener: { tagChanged: replicated.apply, noticed() {}, returned() {} },
-      }),
-    )
-    const { blobs } = store
-    const resources = starting.move()
-    return {
-      ...store,
-      blobs: {
-        ...blobs,
-        // As the sweeper of the bucket does.
-        async delete(...digests: readonly Digest[]) {
-          await blobs.delete(...digests)
-          await links.removeAll(digests)
-        },
-      },
-      links: replicatedLinks(store.links, links, outbox),
-      tags: replicated,
-      poll: news.poll,
-      [Symbol.asyncDispose]: () => resources.disposeAsync(),
-    }
-  }
-
-  const emptied = (): void => {
-    if (server.sql("SELECT to_regclass('entrepot_links')").trim() === '') return
-    server.sql('TRUNCATE entrepot_links, entrepot_tags, entrepot_tag_log, entrepot_leases, entrepot_news')
-  }
-
-  const one: OpenStore = async (now) => {
-    emptied()
-    return replica(now)
-  }
-
-  for (const suite of [namesSuite, inventorySuite]) suite('files, SQLite and PostgreSQL', one)
+  const emptied = (): void => emptyDatabase(server)
 
   test('a replica that is asked for a tag for the first time has its whole past', async () => {
     emptied()

@@ -12,26 +12,6 @@ const [base, one, two] = [blobOf(10_000, 1), blobOf(2_000, 2), blobOf(3_000, 3)]
 const config = blobOf(0).digest
 
 suite('pins', () => {
-  test('are kept with the store, beside those of the configuration', async () => {
-    await using folder = await storeFolder()
-    const options = { pinned: [pattern('alpine')], now: () => 1_000 }
-    {
-      await using store = await folder.open(options)
-      assert.equal(await store.pins.add(pattern('node:20*')), true)
-      assert.equal(await store.pins.add(pattern('docker.io/library/node:20*')), false)
-      assert.equal(await store.pins.add(pattern('alpine')), false)
-    }
-    await using store = await folder.open(options)
-    assert.deepEqual(await store.pins.list(), [
-      { pattern: 'docker.io/library/alpine' },
-      { pattern: 'docker.io/library/node:20*', addedAt: 1_000 },
-    ])
-    assert.equal(await store.pins.remove(pattern('library/node:20*')), true)
-    assert.equal(await store.pins.remove(pattern('library/node:20*')), false)
-    assert.equal(await store.pins.remove(pattern('alpine')), false)
-    assert.deepEqual(await store.pins.list(), [{ pattern: 'docker.io/library/alpine' }])
-  })
-
   test('the content of what they match is pinned, with all it refers to', async () => {
     await using folder = await storeFolder()
     await using store = await folder.open()

@@ -1,9 +1,6 @@
 import { memoryStore } from '../support/memory-store.ts'
 import { storeFolder } from './setup.ts'
-import { ingestSuite } from './suites/ingest-suite.ts'
-import { inventorySuite } from './suites/inventory-suite.ts'
-import { namesSuite } from './suites/names-suite.ts'
-import { resumeSuite } from './suites/resume-suite.ts'
+import { storeSuites } from './suites/store-suites.ts'
 import type { OpenStore } from './suites/store-under-test.ts'
 
 const stores: Readonly<Record<string, OpenStore>> = {
@@ -21,6 +18,4 @@ const stores: Readonly<Record<string, OpenStore>> = {
   },
 }
 
-for (const [name, open] of Object.entries(stores)) {
-  for (const suite of [ingestSuite, resumeSuite, inventorySuite, namesSuite]) suite(name, open)
-}
+for (const [name, open] of Object.entries(stores)) storeSuites(name, open)

@@ -47,7 +47,7 @@ async function tokensFrom(...bodies: (string | Buffer)[]): Promise<Tokens> {
       origin: realm.url,
       connections,
       places: places(64),
-      health: { check() {}, responded() {}, failed() {}, silent() {}, close() {} },
+      health: { check() {}, responded() {}, failed() {}, silent() {}, heard() {}, close() {} },
       silence: 5_000,
       telemetry,
       budget: rateBudget(() => 0),

@@ -1,4 +1,3 @@
-import { isRegistryError } from '../../oci/errors.ts'
 import type { RepositoryName } from '../../oci/reference.ts'
 import type { SharedTag } from '../../ports/cluster.ts'
 import type {
@@ -12,6 +11,7 @@ import type {
 } from '../../ports/metadata.ts'
 import { whenKnown } from '../../util/async/maybe.ts'
 import { singleFlight } from '../../util/async/single-flight.ts'
+import { ignoreAway } from '../ignore-away.ts'
 import type { Outbox } from './outbox.ts'
 import type { SharedTags } from './shared-tags.ts'
 
@@ -120,9 +120,4 @@ export function replicatedTags(options: ReplicatedTagsOptions): ReplicatedTags {
 
 function entryOf({ checkedAt, goneAt }: SharedTag, digest: TagEntry['digest']): TagEntry {
   return { digest, checkedAt, ...(goneAt !== undefined && { goneAt }) }
-}
-
-function ignoreAway(error: unknown): undefined {
-  if (!isRegistryError(error, 'STORAGE')) throw error
-  return undefined
 }

@@ -4,7 +4,7 @@ import { RegistryError } from '../../oci/errors.ts'
 import type { BlobBody } from '../../ports/upstream.ts'
 import { ChunkIterator } from '../../util/async/chunk-iterator.ts'
 import type { Interval } from '../../util/interval-set.ts'
-import { type PeerSecret, SECRET_HEADER } from './peer-secret.ts'
+import { type PeerTokens, TOKEN_HEADER } from './peer-token.ts'
 
 /** The other replicas, as sources of what they are downloading. */
 export interface Peers extends AsyncDisposable {
@@ -26,7 +26,7 @@ export interface Peers extends AsyncDisposable {
 const TIMEOUTS = { connect: 500, headers: 30_000, idle: 30_000 }
 const CONTENT_RANGE = /^bytes (\d{1,15})-\d{1,15}\/(\d{1,15})$/
 
-export function peers(secret: PeerSecret): Peers {
+export function peers(tokens: Pick<PeerTokens, 'token'>): Peers {
   const agent = new Agent({
     connect: { timeout: TIMEOUTS.connect },
     headersTimeout: TIMEOUTS.headers,
@@ -40,7 +40,7 @@ export function peers(secret: PeerSecret): Peers {
           dispatcher: agent,
           signal,
           headers: {
-            [SECRET_HEADER]: secret.token(),
+            [TOKEN_HEADER]: tokens.token({ address, upstream, digest }),
             ...(range && {
               range: `bytes=${range.start ?? 0}-${range.end === undefined ? '' : range.end - 1}`,
             }),

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import type { Config } from '../../config/load-config.ts'
 import type { EndpointOwners } from '../../ports/endpoint-owners.ts'
+import type { Neighbours, Outage } from '../../ports/cluster.ts'
 import type { Rehearsals } from '../../ports/time.ts'
 import type { UpstreamTelemetry } from '../../ports/telemetry.ts'
 import type { Tracer } from '../../ports/tracing.ts'
@@ -25,6 +26,8 @@ export interface Upstreams extends AsyncDisposable {
    * @param unused is fulfilled when no download of an upstream of this name runs that began before the call
    */
   configure(config: UpstreamsConfig, unused: (upstream: string) => Promise<unknown>): void
+  /** Another replica finds something to be out, or to answer again. */
+  heard(outage: Outage): void
   readonly rehearsals: Rehearsals
   /** Ends running credential helpers, which would outlive the process. */
   abandon(): void
@@ -39,6 +42,8 @@ export interface UpstreamsOptions {
   readonly owners?: EndpointOwners
   /** Records what one of several endpoints answers. Left out: nobody does. */
   readonly record?: (endpoint: Upstream) => Upstream
+  /** The other replicas; left out: there are none. */
+  readonly neighbours?: Neighbours | undefined
   /** The ports of our own listeners. */
   readonly ownPorts: () => Iterable<number>
   /**
@@ -101,6 +106,7 @@ export function buildUpstreams(config: UpstreamsConfig, options: UpstreamsOption
       proxyFor: proxy === undefined ? environmentProxies : proxiesFrom(env, proxy),
       via: loops.via,
       tracer: options.tracer,
+      neighbours: options.neighbours,
       ...(collectGarbage && { collectGarbage }),
       telemetry,
       reloadFailed: (err: unknown) =>
@@ -154,6 +160,7 @@ export function buildUpstreams(config: UpstreamsConfig, options: UpstreamsOption
       return byName
     },
     configure,
+    heard: (outage) => byName.forEach((upstream) => upstream.heard(outage)),
     rehearsals: {
       begin(upstream, milliseconds) {
         const opened = current.get(upstream)

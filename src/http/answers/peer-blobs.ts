@@ -14,7 +14,7 @@ export function answerPeer(peers: PeerAccess, { pieces }: BlobSending) {
   const answer = answerBlob({ pieces })
   return (exchange: Exchange, upstream: string, digest: string): Promise<void> | undefined => {
     const token = exchange.incoming.headers['x-entrepot-peer']
-    if (typeof token !== 'string' || !peers.isPeer(token) || !isDigest(digest)) {
+    if (typeof token !== 'string' || !isDigest(digest) || !peers.isPeer(token, upstream, digest)) {
       throw new RegistryError('NAME_UNKNOWN', { path: exchange.path.slice(0, 300) })
     }
     const repository: Repository = {

@@ -1,4 +1,5 @@
 import type { Pin, PinList } from '../../ports/operations.ts'
+import type { ListCopy } from '../../ports/time.ts'
 import type { Digest } from '../../oci/digest.ts'
 import type { ImagePattern } from '../../oci/image-pattern.ts'
 import { inSlices } from '../index/in-slices.ts'
@@ -7,13 +8,14 @@ import { eachImage } from './images/image-rows.ts'
 import { pinnedBy } from './pinned-by.ts'
 import type { Query, Statements } from '../index/sql.ts'
 
-export interface Pins extends PinList {
+export interface Pins extends PinList, ListCopy<Required<Pin>> {
   /** The content of pinned images, at most a few seconds old. Newer content is not evicted first anyway. */
   content(): Promise<ReadonlySet<Digest>>
 }
 
 export interface PinsOptions {
   readonly query: Query
+  readonly transact: Query
   readonly configured: readonly ImagePattern[]
   /** Epoch milliseconds. */
   readonly now: () => number
@@ -25,7 +27,7 @@ const FRESH = 5_000
 const PAUSE = 20
 const NOTHING: ReadonlySet<Digest> = new Set()
 
-export function pins({ query, configured, now }: PinsOptions): Pins {
+export function pins({ query, transact, configured, now }: PinsOptions): Pins {
   let known: { readonly content: Promise<ReadonlySet<Digest>>; readonly at: number; keep: number } | undefined
 
   return {
@@ -48,6 +50,14 @@ export function pins({ query, configured, now }: PinsOptions): Pins {
       const { changes } = await query((sql) => sql.removePin.run(text))
       known = undefined
       return changes > 0
+    },
+    async replace(pins) {
+      await transact((sql) => {
+        const kept = new Set(pins.map(({ pattern }) => pattern))
+        for (const { pattern } of sql.pins.all()) if (!kept.has(String(pattern))) sql.removePin.run(pattern!)
+        for (const { pattern, addedAt } of pins) sql.addPin.run(pattern, addedAt!)
+      })
+      known = undefined
     },
     async content() {
       const age = known === undefined ? Infinity : Math.abs(now() - known.at)

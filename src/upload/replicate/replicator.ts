@@ -1,9 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Digest } from '../../oci/digest.ts'
 import { type ImageName, type ImagePattern, imagePattern } from '../../oci/image-pattern.ts'
-import type { Jobs } from '../../ports/moving/jobs.ts'
+import type { SharedJobs } from '../../ports/cluster.ts'
+import type { Jobs, RunningJob } from '../../ports/moving/jobs.ts'
 import type { Push, PushedImage, PushRequest } from '../../ports/moving/push.ts'
+import { ALONE } from '../../util/async/alone.ts'
 import type { Schedule, Scheduled } from '../../util/async/by-the-clock.ts'
+import { mutex } from '../../util/async/mutex.ts'
 import { WaitingImages } from './waiting-images.ts'
 
 /** Pushes what a rule names. */
@@ -21,6 +24,8 @@ export interface ReplicatorOptions {
   readonly schedule: Schedule
   readonly push: Push
   readonly jobs: Pick<Jobs, 'run'>
+  /** Omitted: there are no other replicas. */
+  readonly shared?: SharedJobs
   /** A push has failed as a whole, or an image was given up. */
   readonly failed: (rule: string, problem: unknown) => void
   /** Milliseconds. An image is stored part by part, and others with it. */
@@ -51,13 +56,14 @@ export class Replicator implements AsyncDisposable {
   readonly #stop = new AbortController()
   readonly #waiting = new WaitingImages(MOST)
   readonly #scheduled: Scheduled | undefined
+  readonly #inTurn = mutex()
   #running: Promise<void> | undefined
 
   constructor(rule: ReplicationRule, options: ReplicatorOptions) {
     this.#rule = rule
-    this.#options = { settle: 2_000, retryDelay: 30_000, ...options }
+    this.#options = { settle: 2_000, retryDelay: 30_000, shared: ALONE, ...options }
     if (rule.schedule === undefined) this.#add(ALL)
-    else this.#scheduled = options.schedule(rule.schedule, async () => this.#add(ALL))
+    else this.#scheduled = options.schedule(rule.schedule, (due) => this.#pushByClock(due))
   }
 
   /** An image was stored, or its tag moved. `image`: as events name it. */
@@ -71,6 +77,7 @@ export class Replicator implements AsyncDisposable {
     this.#stop.abort(new Error('the process stops'))
     await this.#scheduled?.[Symbol.asyncDispose]()
     await this.#running
+    await this.#inTurn(async () => {})
   }
 
   #add(image: string, failures = 0): void {
@@ -100,8 +107,19 @@ export class Replicator implements AsyncDisposable {
       await delay(wait, undefined, { signal, ref: false }).catch(() => {})
       if (signal.aborted) return
       const taken = this.#waiting.take(performance.now() + SOON, TOGETHER)
-      if (taken.size > 0) await this.#pushAll(taken)
+      if (taken.size > 0) await this.#inTurn(() => this.#pushAll(taken))
     }
+  }
+
+  async #pushByClock(due: number): Promise<void> {
+    const push = () => this.#inTurn(() => this.#pushAll(new Map([[ALL, 0]])))
+    await this.#options.shared
+      .once(this.#rule.name, due, push, this.#stop.signal)
+      .catch((error: unknown) => this.#failed(error))
+  }
+
+  #failed(error: unknown): void {
+    if (!this.#stop.signal.aborted) this.#options.failed(this.#rule.name, error)
   }
 
   async #pushAll(taken: ReadonlyMap<string, number>): Promise<void> {
@@ -111,8 +129,8 @@ export class Replicator implements AsyncDisposable {
         this.#again(image, taken.get(image) ?? 0, reason ?? 'not tried')
       }
     } catch (error) {
+      this.#failed(error)
       if (this.#stop.signal.aborted) return
-      this.#options.failed(this.#rule.name, error)
       // The clock tries again by itself.
       if (this.#rule.schedule !== undefined) return
       for (const [image, failures] of taken) this.#again(image, failures, error)
@@ -121,10 +139,11 @@ export class Replicator implements AsyncDisposable {
 
   /** @returns the images that were not pushed */
   async #push(images: readonly ImagePattern[]): Promise<readonly PushedImage[]> {
-    const { push, jobs } = this.#options
+    const { push, jobs, shared } = this.#options
     const { name, request } = this.#rule
     const failed: PushedImage[] = []
-    await jobs.run({ kind: 'replicate', target: name, signal: this.#stop.signal }, async (job) => {
+    const { signal } = this.#stop
+    const run = async (job: RunningJob): Promise<void> => {
       const report = await push(
         { ...(await request()), images, dryRun: false },
         {
@@ -137,7 +156,9 @@ export class Replicator implements AsyncDisposable {
       const { pushed, unchanged, notTried } = report
       const said = `${pushed} pushed, ${unchanged} unchanged, ${report.failed + notTried} failed`
       job.say(`${report.images} images: ${said}`)
-    })
+    }
+    // What another replica has pushed meanwhile is found there.
+    await shared.inTurn(name, () => jobs.run({ kind: 'replicate', target: name, signal }, run), signal)
     return failed
   }
 

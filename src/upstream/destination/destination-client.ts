@@ -100,7 +100,7 @@ export function destinationClient(options: DestinationOptions): Destination & { 
     telemetry: SILENT,
     budget: rateBudget(now),
     // Uploads are repeated by rules of their own.
-    health: { check() {}, responded() {}, failed() {}, silent() {}, close() {} },
+    health: { check() {}, responded() {}, failed() {}, silent() {}, heard() {}, close() {} },
     silence: response,
     via: options.via,
   })

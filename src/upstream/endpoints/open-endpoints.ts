@@ -73,6 +73,7 @@ export function openEndpoints(
     },
     repository: whole.repository,
     search: searchEndpoints(() => opened),
+    heard: (outage) => opened.forEach((endpoint) => endpoint.heard(outage)),
     offlineChanged: () => opened.forEach((endpoint) => endpoint.offlineChanged()),
     abandon: () => opened.forEach((endpoint) => endpoint.abandon()),
     async close() {

@@ -50,8 +50,10 @@ export function httpTransport(options: TransportOptions): Transport {
       }
       return response
     } catch (error) {
-      // A caller who leaves says nothing about the upstream. A deadline, which aborts the same signal, does.
-      if (request.signal?.aborted && !isRegistryError(error)) throw error
+      // A caller who leaves says nothing about the upstream. A deadline, which aborts the same signal, does, also
+      // when the connection that was not made in time ends with an error of its own.
+      const { aborted = false, reason } = request.signal ?? {}
+      if (aborted && !isRegistryError(error) && !isRegistryError(reason)) throw error
       told(undefined)
       const failed = failure(upstream, error, isOwn ? undefined : request.url.host)
       if (isOwn && isRegistryError(failed)) {

@@ -15,6 +15,8 @@ export interface HostHealth {
   failed(error: RegistryError, request: { readonly isPing: boolean; readonly milliseconds: number }): void
   /** A request sent `milliseconds` ago still waits for its response. */
   silent(milliseconds: number): void
+  /** Another replica finds that the host is out, or is back. A ping finds out whether it is so here. */
+  heard(isOut: boolean): void
   close(): void
 }
 
@@ -26,8 +28,18 @@ export interface HostHealthOptions {
   readonly ping: () => Promise<unknown>
   /** Called with the reason when the host is out, and without when it is back. */
   readonly changed: (reason: RegistryError | undefined) => void
+  /** Left out: there are no other replicas. */
+  readonly neighbours?: HostNeighbours | undefined
   /** Monotonic clock, in milliseconds. */
   readonly now: () => number
+}
+
+/** The other replicas, as far as this host is concerned. */
+export interface HostNeighbours {
+  /** This replica finds by itself that the host is out, or is back. */
+  tell(isOut: boolean): void
+  /** Whether this replica pings now, and the others do not for so many milliseconds. */
+  mayProbe(milliseconds: number): Promise<boolean>
 }
 
 /**
@@ -39,6 +51,10 @@ const SLOW = 1_000
 /** Milliseconds between pings while the host is out. The time doubles from ping to ping. */
 const SHORTEST = 2_000
 const LONGEST = 60_000
+/** Milliseconds after which a replica pings although it is the turn of others: its network may be the only one. */
+const LONGEST_TURN = 2 * LONGEST
+/** Milliseconds between two pings because of what others tell: one of them may have a network that comes and goes. */
+const HEARD_EVERY = 2_000
 /** How a connection ends that was made. One path alone may provoke it; only a ping tells about the host. */
 const AFTER_CONNECTING = new Set(['no answer in time', 'UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'])
 
@@ -47,20 +63,28 @@ const AFTER_CONNECTING = new Set(['no answer in time', 'UND_ERR_SOCKET', 'ECONNR
  * request that is silent, or is cut off, is no such failure: a ping finds out whether the host still answers
  * others.
  *
- * While the host is out requests are refused, whoever sends them, and pings find out when it is back.
+ * While the host is out requests are refused, whoever sends them, and pings find out when it is back. Of several
+ * replicas one pings at a time. What the others tell is a reason to ping, and nothing more: the network of one
+ * replica may be broken alone.
  */
-export function hostHealth({ ping, changed, now }: HostHealthOptions): HostHealth {
+export function hostHealth({ ping, changed, neighbours, now }: HostHealthOptions): HostHealth {
   let weight = 0
   let reason: RegistryError | undefined
   let wait = SHORTEST
   let isPinging = false
   let isClosed = false
   let lastResponse = -Infinity
+  let lastPing = -Infinity
+  let lastHeard = -Infinity
+  /** The last ping was sent because another replica has told something. Its outcome may come after its deadline. */
+  let isChecking = false
   let timer: NodeJS.Timeout | undefined
 
-  const sendPing = (): void => {
+  const sendPing = (isCheck = false): void => {
     if (isPinging || isClosed) return
     isPinging = true
+    isChecking = isCheck
+    lastPing = now()
     ping()
       // Its outcome has been reported.
       .catch(() => {})
@@ -73,8 +97,25 @@ export function hostHealth({ ping, changed, now }: HostHealthOptions): HostHealt
   const pingLater = (): void => {
     clearTimeout(timer)
     if (isClosed) return
-    timer = setTimeout(sendPing, wait).unref()
-    wait = Math.min(LONGEST, wait * 2)
+    const next = Math.min(LONGEST, wait * 2)
+    timer = setTimeout(() => (neighbours === undefined ? sendPing() : void takeTurn(neighbours, next)), wait)
+    timer.unref()
+    wait = next
+  }
+
+  const takeTurn = async ({ mayProbe }: HostNeighbours, milliseconds: number): Promise<void> => {
+    const isMine = await mayProbe(milliseconds)
+    if (reason === undefined || isPinging) return
+    if (isMine || now() - lastPing >= LONGEST_TURN) sendPing()
+    else pingLater()
+  }
+
+  /** @param found undefined when the host is back */
+  const become = (found: RegistryError | undefined): void => {
+    reason = found
+    changed(found)
+    // The others know it who have told it.
+    if (!isChecking) neighbours?.tell(found !== undefined)
   }
 
   const hasRespondedWithin = (milliseconds: number): boolean => lastResponse >= now() - milliseconds
@@ -92,23 +133,29 @@ export function hostHealth({ ping, changed, now }: HostHealthOptions): HostHealt
       weight = 0
       lastResponse = now()
       if (reason === undefined) return
-      reason = undefined
       clearTimeout(timer)
-      changed(undefined)
+      become(undefined)
     },
     failed(error, { isPing, milliseconds }) {
       const { code, detail } = error
       if (code !== 'UPSTREAM_UNAVAILABLE' && code !== 'UPSTREAM_TIMEOUT') return
       if (!isPing && AFTER_CONNECTING.has(String(detail['reason']))) return doubt(milliseconds)
       const isSlow = code === 'UPSTREAM_TIMEOUT' || milliseconds >= SLOW
-      weight += isSlow && !hasRespondedWithin(milliseconds) ? THRESHOLD : 1
+      const isConfirmed = isPing && isChecking
+      weight += (isConfirmed || isSlow) && !hasRespondedWithin(milliseconds) ? THRESHOLD : 1
       if (weight < THRESHOLD || reason !== undefined) return
-      reason = error
       wait = SHORTEST
-      changed(error)
+      become(error)
       if (!isPing) pingLater()
     },
     silent: doubt,
+    heard(isOut) {
+      if (isOut === (reason !== undefined) || (isOut && hasRespondedWithin(SLOW))) return
+      if (isPinging || now() - lastHeard < HEARD_EVERY) return
+      lastHeard = now()
+      clearTimeout(timer)
+      sendPing(true)
+    },
     close() {
       isClosed = true
       clearTimeout(timer)

@@ -10,11 +10,15 @@ export interface RepositoryOutages {
    * Runs `task` for a repository. While the kind is out it throws the reason instead, except to a few probes.
    */
   run<T>(repository: string, task: () => Promise<T>): Promise<T>
+  /** Another replica finds that the kind is out, or is back. */
+  heard(isOut: boolean): void
 }
 
 export interface RepositoryOutagesOptions {
   /** Called with the reason when the kind is out, and without when it is back. */
   readonly changed: (reason: RegistryError | undefined) => void
+  /** Tells the other replicas what was found here. Left out: there are none. */
+  readonly tell?: ((isOut: boolean) => void) | undefined
   /** Monotonic clock, in milliseconds. */
   readonly now: () => number
 }
@@ -25,32 +29,40 @@ const SEVERAL = 4
 const MOST = 64
 /** Milliseconds. A failure that comes sooner costs a client nothing, so it needs no protection. */
 const SLOW = 1_000
+/** Milliseconds that another replica's outage counts as the failures of several repositories but for one. */
+const BELIEVED = 60_000
 /** Requests that may probe at once, of repositories that have not failed and of those that have. */
 const PROBES = { unknown: 4, failing: 1 }
 
 /**
  * A kind is out when requests for several repositories have failed slowly and none has succeeded since.
  * Requests of repositories that have not failed go on probing, so repeated failures of a few repositories
- * cannot keep the others out (SEC-72).
+ * cannot keep the others out (SEC-72). Where another replica has found it out, one failure here confirms it, and
+ * one success refutes it.
  */
-export function repositoryOutages({ changed, now }: RepositoryOutagesOptions): RepositoryOutages {
+export function repositoryOutages({ changed, tell, now }: RepositoryOutagesOptions): RepositoryOutages {
   const failing = new Set<string>()
   const probing = { unknown: 0, failing: 0 }
   let reason: RegistryError | undefined
+  let believedUntil = -Infinity
 
   const succeeded = (): void => {
     failing.clear()
+    believedUntil = -Infinity
     if (reason === undefined) return
     reason = undefined
     changed(undefined)
+    tell?.(false)
   }
 
   const failed = (repository: string, error: RegistryError): void => {
     failing.add(repository)
     if (failing.size > MOST) failing.delete(failing.values().next().value!)
-    if (failing.size < SEVERAL || reason !== undefined) return
+    const isConfirmed = now() < believedUntil
+    if ((failing.size < SEVERAL && !isConfirmed) || reason !== undefined) return
     reason = error
     changed(error)
+    if (!isConfirmed) tell?.(true)
   }
 
   const judge = (repository: string, error: unknown, milliseconds: number): void => {
@@ -82,6 +94,9 @@ export function repositoryOutages({ changed, now }: RepositoryOutagesOptions): R
       } finally {
         probing[group] -= 1
       }
+    },
+    heard(isOut) {
+      believedUntil = isOut ? now() + BELIEVED : -Infinity
     },
   }
 }

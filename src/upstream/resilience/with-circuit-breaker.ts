@@ -5,12 +5,14 @@ import { aroundRequests, type UpstreamRequestInfo } from '../../ports/around-req
 import type { Upstream } from '../../ports/upstream.ts'
 import { circuit, isNotAgain, LIMIT_WEIGHTS } from './circuit-breaker.ts'
 import { repositoryCircuits } from './repository-circuits.ts'
-import { repositoryOutages } from './repository-outages.ts'
+import { type RepositoryOutages, repositoryOutages } from './repository-outages.ts'
 import type { UpstreamState } from './upstream-state.ts'
 
 export interface CircuitBreakerOptions {
   readonly state: Pick<UpstreamState, 'report'>
   readonly telemetry: Pick<UpstreamTelemetry, 'denied'>
+  /** The other replicas; left out: there are none. */
+  readonly tell?: ((what: string, isOut: boolean) => void) | undefined
   /** Monotonic clock, in milliseconds. */
   readonly now?: () => number
 }
@@ -29,6 +31,11 @@ const KIND_OF: Readonly<Record<UpstreamRequestInfo['kind'], Kind>> = {
 /** An upstream limits blobs apart from everything else. */
 type Lane = 'blobs' | 'metadata'
 
+export interface GuardedUpstream extends Upstream {
+  /** Another replica finds that a kind of request fails for several repositories, or works again. */
+  heard(what: string, isOut: boolean): void
+}
+
 /** Milliseconds before a failed request is sent again, and up to as much again at random. */
 const RETRY_AFTER = 50
 
@@ -40,13 +47,18 @@ const RETRY_AFTER = 50
  *
  * A request that fails is sent once more soon after. GETs of blobs are not: downloads retry by themselves.
  */
-export function withCircuitBreaker(upstream: Upstream, options: CircuitBreakerOptions): Upstream {
-  const { state, telemetry, now = () => performance.now() } = options
+export function withCircuitBreaker(upstream: Upstream, options: CircuitBreakerOptions): GuardedUpstream {
+  const { state, telemetry, tell, now = () => performance.now() } = options
   const limitOf = (lane: Lane) =>
     circuit({ now, weights: LIMIT_WEIGHTS, changed: (reason) => state.report(`limit of ${lane}`, reason) })
   const limits = { blobs: limitOf('blobs'), metadata: limitOf('metadata') }
-  const outageOf = (kind: Kind) => repositoryOutages({ now, changed: (reason) => state.report(kind, reason) })
-  const outages = new Map(KINDS.map((kind) => [kind, outageOf(kind)]))
+  const outageOf = (kind: string) =>
+    repositoryOutages({
+      now,
+      changed: (reason) => state.report(kind, reason),
+      tell: tell && ((isOut) => tell(kind, isOut)),
+    })
+  const outages = new Map<string, RepositoryOutages>(KINDS.map((kind) => [kind, outageOf(kind)]))
   const circuits = repositoryCircuits(now)
 
   const send = async <T>(kind: Kind, repository: string, task: () => Promise<T>): Promise<T> => {
@@ -61,10 +73,18 @@ export function withCircuitBreaker(upstream: Upstream, options: CircuitBreakerOp
     }
   }
 
-  return aroundRequests(upstream, (name) => ({ kind: asked, signal }, ask) => {
+  const guarded = aroundRequests(upstream, (name) => ({ kind: asked, signal }, ask) => {
     const kind = KIND_OF[asked]
     return send(kind, name, kind === 'blobs' ? ask : () => twice(ask, signal))
   })
+  return {
+    name: guarded.name,
+    get isNearlyExhausted() {
+      return guarded.isNearlyExhausted
+    },
+    repository: guarded.repository,
+    heard: (what, isOut) => outages.get(what)?.heard(isOut),
+  }
 }
 
 async function twice<T>(task: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {

@@ -94,6 +94,7 @@ export function withRewrite(upstream: OpenUpstream, rules: readonly RewriteRule[
     },
     repository,
     search: upstream.search,
+    heard: upstream.heard,
     offlineChanged: () => upstream.offlineChanged(),
     abandon: () => upstream.abandon(),
     close: () => upstream.close(),

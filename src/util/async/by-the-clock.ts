@@ -1,8 +1,11 @@
 /** Something that is done by the clock. Disposing it ends that, and waits for the task that runs. */
 export type Scheduled = AsyncDisposable
 
-/** Runs a task by the wall clock, as a cron expression says. Runs do not overlap: what is due meanwhile is left out. */
-export type Schedule = (expression: string, task: () => Promise<void>) => Scheduled
+/**
+ * Runs a task by the wall clock, as a cron expression says. Runs do not overlap: what is due meanwhile is left
+ * out. The task is told since when it is due, in epoch milliseconds.
+ */
+export type Schedule = (expression: string, task: (due: number) => Promise<void>) => Scheduled
 
 /** Milliseconds between two looks at the wall clock, which may have been set. */
 const LOOK_EVERY = 30_000
@@ -14,7 +17,7 @@ const LOOK_EVERY = 30_000
  * @param next when the task is due next, after the present instant, in epoch milliseconds
  * @param task must not throw
  */
-export function byTheClock(next: () => number, task: () => Promise<void>): Scheduled {
+export function byTheClock(next: () => number, task: (due: number) => Promise<void>): Scheduled {
   let dueAt = next()
   let timer = wait()
   let running: Promise<void> | undefined
@@ -24,7 +27,7 @@ export function byTheClock(next: () => number, task: () => Promise<void>): Sched
   }
 
   function look(): void {
-    if (Date.now() >= dueAt) running ??= task().finally(() => (running = undefined))
+    if (Date.now() >= dueAt) running ??= task(dueAt).finally(() => (running = undefined))
     dueAt = next()
     timer = wait()
   }

@@ -1,6 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { S3Client } from '../../../src/s3/s3-client.ts'
 import { fakeUpstream, type FakeUpstream } from '../../support/fake-upstream.ts'
 import { eventually } from '../../support/fixtures.ts'
 import { type Service, startService } from '../../support/service.ts'
@@ -8,6 +7,7 @@ import { tempFolder } from '../../support/temp-folder.ts'
 import { start } from '../support/processes.ts'
 import { cephRgw, type CephRgw } from './ceph-rgw.ts'
 import { freePorts } from './free-ports.ts'
+import { LOGIN, newBucket, REGION } from './new-bucket.ts'
 import { postgres, type Postgres } from './postgres.ts'
 
 export interface Replica {
@@ -39,8 +39,7 @@ export interface ClusterOptions {
   readonly config?: object
 }
 
-const KEYS = { accessKeyId: 'test', secretAccessKey: 'testsecret' }
-const PLACE = { region: 'us-east-1', bucket: 'entrepot' }
+const BUCKET = 'entrepot'
 
 /** Three replicas as they are deployed: processes, Ceph RGW, PostgreSQL and nginx, over a fake upstream. */
 export async function cluster({
@@ -54,17 +53,7 @@ export async function cluster({
   starting.use(rgw)
   starting.use(database)
   const upstream = starting.use(await fakeUpstream(bytesPerSecond === undefined ? {} : { bytesPerSecond }))
-  {
-    const timeouts = { connect: 2_000, headers: 20_000, idle: 20_000 }
-    await using s3 = new S3Client({
-      ...PLACE,
-      credentials: () => KEYS,
-      endpoint: rgw.endpoint,
-      timeouts,
-      telemetry: { answered() {} },
-    })
-    await (await s3.send('create', { method: 'PUT', key: '' })).body.dump()
-  }
+  await (await newBucket(rgw, BUCKET))[Symbol.asyncDispose]()
   const first = await freePorts(replicas + 1)
   const all = Array.from({ length: replicas }, (_, i) =>
     replica({
@@ -137,7 +126,7 @@ function replica({ folder, port, rgw, database, upstream, config }: ReplicaOptio
           storage: {
             root: './data',
             minFree: 0,
-            s3: { ...PLACE, ...KEYS, endpoint: rgw.endpoint },
+            s3: { ...LOGIN, region: REGION, bucket: BUCKET, endpoint: rgw.endpoint },
             index: { postgres: database.url },
           },
           cluster: { advertise: url, secretFile: './secret' },

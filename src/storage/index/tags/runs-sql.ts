@@ -14,6 +14,7 @@ export function runStatements(db: DatabaseSync) {
     ),
     runTotals: db.prepare('SELECT runs, entries FROM run_totals'),
     removeRun: db.prepare('DELETE FROM runs WHERE id = ?'),
+    removeRuns: db.prepare('DELETE FROM runs'),
     oldestRunOf: db.prepare(
       `SELECT id FROM runs WHERE client = ?2 AND id <> ?1 ORDER BY started_at, id LIMIT 1`,
     ),

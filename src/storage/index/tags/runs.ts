@@ -1,5 +1,5 @@
 import type { Digest } from '../../../oci/digest.ts'
-import type { Runs, RunTag } from '../../../ports/time.ts'
+import type { RunCopies, Runs, RunTag } from '../../../ports/time.ts'
 import type { IndexAccess } from '../index-access.ts'
 import type { Statements } from '../sql.ts'
 
@@ -9,6 +9,8 @@ const MOST_RUNS = 10_000
 const MOST_ENTRIES = 200_000
 /** and what one of them may: the tags that it resolved and the manifests that it read by digest. */
 const MOST_IN_RUN = 2_000
+/** Milliseconds between two beginnings that are the same, by clocks that are not. */
+const SAME_START = 2_000
 
 export interface RunLogOptions extends Pick<IndexAccess, 'query' | 'transact'> {
   /** Milliseconds that a run is kept, from its beginning on. */
@@ -17,6 +19,9 @@ export interface RunLogOptions extends Pick<IndexAccess, 'query' | 'transact'> {
   readonly now: () => number
 }
 
+/** Runs that are chosen for here, or by others. */
+export type RunLog = Runs & RunCopies
+
 interface RunRow {
   readonly id: number
   readonly startedAt: number
@@ -24,7 +29,7 @@ interface RunRow {
 }
 
 /** The runs in the index. */
-export function runLog({ query, transact, keep, now }: RunLogOptions): Runs {
+export function runLog({ query, transact, keep, now }: RunLogOptions): RunLog {
   const oldest = (): number => now() - keep()
 
   return {
@@ -33,7 +38,7 @@ export function runLog({ query, transact, keep, now }: RunLogOptions): Runs {
     choose: (run, client, { repository: { upstream, name }, tag, digest, at }) =>
       transact((sql) => {
         expire(sql)
-        const { id, entries } = find(sql, run) ?? begin(sql, run, client)
+        const { id, entries } = find(sql, run) ?? begin(sql, run, client, now())
         const before = sql.chosen.get(run, oldest(), upstream, name, tag)?.['digest'] as Digest | undefined
         if (before !== undefined) return before
         if (entries >= MOST_IN_RUN) return 'full'
@@ -44,9 +49,32 @@ export function runLog({ query, transact, keep, now }: RunLogOptions): Runs {
     pulled: (run, { upstream, name }, digest) =>
       transact((sql) => {
         const known = find(sql, run)
-        if (known === undefined || known.entries >= MOST_IN_RUN) return
-        sql.addEntry.run(known.id, upstream, name, '', digest, now())
+        if (known === undefined) return 'run'
+        if (known.entries >= MOST_IN_RUN) return undefined
+        const { changes } = sql.addEntry.run(known.id, upstream, name, '', digest, now())
+        return Number(changes) > 0 ? 'manifest' : undefined
       }),
+    keep: ({ run, client, startedAt }, { repository: { upstream, name }, tag, digest, at }) =>
+      transact((sql) => {
+        expire(sql)
+        if (startedAt < oldest()) return
+        const known = find(sql, run)
+        const isSame = known !== undefined && Math.abs(known.startedAt - startedAt) < SAME_START
+        const { id, entries } = isSame ? known : begin(sql, run, client, startedAt)
+        if (entries >= MOST_IN_RUN) return
+        sql.addEntry.run(id, upstream, name, tag, digest, at)
+        makeRoom(sql, id, client)
+      }),
+    forget: (...runs) =>
+      transact((sql) => {
+        for (const run of runs) {
+          const known = sql.findRun.get(run) as RunRow | undefined
+          if (known !== undefined) sql.removeRun.run(known.id)
+        }
+      }),
+    async forgetAll() {
+      await query((sql) => sql.removeRuns.run())
+    },
     record: (run) =>
       query((sql) => {
         const found = find(sql, run)
@@ -62,10 +90,9 @@ export function runLog({ query, transact, keep, now }: RunLogOptions): Runs {
     return found !== undefined && found.startedAt >= oldest() ? found : undefined
   }
 
-  function begin(sql: Statements, run: string, client: string): RunRow {
+  function begin(sql: Statements, run: string, client: string, startedAt: number): RunRow {
     const old = sql.findRun.get(run) as RunRow | undefined
     if (old !== undefined) sql.removeRun.run(old.id)
-    const startedAt = now()
     const id = Number(sql.addRun.run(run, client, startedAt).lastInsertRowid)
     return { id, startedAt, entries: 0 }
   }

@@ -1,11 +1,14 @@
 import type { Digest } from '../../../oci/digest.ts'
-import type { TrustedDigests } from '../../../ports/time.ts'
+import type { ListCopy, TrustedDigest, TrustedDigests } from '../../../ports/time.ts'
 import type { IndexAccess } from '../index-access.ts'
 
 /** How many are kept. */
 const MOST = 1_000
 
-export function trustedDigests({ query, transact }: Pick<IndexAccess, 'query' | 'transact'>): TrustedDigests {
+export function trustedDigests({
+  query,
+  transact,
+}: Pick<IndexAccess, 'query' | 'transact'>): TrustedDigests & ListCopy<TrustedDigest> {
   return {
     list: () =>
       query((sql) =>
@@ -30,6 +33,15 @@ export function trustedDigests({ query, transact }: Pick<IndexAccess, 'query' | 
       }),
     remove: ({ upstream, name }, digest) =>
       query((sql) => Number(sql.removeTrusted.run(upstream, name, digest).changes) > 0),
+    replace: (items) =>
+      transact((sql) => {
+        const kept = new Set(items.map(({ repository, digest }) => keyOf({ ...repository, digest })))
+        for (const { upstream, repository, digest } of sql.trusted.all() as unknown as Row[])
+          if (!kept.has(keyOf({ upstream, name: repository, digest })))
+            sql.removeTrusted.run(upstream, repository, digest)
+        for (const { repository, digest, addedAt } of items)
+          sql.addTrusted.run(repository.upstream, repository.name, digest, addedAt)
+      }),
   }
 }
 
@@ -38,4 +50,8 @@ interface Row {
   readonly repository: string
   readonly digest: Digest
   readonly addedAt: number
+}
+
+function keyOf(of: { readonly upstream: string; readonly name: string; readonly digest: Digest }): string {
+  return `${of.upstream} ${of.name} ${of.digest}`
 }

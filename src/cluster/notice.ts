@@ -1,0 +1,16 @@
+import type { Outage } from '../ports/cluster.ts'
+
+/** What one replica tells all others once. */
+export type Notice =
+  /** Upstream said that it does not exist; `key` as in `cache/keys.ts`, for so many milliseconds from now. */
+  | { readonly kind: 'absent'; readonly key: string; readonly duration: number }
+  /** The rate limit of an upstream is nearly used up, for so many milliseconds; 0: no more. */
+  | { readonly kind: 'scarce'; readonly upstream: string; readonly duration: number }
+  /** Somebody purged what a pattern matches. */
+  | { readonly kind: 'purged'; readonly pattern: string }
+  /** What operators keep has changed: pins or trusted digests. */
+  | { readonly kind: 'lists' }
+  /** There were too many runs, and these were forgotten. */
+  | { readonly kind: 'runs forgotten'; readonly runs: readonly string[] }
+  /** A replica finds that something of an upstream is out, or that it answers again. */
+  | ({ readonly kind: 'outage' } & Outage)
