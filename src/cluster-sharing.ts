@@ -41,7 +41,7 @@ export function clusterSharing(options: ClusterSharingOptions): ClusterSharing {
   const { parts, remote, uploads, tier, knows, downloads } = options
   const { leases, peers } = parts
   let absent: ((key: string, duration: number) => void) | undefined
-  let trusting = (): void => {}
+  let trusting: (() => void) | undefined
   return {
     cluster: {
       share: (download, upstream) =>
@@ -62,7 +62,7 @@ export function clusterSharing(options: ClusterSharingOptions): ClusterSharing {
         ((await knows(upstream, digest)) ? tier.open(digest) : undefined),
     },
     jobs: parts.jobs,
-    trustChanged: () => trusting(),
+    trustChanged: () => trusting?.(),
     onTrust: (changed) => void (trusting = changed),
     heardAbsent: (key, duration) => absent?.(key, duration),
   }

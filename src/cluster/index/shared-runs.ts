@@ -151,8 +151,10 @@ export function sharedRuns({ database, id, keep, forgotten, now }: SharedRunsOpt
       return {
         run,
         startedAt: fromShared(row.started),
-        tags: tags.map(({ upstream, repository, at, ...tag }) => ({
-          ...tag,
+        tags: tags.map(({ upstream, repository, tag, digest, at, manifests }) => ({
+          tag,
+          digest,
+          manifests,
           repository: { upstream, name: repository },
           at: fromShared(at),
         })),

@@ -90,16 +90,17 @@ export function runLog({ query, transact, keep, now }: RunLogOptions): RunLog {
     return found !== undefined && found.startedAt >= oldest() ? found : undefined
   }
 
-  function begin(sql: Statements, run: string, client: string, startedAt: number): RunRow {
-    const old = sql.findRun.get(run) as RunRow | undefined
-    if (old !== undefined) sql.removeRun.run(old.id)
-    const id = Number(sql.addRun.run(run, client, startedAt).lastInsertRowid)
-    return { id, startedAt, entries: 0 }
-  }
-
   function expire(sql: Statements): void {
     for (const { id } of sql.expiredRuns.all(oldest())) sql.removeRun.run(id!)
   }
+}
+
+/** Another run of the name is forgotten. */
+function begin(sql: Statements, run: string, client: string, startedAt: number): RunRow {
+  const old = sql.findRun.get(run) as RunRow | undefined
+  if (old !== undefined) sql.removeRun.run(old.id)
+  const id = Number(sql.addRun.run(run, client, startedAt).lastInsertRowid)
+  return { id, startedAt, entries: 0 }
 }
 
 /** Forgets the oldest runs but for this one, those of its client first. */
