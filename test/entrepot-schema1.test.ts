@@ -115,7 +115,7 @@ suite('by tag, for a client that does not take schema 1, with `schema1: convert`
       assert.equal(manifest.headers['content-type'], DOCKER_MANIFEST)
       assert.equal(manifest.headers['docker-content-digest'], digestOf(manifest.body))
       assert.equal(manifest.headers['etag'], `"${digestOf(manifest.body)}"`)
-      assert.equal(manifest.headers['vary'], 'Accept')
+      assert.equal(manifest.headers['vary'], 'Accept, User-Agent')
       for (const name of ['content-type', 'content-length', 'docker-content-digest', 'etag', 'vary'])
         assert.equal(head.headers[name], manifest.headers[name], name)
       assert.deepEqual(
@@ -236,7 +236,7 @@ suite('what cannot be converted', () => {
     for (const method of ['HEAD', 'GET']) {
       const answer = await ask(it.proxy, `${MANIFESTS}/v1`, TODAY, method)
       assert.equal(answer.status, 404)
-      assert.equal(answer.headers['vary'], 'Accept')
+      assert.equal(answer.headers['vary'], 'Accept, User-Agent')
     }
     const { code, message } = errorIn(await ask(it.proxy, `${MANIFESTS}/v1`))
     assert.equal(code, 'MANIFEST_UNKNOWN')

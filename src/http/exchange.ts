@@ -3,7 +3,7 @@ import type { Principal } from '../ports/authenticator.ts'
 import { addressGroup } from '../util/address-group.ts'
 import { Outbox } from './send.ts'
 import type { CacheStatus, ReadOptions } from '../ports/read-options.ts'
-import { takesSchema1 } from './headers/accept.ts'
+import { SCHEMA1_DECIDED_BY, takesSchema1 } from './headers/accept.ts'
 import type { RequestKind } from '../ports/telemetry.ts'
 
 /**
@@ -75,8 +75,8 @@ export class Exchange {
   }
 
   /**
-   * Options for one read. `report` receives how the answer came about. `isByTag`: the client gets what its
-   * `Accept` allows.
+   * Options for one read. `report` receives how the answer came about. `isByTag`: the client gets what it
+   * takes.
    */
   readOptions(
     report = (status: CacheStatus): void => void (this.cacheStatus = status),
@@ -140,12 +140,12 @@ class ExchangeReadOptions implements ReadOptions {
     cost.seconds += seconds
   }
 
-  /** Whoever reads it gives an answer that depends on `Accept`: other caches are told. */
+  /** Whoever reads it gives an answer that depends on request headers: other caches are told. */
   get refusesSchema1(): boolean {
     if (!this.#isByTag) return false
     const { incoming, outgoing } = this.#exchange
-    outgoing.setHeader('Vary', 'Accept')
-    return !takesSchema1(incoming.headers.accept)
+    outgoing.setHeader('Vary', SCHEMA1_DECIDED_BY)
+    return !takesSchema1(incoming.headers)
   }
 
   get partly(): boolean {

@@ -27,6 +27,20 @@ for (const [accept, takes] of [
   [`${DOCKER_MANIFEST};q=0`, true],
 ] as const) {
   test(`a client with the Accept ${accept} ${takes ? 'takes' : 'refuses'} schema 1`, () => {
-    assert.equal(takesSchema1(accept), takes)
+    assert.equal(takesSchema1(accept === undefined ? {} : { accept }), takes)
+  })
+}
+
+for (const [agent, takes] of [
+  ['docker/28.5.2 go/go1.27.1 git-commit/3ef3c07 kernel/6.18 os/linux arch/amd64', false],
+  ['docker/26.0.0', false],
+  ['docker/25.0.9', true],
+  ['docker/20.10.24+dfsg1', true],
+  ['docker/1.13.1', true],
+  ['skopeo/1.22.0', true],
+] as const) {
+  test(`${agent} ${takes ? 'takes' : 'refuses'} the schema 1 that it names`, () => {
+    const accept = `${DOCKER_MANIFEST}, ${DOCKER_SCHEMA1_SIGNED}`
+    assert.equal(takesSchema1({ accept, 'user-agent': agent }), takes)
   })
 }

@@ -57,7 +57,7 @@ export function signed(
   }
   const encoded = Buffer.from(JSON.stringify(header)).toString('base64url')
   const signature: Record<string, unknown> = {
-    header: { jwk: { ...publicKey.export({ format: 'jwk' }), kid: 'TEST' }, alg: 'ES256' },
+    header: { jwk: publicKey.export({ format: 'jwk' }), alg: 'ES256' },
     signature: signatureOf(`${encoded}.${payload.toString('base64url')}`, privateKey),
     protected: encoded,
   }

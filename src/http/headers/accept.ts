@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import {
   DOCKER_LIST,
   DOCKER_MANIFEST,
@@ -13,11 +14,22 @@ const OF_TODAY = new Set([OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST]
 /** RFC 9110 section 12.4.2: "not acceptable". */
 const REFUSED = /;\s*q=0(?:\.0*)?\s*(?:;|$)/i
 
+/** Docker with its own image store names schema 1, and refuses it from version 26 on (docs.docker.com/go/deprecated). */
+const DOCKER = /^docker\/(\d{1,3})\./
+const LAST_DOCKER = 25
+
+/** The request headers that decide. */
+export const SCHEMA1_DECIDED_BY = 'Accept, User-Agent'
+
 /**
  * Whether a client takes manifests of schema 1, by its `Accept`: it names them, or names no manifests of today,
  * as old clients do. Wildcards do not count: containerd sends one, and refuses schema 1 when it comes.
  */
-export function takesSchema1(accept: string | undefined): boolean {
+export function takesSchema1({
+  accept,
+  'user-agent': agent = '',
+}: Pick<IncomingHttpHeaders, 'accept' | 'user-agent'>): boolean {
+  if (Number(DOCKER.exec(agent)?.[1] ?? 0) > LAST_DOCKER) return false
   const named = new Set<string>()
   for (const range of accept?.split(',') ?? []) {
     const essence = essenceOf(range)

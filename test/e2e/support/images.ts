@@ -95,12 +95,12 @@ function image(kind: Kind, built: Built, here: Built = built, tag: string = kind
   }
 }
 
-interface Layer {
+export interface Layer {
   readonly blob: Buffer
   readonly diffId: Digest
 }
 
-function layerOf(name: string, content: Buffer): Layer {
+export function layerOf(name: string, content: Buffer): Layer {
   const tar = tarOf(name, content)
   return { blob: gzipSync(tar, { level: 0 }), diffId: digestOf(tar) }
 }
@@ -171,7 +171,7 @@ function json(value: unknown): Buffer {
 }
 
 /** A tar archive of one file (POSIX ustar). */
-function tarOf(name: string, content: Buffer): Buffer {
+export function tarOf(name: string, content: Buffer): Buffer {
   const header = Buffer.alloc(512)
   const octal = (value: number, length: number) => value.toString(8).padStart(length - 1, '0') + '\0'
   header.write(name, 0)
@@ -217,8 +217,15 @@ export async function pushBlob(url: string, repository: string, blob: Buffer): P
   if (done.status !== 201) throw new Error(`blob not taken: ${done.status} ${await done.text()}`)
 }
 
-async function pushManifest(url: string, reference: string, body: Buffer, mediaType: string): Promise<void> {
-  const answer = await fetch(`${url}/v2/${REPOSITORY}/manifests/${reference}`, {
+/** Pushes a manifest to `repository` of the registry at `url`. */
+export async function pushManifest(
+  url: string,
+  reference: string,
+  body: Buffer,
+  mediaType: string,
+  repository = REPOSITORY,
+): Promise<void> {
+  const answer = await fetch(`${url}/v2/${repository}/manifests/${reference}`, {
     method: 'PUT',
     body: new Uint8Array(body),
     headers: { 'Content-Type': mediaType },

@@ -22,8 +22,11 @@ export interface RealRegistry extends AsyncDisposable {
   restart(): Promise<void>
 }
 
-/** Debian's docker-registry (distribution 2.8), with its content in `folder`. `auth` is that section of its configuration. */
-export async function realRegistry(folder: string, auth?: object): Promise<RealRegistry> {
+/**
+ * Debian's docker-registry (distribution 2.8), with its content in `folder`. `auth` is that section of its
+ * configuration; `schema1`: it takes manifests of schema 1.
+ */
+export async function realRegistry(folder: string, auth?: object, schema1 = false): Promise<RealRegistry> {
   const authority = `127.0.0.1:${await freePort()}`
   const url = `http://${authority}`
   const config = join(folder, 'registry.yml')
@@ -36,6 +39,7 @@ export async function realRegistry(folder: string, auth?: object): Promise<RealR
       storage: { filesystem: { rootdirectory: join(folder, 'content') } },
       http: { addr: authority },
       ...(auth && { auth }),
+      ...(schema1 && { compatibility: { schema1: { enabled: true } } }),
     }),
   )
   const boot = async () => {
