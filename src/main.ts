@@ -52,6 +52,8 @@ async function start(config: Config, { load, file }: ConfigFile): Promise<void> 
   })
   running = await started
   log.info({ version: version(), file, ...(await running.describe()) }, 'started')
+  // It concerns one request or one task, and the others go on.
+  process.on('unhandledRejection', (reason) => log.error({ err: reason }, 'a failure that nobody handled'))
   process.on('exit', running.abandon)
   watchNpm(process.env, process, (parent) => stop({ npm: parent, reason: 'npm has ended' }))
 }

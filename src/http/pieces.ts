@@ -55,12 +55,15 @@ export class HeldPiece {
       return wanted
     }
     if (piece.bytes !== undefined) return took(piece.bytes)
-    return piece.reading.then(took, (error: unknown) => {
+    const joined = piece.reading.then(took, (error: unknown) => {
       // The reader that read it has left, or its file cannot be read. Another file may be.
       if (this.#piece === undefined) throw error
       this.release(true)
       return this.#read(reader, position, end)
     })
+    // A piece that was held ahead is never awaited once its client has left.
+    joined.catch(() => {})
+    return joined
   }
 }
 

@@ -6,6 +6,8 @@ import type { Accel } from './accel.ts'
 import type { ClientRates } from './client-rates.ts'
 import type { HeldPiece, Pieces } from './pieces.ts'
 
+const GONE = 'the client closed the connection'
+
 /** How blobs are sent. */
 export interface BlobSending {
   readonly pieces: Pieces
@@ -43,6 +45,8 @@ export async function sendBlob(
   const held = new Set<HeldPiece>()
 
   function pieceAt(position: number): HeldPiece {
+    // Its reader is disposed of by then.
+    if (outgoing.destroyed) throw new Error(GONE)
     const piece = pieces.hold(reader, position, part.end)
     held.add(piece)
     return piece
@@ -84,7 +88,7 @@ function written(exchange: Exchange, bytes: Buffer, isLast: boolean): Promise<vo
   const { outgoing } = exchange
   return new Promise((resolve, reject) => {
     // Node never calls back a write or an end that the closing of the socket overtakes.
-    const gone = () => reject(new Error('the client closed the connection'))
+    const gone = () => reject(new Error(GONE))
     if (outgoing.destroyed) return gone()
     outgoing.once('close', gone)
     const done = (error?: Error | null) => {

@@ -127,6 +127,8 @@ const last = await settled()
   if ((await exited) !== 0) violated(`the proxy ended with ${await exited}`)
   for (const what of await wrongFilesIn(`/proc/self/fd/${held.fd}/data`)) violated(what)
 }
+for (const line of proxy.program.lines)
+  if (line.includes('a failure that nobody handled')) violated(line.slice(0, 4000))
 for (const what of growthIn(vitals.minutes)) violated(what)
 report()
 

@@ -18,6 +18,16 @@ const STEPS = `open ${'write '.repeat(8)}writeText rename write
   sync makeFolder rename syncFolder syncFolder remove remove close`.split(/\s+/)
 const HARMLESS = new Set([9, 10, 17, 18, 19])
 
+test('a read after its reader was disposed of is no failure of the store', async () => {
+  await using folder = await folderWithSmall()
+  await using store = await folder.open()
+  const reader = await store.blobs.open(small.digest)
+  assert.ok(reader !== undefined)
+  await reader[Symbol.asyncDispose]()
+  await assert.rejects(reader.read(Buffer.alloc(10), 0), /disposed of/)
+  assert.deepEqual(store.failed, [])
+})
+
 suite('F60 F61 F75 a step that fails', () => {
   test('the steps are those that are tried here', async () => {
     await using folder = await folderWithSmall()

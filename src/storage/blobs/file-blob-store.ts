@@ -194,6 +194,8 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
       sharing: { key, took() {} },
       file: relative(paths.root, paths.blob(descriptor.digest)),
       async read(buffer, position) {
+        // The fault of the caller, and none of the store.
+        if (closing !== undefined) throw new Error('this reader was disposed of')
         try {
           return await run('read', () => file.read(buffer, position))
         } catch (error) {
