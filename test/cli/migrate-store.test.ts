@@ -1,5 +1,7 @@
 /** `entrepot migrate store --to s3`: a filled store is uploaded, and becomes the tier. */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
@@ -8,8 +10,8 @@ import { digestOf, hexOf } from '../../src/oci/digest.ts'
 import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import { type FakeS3, fakeS3, S3_CONFIG } from '../s3/fake-s3.ts'
 import { openStore, put } from '../storage/setup.ts'
-import { runEntrepot } from '../support/child.ts'
-import { blobOf } from '../support/fixtures.ts'
+import { MAIN, runEntrepot } from '../support/child.ts'
+import { blobOf, eventually } from '../support/fixtures.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 
 const blobs = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11].map((seed) => blobOf(seed * 50_000, seed))
@@ -46,6 +48,34 @@ suite('migrate store', () => {
     const second = JSON.parse((await migrate()).stdout) as Record<string, { objects: number }>
     assert.equal(second['uploaded']!.objects, 1)
     assert.equal(s3.objects.size, 12)
+  })
+
+  test('a migration that is killed halfway leaves whole objects only, and the next one uploads the rest', async () => {
+    await using temp = await tempFolder()
+    await using s3 = await fakeS3()
+    const file = await filled(temp.path, s3)
+    const args = ['migrate', 'store', '--to', 's3', '--json', '--config', file]
+    s3.most = 4
+    const child = spawn(process.execPath, [MAIN, ...args], { stdio: 'ignore' })
+    const ended = once(child, 'exit')
+    await eventually(() => s3.objects.size === 4, 60_000)
+    child.kill('SIGKILL')
+    await ended
+    // What was under way when it was killed counts as there only when it is whole.
+    const there = [...s3.objects].filter(([key]) => key.startsWith('blobs/'))
+    for (const [key, { bytes }] of there) assert.equal(hexOf(digestOf(bytes)), key.slice(-64))
+    s3.most = Infinity
+    const before = s3.requests.filter((request) => request.startsWith('PUT blobs/')).length
+    const { code, stdout, stderr } = await runEntrepot(...args)
+    assert.equal(code, 0, stderr)
+    const { uploaded } = JSON.parse(stdout) as Record<string, { objects: number }>
+    assert.equal(uploaded!.objects, 12 - there.length)
+    const puts = s3.requests.filter((request) => request.startsWith('PUT blobs/')).length - before
+    assert.equal(puts, 12 - there.length)
+    for (const { digest } of [...blobs, manifest]) {
+      const hex = hexOf(digest)
+      assert.equal(digestOf(s3.objects.get(`blobs/sha256/${hex.slice(0, 2)}/${hex}`)!.bytes), digest)
+    }
   })
 
   test('what is damaged is told, and not uploaded', async () => {

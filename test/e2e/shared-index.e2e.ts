@@ -1,9 +1,17 @@
 /** The index that replicas share, on a real PostgreSQL. */
 import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { stringify } from 'yaml'
 import { isRegistryError } from '../../src/oci/errors.ts'
+import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
+import { fakeS3, S3_CONFIG } from '../s3/fake-s3.ts'
+import { openStore, put } from '../storage/setup.ts'
+import { runEntrepot } from '../support/child.ts'
 import { blobOf, eventually } from '../support/fixtures.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 import { databaseOf, leasesOf } from './cluster/database.ts'
 import { postgres, type Postgres, withoutPostgres } from './cluster/postgres.ts'
 import { emptyDatabase, sharedStore } from './cluster/shared-store.ts'
@@ -39,6 +47,41 @@ suite('PostgreSQL', { skip: withoutPostgres }, () => {
       assert.deepEqual(await reader.tags.history(a, tag), await writer.tags.history(a, tag), tag)
       assert.deepEqual(await reader.tags.past(a, tag), await writer.tags.past(a, tag), tag)
     }
+  })
+
+  test('a store that is migrated tells its links, and its tags with their past; once, however often', async () => {
+    emptied()
+    await using temp = await tempFolder()
+    await using s3 = await fakeS3()
+    const root = join(temp.path, 'data')
+    const digests = [1, 2, 3].map((seed) => blobOf(90, seed).digest)
+    const expected = await (async () => {
+      await using store = await openStore(root)
+      for (const seed of [1, 2, 3]) await put(store, blobOf(90, seed), OCI_MANIFEST)
+      for (const digest of digests) await store.links.add(a, digest, OCI_MANIFEST)
+      const set = (tag: string, i: number, checkedAt: number, goneAt?: number) =>
+        store.tags.set(a, tag, { digest: digests[i]!, checkedAt, ...(goneAt && { goneAt }) })
+      for (const [i, which] of [0, 1, 0, 2].entries()) await set('moved', which, 1_000 + i)
+      await set('back', 0, 1_000)
+      await set('back', 0, 1_500, 1_500)
+      await set('back', 1, 2_000)
+      return Promise.all(['moved', 'back'].map((tag) => store.tags.past(a, tag)))
+    })()
+    const file = join(temp.path, 'proxy.config.yaml')
+    const secretFile = join(temp.path, 'secret')
+    await writeFile(secretFile, 'a secret of all replicas')
+    const config = {
+      storage: { root, s3: { ...S3_CONFIG, endpoint: s3.url }, index: { postgres: server.url } },
+      cluster: { advertise: 'http://127.0.0.1:1', secretFile },
+    }
+    await writeFile(file, stringify(config))
+    for (let round = 0; round < 2; round++) {
+      const { code, stderr } = await runEntrepot('migrate', 'store', '--to', 's3', '--config', file)
+      assert.equal(code, 0, stderr)
+    }
+    await using reader = await replica(Date.now)
+    assert.deepEqual(await Promise.all(['moved', 'back'].map((tag) => reader.tags.past(a, tag))), expected)
+    for (const digest of digests) assert.equal(await reader.links.mediaType(a, digest), OCI_MANIFEST)
   })
 
   test('what one replica may read, another may read too', async () => {

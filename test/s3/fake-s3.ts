@@ -25,6 +25,8 @@ export interface FakeS3 extends AsyncDisposable {
   lacks: Set<'ranges' | 'conditions' | 'verification'>
   /** Epoch milliseconds, of its clock. */
   now: () => number
+  /** Once it has so many objects, an upload gets no answer. */
+  most: number
   /** After so many bytes of a body the connection is reset, once. */
   breakAfter: number | undefined
 }
@@ -53,6 +55,7 @@ export async function fakeS3({ region = S3_CONFIG.region as string } = {}): Prom
       fake.requests.push(`${request.method} ${path.replace(BUCKET, '')}`)
       response.setHeader('date', new Date(fake.now()).toUTCString())
       if (fake.mode === 'hang') return undefined
+      if (request.method === 'PUT' && fake.objects.size >= fake.most) return undefined
       if (fake.mode === 'reset') return request.socket.destroy()
       if (fake.mode === 503) return response.writeHead(503).end('<Error><Code>SlowDown</Code></Error>')
       return answer(request, response, body)
@@ -70,6 +73,7 @@ export async function fakeS3({ region = S3_CONFIG.region as string } = {}): Prom
     keys: { accessKeyId, secretAccessKey },
     lacks: new Set(),
     now: Date.now,
+    most: Infinity,
     breakAfter: undefined,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const MAIN = join(fileURLToPath(new URL('../..', import.meta.url)), 'src', 'main.ts')
+export const MAIN = join(fileURLToPath(new URL('../..', import.meta.url)), 'src', 'main.ts')
 
 export interface Outcome {
   readonly code: number | null

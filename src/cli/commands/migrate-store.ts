@@ -1,6 +1,7 @@
 import { openStore, SILENT } from '../../compose/store/open-store.ts'
 import { openS3 } from '../../compose/store/s3.ts'
 import type { Config } from '../../config/load-config.ts'
+import type { TagEntry, TagStretch } from '../../ports/metadata.ts'
 import { isInUse } from '../../storage/lock.ts'
 import type { FilesystemStore } from '../../storage/filesystem-store.ts'
 import type { OffloadStep } from '../../storage/operations/offload.ts'
@@ -54,6 +55,10 @@ export async function migrateStore(
       told += 1
     }
     for await (const { repository, tag, entry } of store.offload.tags()) {
+      // The oldest first: what is earlier than what the index knows changes nothing.
+      for (const sight of (await store.tags.past(repository, tag)).toReversed()) {
+        for (const seen of entriesOf(sight)) await shared.tags.set(repository, tag, seen)
+      }
       await shared.tags.set(repository, tag, entry)
       told += 1
     }
@@ -68,6 +73,13 @@ export async function migrateStore(
   }
   for (const digest of damaged) stderr.write(`${digest} is damaged here, and was not uploaded\n`)
   return damaged.length === 0 ? EXIT.done : EXIT.failed
+}
+
+function entriesOf({ digest, from, until, end }: TagStretch): readonly TagEntry[] {
+  const seen = { digest, checkedAt: from }
+  return end === 'deleted' && until !== undefined
+    ? [seen, { digest, checkedAt: until, goneAt: until }]
+    : [seen]
 }
 
 const NOTHING = { objects: 0, bytes: 0 }
