@@ -10,6 +10,7 @@ test('a promise that fails with nobody waiting for it is logged, and ends nobody
   await using folder = await tempFolder()
   const [node, ...args] = WAYS.node
   await using service = await startService({
+    config: { upstreams: { up: { url: 'http://127.0.0.1:1' } } },
     folder: folder.path,
     way: [node, '--import', `data:text/javascript,${encodeURIComponent(FAILS)}`, ...args],
   })
