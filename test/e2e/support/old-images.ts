@@ -15,7 +15,7 @@ export interface OldImage {
 }
 
 /** What today's clients name in `Accept`. */
-const TODAY = [
+export const TODAY = [
   DOCKER_MANIFEST,
   'application/vnd.docker.distribution.manifest.list.v2+json',
   'application/vnd.oci.image.manifest.v1+json',
@@ -85,8 +85,12 @@ export async function pushPlainImage(registry: RealRegistry): Promise<OldImage> 
   return { tag: 'plain', diffIds: [tars[0]!, tars[1]!, tars[1]!, tars[2]!].map((tar) => digestOf(tar)) }
 }
 
-/** What an old image is for clients of today, of which all parts come through the proxy at `url`. */
-export async function convertedImage(url: string, { tag, diffIds }: OldImage): Promise<Image> {
+/** What an old image is for clients of today. All its parts come through the proxy at `url`; `withLayers` false: all but its layers. */
+export async function convertedImage(
+  url: string,
+  { tag, diffIds }: OldImage,
+  withLayers = true,
+): Promise<Image> {
   const content = new Map<Digest, Buffer>()
   const read = async (path: string, accept = '*/*') => {
     const answer = await fetch(`${url}/v2/${REPOSITORY}/${path}`, { headers: { accept } })
@@ -100,6 +104,6 @@ export async function convertedImage(url: string, { tag, diffIds }: OldImage): P
     config: { digest: Digest }
     layers: readonly { digest: Digest }[]
   }
-  for (const { digest } of [config, ...layers]) await read(`blobs/${digest}`)
+  for (const { digest } of withLayers ? [config, ...layers] : [config]) await read(`blobs/${digest}`)
   return { kind: 'layers', tag, digest: digestOf(manifest), configDigest: config.digest, diffIds, content }
 }
