@@ -48,7 +48,7 @@ export function failoverReader(
         return await readCurrent(buffer, position)
       } catch (error) {
         const isLost = start !== undefined && reader.reread === undefined
-        if (hasSwitched || isLost || !isRegistryError(error, 'STORAGE')) throw error
+        if (isDisposed || hasSwitched || isLost || !isRegistryError(error, 'STORAGE')) throw error
         await replace(error)
         return readCurrent(buffer, position)
       }

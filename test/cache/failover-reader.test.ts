@@ -26,6 +26,14 @@ test('bytes taken from another reader count as returned: they are not mixed with
   await assert.rejects(reader.read(Buffer.alloc(100), 500), /storage|STORAGE/i)
 })
 
+test('a reader that was disposed asks no other source', async () => {
+  let asked = 0
+  const reader = failoverReader(readerOf(lost), async () => ((asked += 1), whole))
+  await reader[Symbol.asyncDispose]()
+  await assert.rejects(reader.read(Buffer.alloc(100), 0), /storage|STORAGE/i)
+  assert.equal(asked, 0)
+})
+
 test('a reader that has switched to another source shares nothing', async () => {
   await using reader = failoverReader(readerOf(lost), async () => whole)
   assert.equal(reader.sharing?.key, 'a')
