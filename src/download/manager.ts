@@ -155,6 +155,8 @@ export class DownloadManager implements AsyncDisposable {
     if (this.#backoff.isBackingOff(key)) {
       throw new RegistryError('UPSTREAM_INVALID', { upstream, digest: request.digest })
     }
+    // A download that is refused at once would cost many times what the refusal does.
+    this.#contextOf(upstream).queue.refuseIfFull(request.client)
     const start = () => new Download(request, this.#contextOf(upstream))
     const { started } = this.#options
     const download = started ? started(request.repository, request.digest, start) : start()

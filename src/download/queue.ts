@@ -20,6 +20,8 @@ export interface QueueOptions extends QueueLimits {
 export interface Queue {
   /** How many wait. */
   readonly waiting: number
+  /** Refuses a client that would be refused at once. @throws RegistryError TOOMANYREQUESTS */
+  refuseIfFull(client: string | undefined): void
   /**
    * Waits for a place. The last eighth of them is for clients that have none, so that one client whose
    * downloads trickle does not keep the others waiting (SEC-80). The next place goes to the client that holds
@@ -34,6 +36,12 @@ export interface Queue {
    */
   enter(client: string | undefined, signal?: AbortSignal): Promise<Disposable>
 }
+
+/**
+ * The part of the longest wait by which waits differ: those that came together are not to be refused together,
+ * and come again together.
+ */
+const SPREAD = 0.2
 
 interface Waiting {
   proceed(): void
@@ -100,14 +108,20 @@ export function queue(options: QueueOptions): Queue {
     return chosen && isFreeFor(chosen.held) ? chosen.waiting.values().next().value : undefined
   }
 
-  /** Makes room in a full queue for a request of `client`. @returns whether it could */
-  const makeRoomFor = (client: Client): boolean => {
+  /** The client that gives way in a full queue to a request of `client`. */
+  const greedierThan = (client: Client): Client | undefined => {
     let greediest = client
     for (const one of clients.values()) if (one.waiting.size > greediest.waiting.size) greediest = one
-    if (greediest.waiting.size <= client.waiting.size + 1) return false
-    ;[...greediest.waiting].at(-1)?.refuse()
-    return true
+    return greediest.waiting.size <= client.waiting.size + 1 ? undefined : greediest
   }
+
+  const stateOf = (name: string): Client => clients.get(name) ?? { waiting: new Set(), held: 0, turn: 0 }
+
+  const isFullFor = (client: Client): boolean =>
+    waiting >= options.queueLength && greedierThan(client) === undefined
+
+  const full = (): RegistryError =>
+    new RegistryError('TOOMANYREQUESTS', { upstream, queueLength: options.queueLength })
 
   const wait = (name: string, signal: AbortSignal | undefined): Promise<Disposable> =>
     new Promise((resolve, reject) => {
@@ -127,14 +141,14 @@ export function queue(options: QueueOptions): Queue {
         },
         refuse() {
           leave()
-          reject(new RegistryError('TOOMANYREQUESTS', { upstream, queueLength: options.queueLength }))
+          reject(full())
         },
       }
       const abort = () => {
         leave()
         reject(signal?.reason as Error)
       }
-      const { queueTimeout } = options
+      const queueTimeout = Math.round(options.queueTimeout * (1 - SPREAD * Math.random()))
       const timer = setTimeout(() => {
         leave()
         reject(new RegistryError('TOOMANYREQUESTS', { upstream, waitedMilliseconds: queueTimeout }))
@@ -149,14 +163,16 @@ export function queue(options: QueueOptions): Queue {
     get waiting() {
       return waiting
     },
+    refuseIfFull(name = '') {
+      const client = stateOf(name)
+      if (!isFreeFor(client.held) && isFullFor(client)) throw full()
+    },
     async enter(name = '', signal) {
       signal?.throwIfAborted()
-      const { queueLength } = options
-      if (isFreeFor(clients.get(name)?.held ?? 0)) return take(name)
-      const client = clients.get(name) ?? { waiting: new Set(), held: 0, turn: 0 }
-      if (waiting >= queueLength && !makeRoomFor(client)) {
-        throw new RegistryError('TOOMANYREQUESTS', { upstream, queueLength })
-      }
+      const client = stateOf(name)
+      if (isFreeFor(client.held)) return take(name)
+      if (isFullFor(client)) throw full()
+      if (waiting >= options.queueLength) [...greedierThan(client)!.waiting].at(-1)?.refuse()
       return wait(name, signal)
     },
   }

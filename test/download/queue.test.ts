@@ -40,6 +40,38 @@ test('F53 who waits too long is refused, and leaves the queue', async (t) => {
   await next
 })
 
+test('F53 those who came together are not refused together', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const { enter } = queue({ ...options, places: 1, queueLength: 100 })
+  await enter('a')
+  let refused = 0
+  const all = Array.from({ length: 100 }, () => enter('a').catch(() => (refused += 1)))
+  const counts: number[] = []
+  for (let time = 0; time < 1_000; time += 50) {
+    t.mock.timers.tick(50)
+    await nextTurn()
+    counts.push(refused)
+  }
+  await Promise.all(all)
+  assert.equal(counts.at(-1), 100)
+  // In the last fifth of the time that one may wait.
+  assert.equal(counts[14], 0)
+  const most = Math.max(...counts.map((count, i) => count - (counts[i - 1] ?? 0)))
+  assert.ok(most <= 60, `${most} of 100 were refused within 50 ms`)
+})
+
+test('F53 who would be refused at once is told so without waiting', async () => {
+  const { enter, refuseIfFull } = queue({ ...options, places: 1, queueLength: 1 })
+  refuseIfFull('a')
+  const place = await enter('a')
+  refuseIfFull('a')
+  const waiting = enter('a')
+  assert.throws(() => refuseIfFull('a'), tooMany)
+  place[Symbol.dispose]()
+  await waiting
+  refuseIfFull('a')
+})
+
 test('who gives up waiting leaves the queue, and a place is given back only once', async () => {
   const { enter } = queue({ ...options, places: 1, queueLength: 1 })
   const first = await enter('a')

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import type { Config } from '../../config/load-config.ts'
@@ -6,6 +7,7 @@ import { ClientRates } from '../../http/client-rates.ts'
 import { AccessLog } from '../../http/access-log.ts'
 import { registryRequestListener } from '../../http/request-listener.ts'
 import { listen } from '../../http/server/http-server.ts'
+import { inTurns } from '../../http/server/in-turns.ts'
 import type { Advise } from '../../ports/advise.ts'
 import type { PeerAccess } from '../../ports/cluster.ts'
 import type { Registry } from '../../ports/repository.ts'
@@ -17,6 +19,7 @@ import type {
   ResponseTelemetry,
 } from '../../ports/telemetry.ts'
 import type { TracedRequests } from '../../tracing/traced-requests.ts'
+import { addressGroup } from '../../util/address-group.ts'
 import { cidrList } from '../../util/cidr.ts'
 import type { LoopGuard } from '../../util/loop-guard.ts'
 import { reloadTls, tlsFrom } from './listener-tls.ts'
@@ -99,7 +102,14 @@ export async function openRegistryListener(
 
   let current = serve(serving)
   opening.defer(() => current.auth[Symbol.asyncDispose]())
-  const server = await listen((incoming, outgoing) => current.answer(incoming, outgoing), {
+  const clientOf = (incoming: IncomingMessage): string => {
+    const { access, auth } = current
+    const isDirect = access.trustedProxies.length === 0
+    const address = isDirect ? (incoming.socket.remoteAddress ?? '') : auth.clientAddress(incoming)
+    return address.includes(':') ? addressGroup(address) : address
+  }
+  const answer = inTurns((incoming, outgoing) => current.answer(incoming, outgoing), clientOf)
+  const server = await listen(answer, {
     host,
     port,
     ...(tls && { tls: tlsFrom(tls) }),

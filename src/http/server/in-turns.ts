@@ -1,0 +1,61 @@
+import type { IncomingMessage, RequestListener } from 'node:http'
+
+/** Requests of one client that begin in one turn of the event loop. */
+const AT_ONCE = 8
+/** Milliseconds of one turn in which requests begin that had to wait. */
+const TURN = 2
+
+/**
+ * A listener that begins only some requests of a client in one turn of the event loop. Node hands over
+ * hundreds in one go when they come at once, and whoever comes after them would wait for all (SEC-80). Those
+ * that wait begin in the next turns, of each client one after the other.
+ *
+ * @param clientOf whom a request counts for
+ */
+export function inTurns(
+  listener: RequestListener,
+  clientOf: (incoming: IncomingMessage) => string,
+): RequestListener {
+  const begun = new Map<string, number>()
+  const waiting = new Map<string, (() => void)[]>()
+  let isTurnAhead = false
+
+  function begin(client: string): void {
+    begun.set(client, (begun.get(client) ?? 0) + 1)
+    if (isTurnAhead) return
+    isTurnAhead = true
+    setImmediate(turn)
+  }
+
+  function turn(): void {
+    isTurnAhead = false
+    begun.clear()
+    const end = performance.now() + TURN
+    while (performance.now() < end) {
+      const [client, requests] = waiting.entries().next().value ?? []
+      if (client === undefined || requests === undefined) return
+      const serve = requests.shift()!
+      // The client goes to the end of the line.
+      waiting.delete(client)
+      if (requests.length > 0) waiting.set(client, requests)
+      begin(client)
+      serve()
+    }
+  }
+
+  return (incoming, outgoing) => {
+    const client = clientOf(incoming)
+    const own = waiting.get(client)
+    if (own === undefined && (begun.get(client) ?? 0) < AT_ONCE) {
+      begin(client)
+      listener(incoming, outgoing)
+      return
+    }
+    const serve = (): void => {
+      // Its client may have left.
+      if (!outgoing.destroyed) listener(incoming, outgoing)
+    }
+    if (own === undefined) waiting.set(client, [serve])
+    else own.push(serve)
+  }
+}

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { suite, test } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { inTurns } from '../../src/http/server/in-turns.ts'
+
+/** A listener that notes who was served, and requests that come at once. */
+function rig(work: () => void = () => {}) {
+  const served: string[] = []
+  const of = (incoming: IncomingMessage): string => incoming.headers.from!
+  const listener = inTurns((incoming) => {
+    served.push(of(incoming))
+    work()
+  }, of)
+  const request = (client: string, outgoing: Pick<ServerResponse, 'destroyed'> = { destroyed: false }) =>
+    listener({ headers: { from: client } } as IncomingMessage, outgoing as ServerResponse)
+  return { served, request }
+}
+
+suite('SEC-80: the requests of a client begin a few at a time', () => {
+  test('beside hundreds that came before it, the request of another client begins at once', async () => {
+    const { served, request } = rig()
+    for (let i = 0; i < 300; i++) request('greedy')
+    request('other')
+    assert.deepEqual(served, [...Array<string>(8).fill('greedy'), 'other'])
+    for (let i = 0; served.length < 301; i++) {
+      assert.ok(i < 300)
+      await nextTurn()
+    }
+    assert.equal(served.filter((client) => client === 'greedy').length, 300)
+  })
+
+  test('those that wait begin for some milliseconds of a turn, of each client one after the other', async () => {
+    const { served, request } = rig(() => {
+      for (const end = performance.now() + 1; performance.now() < end;);
+    })
+    for (const client of ['a', 'b', 'c']) for (let i = 0; i < 20; i++) request(client)
+    served.length = 0
+    await nextTurn()
+    assert.ok(served.length >= 1 && served.length <= 3, `${served.length} began in one turn`)
+    while (served.length < 36) await nextTurn()
+    assert.deepEqual(served.slice(0, 6), ['a', 'b', 'c', 'a', 'b', 'c'])
+  })
+
+  test('a request whose client has left is not begun', async () => {
+    const { served, request } = rig()
+    const outgoing = { destroyed: false }
+    for (let i = 0; i < 9; i++) request('a', outgoing)
+    outgoing.destroyed = true
+    request('a')
+    while (served.length < 9) await nextTurn()
+    await nextTurn()
+    assert.equal(served.length, 9)
+  })
+})
