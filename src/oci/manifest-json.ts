@@ -73,8 +73,8 @@ export function excessIn(body: Buffer, limits: Partial<Limits> = MANIFEST_LIMITS
 /** Bytes of a text after which it pays to search the rest of it natively. */
 const SHORT = 64
 
-/** The position of the quote that ends the string which goes on at `from`. */
-function endOfString(body: Buffer, from: number): number {
+/** The position of the quote that ends the string which goes on at `from`, or the length of the body. */
+export function endOfString(body: Buffer, from: number): number {
   for (let i = from; ;) {
     for (const end = Math.min(i + SHORT, body.length); i < end && body[i] !== QUOTE; i++)
       if (body[i] === BACKSLASH) i += 1

@@ -1,6 +1,7 @@
 import type { Descriptor, Manifest, ManifestReferences } from './descriptor.ts'
 import { type Digest, isDigest } from './digest.ts'
 import { parseManifest } from './manifest-json.ts'
+import { yieldEvery } from '../util/async/yield-every.ts'
 import type { JsonObject } from '../util/json-object.ts'
 
 /** What a manifest refers to; nothing when it is no JSON, of another kind, or beyond the limits. */
@@ -12,30 +13,65 @@ export function referencesIn({
 }
 
 /** What a manifest refers to; nothing when it is of another kind. */
-export function referencesOf({ config, layers, blobs, manifests, fsLayers }: JsonObject): ManifestReferences {
-  const content = [config, ...listed(layers), ...listed(blobs)].filter(hasDigest)
-  const others = [
+export function referencesOf(document: JsonObject): ManifestReferences {
+  const found = new FoundReferences()
+  for (const value of contentOf(document)) found.addContent(value)
+  for (const value of othersOf(document)) found.addOther(value)
+  return found.all
+}
+
+/** References between two looks at the clock. */
+const STEP = 256
+
+/** As `referencesOf`, with turns of the event loop in between: there may be thousands. */
+export async function collectReferences(document: JsonObject): Promise<ManifestReferences> {
+  const pause = yieldEvery()
+  const found = new FoundReferences()
+  for (const [i, value] of contentOf(document).entries()) {
+    found.addContent(value)
+    if (i % STEP === STEP - 1) await pause()
+  }
+  for (const [i, value] of othersOf(document).entries()) {
+    found.addOther(value)
+    if (i % STEP === STEP - 1) await pause()
+  }
+  return found.all
+}
+
+class FoundReferences {
+  readonly #blobs: Pick<Descriptor, 'digest' | 'size'>[] = []
+  readonly #digests = new Set<Digest>()
+
+  get all(): ManifestReferences {
+    return { blobs: this.#blobs, digests: [...this.#digests] }
+  }
+
+  addContent(value: unknown): void {
+    if (!this.addOther(value)) return
+    const { digest, size } = value as Pick<Descriptor, 'digest' | 'size'>
+    if (Number.isSafeInteger(size) && size >= 0) this.#blobs.push({ digest, size })
+  }
+
+  /** @returns whether it has a digest */
+  addOther(value: unknown): boolean {
+    const { digest } = Object(value) as { readonly digest?: unknown }
+    if (typeof digest !== 'string' || !isDigest(digest)) return false
+    this.#digests.add(digest)
+    return true
+  }
+}
+
+function contentOf({ config, layers, blobs }: JsonObject): readonly unknown[] {
+  return [config, ...listed(layers), ...listed(blobs)]
+}
+
+function othersOf({ manifests, fsLayers }: JsonObject): readonly unknown[] {
+  return [
     ...listed(manifests),
     ...listed(fsLayers).map((layer) => ({ digest: Object(layer).blobSum as unknown })),
-  ].filter(hasDigest)
-  return {
-    blobs: content.filter(hasSize),
-    digests: [...new Set([...content, ...others].map(({ digest }) => digest))],
-  }
+  ]
 }
 
 function listed(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : []
-}
-
-function hasDigest(value: unknown): value is { readonly digest: Digest; readonly size?: unknown } {
-  const digest: unknown = Object(value).digest
-  return typeof digest === 'string' && isDigest(digest)
-}
-
-function hasSize(value: {
-  readonly digest: Digest
-  readonly size?: unknown
-}): value is Pick<Descriptor, 'digest' | 'size'> {
-  return Number.isSafeInteger(value.size) && Number(value.size) >= 0
 }

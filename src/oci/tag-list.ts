@@ -1,3 +1,4 @@
+import { mergedText } from './merge-tag-lists.ts'
 import { isTag } from './reference.ts'
 
 const COMMA = 0x2c
@@ -28,16 +29,19 @@ export class TagList {
 
   /** Sorts and deduplicates. What is not a tag is left out: nobody could pull it. */
   static of(values: Iterable<unknown>): TagList {
-    const tags = new Set<string>()
-    for (const value of values) if (typeof value === 'string' && isTag(value)) tags.add(value)
+    const tags: string[] = []
+    for (const value of values) if (typeof value === 'string' && isTag(value)) tags.push(value)
+    tags.sort()
+    // In place: there may be a million.
+    let count = 0
+    for (const tag of tags) if (count === 0 || tags[count - 1] !== tag) tags[count++] = tag
+    tags.length = count
     // The grammar of tags has no character that JSON escapes.
-    const sorted = [...tags].toSorted()
-    return new TagList(Buffer.from(sorted.length === 0 ? '' : `"${sorted.join('","')}"`))
+    return new TagList(Buffer.from(count === 0 ? '' : `"${tags.join('","')}"`, 'latin1'))
   }
 
-  /** Merges lists by sorting all of their tags. */
   static merge(lists: readonly TagList[]): TagList {
-    return TagList.concat(lists) ?? TagList.of(lists.flatMap((list) => list.tags))
+    return TagList.concat(lists) ?? new TagList(mergedText(lists))
   }
 
   /**

@@ -223,7 +223,6 @@ export function upstreamClient(options: UpstreamClientOptions): UpstreamClient {
         repository,
         transport,
         deadlines,
-        telemetry,
         budget,
         received,
         rate,

@@ -31,7 +31,7 @@ export async function fetchManifest(
   const expected = stated !== undefined && isDigest(stated) ? stated : undefined
   // Reading the last bytes, looking at all of them and storing them are not to add up.
   if (body.length > LARGE) await nextTurn()
-  const manifest = manifestOf(body, headerOf(response, 'content-type'), expected)
+  const manifest = await manifestOf(body, headerOf(response, 'content-type'), expected)
   if ('problem' in manifest) throw invalidAnswer(requests.upstream, manifest.problem)
   if (body.length > LARGE) await nextTurn()
   return manifest

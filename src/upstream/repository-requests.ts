@@ -1,5 +1,5 @@
-import type { RequestKind, UpstreamTelemetry } from '../ports/telemetry.ts'
-import { readBody } from './body/limits.ts'
+import type { RequestKind } from '../ports/telemetry.ts'
+import { readPieces } from './body/limits.ts'
 import { failure, invalidAnswer, refusal } from './failures.ts'
 import { headerOf, type Transport, type UpstreamRequest, type UpstreamResponse } from './requests.ts'
 
@@ -9,7 +9,8 @@ export interface RepositoryRequestsOptions {
   /** As the upstream names it. */
   readonly repository: string
   readonly transport: Transport
-  readonly telemetry: Pick<UpstreamTelemetry, 'received'>
+  /** Told the size of every piece of a body. */
+  readonly received: (bytes: number) => void
 }
 
 type Extras = Pick<UpstreamRequest, 'headers' | 'signal'>
@@ -23,10 +24,13 @@ export interface RepositoryRequests {
   get(kind: RequestKind, path: string, extras: Extras): Promise<UpstreamResponse>
   head(kind: RequestKind, path: string, extras: Extras): Promise<UpstreamResponse>
   /**
-   * Reads the body of a 200. `arrived` is told the size of every chunk, and may throw to end it. @throws
-   * RegistryError for other statuses, encoded content, and bodies over `limit` bytes
+   * Reads the body of a 200.
+   *
+   * @throws RegistryError for other statuses, encoded content, and bodies over `limit` bytes
    */
-  read(response: UpstreamResponse, limit: number, arrived?: (bytes: number) => void): Promise<Buffer>
+  read(response: UpstreamResponse, limit: number): Promise<Buffer>
+  /** The same, piece by piece. `take` may throw to end it. */
+  readPieces(response: UpstreamResponse, limit: number, take: (piece: Buffer) => void): Promise<void>
   /** The same for content whose hash is checked: a wrong label is no harm there. */
   readHashed(response: UpstreamResponse, limit: number): Promise<Buffer>
 }
@@ -37,27 +41,29 @@ export const ABSENT = new Set([404, 410])
 export const PASSING = new Set([408, 429, 502, 503, 504, 508])
 
 export function repositoryRequests(options: RepositoryRequestsOptions): RepositoryRequests {
-  const { upstream, url, repository, transport, telemetry } = options
+  const { upstream, url, repository, transport, received } = options
   const root = `${url.pathname.replace(/\/$/, '')}/v2/${repository}`
   const send =
     (method: 'GET' | 'HEAD') =>
     (kind: RequestKind, path: string, extras: Extras): Promise<UpstreamResponse> =>
       transport({ ...extras, method, kind, url: new URL(`${root}/${path}`, url), repository })
 
-  const readHashed = async (
-    response: UpstreamResponse,
-    limit: number,
-    arrived?: (bytes: number) => void,
-  ): Promise<Buffer> => {
+  const readInPieces: RepositoryRequests['readPieces'] = async (response, limit, take) => {
     if (response.status !== 200) throw await refusal(upstream, response)
     try {
-      const body = await readBody(response, limit, arrived)
-      if (body === undefined) throw invalidAnswer(upstream, `answer longer than ${limit} bytes`)
-      telemetry.received(upstream, body.length)
-      return body
+      const isWhole = await readPieces(response, limit, (piece) => {
+        received(piece.length)
+        take(piece)
+      })
+      if (!isWhole) throw invalidAnswer(upstream, `answer longer than ${limit} bytes`)
     } catch (error) {
       throw failure(upstream, error)
     }
+  }
+  const readHashed = async (response: UpstreamResponse, limit: number): Promise<Buffer> => {
+    const pieces: Buffer[] = []
+    await readInPieces(response, limit, (piece) => void pieces.push(piece))
+    return Buffer.concat(pieces)
   }
 
   return {
@@ -65,9 +71,13 @@ export function repositoryRequests(options: RepositoryRequestsOptions): Reposito
     origin: url.origin,
     get: send('GET'),
     head: send('HEAD'),
-    async read(response, limit, arrived) {
+    async read(response, limit) {
       if (response.status === 200) refuseEncoded(upstream, response)
-      return readHashed(response, limit, arrived)
+      return readHashed(response, limit)
+    },
+    async readPieces(response, limit, take) {
+      if (response.status === 200) refuseEncoded(upstream, response)
+      await readInPieces(response, limit, take)
     },
     readHashed,
   }

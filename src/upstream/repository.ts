@@ -19,7 +19,7 @@ export interface RepositoryOptions extends RepositoryRequestsOptions {
   /** `response` bounds whole responses; `blob` bounds the time until the headers of a blob. */
   readonly deadlines: { readonly response: WithTimeout; readonly blob: WithTimeout }
   readonly budget: Pick<RateBudget, 'isNearlyExhausted'>
-  /** Told the size of every chunk of a blob. */
+  /** Told the size of every piece of a body. */
   readonly received: (bytes: number) => void
   /** Of all blobs of this upstream together. */
   readonly rate?: BodyRate | undefined
@@ -66,7 +66,8 @@ export function upstreamRepository(options: RepositoryOptions): UpstreamReposito
       upstream,
       size: learnt.pageSize,
       sorter,
-      ask: (query, signal) => within((signal) => fetchTagPage(requests, query, listRoom, signal), signal),
+      ask: (query, signal) =>
+        within((signal) => fetchTagPage(requests, query, { room: listRoom, sorter }, signal), signal),
     }),
     referrers: (digest, signal) =>
       within(

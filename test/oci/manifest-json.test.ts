@@ -40,11 +40,11 @@ suite('SEC-73: a manifest within the limits is taken, one beyond is refused befo
     ],
   ]
   for (const [what, body, excess] of cases) {
-    test(what, () => {
+    test(what, async () => {
       assert.equal(excessIn(body), excess)
       const type = body.includes('"manifests"') ? OCI_INDEX : OCI_MANIFEST
       for (const contentType of excess === undefined ? [type] : [type, DOCKER_SCHEMA1_SIGNED]) {
-        const taken = manifestOf(body, contentType)
+        const taken = await manifestOf(body, contentType)
         assert.equal('problem' in taken ? taken.problem : undefined, excess && `manifest with ${excess}`)
       }
       if (excess === undefined) return

@@ -93,29 +93,29 @@ function signed(head: string, claims: { formatLength: unknown; formatTail: unkno
   return Buffer.from(`${head},\n   "signatures": [{"protected": "${protectedHeader}"}]${more}\n}`)
 }
 
-test('signed schema 1 is known by the hash of its payload, without the signatures', () => {
+test('signed schema 1 is known by the hash of its payload, without the signatures', async () => {
   const head = PAYLOAD.slice(0, -2)
   const genuine = signed(head, { formatLength: head.length, formatTail: encode('\n}') })
   const digest = digestOf(Buffer.from(PAYLOAD))
 
-  assert.deepEqual(manifestOf(genuine, DOCKER_SCHEMA1_SIGNED, digest), {
+  assert.deepEqual(await manifestOf(genuine, DOCKER_SCHEMA1_SIGNED, digest), {
     descriptor: { mediaType: DOCKER_SCHEMA1_SIGNED, digest, size: genuine.length },
     body: genuine,
     references: { blobs: [], digests: [] },
   })
   const other = Buffer.from(genuine.toString().replace('"schemaVersion": 1', '"schemaVersion": 2'))
-  assert.deepEqual(manifestOf(other, DOCKER_SCHEMA1_SIGNED, digest), {
+  assert.deepEqual(await manifestOf(other, DOCKER_SCHEMA1_SIGNED, digest), {
     problem: 'manifest with another digest',
   })
   for (const text of ['{"signatures":[{"protected":"e30"}]}', '{"signatures":[]}', '<html>']) {
     const broken = Buffer.from(text)
-    assert.deepEqual(manifestOf(broken, DOCKER_SCHEMA1_SIGNED, digest), {
+    assert.deepEqual(await manifestOf(broken, DOCKER_SCHEMA1_SIGNED, digest), {
       problem: 'manifest with a malformed signature',
     })
   }
 })
 
-test('SEC-82 a signature cannot claim another payload than the body', () => {
+test('SEC-82 a signature cannot claim another payload than the body', async () => {
   const digest = digestOf(Buffer.from(PAYLOAD))
   const evil = '{\n   "schemaVersion": 1,\n   "name": "evil",\n   "fsLayers": []'
   const head = PAYLOAD.slice(0, -2)
@@ -142,7 +142,7 @@ test('SEC-82 a signature cannot claim another payload than the body', () => {
   for (const [what, body] of claims) {
     for (const type of [DOCKER_SCHEMA1_SIGNED, DOCKER_SCHEMA1]) {
       const problem = 'manifest with a malformed signature'
-      assert.deepEqual(manifestOf(body, type, digest), { problem }, what)
+      assert.deepEqual(await manifestOf(body, type, digest), { problem }, what)
     }
   }
 })

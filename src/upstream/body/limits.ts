@@ -15,28 +15,36 @@ export const LIMITS = {
 } as const
 
 /**
- * Returns undefined when the body is, or claims to be, longer than `limit` bytes, and closes its connection;
- * as it does when `arrived`, which is told the size of every chunk, throws.
+ * Hands over the pieces of a body as they come.
+ *
+ * @param take may throw, which closes the connection
+ * @returns whether it ended; false when it is, or claims to be, longer than `limit` bytes: its connection is
+ * closed then
  */
-export async function readBody(
+export async function readPieces(
   response: UpstreamResponse,
   limit: number,
-  arrived?: (bytes: number) => void,
-): Promise<Buffer | undefined> {
+  take: (piece: Buffer) => void,
+): Promise<boolean> {
   const { body } = response
   if (Number(headerOf(response, 'content-length') ?? 0) > limit) {
     body.destroy()
-    return undefined
+    return false
   }
-  const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of body as AsyncIterable<Buffer>) {
     size += chunk.length
-    if (size > limit) return undefined
-    arrived?.(chunk.length)
-    chunks.push(chunk)
+    if (size > limit) return false
+    take(chunk)
   }
-  return Buffer.concat(chunks, size)
+  return true
+}
+
+/** The whole body; undefined when it is too long, as `readPieces` says. */
+export async function readBody(response: UpstreamResponse, limit: number): Promise<Buffer | undefined> {
+  const pieces: Buffer[] = []
+  const isWhole = await readPieces(response, limit, (piece) => void pieces.push(piece))
+  return isWhole ? Buffer.concat(pieces) : undefined
 }
 
 /**

@@ -28,7 +28,7 @@ export interface DestinationRepositoryOptions {
 /** One repository of a destination, by the requests of distribution-spec v1.1.1. */
 export function destinationRepository(options: DestinationRepositoryOptions): DestinationRepository {
   const { upstream, url, repository, transport, withinResponse: within, learnt } = options
-  const requests = repositoryRequests({ upstream, url, repository, transport, telemetry: { received() {} } })
+  const requests = repositoryRequests({ upstream, url, repository, transport, received() {} })
   const root = `${url.origin}/v2/${repository}`
 
   return {

@@ -3,13 +3,14 @@ import { refusal } from '../failures.ts'
 import { ABSENT, type RepositoryRequests } from '../repository-requests.ts'
 import { discard, headerOf } from '../requests.ts'
 import type { ListRoom } from './list-room.ts'
+import type { TagSorter } from './sorter.ts'
 import type { PageAnswer } from './tag-listing.ts'
 
 /** Fetches what `tags/list` answers to `query`. */
 export async function fetchTagPage(
   requests: RepositoryRequests,
   query: string,
-  room: ListRoom,
+  { room, sorter }: { readonly room: ListRoom; readonly sorter: TagSorter },
   signal: AbortSignal,
 ): Promise<PageAnswer | undefined> {
   const response = await requests.get('tags', `tags/list${query && `?${query}`}`, { signal })
@@ -18,12 +19,12 @@ export async function fetchTagPage(
   if (status >= 400 && status < 500) {
     return { refused: status, error: await refusal(requests.upstream, response) }
   }
-  const share = room.share()
-  try {
-    const body = await requests.read(response, LIMITS.tags, share.take)
-    return { body, link: headerOf(response, 'link'), share }
-  } catch (error) {
-    share[Symbol.dispose]()
-    throw error
-  }
+  using reading = new DisposableStack()
+  const share = reading.use(room.share())
+  const page = reading.use(sorter.begin())
+  await requests.readPieces(response, LIMITS.tags, (piece) => {
+    share.take(piece.length)
+    page.add(piece)
+  })
+  return { page, link: headerOf(response, 'link'), memory: reading.move() }
 }

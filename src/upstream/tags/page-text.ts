@@ -9,7 +9,7 @@ export interface PageText {
 }
 
 /** Reads the body of a page. @returns undefined when it is no tag list */
-export function readPageText(body: Buffer): PageText | undefined {
+export function readPageText(body: Buffer | string): PageText | undefined {
   const document = parseJsonObject(body)
   // distribution answers `null` for a repository without tags.
   const tags = document?.['tags'] === null ? [] : document?.['tags']

@@ -1,25 +1,44 @@
-/** The thread of `sorter.ts`. */
+/** The thread of `sorter-thread.ts`. */
 import { parentPort } from 'node:worker_threads'
 import { TagList } from '../../oci/tag-list.ts'
 import { runInBackground } from '../../util/async/background-thread.ts'
-import { readPageText } from './page-text.ts'
-import { type SorterAnswer, type SorterTask, whole } from './sorter.ts'
+import { LongPage } from './long-page.ts'
+import { type SorterAnswer, type SorterMessage, whole } from './sorter-thread.ts'
+
+const pages = new Map<number, LongPage>()
+const lists = new Map<number, TagList[]>()
 
 runInBackground()
-parentPort!.once('message', (task: SorterTask) => {
-  const answer = 'body' in task ? read(bytesOf(task.body)) : merged(task.texts)
-  parentPort!.postMessage(answer, answer === undefined ? [] : whole(answer.text))
+parentPort!.on('message', (message: SorterMessage) => {
+  const { id } = message
+  if ('block' in message) {
+    const page = pages.get(id) ?? new LongPage()
+    pages.set(id, page)
+    page.add(bufferOf(message.block))
+  } else if ('list' in message) {
+    lists.set(id, [...(lists.get(id) ?? []), new TagList(bufferOf(message.list))])
+  } else {
+    if ('asks' in message) reply(message.asks === 'page' ? read(id) : merged(id))
+    pages.delete(id)
+    lists.delete(id)
+    // Of a list some times its size is left, which nothing else here makes V8 collect.
+    globalThis.gc?.()
+  }
 })
 
-function read(body: Buffer): SorterAnswer {
-  const page = readPageText(body)
-  return page && { text: page.list.text, ...(page.next !== undefined && { next: page.next }) }
+function reply(answer: SorterAnswer): void {
+  parentPort!.postMessage(answer, answer.text === undefined ? [] : whole(answer.text))
 }
 
-function merged(texts: readonly Uint8Array[]): SorterAnswer {
-  return { text: TagList.merge(texts.map((text) => new TagList(bytesOf(text)))).text }
+function read(id: number): SorterAnswer {
+  const page = pages.get(id)?.end()
+  return { id, text: page?.list.text, next: page?.next }
 }
 
-function bytesOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+function merged(id: number): SorterAnswer {
+  return { id, text: TagList.merge(lists.get(id) ?? []).text }
+}
+
+function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
   return Buffer.from(buffer, byteOffset, byteLength)
 }

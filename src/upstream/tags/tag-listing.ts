@@ -3,15 +3,20 @@ import type { UpstreamTags } from '../../ports/upstream.ts'
 import type { PageRequest, TagPage } from '../../ports/repository.ts'
 import { invalidAnswer } from '../failures.ts'
 import { nextPage, withSize } from './next-page.ts'
+import type { PageReading } from './page-reading.ts'
 import { PageSize } from './page-size.ts'
 import type { TagSorter } from './sorter.ts'
 
 /**
- * One answer to `tags/list`, whose body has a share of memory; `refused` when its status is of a kind that a
- * smaller page may avoid.
+ * One answer to `tags/list`, whose body has a share of memory until that is disposed; `refused` when its
+ * status is of a kind that a smaller page may avoid.
  */
 export type PageAnswer =
-  | { readonly body: Buffer; readonly link: string | undefined; readonly share: Disposable }
+  | {
+      readonly page: Pick<PageReading, 'end'>
+      readonly link: string | undefined
+      readonly memory: Disposable
+    }
   | { readonly refused: number; readonly error: unknown }
 
 export interface TagListingOptions {
@@ -19,7 +24,7 @@ export interface TagListingOptions {
   /** Asks `tags/list` with this query. undefined = the repository does not exist. */
   readonly ask: (query: string, signal?: AbortSignal) => Promise<PageAnswer | undefined>
   readonly size: PageSize
-  readonly sorter: TagSorter
+  readonly sorter: Pick<TagSorter, 'merge'>
   /** Milliseconds that never go back. */
   readonly now?: () => number
 }
@@ -62,10 +67,11 @@ export function tagListing(options: TagListingOptions): UpstreamTags {
     }
   }
 
-  async function read({ body, link, share }: Extract<PageAnswer, { body: Buffer }>): Promise<UpstreamPage> {
-    using _room = share
-    const page = await sorter.read(body)
-    if (page === undefined) throw invalidAnswer(upstream, 'no tag list')
+  async function read(answer: Exclude<PageAnswer, { refused: number }>): Promise<UpstreamPage> {
+    using _ = answer.memory
+    const page = await answer.page.end()
+    if (page === undefined) throw invalidAnswer(upstream, 'no tag list, or one of more than a million tags')
+    const { link } = answer
     const next = nextPage(link, page.next)
     if (next === 'unusable') throw invalidAnswer(upstream, 'tag list with an unusable link to its next page')
     return { list: page.list, ...(next && { next: next.query }) }
