@@ -8,6 +8,7 @@ import type { Notice } from './cluster/notice.ts'
 import { type Message, openOutbox } from './cluster/index/outbox.ts'
 import { peerTokens } from './cluster/peers/peer-token.ts'
 import { type Peers, peers as openPeers } from './cluster/peers/peers.ts'
+import { JOINED_FILE, joinedIn } from './cluster/index/joined.ts'
 import { replicatedLists } from './cluster/index/replicated-lists.ts'
 import { replicatedRuns } from './cluster/index/replicated-runs.ts'
 import { sharedLists } from './cluster/index/shared-lists.ts'
@@ -115,7 +116,7 @@ export async function buildClusterParts(
   const lists = replicatedLists({
     local: disk,
     shared: sharedLists(database, id),
-    joined: oneLine(lineFile(realFiles(), join(root, 'cluster-joined')), failed),
+    joined: joinedIn(lineFile(realFiles(), join(root, JOINED_FILE)), failed),
     changed: () => listener?.trustChanged(),
     now,
   })
@@ -200,14 +201,6 @@ export async function buildClusterParts(
         // A later version tells more.
         notice satisfies never
     }
-  }
-}
-
-/** One line. What cannot be kept is found out again at the next start. */
-function oneLine(file: LineFile, failed: (error: unknown) => void) {
-  return {
-    read: async (): Promise<string | undefined> => (await file.readAll()).at(-1),
-    write: (line: string): Promise<void> => file.replace([line]).catch(failed),
   }
 }
 

@@ -1,4 +1,5 @@
 import { type FreshnessPolicy, freshnessOf } from './cache/tags/freshness.ts'
+import { inspectBrought } from './cache/inspect-brought.ts'
 import { proxyRegistry } from './cache/proxy-registry.ts'
 import { repositorySearch } from './cache/search/repository-search.ts'
 import { router } from './cache/routing.ts'
@@ -160,7 +161,11 @@ export function buildServing(
       links: disk.links,
       now,
     }),
-    run: createRunReport({ record: runs.record, inspect }),
+    run: createRunReport({
+      record: runs.record,
+      // Another replica may have pulled it.
+      inspect: sharing ? inspectBrought(inspect, blobs) : inspect,
+    }),
   }
   const { heldOf } = cooling
   const search = repositorySearch({

@@ -2,7 +2,9 @@ import type { RequestListener } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import { Hono } from 'hono'
 import { HTTPException } from 'hono/http-exception'
+import { isRegistryError } from '../oci/errors.ts'
 import type { AuditTrail } from '../ports/audit.ts'
+import { SHARED_INDEX } from '../ports/cluster.ts'
 import type { Jobs } from '../ports/moving/jobs.ts'
 import type { Insight, RunningTransfer } from '../ports/insight.ts'
 import type { TagChange, TagHistory } from '../ports/metadata.ts'
@@ -109,6 +111,13 @@ export function adminApp(options: AdminAppOptions): RequestListener {
   })
   app.onError((error, c) => {
     if (error instanceof HTTPException) return c.json({ error: error.message }, error.status)
+    if (isRegistryError(error, 'STORAGE') && error.detail['operation'] === SHARED_INDEX) {
+      const why = String(error.detail['reason'])
+      return c.json(
+        { error: `the database of the replicas does not answer, nothing was changed: ${why}` },
+        503,
+      )
+    }
     failed(error)
     return c.json({ error: 'internal error, see the log' }, 500)
   })

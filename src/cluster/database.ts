@@ -1,5 +1,6 @@
 import { Pool, type PoolConfig } from 'pg'
 import { RegistryError } from '../oci/errors.ts'
+import { SHARED_INDEX } from '../ports/cluster.ts'
 import { circuit } from '../util/circuit.ts'
 import { migrate } from './migrations.ts'
 
@@ -120,7 +121,7 @@ export function connectionOf({ url, password }: Pick<DatabaseOptions, 'url' | 'p
 }
 
 function unavailable(reason: string, cause?: unknown): RegistryError {
-  return new RegistryError('STORAGE', { operation: 'shared index', reason }, { cause })
+  return new RegistryError('STORAGE', { operation: SHARED_INDEX, reason }, { cause })
 }
 
 /** SQLSTATE, or the code of the system. */

@@ -7,7 +7,7 @@ import { mutex } from '../util/async/mutex.ts'
 import { connectionOf, type Database } from './database.ts'
 import { ignoreAway } from './ignore-away.ts'
 import type { SharedTag } from '../ports/cluster.ts'
-import type { Notice } from './notice.ts'
+import { type Notice, publish } from './notice.ts'
 import { sharedTagOf, type TagRow } from './index/shared-tags.ts'
 
 export interface NewsListener {
@@ -97,14 +97,9 @@ export function openNews({ database, id, listener, failed, heard }: NewsOptions)
   const loops = [watch(), keepListening()]
 
   return {
-    tell({ kind, ...body }) {
-      void database
-        .query<{ at: number }>(
-          `WITH told AS (INSERT INTO entrepot_news (origin, kind, body) VALUES ($1, $2, $3) RETURNING at)
-           SELECT (extract(epoch FROM at) * 1000)::float8 AS at, pg_notify('entrepot', '') FROM told`,
-          [id, kind, JSON.stringify(body)],
-        )
-        .then((rows) => (kind === 'purged' ? heard.write(rows[0]!.at) : undefined))
+    tell(notice) {
+      void publish(database, id, notice)
+        .then((at) => (notice.kind === 'purged' ? heard.write(at) : undefined))
         .catch(ignoreAway)
     },
     poll,

@@ -1,4 +1,5 @@
 import type { Outage } from '../ports/cluster.ts'
+import type { Statements } from './database.ts'
 
 /** What one replica tells all others once. */
 export type Notice =
@@ -14,3 +15,21 @@ export type Notice =
   | { readonly kind: 'runs forgotten'; readonly runs: readonly string[] }
   /** A replica finds that something of an upstream is out, or that it answers again. */
   | ({ readonly kind: 'outage' } & Outage)
+
+/**
+ * Tells all replicas but the process of this `id`.
+ *
+ * @returns when, in milliseconds of the database's clock @throws RegistryError STORAGE
+ */
+export async function publish(
+  { query }: Pick<Statements, 'query'>,
+  id: string,
+  { kind, ...body }: Notice,
+): Promise<number> {
+  const [row] = await query<{ at: number }>(
+    `WITH told AS (INSERT INTO entrepot_news (origin, kind, body) VALUES ($1, $2, $3) RETURNING at)
+     SELECT (extract(epoch FROM at) * 1000)::float8 AS at, pg_notify('entrepot', '') FROM told`,
+    [id, kind, JSON.stringify(body)],
+  )
+  return row!.at
+}

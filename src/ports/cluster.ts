@@ -5,6 +5,9 @@ import type { Interval } from '../util/interval-set.ts'
 import type { OpenedBlob } from './blob-store.ts'
 import type { BlobBody } from './upstream.ts'
 
+/** The operation that fails while the database of the replicas does not answer, in the detail of the error. */
+export const SHARED_INDEX = 'shared index'
+
 /** Where the bytes of one blob come from, as `download/download-request.ts` says of `Source`. */
 interface BlobSource {
   open(range: Partial<Interval> | undefined, signal: AbortSignal): Promise<BlobBody | undefined>

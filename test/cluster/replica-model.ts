@@ -1,10 +1,12 @@
 /** Replicas in one process: real downloads and shared sources; the database, the network and S3 are made up. */
+import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Claim, Leases } from '../../src/cluster/leases.ts'
 import type { Peers } from '../../src/cluster/peers/peers.ts'
 import { sharedSource } from '../../src/cluster/peers/shared-source.ts'
 import type { Source } from '../../src/download/download-request.ts'
 import { DownloadManager } from '../../src/download/manager.ts'
+import { digestOf } from '../../src/oci/digest.ts'
 import { isRegistryError, RegistryError } from '../../src/oci/errors.ts'
 import { type BlobReader, isInMemory } from '../../src/ports/blob-store.ts'
 import type { RemoteBlobs } from '../../src/ports/remote-blobs.ts'
@@ -18,7 +20,10 @@ const EXPIRY = 60
 const PIECE = 8_000
 
 interface Row {
-  readonly holder: number
+  /** A process. */
+  readonly holder: object
+  /** The replica that it is. */
+  readonly address: number
   readonly detail: string
   expiresAt: number
 }
@@ -36,6 +41,10 @@ export interface World {
   isRemoteAway: boolean
   /** Bodies of upstream break off after so many bytes, each once. */
   readonly breaks: number[]
+  /** Replicas that reach no other one, and that none reaches. */
+  readonly partitioned: Set<number>
+  /** Replicas that send others a wrong byte. */
+  readonly lying: Set<number>
 }
 
 export function worldOf(blob: Blob): World {
@@ -48,6 +57,8 @@ export function worldOf(blob: Blob): World {
     isDatabaseAway: false,
     isRemoteAway: false,
     breaks: [],
+    partitioned: new Set(),
+    lying: new Set(),
   }
 }
 
@@ -57,6 +68,10 @@ export interface ModelReplica {
   pull(repository: string): Promise<Buffer | undefined>
   /** As `kill -9`: its leases stay until they expire. */
   die(): void
+  /** Whether it has a lease. */
+  holds(): boolean
+  /** Has it no more in its own store. */
+  evict(): Promise<void>
   follow: DownloadManager['follow']
   open(): Promise<BlobReader | undefined>
   close(): Promise<void>
@@ -68,12 +83,13 @@ export function modelReplica(world: World, id: number, others: () => readonly Mo
   const { blob } = world
   const store = memoryStore()
   let isDead = false
+  const self = {}
   const held = new Set<string>()
   const renewing = setInterval(() => {
     if (isDead || world.isDatabaseAway) return
     for (const key of held) {
       const row = world.leases.get(key)
-      if (row?.holder === id) row.expiresAt = performance.now() + EXPIRY
+      if (row?.holder === self) row.expiresAt = performance.now() + EXPIRY
     }
   }, EXPIRY / 4)
 
@@ -82,24 +98,27 @@ export function modelReplica(world: World, id: number, others: () => readonly Mo
       await sleep(1)
       if (world.isDatabaseAway || isDead) return undefined
       const row = world.leases.get(key)
-      if (row !== undefined && row.holder !== id && row.expiresAt > performance.now())
-        return { address: String(row.holder), detail: row.detail }
-      world.leases.set(key, { holder: id, detail, expiresAt: performance.now() + EXPIRY })
+      if (row !== undefined && row.holder !== self && row.expiresAt > performance.now())
+        return { address: String(row.address), detail: row.detail }
+      world.leases.set(key, { holder: self, address: id, detail, expiresAt: performance.now() + EXPIRY })
       held.add(key)
       return 'own'
     },
     async release(key) {
       held.delete(key)
-      if (world.leases.get(key)?.holder === id && !world.isDatabaseAway && !isDead) world.leases.delete(key)
+      if (world.leases.get(key)?.holder === self && !world.isDatabaseAway && !isDead) world.leases.delete(key)
     },
   }
 
   const peers: Pick<Peers, 'open'> = {
     async open(address, { upstream, digest }, range, signal) {
       const peer = others()[Number(address)]!
-      if (peer.isDead) throw unavailable()
+      const { partitioned, lying } = world
+      const isCut = () => peer.isDead || partitioned.has(id) || partitioned.has(Number(address))
+      if (isCut()) throw unavailable()
       const reader = (await peer.follow(upstream, digest, signal)) ?? (await peer.open())
-      return reader && bodyOf(reader, range?.start ?? 0, range?.end, () => peer.isDead, signal)
+      const body = reader && bodyOf(reader, range?.start ?? 0, range?.end, isCut, signal)
+      return body && lying.has(Number(address)) ? withWrongByte(body) : body
     },
   }
 
@@ -120,6 +139,7 @@ export function modelReplica(world: World, id: number, others: () => readonly Mo
     async put(reader) {
       if (world.isRemoteAway || isDead) throw unavailable()
       const bytes = await readFrom(reader, 0, reader.descriptor.size)
+      assert.equal(digestOf(bytes), reader.descriptor.digest, 'what is committed is what its digest says')
       world.puts += 1
       world.objects.set(reader.descriptor.digest, bytes)
     },
@@ -203,9 +223,24 @@ export function modelReplica(world: World, id: number, others: () => readonly Mo
     die() {
       isDead = true
     },
+    holds: () => [...world.leases.values()].some(({ holder }) => holder === self),
+    evict: () => store.blobs.delete(blob.digest),
     async close() {
       clearInterval(renewing)
       await downloads[Symbol.asyncDispose]()
+    },
+  }
+}
+
+function withWrongByte(body: BlobBody): BlobBody {
+  return {
+    ...body,
+    async *[Symbol.asyncIterator]() {
+      for await (const chunk of body) {
+        const wrong = Buffer.from(chunk)
+        wrong[0]! ^= 1
+        yield wrong
+      }
     },
   }
 }

@@ -1,9 +1,13 @@
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openStore, SILENT } from '../../compose/store/open-store.ts'
+import { openSharedOperations, type SharedOperations } from '../../compose/store/shared-index.ts'
 import type { Config } from '../../config/load-config.ts'
 import { IMAGE_PATTERN_MUST, type ImagePattern, parseImagePattern } from '../../oci/image-pattern.ts'
+import { isRegistryError } from '../../oci/errors.ts'
+import { SHARED_INDEX } from '../../ports/cluster.ts'
 import type { Operations } from '../../ports/operations.ts'
+import type { FilesystemStore } from '../../storage/filesystem-store.ts'
 import { isInUse } from '../../storage/lock.ts'
 import { type Command, type CommandOptions, type Invocation, UsageError } from '../command.ts'
 import type { ExitCode } from '../exit-code.ts'
@@ -54,13 +58,31 @@ export function withOperations(
       return task({ ...remote, patternOf: (text) => parse(text, upstreams) }, invocation)
     }
     try {
+      await using shared = config.storage.index && (await sharedOf(invocation, store))
       // Images of an upstream that is no longer configured are found by its name too.
       const upstreams = [...Object.keys(config.upstreams), ...(await store.upstreams())]
-      return await task({ ...store, patternOf: (text) => parse(text, upstreams) }, invocation)
+      const all = { ...store, ...shared, patternOf: (text: string) => parse(text, upstreams) }
+      return await task(all, invocation).catch(explained)
     } finally {
       await store.close()
     }
   }
+}
+
+/** What holds on all replicas, where the store is of a cluster. */
+async function sharedOf(
+  { config: read }: Invocation,
+  store: FilesystemStore,
+): Promise<SharedOperations | undefined> {
+  const { storage } = await read({ usesSecrets: true })
+  return storage.index && openSharedOperations(storage.index, storage.root, store, Date.now)
+}
+
+/** @throws Error that says it in words */
+function explained(error: unknown): never {
+  if (!isRegistryError(error, 'STORAGE') || error.detail['operation'] !== SHARED_INDEX) throw error
+  const reason = `the database of the replicas does not answer (${error.detail['reason']})`
+  throw new Error(`${reason}: nothing was changed for the others`, { cause: error })
 }
 
 /** A command does not make a store. @throws Error when there is none */

@@ -10,7 +10,7 @@ export interface PurgeForAllOptions {
   readonly database: Pick<Statements, 'query'>
   readonly tags: Pick<SharedTags, 'purge'>
   /** Has the other replicas purge what they have. */
-  readonly tell: (pattern: string) => void
+  readonly tell: (pattern: string) => void | Promise<void>
 }
 
 export interface PurgeForAll {
@@ -38,7 +38,7 @@ export function purgeForAll({ catalogue, database, tags, tell }: PurgeForAllOpti
         const purged = await catalogue.purge(pattern, options)
         if (options.dryRun) return purged
         await purgeShared(pattern)
-        tell(pattern.text)
+        await tell(pattern.text)
         return purged
       },
     },

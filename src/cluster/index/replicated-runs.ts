@@ -1,4 +1,5 @@
 import { isRegistryError, RegistryError } from '../../oci/errors.ts'
+import { SHARED_INDEX } from '../../ports/cluster.ts'
 import type { RunCopies, Runs } from '../../ports/time.ts'
 import type { SharedRuns } from './shared-runs.ts'
 
@@ -40,6 +41,6 @@ export function replicatedRuns(local: Runs & RunCopies, shared: SharedRuns): Run
 /** @throws RegistryError STORAGE that says why it cannot be told */
 function unknown(cause: unknown): never {
   if (!isRegistryError(cause, 'STORAGE')) throw cause
-  const reason = `the database that the replicas share does not answer (${cause.detail['reason']})`
-  throw new RegistryError('STORAGE', { operation: 'run', reason }, { cause })
+  const reason = `a run is the same on all replicas, and their database does not answer (${cause.detail['reason']})`
+  throw new RegistryError('STORAGE', { operation: SHARED_INDEX, reason }, { cause })
 }
