@@ -18,7 +18,7 @@ export type Claim = 'own' | Holder
 export interface Leases extends AsyncDisposable {
   /**
    * Takes the lease if nobody holds it, or its holder has not renewed it in time. It is renewed until it is
-   * released.
+   * released. Another process at the address of this one is gone: it would read along from itself.
    *
    * @returns the holder, if it is another replica; undefined while the database is away
    */
@@ -54,6 +54,7 @@ const CLAIM = `WITH taken AS (
     ON CONFLICT (key) DO UPDATE SET holder = excluded.holder, address = excluded.address,
         detail = excluded.detail, expires_at = excluded.expires_at
       WHERE entrepot_leases.expires_at < clock_timestamp() OR entrepot_leases.holder = excluded.holder
+        OR entrepot_leases.address = excluded.address
     RETURNING holder, address, detail)
   SELECT holder, address, detail FROM taken
   UNION ALL SELECT holder, address, detail FROM entrepot_leases

@@ -98,7 +98,7 @@ export function modelReplica(world: World, id: number, others: () => readonly Mo
       await sleep(1)
       if (world.isDatabaseAway || isDead) return undefined
       const row = world.leases.get(key)
-      if (row !== undefined && row.holder !== self && row.expiresAt > performance.now())
+      if (row !== undefined && row.address !== id && row.expiresAt > performance.now())
         return { address: String(row.address), detail: row.detail }
       world.leases.set(key, { holder: self, address: id, detail, expiresAt: performance.now() + EXPIRY })
       held.add(key)

@@ -132,6 +132,19 @@ suite('PostgreSQL', { skip: withoutPostgres }, () => {
     assert.ok(performance.now() - begun < 6_000)
   })
 
+  test('a process that begins where another one was does not wait for that one', async () => {
+    emptied()
+    await using database = databaseOf(server)
+    await using other = databaseOf(server)
+    const killed = leasesOf(database, 'http://10.0.0.5:5000')
+    await using next = leasesOf(other, 'http://10.0.0.5:5000')
+    await using neighbour = leasesOf(other)
+    assert.equal(await killed.claim('x'), 'own')
+    assert.notEqual(await neighbour.claim('x'), 'own')
+    assert.equal(await next.claim('x'), 'own')
+    assert.notEqual(await neighbour.claim('x'), 'own')
+  })
+
   test('a change of a tag reaches another replica at once, and after the connection was cut', async () => {
     emptied()
     const [writer, reader] = [await replica(Date.now), await replica(Date.now)]

@@ -1,7 +1,7 @@
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openStore, SILENT } from '../../compose/store/open-store.ts'
-import { openSharedOperations, type SharedOperations } from '../../compose/store/shared-index.ts'
+import type { SharedOperations } from '../../compose/store/shared-index.ts'
 import type { Config } from '../../config/load-config.ts'
 import { IMAGE_PATTERN_MUST, type ImagePattern, parseImagePattern } from '../../oci/image-pattern.ts'
 import { isRegistryError } from '../../oci/errors.ts'
@@ -75,6 +75,7 @@ async function sharedOf(
   store: FilesystemStore,
 ): Promise<SharedOperations | undefined> {
   const { storage } = await read({ usesSecrets: true })
+  const { openSharedOperations } = await import('../../compose/store/shared-index.ts')
   return storage.index && openSharedOperations(storage.index, storage.root, store, Date.now)
 }
 

@@ -9,7 +9,7 @@ export function databaseOf({ url }: Pick<Postgres, 'url'>, now: () => number = D
   return new Database({ url, asked() {}, now })
 }
 
-export function leasesOf(database: Database): Leases {
+export function leasesOf(database: Database, address?: string): Leases {
   const id = `replica-${++count}`
-  return openLeases({ database, id, address: `http://${id}` })
+  return openLeases({ database, id, address: address ?? `http://${id}` })
 }
