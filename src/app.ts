@@ -14,6 +14,7 @@ import { buildParts } from './parts.ts'
 import { buildPushing } from './pushing.ts'
 import { buildServing } from './serving.ts'
 import { latest } from './util/async/latest.ts'
+import type { Registry } from './ports/repository.ts'
 import { loopGuard } from './util/loop-guard.ts'
 
 export interface Entrepot {
@@ -84,7 +85,7 @@ export async function entrepot(
   starting.use(moving.mirror)
   const { advise, audit, events, jobs, metrics } = observed
   const { requests: telemetry, server } = observed.telemetry
-  const current = latest(() => serving.registry)
+  const current: Registry = { find: (address) => serving.registry.find(address) }
   const registry = starting.use(
     await openRegistryListener(initial, {
       registry: current,

@@ -13,7 +13,6 @@ import type { Asking } from '../ports/read-options.ts'
 import { blobSizes } from './blob-sizes.ts'
 import { failOpenIndexes } from './fail-open-indexes.ts'
 import type { FreshnessPolicy } from './tags/freshness.ts'
-import { repositoryKey } from './keys.ts'
 import { negativeCache } from './negative.ts'
 import { proxyBlobStore } from './proxy-blob-store.ts'
 import { proxyManifestStore } from './proxy-manifest-store.ts'
@@ -90,21 +89,23 @@ export function proxyRegistry(options: ProxyRegistryOptions): Registry {
   const refusals = new Map(
     [...upstreams.keys()].map((name) => [name, repositoryRules(options.rules?.(name) ?? {})]),
   )
-  // Repositories have no state but their name. They are kept because most requests are for few of them.
-  const repositories = new LRUCache<string, Repository>({ max: 10_000 })
+  // Repositories have no state but their name. They are kept because most requests are for few of them: by
+  // name, and then by upstream, which spares joining the two to a key.
+  const repositories = new LRUCache<string, Map<string, Repository>>({ max: 10_000 })
 
   return {
     find(address) {
       const name = route(address)
       if (name === undefined) return undefined
-      const key = repositoryKey(name)
-      const known = repositories.get(key)
+      const sameName = repositories.get(name.name)
+      const known = sameName?.get(name.upstream)
       if (known !== undefined) return known
       const rule = refusals.get(name.upstream)!(name.name)
       if (rule !== undefined)
         throw new RegistryError('DENIED', { upstream: name.upstream, repository: name.name, rule })
       const repository = repositoryOf(name)
-      repositories.set(key, repository)
+      if (sameName !== undefined) sameName.set(name.upstream, repository)
+      else repositories.set(name.name, new Map([[name.upstream, repository]]))
       return repository
     },
   }

@@ -35,37 +35,36 @@ export function router(destinations: readonly Destination[], defaultUpstream: st
   }
 
   return ({ namespace, host, name }) => {
-    const { first, rest } = split(name)
+    const first = firstSegment(name)
     const fromPath = first === undefined ? undefined : byName.get(first)
-    const folded = (upstream: string): string => (fromPath === upstream ? rest : name)
     if (namespace !== undefined) {
       const upstream = byName.get(namespace.toLowerCase())
-      return upstream === undefined ? undefined : inUpstream(upstream, folded(upstream))
+      if (upstream === undefined) return undefined
+      return inUpstream(upstream, fromPath === upstream ? withoutFirst(name) : name)
     }
     const isByHost = host !== undefined && byHost.size > 0
     const fromHost = isByHost ? (byHost.get(host) ?? byHost.get(withoutPort(host))) : undefined
     const upstream = fromHost ?? fromPath ?? defaultUpstream
-    const remaining = folded(upstream)
-    return upstream === DOCKER_HUB && registryIn(remaining) !== undefined
-      ? undefined
-      : inUpstream(upstream, remaining)
+    const isFolded = fromPath === upstream
+    const remaining = isFolded ? withoutFirst(name) : name
+    const isElsewhere = upstream === DOCKER_HUB && isRegistry(isFolded ? firstSegment(remaining) : first)
+    return isElsewhere ? undefined : inUpstream(upstream, remaining)
   }
 }
 
-/**
- * The registry that a name begins with, as Docker reads image names: a first segment with a dot or a port.
- */
-function registryIn(name: string): string | undefined {
-  const { first } = split(name)
-  return first !== undefined && /[.:]/.test(first) ? first : undefined
+/** Whether the first segment of a name is a registry, as Docker reads it: one with a dot or a port. */
+function isRegistry(first: string | undefined): boolean {
+  return first !== undefined && /[.:]/.test(first)
 }
 
-/** `first` is undefined where the name has one segment only. */
-function split(name: string): { readonly first: string | undefined; readonly rest: string } {
+/** Undefined where the name has one segment only. */
+function firstSegment(name: string): string | undefined {
   const slash = name.indexOf('/')
-  return slash < 0
-    ? { first: undefined, rest: name }
-    : { first: name.slice(0, slash), rest: name.slice(slash + 1) }
+  return slash < 0 ? undefined : name.slice(0, slash)
+}
+
+function withoutFirst(name: string): string {
+  return name.slice(name.indexOf('/') + 1)
 }
 
 /** Docker Hub's official images are in `library/`, which its users do not write. */

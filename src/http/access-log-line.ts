@@ -5,32 +5,32 @@ import type { RequestKind } from '../ports/telemetry.ts'
 /** What is logged of a request. */
 export interface RequestRecord {
   /** When it ended, in epoch milliseconds. */
-  time: number
+  readonly time: number
   /** How long it took. */
-  ms: number
-  method: string
-  kind: RequestKind | undefined
+  readonly ms: number
+  readonly method: string
+  readonly kind: RequestKind | undefined
   /** Its address. */
-  client: string
-  userAgent: string | undefined
-  requestId: string
+  readonly client: string
+  readonly userAgent: string | undefined
+  readonly requestId: string
   /** Where tracing is on. */
-  traceId: string | undefined
-  identity: string | undefined
-  upstream: string | undefined
-  repository: string | undefined
-  reference: string | undefined
+  readonly traceId: string | undefined
+  readonly identity: string | undefined
+  readonly upstream: string | undefined
+  readonly repository: string | undefined
+  readonly reference: string | undefined
   /** Logged when no repository was found. */
-  path: string
-  range: string | undefined
-  status: number
-  bytes: number
-  cache: CacheStatus['result'] | undefined
+  readonly path: string
+  readonly range: string | undefined
+  readonly status: number
+  readonly bytes: number
+  readonly cache: CacheStatus['result'] | undefined
   /** What was sent upstream for it, until it ended. */
-  cost: { readonly requests: number; readonly seconds: number } | undefined
+  readonly cost: { readonly requests: number; readonly seconds: number } | undefined
   /** Whether the client left before it had all that it had asked for. */
-  isAborted: boolean
-  failure: RegistryError | undefined
+  readonly isAborted: boolean
+  readonly failure: RegistryError | undefined
 }
 
 /** Characters of what a client may choose at will. */

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { isRegistryError } from '../oci/errors.ts'
 import type { Exchange } from './exchange.ts'
-import { requestLines, type RequestRecord } from './access-log-line.ts'
+import { requestLines } from './access-log-line.ts'
 
 /** The part of pino that this room uses. */
 export interface Logger {
@@ -27,29 +27,27 @@ export interface AccessLogOptions {
   readonly mode: () => boolean | 'errors'
   /** The trace of a request. Omitted where tracing is off. */
   readonly traceId?: ((incoming: IncomingMessage) => string | undefined) | undefined
-  /** Requests that may wait for their lines to be made. */
-  readonly capacity?: number
+  /** Characters of lines that may wait for the sink to take them. */
+  readonly mostWaiting?: number
 }
 
 /**
- * Logs one line for each request that has ended. Only plain fields of it are kept at first. The lines are
- * made in batches after the answers have left: made at once, each line would delay the answers that are ready
- * in the same turn of the event loop, and spoil their being written together.
+ * Logs one line for each request that has ended. The answers that are ready in one turn of the event loop have
+ * all been written when the first of them ends (`Outbox`), so making its line delays none of them.
  */
 export class AccessLog implements LineSource {
   readonly #sink: LineSink
   readonly #mode: AccessLogOptions['mode']
-  /** Used over and over, so that keeping a request allocates nothing. */
-  readonly #records: RequestRecord[]
+  readonly #mostWaiting: number
   readonly #traceId: AccessLogOptions['traceId']
   readonly #lineOf = requestLines()
-  #count = 0
+  #lines = ''
 
-  constructor({ sink, mode, traceId, capacity = 1024 }: AccessLogOptions) {
+  constructor({ sink, mode, traceId, mostWaiting = 64 * 1024 }: AccessLogOptions) {
     this.#sink = sink
     this.#mode = mode
     this.#traceId = traceId
-    this.#records = Array.from({ length: capacity }, emptyRecord)
+    this.#mostWaiting = mostWaiting
   }
 
   /** `status` is 499 when the client left before the answer began. */
@@ -57,69 +55,37 @@ export class AccessLog implements LineSource {
     const mode = this.#mode()
     const isAborted = exchange.isAborted && !exchange.isOpenEnded
     if (mode === false || (mode === 'errors' && status < 400 && !isAborted)) return
-    if (this.#count === this.#records.length) this.#sink.write(this.takeLines())
-    if (this.#count === 0) this.#sink.writeLater(this)
+    if (this.#lines === '') this.#sink.writeLater(this)
     const { incoming, failure } = exchange
     const { headers } = incoming
-    const record = this.#records[this.#count++]!
-    record.time = Date.now()
-    record.ms = performance.now() - exchange.startedAt
-    record.method = incoming.method!
-    record.kind = exchange.kind
-    record.client = exchange.client
-    record.userAgent = headers['user-agent']
-    record.requestId = exchange.requestId
-    record.traceId = this.#traceId?.(incoming)
-    record.identity = exchange.principal?.identity
-    record.upstream = exchange.upstream
-    record.repository = exchange.repository
-    record.reference = exchange.reference
-    record.path = exchange.path
-    record.range = headers.range
-    record.status = status
-    record.bytes = exchange.bytesSent
-    record.cache = exchange.cacheStatus?.result
-    record.cost = exchange.cost
-    record.isAborted = isAborted
-    record.failure = failure !== undefined && isRegistryError(failure) ? failure : undefined
+    this.#lines += this.#lineOf({
+      time: Date.now(),
+      ms: performance.now() - exchange.startedAt,
+      method: incoming.method!,
+      kind: exchange.kind,
+      client: exchange.client,
+      userAgent: headers['user-agent'],
+      requestId: exchange.requestId,
+      traceId: this.#traceId?.(incoming),
+      identity: exchange.principal?.identity,
+      upstream: exchange.upstream,
+      repository: exchange.repository,
+      reference: exchange.reference,
+      path: exchange.path,
+      range: headers.range,
+      status,
+      bytes: exchange.bytesSent,
+      cache: exchange.cacheStatus?.result,
+      cost: exchange.cost,
+      isAborted,
+      failure: failure !== undefined && isRegistryError(failure) ? failure : undefined,
+    })
+    if (this.#lines.length > this.#mostWaiting) this.#sink.write(this.takeLines())
   }
 
   takeLines(): string {
-    let lines = ''
-    const records = this.#records
-    for (let at = 0; at < this.#count; at++) {
-      const record = records[at]!
-      lines += this.#lineOf(record)
-      // What a client chooses may be long.
-      record.userAgent = record.range = record.cost = record.failure = undefined
-      record.path = ''
-    }
-    this.#count = 0
+    const lines = this.#lines
+    this.#lines = ''
     return lines
-  }
-}
-
-function emptyRecord(): RequestRecord {
-  return {
-    time: 0,
-    ms: 0,
-    method: '',
-    kind: undefined,
-    client: '',
-    userAgent: undefined,
-    requestId: '',
-    traceId: undefined,
-    identity: undefined,
-    upstream: undefined,
-    repository: undefined,
-    reference: undefined,
-    path: '',
-    range: undefined,
-    status: 0,
-    bytes: 0,
-    cache: undefined,
-    cost: undefined,
-    isAborted: false,
-    failure: undefined,
   }
 }

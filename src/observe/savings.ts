@@ -10,6 +10,7 @@ import type {
 } from '../ports/savings.ts'
 import type { DownloadTelemetry, RequestTelemetry, UpstreamTelemetry } from '../ports/telemetry.ts'
 import { ActiveTime } from './active-time.ts'
+import { KeyTree } from '../util/key-tree.ts'
 import { networkOf } from './network-of.ts'
 
 export interface Savings extends AsyncDisposable {
@@ -39,7 +40,10 @@ const SAVED = new Set(['hit', 'collapsed', 'stale', 'negative'])
 
 /** Adds up what the cache spares, in memory, and writes it to the index every few seconds. */
 export function savings({ log, now }: SavingsOptions): Savings {
-  let pending = new Map<string, { -readonly [K in keyof SavedRow]: SavedRow[K] }>()
+  /** Of the last request: the next ones often come from the same client. */
+  let last = { client: '', network: '' }
+  /** By upstream, repository and network. */
+  let pending = new KeyTree<{ -readonly [K in keyof SavedRow]: SavedRow[K] }>()
   let received = new Map<string, number>()
   const active = new ActiveTime(() => performance.now())
   /** The rows of today that have been begun. */
@@ -48,19 +52,24 @@ export function savings({ log, now }: SavingsOptions): Savings {
 
   const today = (): number => Math.floor(now() / DAY)
 
+  /** A row that was begun before midnight takes what comes until it is written. */
   function rowFor(upstream: string, repository: string, network: string) {
+    const names = [upstream, repository, network]
+    const begun = pending.get(names)
+    if (begun !== undefined) return begun
     const day = today()
     if (known.day !== day) known = { day, keys: new Set() }
-    const key = `${day} ${upstream} ${repository} ${network}`
+    const key = names.join(' ')
     if (!known.keys.has(key)) {
       if (known.keys.size >= MOST && repository !== OTHERS) return rowFor(upstream, OTHERS, OTHERS)
       known.keys.add(key)
     }
-    const row = pending.get(key)
-    if (row !== undefined) return row
-    const added = { day, upstream, repository, network, requests: 0, bytes: 0, budget: 0 }
-    pending.set(key, added)
-    return added
+    return pending.set(names, { day, upstream, repository, network, requests: 0, bytes: 0, budget: 0 })
+  }
+
+  function networkFor(client: string): string {
+    if (client !== last.client) last = { client, network: networkOf(client) }
+    return last.network
   }
 
   async function flush(): Promise<void> {
@@ -70,9 +79,9 @@ export function savings({ log, now }: SavingsOptions): Savings {
       bytes,
       milliseconds: active.take(upstream),
     }))
-    const rows = [...pending.values()]
+    const rows = Array.from(pending.entries(), ([, row]) => row)
     if (rows.length === 0 && rates.length === 0) return
-    pending = new Map()
+    pending = new KeyTree()
     received = new Map()
     try {
       await log().add(rows, rates)
@@ -88,7 +97,7 @@ export function savings({ log, now }: SavingsOptions): Savings {
       answered({ kind, result, upstream, repository, client, isHead, bytes }) {
         if (!SAVED.has(result)) return
         // A client may ask for any number of names that do not exist.
-        const row = rowFor(upstream, result === 'negative' ? OTHERS : repository, networkOf(client))
+        const row = rowFor(upstream, result === 'negative' ? OTHERS : repository, networkFor(client))
         row.requests += 1
         row.bytes += bytes
         if (!isHead && result !== 'negative' && (kind === 'tag' || kind === 'manifest')) row.budget += 1

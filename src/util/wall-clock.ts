@@ -12,6 +12,8 @@ export interface WallClockOptions {
 const STEP = 1_000
 /** Milliseconds for which it must stay there. A clock that is set wrong and right again is not followed. */
 const SETTLED = 60_000
+/** Milliseconds between two looks at the wall clock. */
+const LOOK_EVERY = 100
 
 /**
  * A clock that runs evenly, and follows the wall clock once that has moved and stayed: after a sleep, when
@@ -22,9 +24,10 @@ const SETTLED = 60_000
 export function wallClock({ wall, monotonic, stepped }: WallClockOptions): () => number {
   let origin = wall() - monotonic()
   let seen: { readonly offset: number; readonly since: number } | undefined
+  let lookedAt = -Infinity
 
-  return () => {
-    const elapsed = monotonic()
+  function look(elapsed: number): void {
+    lookedAt = elapsed
     const offset = wall() - elapsed - origin
     if (Math.abs(offset) < STEP) {
       seen = undefined
@@ -35,6 +38,11 @@ export function wallClock({ wall, monotonic, stepped }: WallClockOptions): () =>
       seen = undefined
       stepped(offset)
     }
+  }
+
+  return () => {
+    const elapsed = monotonic()
+    if (elapsed - lookedAt >= LOOK_EVERY) look(elapsed)
     return Math.floor(origin + elapsed)
   }
 }

@@ -1,5 +1,6 @@
 import { Histogram, type HistogramConfiguration, type MetricValueWithName, type Registry } from 'prom-client'
-import { LabelTree } from './label-tree.ts'
+import { KeyTree } from '../../util/key-tree.ts'
+import { labelled } from './tally.ts'
 
 interface Series {
   /** By bucket; the last one is for what is beyond all bounds. */
@@ -18,14 +19,13 @@ export class TallyHistogram<Label extends string> {
   readonly #name: string
   readonly #labels: readonly Label[]
   readonly #bounds: readonly number[]
-  readonly #series: LabelTree<Series>
+  readonly #series = new KeyTree<Series>()
 
   constructor(options: TallyHistogramOptions<Label>) {
     const { name, labelNames, buckets, registers } = options
     this.#name = name
     this.#labels = labelNames
     this.#bounds = buckets
-    this.#series = new LabelTree(() => ({ counts: [...buckets, Infinity].map(() => 0), sum: 0 }))
     const empty = new Histogram({ ...options, registers: [] })
     // Of a metric, a register uses nothing else.
     const metric = { name, get: async () => ({ ...(await empty.get()), values: this.#values() }) }
@@ -34,17 +34,22 @@ export class TallyHistogram<Label extends string> {
 
   /** `values`: of the labels, in their order. */
   observe(value: number, ...values: readonly string[]): void {
-    const series = this.#series.at(values)
+    const series = this.#series.get(values) ?? this.#series.set(values, this.#empty())
     let bucket = 0
     while (bucket < this.#bounds.length && value > this.#bounds[bucket]!) bucket += 1
     series.counts[bucket]! += 1
     series.sum += value
   }
 
+  #empty(): Series {
+    return { counts: [...this.#bounds, Infinity].map(() => 0), sum: 0 }
+  }
+
   #values(): MetricValueWithName<string>[] {
     const values: MetricValueWithName<string>[] = []
     const name = this.#name
-    for (const [labels, { counts, sum }] of this.#series.entries(this.#labels)) {
+    for (const [of, { counts, sum }] of this.#series.entries()) {
+      const labels = labelled(this.#labels, of)
       let count = 0
       for (const [bucket, inBucket] of counts.entries()) {
         count += inBucket

@@ -1,5 +1,5 @@
 import { Counter, type CounterConfiguration } from 'prom-client'
-import { LabelTree } from './label-tree.ts'
+import { KeyTree } from '../../util/key-tree.ts'
 
 /**
  * A counter that is added to with each request. It adds up in memory, and tells prom-client when that is
@@ -7,7 +7,8 @@ import { LabelTree } from './label-tree.ts'
  */
 export class Tally<Label extends string> {
   readonly #names: readonly Label[]
-  readonly #pending = new LabelTree(() => ({ sum: 0 }))
+  /** By the values of the labels. There are as few as there are series. */
+  readonly #pending = new KeyTree<{ sum: number }>()
 
   constructor(options: CounterConfiguration<Label> & { readonly labelNames: readonly Label[] }) {
     this.#names = options.labelNames
@@ -16,13 +17,21 @@ export class Tally<Label extends string> {
 
   /** `values`: of the labels, in their order. */
   add(count: number, ...values: readonly string[]): void {
-    this.#pending.at(values).sum += count
+    const pending = this.#pending.get(values) ?? this.#pending.set(values, { sum: 0 })
+    pending.sum += count
   }
 
   #tell(counter: Counter<Label>): void {
-    for (const [labels, pending] of this.#pending.entries(this.#names)) {
-      counter.inc(labels, pending.sum)
+    for (const [values, pending] of this.#pending.entries()) {
+      counter.inc(labelled(this.#names, values), pending.sum)
       pending.sum = 0
     }
   }
+}
+
+export function labelled<Label extends string>(
+  names: readonly Label[],
+  values: readonly string[],
+): Record<Label, string> {
+  return Object.fromEntries(names.map((name, at) => [name, values[at]!])) as Record<Label, string>
 }
