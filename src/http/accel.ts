@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { HeaderList } from './send.ts'
+import type { HeaderList } from './headers/head-template.ts'
 
 /**
  * Lets a proxy in front, which may read the store's folder, send committed blobs itself: nginx with its

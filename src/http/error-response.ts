@@ -1,7 +1,8 @@
 import { type ErrorCode, RegistryError } from '../oci/errors.ts'
 import type { RequestKind } from '../ports/telemetry.ts'
 import type { Exchange } from './exchange.ts'
-import { type HeaderList, sendJson } from './send.ts'
+import type { HeaderList } from './headers/head-template.ts'
+import { sendJson } from './send.ts'
 
 /** Seconds. Short, because containers/image waits this long before it falls back to another mirror. */
 const RETRY_AFTER = '3'

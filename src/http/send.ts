@@ -1,15 +1,30 @@
 import { renderCacheStatus } from './headers/cache-status.ts'
 import type { Exchange } from './exchange.ts'
-
-/** Names and values in turn, as Node takes them: an object for each answer would cost more. */
-export type HeaderList = readonly string[]
+import { type HeaderList, KeptHeaders } from './headers/head-template.ts'
+import { httpDates } from './headers/http-date.ts'
 
 /** Writes the status and the headers of an answer, which are the same for GET and HEAD. */
-export function sendHead(
-  { outgoing, cacheStatus, failure, requestId, namespace, warning }: Exchange,
-  status: number,
+export function sendHead(exchange: Exchange, status: number, headers: HeaderList | KeptHeaders): void {
+  const { outgoing, failure, requestId, namespace, warning, outbox } = exchange
+  const cacheStatus = renderCacheStatus(exchange.cacheStatus, failure)
+  if (!(headers instanceof KeptHeaders)) {
+    outgoing.writeHead(status, listOf(headers, cacheStatus, exchange))
+    return
+  }
+  let more = ''
+  if (namespace !== undefined) more += `OCI-Namespace: ${namespace}\r\n`
+  if (warning !== undefined) more += `Warning: ${warningText(warning)}\r\n`
+  const varying = { cacheStatus, requestId, more, date: outbox.date() }
+  if (headers.write(outgoing, status, varying)) return
+  outgoing.writeHead(status, listOf(headers.list, cacheStatus, exchange))
+  headers.learn(outgoing, status, varying)
+}
+
+function listOf(
   headers: HeaderList,
-): void {
+  cacheStatus: string,
+  { requestId, namespace, warning }: Exchange,
+): string[] {
   const list = [
     ...headers,
     // A browser runs nothing of what is served, and guesses no type.
@@ -20,14 +35,18 @@ export function sendHead(
     'Docker-Distribution-Api-Version',
     'registry/2.0',
     'Cache-Status',
-    renderCacheStatus(cacheStatus, failure),
+    cacheStatus,
     'X-Request-Id',
     requestId,
   ]
   if (namespace !== undefined) list.push('OCI-Namespace', namespace)
-  // RFC 7234 section 5.5.7: podman, skopeo and CRI-O print it.
-  if (warning !== undefined) list.push('Warning', `299 - "${warning}"`)
-  outgoing.writeHead(status, list)
+  if (warning !== undefined) list.push('Warning', warningText(warning))
+  return list
+}
+
+/** RFC 7234 section 5.5.7: podman, skopeo and CRI-O print it. */
+function warningText(warning: string): string {
+  return `299 - "${warning}"`
 }
 
 /** Bytes that libuv writes at once from its stack. */
@@ -50,6 +69,12 @@ export function send(
   exchange.outbox.add({ exchange, pieces, length })
 }
 
+/** Answers with the whole of some content, whose length is one of its headers. */
+export function sendContent(exchange: Exchange, headers: KeptHeaders, bytes: Buffer): void {
+  sendHead(exchange, 200, headers)
+  exchange.outbox.add({ exchange, pieces: [bytes], length: bytes.length })
+}
+
 interface ReadyAnswer {
   readonly exchange: Exchange
   readonly pieces: readonly Buffer[]
@@ -62,6 +87,8 @@ interface ReadyAnswer {
  * write that must wake up the client costs several times as much as a write to a client that is awake.
  */
 export class Outbox {
+  /** The `Date` of an answer that is made now. */
+  readonly date = httpDates()
   #ready: ReadyAnswer[] = []
 
   add(answer: ReadyAnswer): void {

@@ -1,4 +1,4 @@
-import type { Content } from '../../oci/descriptor.ts'
+import type { Content, Descriptor } from '../../oci/descriptor.ts'
 import type { Digest } from '../../oci/digest.ts'
 import { RegistryError } from '../../oci/errors.ts'
 import { OCTET_STREAM } from '../../oci/media-types.ts'
@@ -7,10 +7,12 @@ import { type BlobReader, isInMemory } from '../../ports/blob-store.ts'
 import type { Repository } from '../../ports/repository.ts'
 import type { Interval } from '../../util/interval-set.ts'
 import { whenKnown } from '../../util/async/maybe.ts'
+import { perObject } from '../../util/per-object.ts'
 import { etagOf, isNotModified, isRangeWanted } from '../headers/conditional.ts'
 import type { Exchange } from '../exchange.ts'
 import { accelHeader } from '../accel.ts'
-import { type HeaderList, send, sendHead } from '../send.ts'
+import { type HeaderList, KeptHeaders } from '../headers/head-template.ts'
+import { send, sendContent, sendHead } from '../send.ts'
 import { type BlobSending, sendBlob } from '../send-blob.ts'
 
 /**
@@ -18,6 +20,17 @@ import { type BlobSending, sendBlob } from '../send-blob.ts'
  * the blob, so that it starts no download. A HEAD has no ranges (RFC 9110 section 14.2).
  */
 export function answerBlob(sending: BlobSending) {
+  const keptHeadersOf = perObject(
+    ({ digest, size }: Descriptor) => new KeptHeaders(withLength(headersOf(digest), size)),
+  )
+
+  function sendInMemory(exchange: Exchange, { descriptor, bytes }: Content): undefined {
+    const { digest, size } = descriptor
+    const part = wantedPart(exchange, digest, size)
+    if (part === 'whole') sendContent(exchange, keptHeadersOf(descriptor), bytes)
+    else send(exchange, 206, partHeaders(digest, part, size), bytes.subarray(part.start, part.end))
+  }
+
   return (exchange: Exchange, { blobs }: Repository, digest: Digest): Promise<void> | undefined => {
     const isUnmodified = isNotModified(exchange.incoming.headers['if-none-match'], digest)
     if (exchange.isHead || isUnmodified) {
@@ -32,15 +45,9 @@ export function answerBlob(sending: BlobSending) {
     exchange.mayRedirect = sending.mayRedirect?.(exchange.client) ?? false
     return whenKnown(blobs.open(digest, exchange.readOptions()), (blob) => {
       if (blob === undefined) throw new RegistryError('BLOB_UNKNOWN')
-      return isInMemory(blob) ? sendContent(exchange, blob) : sendRead(exchange, blob, sending)
+      return isInMemory(blob) ? sendInMemory(exchange, blob) : sendRead(exchange, blob, sending)
     })
   }
-}
-
-function sendContent(exchange: Exchange, { descriptor: { digest, size }, bytes }: Content): undefined {
-  const part = wantedPart(exchange, digest, size)
-  if (part === 'whole') send(exchange, 200, headersOf(digest), bytes)
-  else send(exchange, 206, partHeaders(digest, part, size), bytes.subarray(part.start, part.end))
 }
 
 async function sendRead(exchange: Exchange, reader: BlobReader, sending: BlobSending): Promise<void> {

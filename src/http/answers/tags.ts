@@ -1,7 +1,8 @@
 import { RegistryError } from '../../oci/errors.ts'
 import type { PageRequest, Repository } from '../../ports/repository.ts'
 import type { Exchange } from '../exchange.ts'
-import { type HeaderList, send } from '../send.ts'
+import type { HeaderList } from '../headers/head-template.ts'
+import { send } from '../send.ts'
 
 /** Tags. */
 const MAX_PAGE = 10_000
