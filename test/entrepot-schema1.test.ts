@@ -1,5 +1,9 @@
 /** Images of schema 1: what clients get that take it, and what others do. */
 import assert from 'node:assert/strict'
+import { readdir, rm } from 'node:fs/promises'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { type Digest, digestOf } from '../src/oci/digest.ts'
@@ -11,6 +15,7 @@ import {
   OCI_INDEX,
   OCI_MANIFEST,
 } from '../src/oci/media-types.ts'
+import { runEntrepot } from './support/child.ts'
 import { fakeUpstream, type FakeUpstream } from './support/fake-upstream.ts'
 import { blobOf, eventually } from './support/fixtures.ts'
 import { type Proxy, type ProxyOptions, startProxy } from './support/proxy.ts'
@@ -165,6 +170,20 @@ suite('by tag, for a client that does not take schema 1, with `schema1: convert`
     assert.equal(digestOf(untouched.body), it.old.digest)
   })
 
+  test('it is the same after the index was lost', async () => {
+    await using it = await withOld()
+    const before = await pulled(it.proxy)
+    await it.proxy.stop()
+    const data = join(it.proxy.folder, 'data')
+    for (const file of await readdir(data)) if (file.startsWith('index.')) await rm(join(data, file))
+    await using again = await startProxy({
+      upstream: it.upstream,
+      upstreamConfig: CONVERT,
+      folder: it.proxy.folder,
+    })
+    assert.deepEqual((await pulled(again)).manifest.body, before.manifest.body)
+  })
+
   test('it is the same bytes in another process, of another time zone, locale and temporary folder', async () => {
     await using it = await withOld()
     const { manifest } = await pulled(it.proxy)
@@ -174,6 +193,19 @@ suite('by tag, for a client that does not take schema 1, with `schema1: convert`
     await using other = await startService({ folder: folder.path, config: { upstreams }, env })
     const { body } = await call(other.port, 'GET', `${MANIFESTS}/v1`, TODAY)
     assert.deepEqual(body, manifest.body)
+  })
+
+  test('warm converts it too, so that the upstream may be down when it is pulled', async () => {
+    await using it = await withOld()
+    const { code, stdout, stderr } = await runEntrepot(
+      'warm',
+      'library/old:v1',
+      '--server',
+      it.proxy.adminUrl,
+    )
+    assert.equal(code, 0, stdout + stderr)
+    await it.upstream.stop()
+    await pulled(it.proxy)
   })
 
   test('another repository shows its right to the layers', async () => {
@@ -242,6 +274,93 @@ suite('what cannot be converted', () => {
     assert.equal(code, 'MANIFEST_UNKNOWN')
     assert.match(message, /image of schema 1, which this client does not take/)
     assert.match(message, /`schema1: convert` under upstreams\.docker\.io/)
+  })
+
+  const one = { blob: EMPTY_LAYER }
+  const v1Compatibility = (text: string) => ({ history: [{ v1Compatibility: text }] })
+  const hostile: Readonly<Record<string, readonly [payload: Buffer, said: RegExp]>> = {
+    'more layers than history': [
+      schema1Payload([one, one], v1Compatibility('{}')),
+      /2 layers and the history of 1/,
+    ],
+    'no layers': [schema1Payload([]), /it has no layers/],
+    'history of another type': [schema1Payload([one], { history: 7 }), /its history is no list/],
+    'layers of another type': [
+      schema1Payload([one], { fsLayers: [7] }),
+      /the blobSum of layer 0 is no digest/,
+    ],
+    'v1Compatibility of another type': [
+      schema1Payload([one], { history: [{ v1Compatibility: 7 }] }),
+      /has no v1Compat/,
+    ],
+    'v1Compatibility that is no JSON': [schema1Payload([one], v1Compatibility('no')), /is not a JSON object/],
+    'v1Compatibility with 3 MB of values': [
+      schema1Payload([one], v1Compatibility(`{"a":[${'1,'.repeat(1_500_000)}1]}`)),
+      /more than 10000 JSON values/,
+    ],
+    'v1Compatibility with 1 MB of lists within lists': [
+      schema1Payload([one], v1Compatibility(`{"a":${'['.repeat(1_000_000)}`)),
+      /a nesting deeper than 64/,
+    ],
+    '4,000 layers': [schema1Payload(Array.from({ length: 4_000 }, () => one)), /4000 layers, of which 1000/],
+    '10,000 layers': [
+      schema1Payload([], {
+        fsLayers: Array.from({ length: 10_000 }, () => ({ blobSum: digestOf(EMPTY_LAYER) })),
+        history: Array.from({ length: 10_000 }, () => ({ v1Compatibility: '{}' })),
+      }),
+      /more than 10000 references/,
+    ],
+  }
+
+  test('hostile manifests: 502 with a reason, and no layer is asked for', async () => {
+    await using it = await withOld({ upstreamConfig: CONVERT })
+    for (const [name, [payload, said]] of Object.entries(hostile)) {
+      const repository = `library/hostile-${digestOf(payload).slice(7, 15)}`
+      it.upstream.addManifest(repository, 'v1', payload, DOCKER_SCHEMA1)
+      const answer = await ask(it.proxy, `/v2/${repository}/manifests/v1`)
+      assert.equal(answer.status, 502, name)
+      assert.match(String(errorIn(answer).detail['reason']), said, name)
+    }
+    assert.equal(it.upstream.count('GET', /\/blobs\//), 0)
+    await pulled(it.proxy)
+  })
+
+  test('a layer that never ends takes no more than the store has', async () => {
+    const layer = digestOf(Buffer.from('never'))
+    const body = schema1Payload([{ blob: layer }])
+    const piece = blobOf(65_536).bytes
+    const open = new Set<ServerResponse>()
+    const server = createServer((incoming, outgoing) => {
+      if (incoming.url!.includes('/manifests/')) {
+        outgoing.setHeader('Content-Type', DOCKER_SCHEMA1)
+        outgoing.setHeader('Docker-Content-Digest', digestOf(body))
+        outgoing.end(body)
+        return
+      }
+      open.add(outgoing)
+      const write = (): void => {
+        while (!outgoing.destroyed && outgoing.write(piece));
+      }
+      outgoing.on('drain', write).on('close', () => open.delete(outgoing))
+      write()
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    try {
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+      const storage = { root: './data', minFree: 0, maxSize: '8MiB' }
+      await using proxy = await startProxy({
+        upstream: { url },
+        upstreamConfig: CONVERT,
+        config: { storage },
+      })
+      const answer = await ask(proxy, `${MANIFESTS}/v1`)
+      assert.equal(answer.status, 503)
+      assert.equal(errorIn(answer).message, 'local storage failed')
+      await eventually(() => open.size === 0)
+    } finally {
+      server.closeAllConnections()
+      server.close()
+    }
   })
 
   test('SEC-82: a signature of something else', async () => {

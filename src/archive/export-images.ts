@@ -106,7 +106,7 @@ export function createExport(options: ExportingOptions): ExportImages {
       if (one.isReferrer) planned.entries.push(referrerEntry(one, live))
       else if (isComplete) loadable.push({ platform: one.platform, body: one.manifest.body })
     }
-    const root = await live.manifests.get(image.digest, { signal })
+    const root = await repository.manifests.get(image.digest, { signal })
     if (root === undefined) throw new Error(refusal(image, ['it was evicted meanwhile']))
     const name = imageText(image)
     const checked = image.tag === undefined ? undefined : await tags.peek(image.repository, image.tag)

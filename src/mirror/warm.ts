@@ -6,6 +6,7 @@ import { isRegistryError } from '../oci/errors.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { Registry, Repository } from '../ports/repository.ts'
 import type { MissingReport, Warm, WarmedImage, WarmOptions, WarmProgress } from '../ports/moving/warm.ts'
+import { convertAhead } from './convert-ahead.ts'
 import { findImage } from './find-image.ts'
 import { sparing } from './sparing.ts'
 
@@ -61,7 +62,10 @@ export function createWarm({ registry, stored, isLimited, pulled, explain, isSto
       const missing = result.missing.map((part) => report(part, upstream))
       const chosen = asked ? 'asked' : platforms ? 'pulled' : 'all'
       const common = { ...result, image, chosen, missing } as const
-      if (missing.length === 0) return { ...common, state: 'done', said: '' }
+      if (missing.length === 0) {
+        await convertAhead(repository, digest, { ...(signal && { signal }), client: CLIENT })
+        return { ...common, state: 'done', said: '' }
+      }
       if (wasLimited) return { ...later(image, upstream), ...common }
       const [{ why }] = missing as [MissingReport]
       const isNothing = result.manifests === 0

@@ -1,7 +1,7 @@
 import type { Content } from '../oci/descriptor.ts'
 import { digestOf } from '../oci/digest.ts'
 import { DOCKER_MANIFEST } from '../oci/media-types.ts'
-import type { MeasuredLayer } from './image-source.ts'
+import type { MeasuredLayer } from './measured-layer.ts'
 import { InvalidImageError } from './invalid-image.ts'
 import { type ImageLink, isDate } from './read-chain.ts'
 

@@ -13,7 +13,7 @@ import type { ReadOptions } from '../ports/read-options.ts'
 import type { Repository } from '../ports/repository.ts'
 import { singleFlight } from '../util/async/single-flight.ts'
 import { type ConvertedImage, convertImage } from './convert-image.ts'
-import type { MeasuredLayer } from './image-source.ts'
+import type { MeasuredLayer } from './measured-layer.ts'
 import { InvalidImageError } from './invalid-image.ts'
 import { readChain } from './read-chain.ts'
 import { readSchema1 } from './read-schema1.ts'
@@ -44,7 +44,10 @@ export interface ConversionReport {
   readonly seconds: number
 }
 
-/** Converts images of schema 1 into the store. */
+/**
+ * Converts images of schema 1 into the store. `readSchema1` and `readChain` check what the manifest says, `Layers`
+ * brings the layers into the store and reads them, and `convertImage` makes config and manifest of the two.
+ */
 export interface Converter extends AsyncDisposable {
   /**
    * Joins the conversion of this manifest, or begins it. The work goes on when nobody waits for it any more.

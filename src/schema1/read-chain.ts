@@ -1,7 +1,6 @@
 import { excessIn } from '../oci/manifest-json.ts'
 import { yieldEvery } from '../util/async/yield-every.ts'
 import { jsonObject, type JsonObject, parseJsonObject } from '../util/json-object.ts'
-import type { ImageSource } from './image-source.ts'
 import { InvalidImageError } from './invalid-image.ts'
 
 /** The checked image JSON of one layer. */
@@ -37,7 +36,10 @@ const DATE = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/
 export async function readChain({
   history,
   layers,
-}: Pick<ImageSource, 'history'> & { readonly layers: readonly unknown[] }): Promise<readonly ImageLink[]> {
+}: {
+  readonly history: readonly string[]
+  readonly layers: readonly unknown[]
+}): Promise<readonly ImageLink[]> {
   if (history.length !== layers.length)
     throw new InvalidImageError(`it has ${layers.length} layers and the history of ${history.length}`)
   if (history.length === 0) throw new InvalidImageError('it has no layers')

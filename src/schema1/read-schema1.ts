@@ -1,13 +1,19 @@
 import { type Digest, isDigest } from '../oci/digest.ts'
 import { excessIn } from '../oci/manifest-json.ts'
 import { jsonObject, parseJsonObject } from '../util/json-object.ts'
-import type { ImageSource } from './image-source.ts'
 import { InvalidImageError } from './invalid-image.ts'
 
-/** A schema 1 manifest: distribution's docs/content/spec/deprecated-schema-v1.md. */
-export interface Schema1Manifest extends Pick<ImageSource, 'history' | 'architecture'> {
-  /** The digests of its layers, newest first, one for each entry of the history. */
+/**
+ * A schema 1 manifest: distribution's docs/content/spec/deprecated-schema-v1.md. Images of the v1 API are made
+ * such manifests, which carry the same JSON.
+ */
+export interface Schema1Manifest {
+  /** The image JSON of each layer, newest first, as text. */
+  readonly history: readonly string[]
+  /** The digests of its layers, as many, in the same order. A layer may come more than once. */
   readonly layers: readonly Digest[]
+  /** Of an image whose JSON does not say it. */
+  readonly architecture: string | undefined
 }
 
 /** @throws RegistryError UPSTREAM_INVALID */

@@ -6,7 +6,7 @@ import type { LayerFactsIndex } from '../ports/conversions.ts'
 import type { LinkIndex } from '../ports/metadata.ts'
 import type { Repository } from '../ports/repository.ts'
 import { limiter } from '../util/async/limiter.ts'
-import type { MeasuredLayer } from './image-source.ts'
+import type { MeasuredLayer } from './measured-layer.ts'
 import type { LayerMeter } from './meter/layer-meter.ts'
 
 export interface StoredLayersOptions {

@@ -1,5 +1,5 @@
 /**
- * An image of schema 1 that takes long: killed in the middle, continued, with little memory. `ENTREPOT_SCHEMA1_MIB` is its size;
+ * An image of schema 1 that takes long: killed in the middle, continued, with little memory. `SCHEMA1_MIB` is its size;
  * 2048 is what the design asks for.
  */
 import assert from 'node:assert/strict'
@@ -16,7 +16,7 @@ import { missing, type Program } from './support/processes.ts'
 import { type ProxyProcess, proxyProcess } from './support/proxy-process.ts'
 import { realRegistry } from './support/registry.ts'
 
-const MEBIBYTES = Number(process.env['ENTREPOT_SCHEMA1_MIB'] ?? 256)
+const MEBIBYTES = Number(process.env['SCHEMA1_MIB'] ?? 256)
 const PROBE = fileURLToPath(new URL('support/turn-probe.ts', import.meta.url))
 /** Of memory. Node itself has 80 to 100. */
 const MOST_MIB = 320

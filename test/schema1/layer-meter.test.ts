@@ -128,6 +128,11 @@ test('a tar that is longer than the limit is refused before it is read to its en
     async [Symbol.asyncDispose]() {},
   }
   await assert.rejects(meter.measure('x', endless), { code: 'UPSTREAM_INVALID' })
+  const huge = { ...readerOf(bomb), descriptor: { ...descriptorOf(bomb), size: 9 * MiB } }
+  await assert.rejects(meter.measure('x', huge), (error: RegistryError) =>
+    /the layer x has 9437184 bytes/.test(String(error.detail['reason'])),
+  )
+  assert.equal(huge.disposed, 1)
 })
 
 test('closing ends what is measured', async () => {

@@ -1,12 +1,13 @@
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { type BlobReader, isInMemory, type OpenedBlob } from '../../ports/blob-store.ts'
-import type { MeasuredLayer } from '../image-source.ts'
+import type { LayerFacts } from '../../ports/conversions.ts'
+import type { MeasuredLayer } from '../measured-layer.ts'
 import { InvalidImageError } from '../invalid-image.ts'
-import type { MeterAnswer, MeterTask, TarFacts, TarProblem } from './protocol.ts'
+import type { MeterAnswer, MeterTask, TarProblem } from './protocol.ts'
 
 export interface LayerMeterOptions {
-  /** Bytes of a tar at most. A gzip of 10 MiB can hold 10 GiB. */
+  /** Bytes of a layer, and of the tar in it, at most. A gzip of 10 MiB can hold 10 GiB. */
   readonly mostBytes?: number
 }
 
@@ -33,7 +34,7 @@ interface Measuring {
   /** Pieces that may be filled. */
   readonly free: ArrayBuffer[]
   pieceFreed: PromiseWithResolvers<void>
-  readonly result: PromiseWithResolvers<TarFacts | TarProblem>
+  readonly result: PromiseWithResolvers<LayerFacts | TarProblem>
   isOver: boolean
 }
 
@@ -50,6 +51,12 @@ export function layerMeter({ mostBytes = MOST_BYTES }: LayerMeterOptions = {}): 
   return {
     async measure(name, blob, signal) {
       const { digest, size } = blob.descriptor
+      if (size > mostBytes) {
+        if (!isInMemory(blob)) await blob[Symbol.asyncDispose]()
+        throw new InvalidImageError(
+          `the layer ${name} has ${size} bytes, of which ${mostBytes} are read at most`,
+        )
+      }
       const id = ++last
       const measuring = begin(id)
       const reading = readPieces(measuring, blob, (piece) => post({ id, piece }, piece))
@@ -160,7 +167,7 @@ async function settled(
   ended: () => void,
   { result }: Measuring,
   signal: AbortSignal | undefined,
-): Promise<TarFacts | TarProblem> {
+): Promise<LayerFacts | TarProblem> {
   const aborted = Promise.withResolvers<never>()
   const abort = (): void => aborted.reject(signal!.reason)
   signal?.addEventListener('abort', abort, { once: true })

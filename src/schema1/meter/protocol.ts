@@ -1,4 +1,4 @@
-import type { Digest } from '../../oci/digest.ts'
+import type { LayerFacts } from '../../ports/conversions.ts'
 
 /** What the thread of the layer meter is told. `id` names the layer. */
 export type MeterTask =
@@ -10,14 +10,7 @@ export type MeterTask =
 
 export type MeterAnswer =
   | { readonly id: number; readonly piece: ArrayBuffer }
-  | { readonly id: number; readonly facts: TarFacts | TarProblem }
-
-/** What is known of the tar in a layer. */
-export interface TarFacts {
-  readonly diffId: Digest
-  readonly isGzip: boolean
-  readonly isEmpty: boolean
-}
+  | { readonly id: number; readonly facts: LayerFacts | TarProblem }
 
 export interface TarProblem {
   /** A clause about the layer: "is longer than …". */

@@ -1,6 +1,7 @@
 import { createGunzip, type Gunzip } from 'node:zlib'
 import { digestFrom, hasherFor } from '../../oci/digest.ts'
-import type { TarFacts, TarProblem } from './protocol.ts'
+import type { LayerFacts } from '../../ports/conversions.ts'
+import type { TarProblem } from './protocol.ts'
 
 /** Bytes that a decompressed piece has at most. */
 const CHUNK = 128 * 1024
@@ -19,7 +20,7 @@ const OTHERS: readonly (readonly [string, Buffer])[] = [
 export class TarHash {
   readonly #mostBytes: number
   readonly #hash = hasherFor()
-  readonly #settled = Promise.withResolvers<TarFacts | TarProblem>()
+  readonly #settled = Promise.withResolvers<LayerFacts | TarProblem>()
   #head: Buffer | undefined = Buffer.alloc(0)
   #gunzip: Gunzip | undefined
   #bytes = 0
@@ -30,7 +31,7 @@ export class TarHash {
     this.#mostBytes = mostBytes
   }
 
-  get facts(): Promise<TarFacts | TarProblem> {
+  get facts(): Promise<LayerFacts | TarProblem> {
     return this.#settled.promise
   }
 
