@@ -19,9 +19,11 @@ import { purgeForAll, type PurgeForAll } from './cluster/index/purge-for-all.ts'
 import { replicatedLinks } from './cluster/index/replicated-links.ts'
 import { type ReplicatedTags, replicatedTags } from './cluster/index/replicated-tags.ts'
 import { type SharedLinks, sharedLinks } from './cluster/index/shared-links.ts'
+import { replicas } from './cluster/replicas.ts'
 import { sharedTags } from './cluster/index/shared-tags.ts'
 import type { Config } from './config/load-config.ts'
 import type { ImageCatalogue } from './ports/operations.ts'
+import type { ClusterReport } from './ports/insight.ts'
 import type { LinkIndex } from './ports/metadata.ts'
 import type { Neighbours, Outage, SharedJobs } from './ports/cluster.ts'
 import type { ClusterTelemetry } from './ports/telemetry.ts'
@@ -29,6 +31,7 @@ import { realFiles } from './storage/files.ts'
 import type { FilesystemStore } from './storage/filesystem-store.ts'
 import { type LineFile, lineFile } from './storage/line-file.ts'
 import type { Forgotten } from './storage/operations/purge.ts'
+import { version } from './util/version.ts'
 
 /** What this replica shares with the others by the database. */
 export interface ClusterParts extends AsyncDisposable {
@@ -54,6 +57,7 @@ export interface ClusterParts extends AsyncDisposable {
   forget(forgotten: Forgotten): Promise<void>
   /** The catalogue, whose purges are of all replicas. */
   purging(catalogue: ImageCatalogue): PurgeForAll
+  report(): Promise<ClusterReport>
   /** Removes what is of no use to anybody any more. */
   sweep(): Promise<void>
   /** Whether this replica, and no other, does what only one is to do. */
@@ -105,6 +109,14 @@ export async function buildClusterParts(
   const outbox = starting.use(await openOutbox(file, tell, failed))
   const leases = starting.use(openLeases({ database, id, address: cluster.advertise }))
   const peers = starting.use(openPeers(tokens))
+  const all = starting.use(
+    replicas({
+      database,
+      address: cluster.advertise,
+      version: version(),
+      counted: (count) => telemetry.replicas(cluster.advertise, count),
+    }),
+  )
   const leads = (task: string): Promise<boolean> => leases.keep(`lead ${task}`)
   const replicated = replicatedTags({
     local: disk.tags,
@@ -141,6 +153,12 @@ export async function buildClusterParts(
     isPeer: (token, upstream, digest) =>
       tokens.isRight(token, { address: cluster.advertise, upstream, digest }),
     leads,
+    report: async () => ({
+      address: cluster.advertise,
+      news: news?.mode ?? 'polling',
+      untold: outbox.waiting,
+      replicas: (await all.list()) ?? null,
+    }),
     tell: tellAll,
     listen(to) {
       listener = to

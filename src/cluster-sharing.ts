@@ -4,6 +4,7 @@ import { sharedSource } from './cluster/peers/shared-source.ts'
 import type { DownloadManager } from './download/manager.ts'
 import type { Digest } from './oci/digest.ts'
 import type { BlobStore } from './ports/blob-store.ts'
+import type { ClusterReport } from './ports/insight.ts'
 import type { Cluster, PeerAccess, SharedJobs } from './ports/cluster.ts'
 import type { Uploads } from './storage/uploads.ts'
 import type { RemoteBlobs } from './ports/remote-blobs.ts'
@@ -13,6 +14,7 @@ export interface ClusterSharing {
   /** What the other replicas get from this one. */
   readonly access: PeerAccess
   readonly jobs: SharedJobs
+  report(): Promise<ClusterReport>
   /** Takes what another replica was told does not exist. */
   heardAbsent(key: string, duration: number): void
   /** Another digest may be trusted. */
@@ -62,6 +64,7 @@ export function clusterSharing(options: ClusterSharingOptions): ClusterSharing {
         ((await knows(upstream, digest)) ? tier.open(digest) : undefined),
     },
     jobs: parts.jobs,
+    report: parts.report,
     trustChanged: () => trusting?.(),
     onTrust: (changed) => void (trusting = changed),
     heardAbsent: (key, duration) => absent?.(key, duration),

@@ -141,6 +141,7 @@ export function buildServing(
     usageByUpstream: () => store.ofUpstreams.usageByUpstream(),
     transfers: () => downloads.list(),
     webhooks: webhooks.reports,
+    cluster: sharing?.report,
     registry: present,
     heldOf: cooling.heldOf,
     owners: disk.endpointOwners,

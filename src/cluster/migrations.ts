@@ -70,6 +70,10 @@ const MIGRATIONS: readonly string[] = [
 
    -- Jobs of the clock that one replica does for all: the instant of the clock up to which they are done.
    CREATE TABLE entrepot_jobs_done (job text PRIMARY KEY, due bigint NOT NULL);`,
+  `-- Who there is, for those who look.
+   CREATE TABLE entrepot_replicas (
+     address text PRIMARY KEY, version text NOT NULL, started_at timestamptz NOT NULL, seen_at timestamptz NOT NULL
+   );`,
 ]
 
 /** Held while the schema changes: replicas start at the same time. */

@@ -1,7 +1,7 @@
 import type { Config } from '../config/load-config.ts'
 import { processStatus } from '../observe/status.ts'
 import { createWhy, type WhyOptions } from '../observe/why/why.ts'
-import type { Insight, RunningTransfer, WebhookReport } from '../ports/insight.ts'
+import type { ClusterReport, Insight, RunningTransfer, WebhookReport } from '../ports/insight.ts'
 import type { StoreUsage, UpstreamInventory } from '../ports/metadata.ts'
 import { rewriteRules } from '../upstream/rewrite/rewrite-rules.ts'
 import { version } from '../util/version.ts'
@@ -19,12 +19,13 @@ export interface InsightOptions extends Pick<
   readonly usageByUpstream: UpstreamInventory['usageByUpstream']
   readonly transfers: () => readonly RunningTransfer[]
   readonly webhooks: () => readonly WebhookReport[]
+  readonly cluster?: (() => Promise<ClusterReport>) | undefined
 }
 
 /** What the process can tell of itself: `entrepot status`, `entrepot why`. */
 export function buildInsight(
   config: Pick<Config, 'access' | 'cache' | 'listen' | 'storage' | 'upstreams'>,
-  { observed, usage, usageByUpstream, transfers, webhooks, ...options }: InsightOptions,
+  { observed, usage, usageByUpstream, transfers, webhooks, cluster, ...options }: InsightOptions,
 ): Insight {
   const { upstreams, answers, store, traffic } = observed
   return {
@@ -41,6 +42,7 @@ export function buildInsight(
       transfers,
       traffic,
       webhooks,
+      cluster,
     }),
     get traffic() {
       return observed.trafficHistory.history

@@ -1,4 +1,11 @@
-import type { RunningTransfer, Status, StoreReport, UpstreamReport, WebhookReport } from '../ports/insight.ts'
+import type {
+  ClusterReport,
+  RunningTransfer,
+  Status,
+  StoreReport,
+  UpstreamReport,
+  WebhookReport,
+} from '../ports/insight.ts'
 import type { StoreUsage, UpstreamInventory } from '../ports/metadata.ts'
 import { endpointUrl, upstreamIn, wayKey } from '../util/endpoint-name.ts'
 import type { Answer, Answers } from './answers.ts'
@@ -24,6 +31,8 @@ export interface StatusOptions {
   readonly transfers: () => readonly RunningTransfer[]
   readonly traffic: Pick<Traffic, 'report'>
   readonly webhooks: () => readonly WebhookReport[]
+  /** Omitted where there is one replica. */
+  readonly cluster?: (() => Promise<ClusterReport>) | undefined
 }
 
 /** Collects the state of the process, of each upstream and of the store. */
@@ -45,6 +54,7 @@ export function processStatus(options: StatusOptions): () => Promise<Status> {
       transfers: transfers(),
       traffic: traffic.report,
       webhooks: options.webhooks(),
+      cluster: (await options.cluster?.()) ?? null,
     }
   }
 }

@@ -23,6 +23,33 @@ export interface Status {
   readonly transfers: readonly RunningTransfer[]
   readonly traffic: TrafficReport
   readonly webhooks: readonly WebhookReport[]
+  /** null = there is one replica. */
+  readonly cluster: ClusterReport | null
+}
+
+/** The replicas, as one of them sees them. */
+export interface ClusterReport {
+  /** Where the others reach this one. */
+  readonly address: string
+  /** How it learns of what the others change: at once, or by asking every second. */
+  readonly news: 'listening' | 'polling'
+  /** What the shared index was not told yet. */
+  readonly untold: number
+  /** This one included; null = the shared index is away. */
+  readonly replicas: readonly ReplicaReport[] | null
+}
+
+export interface ReplicaReport {
+  readonly address: string
+  readonly isOwn: boolean
+  readonly version: string
+  readonly startedAt: string
+  /** When it told the shared index of itself for the last time. It does so every half minute. */
+  readonly seenAt: string
+  /** What it does for all: `sweep`, `trim`. */
+  readonly leads: readonly string[]
+  /** Downloads from upstream whose leases it holds. */
+  readonly downloads: number
 }
 
 /** One receiver of `events`, and what became of those that were to be sent to it since the process began. */

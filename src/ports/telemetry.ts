@@ -92,6 +92,8 @@ export interface RemoteTelemetry {
 export interface ClusterTelemetry {
   /** The shared index answered a statement; `reason` says how it failed. */
   asked(seconds: number, reason?: string): void
+  /** Where the others reach this replica, and how many there were lately. */
+  replicas(address: string, count: number): void
 }
 
 export interface StoreTelemetry {

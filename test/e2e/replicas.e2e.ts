@@ -4,6 +4,8 @@ import { after, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { digestOf } from '../../src/oci/digest.ts'
 import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
+import type { Status } from '../../src/ports/insight.ts'
+import { runEntrepot } from '../support/child.ts'
 import { type Blob, blobOf, eventually, manifestOf } from '../support/fixtures.ts'
 import { RGW } from './cluster/ceph-rgw.ts'
 import { withoutPostgres } from './cluster/postgres.ts'
@@ -121,6 +123,45 @@ suite('three replicas', { skip: missing('nginx', ...RGW) || withoutPostgres }, (
     // An idle replica asks for news now and then, and ends the leases of what came before.
     assert.ok(warm[0]! <= 10, `${warm[0]}`)
     assert.equal(warm[1], 0)
+  })
+
+  test('status and metrics tell of every replica, and which one sweeps', async () => {
+    const addresses = all.replicas.map(({ url }) => url).toSorted()
+    const reports = async () =>
+      Promise.all(
+        all.replicas.map(async ({ service }) => {
+          const status = (await (await fetch(`${service!.adminUrl}/api/v1/upstreams`)).json()) as Status
+          return status.cluster!
+        }),
+      )
+    for (const [i, { address, replicas, news, untold }] of (await reports()).entries()) {
+      assert.deepEqual([address, news, untold], [all.replicas[i]!.url, 'listening', 0])
+      assert.deepEqual(replicas!.map((each) => each.address).toSorted(), addresses)
+      assert.deepEqual(
+        replicas!.filter(({ isOwn }) => isOwn).map((each) => each.address),
+        [address],
+      )
+      for (const { seenAt, startedAt, version } of replicas!) {
+        assert.ok(Date.now() - Date.parse(seenAt) < 60_000 && Date.parse(startedAt) <= Date.parse(seenAt))
+        assert.match(version, /^\d+\.\d+/)
+      }
+    }
+    await eventually(async () => (await all.replicas[0]!.metric('entrepot_replicas')) >= 1)
+    const text = await (await fetch(`${all.replicas[1]!.service!.adminUrl}/metrics`)).text()
+    assert.ok(text.includes(`entrepot_replica_info{address="${all.replicas[1]!.url}"} 1`))
+    const told = await runEntrepot('status', '--server', all.replicas[2]!.service!.adminUrl)
+    for (const address of addresses) assert.ok(told.stdout.includes(address), told.stdout)
+    assert.match(told.stdout, /\(this one\)/)
+    // One of them removes what expired, for all.
+    all.database.sql(
+      `INSERT INTO entrepot_leases VALUES ('lead sweep', 'x', '${addresses[1]}', '', clock_timestamp() + interval '1 minute')
+       ON CONFLICT (key) DO UPDATE SET address = excluded.address, expires_at = excluded.expires_at`,
+    )
+    await eventually(async () => {
+      const [{ replicas }] = (await reports()) as [NonNullable<Status['cluster']>]
+      return replicas!.find((each) => each.address === addresses[1])!.leads.includes('sweep')
+    })
+    all.database.sql("DELETE FROM entrepot_leases WHERE key = 'lead sweep'")
   })
 
   test('what is purged on one replica is gone from all of them', async () => {

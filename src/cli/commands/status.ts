@@ -1,4 +1,5 @@
 import type {
+  ClusterReport,
   Status,
   StoreReport,
   UpstreamReport,
@@ -41,11 +42,31 @@ export function status(now: () => number): Command {
       for (const { name, advice } of found.upstreams)
         if (advice !== null) stdout.write(`${name}: ${advice}\n`)
       for (const webhook of found.webhooks) stdout.write(`${webhookText(webhook)}\n`)
+      if (found.cluster) stdout.write(`\n${clusterText(found.cluster, ago, stdout.columns)}`)
       stdout.write(`\n${storeText(found.store)}\n${transfersText(found)}\n`)
       stdout.write(`entrepot ${found.version}, up ${ago(found.startedAt)}\n`)
       return EXIT.done
     }),
   }
+}
+
+function clusterText(
+  { address, untold, replicas }: ClusterReport,
+  ago: (instant: string) => string,
+  columns: number | undefined,
+): string {
+  const waiting = untold === 0 ? '' : `${countText(untold, 'change')} not told to the shared index yet\n`
+  if (replicas === null) return `this is the replica ${address}; the shared index is away\n${waiting}`
+  const head = ['REPLICA', 'VERSION', 'UP', 'LAST SEEN', 'DOWNLOADS', 'LEADS']
+  const rows = replicas.map((each) => [
+    each.isOwn ? `${each.address} (this one)` : each.address,
+    each.version,
+    ago(each.startedAt),
+    ago(each.seenAt),
+    String(each.downloads),
+    each.leads.join(', ') || '-',
+  ])
+  return table([head, ...rows], { ...(columns !== undefined && { columns }), left: [0, 1, 5] }) + waiting
 }
 
 function storedText({ storedBytes, limitBytes }: UpstreamStatus): string {

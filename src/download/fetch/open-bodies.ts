@@ -58,7 +58,7 @@ export class OpenBodies {
       connection.look(() => {
         // It may have gone on to another segment meanwhile.
         const isHeld = this.#connections.get(segment) === connection
-        if (isHeld && mayLeave && !this.#affords(size * SHARE_FOR_READERS, segment, segment.end))
+        if (isHeld && mayLeave && !this.#affords(size * SHARE_FOR_SPEED, segment, segment.end))
           connection.leave()
       })
     }
