@@ -23,6 +23,7 @@ import { buildConverter } from './converting.ts'
 import type { Converter } from './schema1/converter.ts'
 import type { FilesystemStore } from './storage/filesystem-store.ts'
 import { combined } from './util/combined.ts'
+import { v1Store } from './v1-store.ts'
 import type { Tracing } from './tracing/tracing.ts'
 
 /** What lives as long as the process, and is shared by all snapshots of the configuration. */
@@ -53,7 +54,7 @@ export interface Parts extends AsyncDisposable {
   configure(): void
 }
 
-export interface PartsOptions extends Omit<UpstreamsOptions, 'telemetry' | 'owners' | 'record'> {
+export interface PartsOptions extends Omit<UpstreamsOptions, 'telemetry' | 'owners' | 'record' | 'v1'> {
   readonly log: Logger
   /** The open connections of clients. */
   readonly connections: () => Promise<number>
@@ -153,6 +154,7 @@ export async function buildParts(
       owners: disk.endpointOwners,
       record: observed.record,
       neighbours: cluster?.neighbours,
+      v1: v1Store({ index: disk.v1, links: store.links, blobs: () => blobs }),
     }),
   )
   const promised = { retained: disk.retained, broken: brokenPromise(log, now), now }

@@ -117,9 +117,10 @@ function entryOf({ endpoints, ...upstream }: Mutable<UpstreamConfig>): UpstreamE
 }
 
 function wayEntryOf({ login, credentials, cloud, ca, proxy, ...way }: Mutable<Way>) {
-  const { url, credentialHelper, dockerConfig, insecure, tokenRealms, allowPrivate } = way
+  const { url, api, credentialHelper, dockerConfig, insecure, tokenRealms, allowPrivate } = way
   return {
     url,
+    ...(api !== undefined && { api }),
     ...(login && loginEntryOf(login)),
     credentialHelper,
     dockerConfig,

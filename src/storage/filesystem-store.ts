@@ -16,6 +16,7 @@ import type {
 import type { ConversionIndex, LayerFactsIndex } from '../ports/conversions.ts'
 import type { BlobReader, BlobStore } from '../ports/blob-store.ts'
 import type { EndpointOwners } from '../ports/endpoint-owners.ts'
+import type { V1Index } from '../ports/v1-images.ts'
 import type { UsedSince } from '../ports/drill.ts'
 import type { StoredRepositories } from '../ports/search.ts'
 import type { SavingsLog } from '../ports/savings.ts'
@@ -61,6 +62,7 @@ export interface FilesystemStore {
   /** @see recordUrls @throws RegistryError STORAGE */
   recordUrls(urls: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, number>>
   readonly trusted: TrustedDigests & ListCopy<TrustedDigest>
+  readonly v1: V1Index
   /** A purge of a tag forgets its owner. */
   readonly endpointOwners: EndpointOwners
   readonly uploadSources: UploadSources

@@ -12,6 +12,7 @@ import { type Paths } from './paths.ts'
 import { inSlices } from './index/in-slices.ts'
 import { storedRepositories } from './operations/stored-repositories.ts'
 import { endpointOwners } from './index/endpoint-owners.ts'
+import { v1Index } from './v1/v1-index.ts'
 import { storedUpstreams } from './operations/stored-upstreams.ts'
 import { recordUrls } from './operations/upstream-urls.ts'
 import { pins } from './operations/pins.ts'
@@ -141,6 +142,7 @@ export async function openInFolder(paths: Paths, options: FilesystemStoreOptions
       verify: createVerify({ files, paths, query, totals: content.totals, discard: store.discard }),
       savings: savingsIndex({ query, changeAll }),
       trusted: trustedDigests(index.access),
+      v1: v1Index(index.access, now),
       endpointOwners: endpointOwners(index.access, now),
       uploadSources: uploadSources(index.access, now),
       movesSince: movesSince(query),

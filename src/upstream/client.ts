@@ -4,6 +4,7 @@ import type { UpstreamTelemetry } from '../ports/telemetry.ts'
 import type { Tracer } from '../ports/tracing.ts'
 import type { SearchUpstream } from '../ports/search.ts'
 import type { Upstream } from '../ports/upstream.ts'
+import type { V1Store } from '../ports/v1-images.ts'
 import { ApiSupport } from './api-support.ts'
 import { anonymousElsewhere } from './auth/anonymous-elsewhere.ts'
 import { authorizer } from './auth/authorizer.ts'
@@ -32,6 +33,7 @@ import { searchIndex } from './search/search-index.ts'
 import { PageSize } from './tags/page-size.ts'
 import { ListRoom } from './tags/list-room.ts'
 import { tagSorter } from './tags/sorter.ts'
+import { v1Repositories } from './v1/v1-repository.ts'
 import type { UpstreamState } from './resilience/upstream-state.ts'
 
 export interface UpstreamClientOptions {
@@ -39,6 +41,8 @@ export interface UpstreamClientOptions {
   readonly name: string
   /** The URL before `/v2/`. It may have a path. */
   readonly url: string
+  /** Given for a registry of the first protocol: where its images are kept. */
+  readonly v1?: V1Store | undefined
   /** Anonymous without. */
   readonly credentials?: CredentialSource
   /** Tells which of several credentials a repository is read with. Omitted: all with the same. */
@@ -152,7 +156,8 @@ export function upstreamClient(options: UpstreamClientOptions): UpstreamClient {
     telemetry.received(name, bytes)
     collect(bytes)
   }
-  const pingUrl = new URL(`${url.pathname.replace(/\/$/, '')}/v2/`, url)
+  const pingPath = options.v1 === undefined ? '/v2/' : '/v1/_ping'
+  const pingUrl = new URL(`${url.pathname.replace(/\/$/, '')}${pingPath}`, url)
   const health: HostHealth = hostHealth({
     ping: () =>
       ping(async (signal) => discard(await plain({ kind: 'ping', method: 'GET', url: pingUrl, signal }))),
@@ -211,29 +216,27 @@ export function upstreamClient(options: UpstreamClientOptions): UpstreamClient {
   const takesItsTime = options.timeouts?.blob !== undefined
   const promisesBlobsAfter = takesItsTime ? Math.min(headers, LATEST_PROMISE) : undefined
 
+  const common = { upstream: name, url, transport, deadlines, budget, received, rate, promisesBlobsAfter }
+  const v1 = options.v1 && v1Repositories({ ...common, store: options.v1 })
+
   return {
     name,
     get isNearlyExhausted() {
       return budget.isNearlyExhausted
     },
     repository: (repository) =>
+      v1?.repository(repository) ??
       upstreamRepository({
-        upstream: name,
-        url,
+        ...common,
         repository,
-        transport,
-        deadlines,
-        budget,
-        received,
-        rate,
         learnt,
         sorter,
         listRoom,
-        promisesBlobsAfter,
       }),
     search: searchIndex({ upstream: name, url, transport, withTimeout: deadlines.response, now }),
     heardHost: health.heard,
     async close() {
+      await v1?.close()
       health.close()
       await connections.close()
     },

@@ -19,6 +19,16 @@ export function parseJsonObject(text: string | Buffer): JsonObject | undefined {
   }
 }
 
+/** Parses a text from outside that may be any value. @returns undefined when it is not JSON */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined
+    throw error
+  }
+}
+
 /**
  * Parses a text that has to be a JSON object.
  *

@@ -144,7 +144,7 @@ const VALUES: Readonly<Record<string, readonly [text: string, effect?: unknown]>
   defaultUpstream: ['ghcr.io'],
   publicUpstreams: ['false', false],
   upstreams: [
-    '{"public.ecr.aws": {"credentials": "ecr"}, "r": {"url": "https://r.internal", "schema1": "convert", "search": true, "credentials": [{"match": "a/**", "username": "u", "password": "p"}]}}',
+    '{"public.ecr.aws": {"credentials": "ecr"}, "r": {"url": "https://r.internal", "schema1": "convert", "search": true, "credentials": [{"match": "a/**", "username": "u", "password": "p"}]}, "o": {"endpoints": [{"url": "https://o.internal", "api": "v1"}], "schema1": "convert"}}',
     {
       'public.ecr.aws': { url: 'https://public.ecr.aws', credentials: 'ecr' },
       r: {
@@ -153,6 +153,7 @@ const VALUES: Readonly<Record<string, readonly [text: string, effect?: unknown]>
         search: true,
         credentials: [{ match: 'a/**', username: 'u', password: '********' }],
       },
+      o: { endpoints: [{ url: 'https://o.internal', api: 'v1' }], schema1: 'convert' },
     },
   ],
 }

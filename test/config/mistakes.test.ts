@@ -32,6 +32,10 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
     'admin: { prot: 1 }',
     ': admin.prot is not a known key, did you mean `port`? (allowed: host, port, tls, hosts, access, token, tokenFile)',
   ],
+  [
+    r('endpoints: [https://a, { url: https://b, api: v1 }]'),
+    ': upstreams.r.endpoints[1].api is "v1", but requires schema1: convert for this upstream: no client of today takes what it sends',
+  ],
   ['log: { colour: red }', ': log.colour is not a known key (allowed: level, access, format)'],
   [
     r('timeouts: { connection: 5s }'),

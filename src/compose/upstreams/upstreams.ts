@@ -8,12 +8,14 @@ import type { Rehearsals } from '../../ports/time.ts'
 import type { UpstreamTelemetry } from '../../ports/telemetry.ts'
 import type { Tracer } from '../../ports/tracing.ts'
 import type { Upstream } from '../../ports/upstream.ts'
+import type { V1Store } from '../../ports/v1-images.ts'
 import { proxiesFrom } from '../../upstream/net/proxy-environment.ts'
 import { systemTrust } from '../../upstream/net/trust-store.ts'
 import { memoryOwners } from '../../upstream/endpoints/memory-owners.ts'
 import { openEndpoints } from '../../upstream/endpoints/open-endpoints.ts'
 import { type OpenUpstream, openUpstream, type OpenUpstreamOptions } from '../../upstream/open-upstream.ts'
 import { withRewrite } from '../../upstream/rewrite/with-rewrite.ts'
+import { noV1Store } from './no-v1-store.ts'
 import { offlineSwitch } from './offline-switch.ts'
 import type { LoopGuard } from '../../util/loop-guard.ts'
 
@@ -40,6 +42,8 @@ export interface UpstreamsOptions {
   readonly tracer?: Tracer | undefined
   /** Remembers which endpoint answers for what. Left out: for as long as the process lives. */
   readonly owners?: EndpointOwners
+  /** Where images of the first protocol are kept. Left out: they are not. */
+  readonly v1?: V1Store
   /** Records what one of several endpoints answers. Left out: nobody does. */
   readonly record?: (endpoint: Upstream) => Upstream
   /** The other replicas; left out: there are none. */
@@ -72,7 +76,7 @@ const LINGER = 60_000
 /** Opens each configured upstream. */
 export function buildUpstreams(config: UpstreamsConfig, options: UpstreamsOptions): Upstreams {
   const { log, telemetry, loops, ownPorts, env, collectGarbage } = options
-  const { owners = memoryOwners(), record = (endpoint) => endpoint } = options
+  const { owners = memoryOwners(), record = (endpoint) => endpoint, v1 = noV1Store() } = options
   const environmentProxies = proxiesFrom(env)
   const system = systemTrust({
     env,
@@ -86,7 +90,7 @@ export function buildUpstreams(config: UpstreamsConfig, options: UpstreamsOption
 
   function optionsOf(
     { name, timeouts, rate }: Opened['entry'],
-    { login, credentials, credentialHelper: helper, ca, proxy, ...way }: EndpointConfig,
+    { login, credentials, credentialHelper: helper, ca, proxy, api, ...way }: EndpointConfig,
     rememberDenials: number,
   ): OpenUpstreamOptions {
     return {
@@ -95,6 +99,7 @@ export function buildUpstreams(config: UpstreamsConfig, options: UpstreamsOption
       timeouts,
       ...(rate !== undefined && { rate }),
       rememberDenials,
+      ...(api === 'v1' && { v1 }),
       ...(login && { login }),
       ...(helper !== undefined && { helper }),
       ...(credentials && { repositoryLogins: credentials }),

@@ -57,8 +57,15 @@ const way = {
 
 export const WAY_KEYS = Object.keys(way) as readonly (keyof typeof way)[]
 
-const endpoint = z.union([origin(), section({ url: origin(), ...way })], {
-  error: `must be a URL such as https://registry.example.com, or a mapping of url, ${WAY_KEYS.join(', ')}`,
+const endpointSchema = section({
+  url: origin(),
+  /** It speaks the registry protocol before v2 only: `upstream/v1/`. */
+  api: oneOf('v1').optional(),
+  ...way,
+})
+
+const endpoint = z.union([origin(), endpointSchema], {
+  error: `must be a URL such as https://registry.example.com, or a mapping of url, api, ${WAY_KEYS.join(', ')}`,
 })
 
 /** What `upstreams` says about one upstream. */
@@ -114,7 +121,9 @@ export const upstreamSchema = section({
 export type UpstreamEntry = z.output<typeof upstreamSchema>
 
 /** How an upstream, or an endpoint of it, is reached, as the file has it. */
-export type WayEntry = Pick<UpstreamEntry, keyof typeof way>
+export type WayEntry = Pick<UpstreamEntry, keyof typeof way> & {
+  readonly api?: z.output<typeof endpointSchema>['api']
+}
 
 /** `false` removes a built-in upstream. */
 export type UpstreamEntries = Readonly<Record<string, UpstreamEntry | false>>

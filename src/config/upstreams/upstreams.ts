@@ -24,7 +24,7 @@ type AsWritten =
 export interface UpstreamConfig extends Way, Pick<UpstreamEntry, AsWritten> {
   /** The key in the file, in lower case. */
   readonly name: string
-  /** More than one address, in the order in which they are asked. */
+  /** Its addresses in the order in which they are asked, where it has several or speaks v1. */
   readonly endpoints?: readonly Way[]
 }
 
@@ -98,11 +98,17 @@ async function resolveUpstream(
     schema1,
     search,
   } = entry
+  const v1 = ways.findIndex(({ api }) => api === 'v1')
+  if (v1 >= 0 && schema1 !== 'convert')
+    throw issues.value(
+      [...at, 'endpoints', v1, 'api'],
+      'requires schema1: convert for this upstream: no client of today takes what it sends',
+    )
   if (rewrite !== undefined) checkRewrite([...at, 'rewrite'], rewrite, issues)
   return {
     name,
     ...ways[0],
-    ...(ways.length > 1 && { endpoints: ways }),
+    ...((ways.length > 1 || v1 >= 0) && { endpoints: ways }),
     aliases,
     hosts,
     ...(allow !== undefined && { allow }),

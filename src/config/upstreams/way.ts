@@ -5,7 +5,8 @@ import type { KeyPath, Issues } from '../issues.ts'
 import type { WayEntry } from '../schema/upstream-schema.ts'
 
 /** How an upstream, or an endpoint of it, is reached. */
-export interface Way extends CredentialsConfig, Pick<WayEntry, 'allowPrivate' | 'insecure' | 'proxy'> {
+export interface Way
+  extends CredentialsConfig, Pick<WayEntry, 'allowPrivate' | 'insecure' | 'proxy' | 'api'> {
   /** The origin, `https://registry-1.docker.io`. */
   readonly url: string
   /** Origins. */
@@ -23,7 +24,7 @@ export async function resolveWay(
   issues: Issues,
   load: LoadFile,
 ): Promise<Way> {
-  const { allowPrivate, insecure, proxy, tokenRealms = knownRealms } = entry
+  const { allowPrivate, insecure, proxy, api, tokenRealms = knownRealms } = entry
   if (insecure === true && entry.ca !== undefined) {
     issues.add(issues.value([...at, 'insecure'], 'cannot be combined with ca'))
   }
@@ -38,6 +39,7 @@ export async function resolveWay(
     ...(allowPrivate !== undefined && { allowPrivate }),
     ...(insecure !== undefined && { insecure }),
     ...(proxy !== undefined && { proxy }),
+    ...(api !== undefined && { api }),
   }
 }
 

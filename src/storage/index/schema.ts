@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { CONVERSIONS } from '../conversions/conversion-sql.ts'
+import { V1_CONTENT } from '../v1/v1-sql.ts'
 import { UPSTREAM_TOTALS } from './upstream-totals.ts'
 import { widenPins } from './widen-pins.ts'
 
@@ -141,6 +142,7 @@ const MIGRATIONS: readonly (string | ((db: DatabaseSync) => void))[] = [
      url TEXT NOT NULL, at INTEGER NOT NULL
    ) STRICT;
    CREATE UNIQUE INDEX endpoint_owners_by_thing ON endpoint_owners (upstream, repository, thing);`,
+  V1_CONTENT,
 ]
 
 /**

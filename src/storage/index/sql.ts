@@ -7,6 +7,7 @@ import { historyStatements } from './tags/history-sql.ts'
 import { runStatements } from './tags/runs-sql.ts'
 import { timeStatements } from './tags/time-sql.ts'
 import { conversionStatements } from '../conversions/conversion-sql.ts'
+import { v1Statements } from '../v1/v1-sql.ts'
 import { uploadStatements } from '../pushes/upload-sql.ts'
 
 const CLAMPED_AT_ONCE = 50
@@ -32,6 +33,7 @@ export function statements(db: DatabaseSync) {
     ...runStatements(db),
     ...conversionStatements(db),
     ...endpointOwnerStatements(db),
+    ...v1Statements(db),
 
     totals: db.prepare('SELECT objects, bytes FROM totals'),
     upstreamTotals: db.prepare('SELECT upstream, objects, bytes FROM upstream_totals ORDER BY upstream'),

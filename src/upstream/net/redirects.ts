@@ -44,11 +44,18 @@ async function follow(
     if (seen.has(url.href)) throw invalidAnswer(upstream, 'redirect loop')
     if (seen.size > MAX_HOPS) throw invalidAnswer(upstream, 'too many redirects')
     seen.add(url.href)
-    const response = await (url.origin === origin ? own : others)({ ...request, url })
+    const response = await (url.origin === origin ? own : others)({ ...withoutSecrets(request, url), url })
     if (!REDIRECTS.has(response.status)) return response
     discard(response)
     url = targetOf(response, upstream)
   }
+}
+
+/** What the caller shows, it shows to the origin that it asked. */
+function withoutSecrets(request: UpstreamRequest, url: URL): UpstreamRequest {
+  if (request.headers?.['authorization'] === undefined || url.origin === request.url.origin) return request
+  const { authorization: _, ...headers } = request.headers
+  return { ...request, headers }
 }
 
 function targetOf(response: UpstreamResponse, upstream: string): URL {

@@ -1,0 +1,38 @@
+/**
+ * What a registry of the first protocol (`/v1/`) needs of the store. Its images and layers have ids that are no
+ * digests: what their bytes hash to is known when they are stored.
+ */
+import type { Digest } from '../oci/digest.ts'
+import type { RepositoryName } from '../oci/reference.ts'
+import type { BlobStore } from './blob-store.ts'
+
+/** A repository of one endpoint, which alone gives its ids a meaning. */
+export interface V1Repository {
+  /** The name of the endpoint. */
+  readonly endpoint: string
+  readonly repository: string
+}
+
+/** Content by the id of an image: the layer that it adds, or the schema 1 manifest that was made of it. */
+export interface V1Content {
+  readonly id: string
+  readonly digest: Digest
+  /** Bytes. */
+  readonly size: number
+}
+
+export type V1Kind = 'layer' | 'manifest'
+
+/** Which ids are which digests. Bounded, and forgotten when it was not learnt for long. Never throws. */
+export interface V1Index {
+  find(of: V1Repository, kind: V1Kind, id: string): Promise<V1Content | undefined>
+  findDigest(of: V1Repository, kind: V1Kind, digest: Digest): Promise<V1Content | undefined>
+  add(of: V1Repository, kind: V1Kind, content: V1Content): Promise<void>
+}
+
+export interface V1Store {
+  readonly index: V1Index
+  readonly blobs: Pick<BlobStore, 'ingest' | 'stat'>
+  /** Upstream has sent this content for this repository, which may read it from now on. */
+  grant(repository: RepositoryName, digest: Digest): Promise<void>
+}
