@@ -10,6 +10,8 @@ export interface Relay extends AsyncDisposable {
   target: number
   /** No byte passes any more over the connections that are open now, and nothing tells either side. */
   freeze(): void
+  /** Ends the connections that are open now. */
+  cut(): void
 }
 
 /** A TCP relay on 127.0.0.1, whose target may be set later. */
@@ -47,10 +49,13 @@ export async function relay(target = 0): Promise<Relay> {
         other.unpipe(one).pause()
       }
     },
+    cut() {
+      for (const pair of pairs) for (const socket of pair) socket.destroy()
+    },
     async [Symbol.asyncDispose]() {
       const closed = once(server, 'close')
       server.close()
-      for (const pair of pairs) for (const socket of pair) socket.destroy()
+      made.cut()
       await closed
     },
   }

@@ -6,12 +6,20 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { freePorts } from './free-ports.ts'
 
+export interface Standby extends AsyncDisposable {
+  readonly port: number
+  /** Makes it the database that is written to. */
+  promote(): Promise<void>
+}
+
 export interface Postgres extends AsyncDisposable {
   /** Of a database with nothing in it. */
   readonly url: string
   readonly port: number
   stop(): Promise<void>
   start(): Promise<void>
+  /** Another server, which follows this one. */
+  standby(): Promise<Standby>
   /** Runs SQL. @returns what psql prints, unaligned */
   sql(text: string): string
 }
@@ -39,13 +47,15 @@ export async function postgres(): Promise<Postgres> {
       timeout: 60_000,
     })
   }
-  const start = () =>
+  const startIn = (place: string, at: number) =>
     asUser(
       `${BIN}/pg_ctl`,
-      ...['start', '-w', '-D', data, '-l', join(folder, 'log')],
-      ...['-o', `-p ${port} -h 127.0.0.1 -k ${folder} -c fsync=off -c max_connections=60`],
+      ...['start', '-w', '-D', place, '-l', `${place}.log`],
+      ...['-o', `-p ${at} -h 127.0.0.1 -k ${folder} -c fsync=off -c max_connections=60`],
     )
-  const stop = () => asUser(`${BIN}/pg_ctl`, 'stop', '-w', '-m', 'immediate', '-D', data)
+  const stopIn = (place: string) => asUser(`${BIN}/pg_ctl`, 'stop', '-w', '-m', 'immediate', '-D', place)
+  const start = () => startIn(data, port)
+  const stop = () => stopIn(data)
   await asUser(`${BIN}/initdb`, '-D', data, '-U', 'entrepot', '-A', 'trust', '--no-sync')
   await start()
   const sql = (text: string): string =>
@@ -74,6 +84,18 @@ export async function postgres(): Promise<Postgres> {
     stop,
     start,
     sql,
+    async standby() {
+      const place = join(folder, 'standby')
+      const at = await freePorts(1)
+      const from = ['-h', '127.0.0.1', '-p', String(port), '-U', 'entrepot']
+      await asUser(`${BIN}/pg_basebackup`, ...from, '-D', place, '-R', '-X', 'stream', '-c', 'fast')
+      await startIn(place, at)
+      return {
+        port: at,
+        promote: () => asUser(`${BIN}/pg_ctl`, 'promote', '-w', '-D', place),
+        [Symbol.asyncDispose]: () => stopIn(place),
+      }
+    },
     async [Symbol.asyncDispose]() {
       await stop().catch(() => {})
       await rm(folder, { recursive: true, force: true })

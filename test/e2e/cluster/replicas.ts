@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fakeUpstream, type FakeUpstream } from '../../support/fake-upstream.ts'
 import { eventually } from '../../support/fixtures.ts'
-import { type Service, startService } from '../../support/service.ts'
+import { type Service, startService, WAYS } from '../../support/service.ts'
 import { tempFolder } from '../../support/temp-folder.ts'
 import { start } from '../support/processes.ts'
 import { cephRgw, type CephRgw } from './ceph-rgw.ts'
@@ -37,6 +37,27 @@ export interface ClusterOptions {
   /** Of a connection to upstream. */
   readonly bytesPerSecond?: number
   readonly config?: object
+  /** What is another way for one of them. */
+  readonly of?: (replica: number, made: Made) => Promise<Differences>
+}
+
+/** What all replicas use. */
+export interface Made {
+  readonly database: Postgres
+  readonly upstream: FakeUpstream
+  /** The replica's own port. */
+  readonly port: number
+}
+
+export interface Differences {
+  /** Where it reaches the database. */
+  readonly database?: string
+  /** Where the others reach it. */
+  readonly advertise?: string
+  /** How it reaches upstream. */
+  readonly upstream?: string
+  /** The arguments of Node. */
+  readonly node?: readonly string[]
 }
 
 const BUCKET = 'entrepot'
@@ -46,6 +67,7 @@ export async function cluster({
   replicas = 3,
   bytesPerSecond,
   config,
+  of = async () => ({}),
 }: ClusterOptions = {}): Promise<Cluster> {
   await using starting = new AsyncDisposableStack()
   const folder = starting.use(await tempFolder())
@@ -55,16 +77,22 @@ export async function cluster({
   const upstream = starting.use(await fakeUpstream(bytesPerSecond === undefined ? {} : { bytesPerSecond }))
   await (await newBucket(rgw, BUCKET))[Symbol.asyncDispose]()
   const first = await freePorts(replicas + 1)
-  const all = Array.from({ length: replicas }, (_, i) =>
-    replica({
-      folder: join(folder.path, `replica-${i}`),
-      port: first + 1 + i,
-      rgw,
-      database,
-      upstream,
-      config,
-    }),
-  )
+  const all: Replica[] = []
+  for (let i = 0; i < replicas; i++) {
+    const port = first + 1 + i
+    const differences = await of(i, { database, upstream, port })
+    all.push(
+      replica({
+        folder: join(folder.path, `replica-${i}`),
+        port,
+        rgw,
+        database: differences.database ?? database.url,
+        upstream: differences.upstream ?? upstream.url,
+        differences,
+        config,
+      }),
+    )
+  }
   starting.defer(async () => void (await Promise.all(all.map((each) => each.stop('SIGKILL')))))
   for (const each of all) await each.start()
   const nginx = join(folder.path, 'nginx')
@@ -105,12 +133,15 @@ interface ReplicaOptions {
   readonly folder: string
   readonly port: number
   readonly rgw: CephRgw
-  readonly database: Postgres
-  readonly upstream: FakeUpstream
+  readonly database: string
+  readonly upstream: string
+  readonly differences: Differences
   readonly config: object | undefined
 }
 
-function replica({ folder, port, rgw, database, upstream, config }: ReplicaOptions): Replica {
+function replica(options: ReplicaOptions): Replica {
+  const { folder, port, rgw, database, upstream, differences, config } = options
+  const { advertise, node = [] } = differences
   const url = `http://127.0.0.1:${port}`
   return {
     url,
@@ -119,19 +150,21 @@ function replica({ folder, port, rgw, database, upstream, config }: ReplicaOptio
     async start() {
       await mkdir(folder, { recursive: true })
       await writeFile(join(folder, 'secret'), 'a secret of all replicas\n', { mode: 0o600 })
+      const [program, ...main] = WAYS.node
       this.service = await startService({
         folder,
+        way: [program, ...node, ...main],
         config: {
           listen: { host: '127.0.0.1', port },
           storage: {
             root: './data',
             minFree: 0,
             s3: { ...LOGIN, region: REGION, bucket: BUCKET, endpoint: rgw.endpoint },
-            index: { postgres: database.url },
+            index: { postgres: database },
           },
-          cluster: { advertise: url, secretFile: './secret' },
+          cluster: { advertise: advertise ?? url, secretFile: './secret' },
           upstreams: {
-            'docker.io': { url: upstream.url, timeouts: { connect: '1s' } },
+            'docker.io': { url: upstream, timeouts: { connect: '1s' } },
           },
           shutdown: { delay: '500ms', grace: '25s' },
           log: { access: 'errors' },
