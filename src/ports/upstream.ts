@@ -25,6 +25,11 @@ export interface BlobBody extends AsyncIterable<Buffer> {
   readonly ranges: boolean
   /** Who sends it is receiving it, so that it comes no sooner over several connections. */
   readonly isFollowed?: boolean
+  /**
+   * The same bytes, instead of the iteration, in memory that is used again: the last two chunks stay as they
+   * are while the next one is waited for, and those before them do not.
+   */
+  readonly reused?: AsyncIterable<Buffer>
 }
 
 /** `manifest` is set when the tag could only be resolved by fetching it. */

@@ -16,7 +16,7 @@ import type { CredentialSource } from './credentials/credentials.ts'
 import type { PatternFor } from './credentials/repository-credentials.ts'
 import { HeadHabits } from './head-habits.ts'
 import { Connections } from './net/connections.ts'
-import { dialer, dialledAs } from './net/dialer.ts'
+import { connectorOf, dialing, dialledAs } from './net/dialer.ts'
 import { dialPolicy } from './net/dial-policy.ts'
 import { places } from './net/places.ts'
 import type { ProxyFor } from './net/proxy-environment.ts'
@@ -133,7 +133,7 @@ export function upstreamClient(options: UpstreamClientOptions): UpstreamClient {
   const credentials = options.credentials ?? anonymous
   const url = new URL(options.url)
 
-  const connector = dialer({
+  const dial = dialing({
     trust: trust.context,
     insecure,
     connectTimeout: connect,
@@ -143,7 +143,8 @@ export function upstreamClient(options: UpstreamClientOptions): UpstreamClient {
     lookup,
   })
   const connections = new Connections({
-    connect: connector,
+    connect: connectorOf(dial),
+    dial,
     idle,
     metadataConnections: metadataRequests * HANGING,
   })
@@ -151,11 +152,8 @@ export function upstreamClient(options: UpstreamClientOptions): UpstreamClient {
   const ping = withTimeout(name, headers * PING_SHARE)
   const deadlines = { response: withTimeout(name, headers), blob: withTimeout(name, blob) }
   const budget = rateBudget(now)
-  const collect = minorGc(options.collectGarbage ?? (() => {}))
-  const received = (bytes: number): void => {
-    telemetry.received(name, bytes)
-    collect(bytes)
-  }
+  const received = (bytes: number): void => telemetry.received(name, bytes)
+  const allocated = minorGc(options.collectGarbage ?? (() => {}))
   const pingPath = options.v1 === undefined ? '/v2/' : '/v1/_ping'
   const pingUrl = new URL(`${url.pathname.replace(/\/$/, '')}${pingPath}`, url)
   const health: HostHealth = hostHealth({
@@ -216,7 +214,17 @@ export function upstreamClient(options: UpstreamClientOptions): UpstreamClient {
   const takesItsTime = options.timeouts?.blob !== undefined
   const promisesBlobsAfter = takesItsTime ? Math.min(headers, LATEST_PROMISE) : undefined
 
-  const common = { upstream: name, url, transport, deadlines, budget, received, rate, promisesBlobsAfter }
+  const common = {
+    upstream: name,
+    url,
+    transport,
+    deadlines,
+    budget,
+    received,
+    allocated,
+    rate,
+    promisesBlobsAfter,
+  }
   const v1 = options.v1 && v1Repositories({ ...common, store: options.v1 })
 
   return {

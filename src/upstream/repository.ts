@@ -21,6 +21,8 @@ export interface RepositoryOptions extends RepositoryRequestsOptions {
   readonly budget: Pick<RateBudget, 'isNearlyExhausted'>
   /** Told the size of every piece of a body. */
   readonly received: (bytes: number) => void
+  /** Told the size of every chunk of a blob that memory was allocated for. */
+  readonly allocated: (bytes: number) => void
   /** Of all blobs of this upstream together. */
   readonly rate?: BodyRate | undefined
   /** Learnt by all repositories of this upstream. */
@@ -39,7 +41,7 @@ export interface LearntHabits {
 
 /** One repository of one upstream, by the requests of distribution-spec v1.1.1. */
 export function upstreamRepository(options: RepositoryOptions): UpstreamRepository {
-  const { upstream, deadlines, budget, received, rate, learnt, sorter, listRoom } = options
+  const { upstream, deadlines, budget, received, allocated, rate, learnt, sorter, listRoom } = options
   const { response: within, blob: withinBlob } = deadlines
   const { heads: habits } = learnt
   const requests = repositoryRequests(options)
@@ -61,7 +63,10 @@ export function upstreamRepository(options: RepositoryOptions): UpstreamReposito
       return size === undefined ? undefined : { mediaType: OCTET_STREAM, digest, size }
     },
     blob: (digest, range, signal) =>
-      withinBlob((signal) => openBlob(requests, digest, { range, signal, received, rate }), signal),
+      withinBlob(
+        (signal) => openBlob(requests, digest, { range, signal, received, allocated, rate }),
+        signal,
+      ),
     tags: tagListing({
       upstream,
       size: learnt.pageSize,

@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici'
 import type { RequestKind } from '../ports/telemetry.ts'
+import type { DirectBody } from './body/direct-body.ts'
 
 /** One HTTP request to a registry, to its token realm, or to where the registry redirects. */
 export interface UpstreamRequest {
@@ -24,11 +25,14 @@ export interface UpstreamRequest {
 /** `signal` ends with the attempt that the bytes are read for. */
 export type ReadBody = (signal: AbortSignal) => AsyncIterable<Buffer>
 
+/** By their names in lower case. */
+export type ResponseHeaders = Readonly<Record<string, string | string[] | undefined>>
+
 /** A response up to its headers. Whoever receives it reads, discards or destroys the body. */
 export interface UpstreamResponse {
   readonly status: number
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>
-  readonly body: Dispatcher.ResponseData['body']
+  readonly headers: ResponseHeaders
+  readonly body: Dispatcher.ResponseData['body'] | DirectBody
   /** The URL that responded, after redirects. */
   readonly url: URL
 }
@@ -41,7 +45,7 @@ export interface UpstreamResponse {
 export type Transport = (request: UpstreamRequest) => Promise<UpstreamResponse>
 
 /** The value of a header. Repeated headers are joined to the list they stand for (RFC 9110 section 5.3). */
-export function headerOf({ headers }: UpstreamResponse, name: string): string | undefined {
+export function headerOf({ headers }: Pick<UpstreamResponse, 'headers'>, name: string): string | undefined {
   const value = headers[name]
   return Array.isArray(value) ? value.join(', ') : value
 }

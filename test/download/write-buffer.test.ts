@@ -57,7 +57,7 @@ describe('gathering', () => {
   test('more may come than was expected, even where nothing was', async () => {
     for (const expected of [-5, 0, 3]) {
       const disk = slowDisk()
-      const buffer = new WriteBuffer(disk.write, expected)
+      const buffer = new WriteBuffer(disk.write, { expected })
       for (const text of ['one', '', 'two', 'three']) buffer.add(Buffer.from(text))
       await disk.proceed()
       await disk.proceed()

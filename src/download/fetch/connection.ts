@@ -118,10 +118,13 @@ export class Connection {
     const bodyEnd = rangeEnd ?? representation.end
     let received = body.start
     let next = segment.position
-    const buffer = new WriteBuffer((bytes) => this.#write(bytes), segment.end - next)
+    const buffer = new WriteBuffer((bytes) => this.#write(bytes), {
+      expected: segment.end - next,
+      copies: body.reused === undefined,
+    })
     try {
       this.#state = 'receiving'
-      for await (const chunk of body) {
+      for await (const chunk of body.reused ?? body) {
         this.#received += chunk.length
         const skipped = Math.max(0, next - received)
         received += chunk.length

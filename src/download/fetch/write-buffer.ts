@@ -23,13 +23,19 @@ export class WriteBuffer {
   #failure: { readonly reason: unknown } | undefined
 
   readonly #size: number
+  readonly #copies: boolean
 
   /**
    * `write` appends. The buffer leaves the bytes it passed unchanged until the next write has ended.
-   * `expected`: how many bytes come at most, so that a small blob takes a small piece.
+   * `expected`: how many bytes come at most, so that a small blob takes a small piece. `copies`: whether it
+   * copies what comes during a write, rather than wait.
    */
-  constructor(write: (bytes: Buffer) => Promise<void>, expected = Infinity) {
+  constructor(
+    write: (bytes: Buffer) => Promise<void>,
+    { expected = Infinity, copies = true }: { readonly expected?: number; readonly copies?: boolean } = {},
+  ) {
     this.#write = write
+    this.#copies = copies
     this.#size = Math.min(PIECE, Math.max(SMALLEST, expected))
   }
 
@@ -50,6 +56,7 @@ export class WriteBuffer {
       this.#begin(chunk)
       return undefined
     }
+    if (!this.#copies) return this.#writing.then(() => this.add(chunk))
     const piece = (this.#pieces[this.#turn] ??= Buffer.allocUnsafeSlow(this.#size))
     const taken = chunk.copy(piece, this.#collected)
     this.#collected += taken

@@ -1,9 +1,11 @@
+import type { Readable } from 'node:stream'
 import type { BlobBody } from '../../ports/upstream.ts'
 import { failure } from '../failures.ts'
 import { headerOf, type UpstreamResponse } from '../requests.ts'
 import { type BodyRate, PacedChunks } from './body-rate.ts'
 import { ChunkIterator } from '../../util/async/chunk-iterator.ts'
 import { parseContentRange } from './content-range.ts'
+import { type Chunks, copied, DirectBody } from './direct-body.ts'
 
 type Place = Pick<BlobBody, 'start' | 'total'>
 
@@ -25,7 +27,7 @@ export function placeOf(response: UpstreamResponse): Place | { readonly problem:
 }
 
 /** `Content-Length`, or undefined where the response does not state its length. */
-export function lengthOf(response: UpstreamResponse): number | undefined {
+export function lengthOf(response: Pick<UpstreamResponse, 'headers'>): number | undefined {
   const length = headerOf(response, 'content-length')
   return length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined
 }
@@ -34,6 +36,8 @@ export interface BlobBodyOptions {
   readonly signal: AbortSignal
   /** Told the size of every chunk. */
   readonly received: (bytes: number) => void
+  /** Told the size of every chunk that memory was allocated for. */
+  readonly allocated: (bytes: number) => void
   /** Omitted: as fast as it comes. */
   readonly rate?: BodyRate | undefined
 }
@@ -43,17 +47,29 @@ export function blobBody(
   upstream: string,
   response: UpstreamResponse,
   place: Place,
-  { signal, received, rate }: BlobBodyOptions,
+  { signal, received, allocated, rate }: BlobBodyOptions,
 ): BlobBody {
+  const { body } = response
   const etag = headerOf(response, 'etag')
+  const toError = (error: unknown): unknown => failure(upstream, error)
+  const paced = (chunks: Chunks): Chunks =>
+    rate === undefined ? chunks : new PacedChunks(chunks, rate, signal)
+  const streamed = (stream: Readable): Chunks => {
+    stream.on('data', ({ length }: Buffer) => {
+      received(length)
+      allocated(length)
+    })
+    return new ChunkIterator(stream, toError)
+  }
   return {
     ...place,
     ...(etag?.startsWith('"') && { etag }),
     ranges: response.status === 206 || headerOf(response, 'accept-ranges') === 'bytes',
-    [Symbol.asyncIterator]() {
-      response.body.on('data', ({ length }: Buffer) => received(length))
-      const chunks = new ChunkIterator(response.body, (error) => failure(upstream, error))
-      return rate === undefined ? chunks : new PacedChunks(chunks, rate, signal)
-    },
+    ...(body instanceof DirectBody
+      ? {
+          [Symbol.asyncIterator]: () => copied(paced(body.chunks(toError, received))),
+          reused: { [Symbol.asyncIterator]: () => paced(body.chunks(toError, received)) },
+        }
+      : { [Symbol.asyncIterator]: () => paced(streamed(body)) }),
   }
 }

@@ -1,7 +1,8 @@
 import { lookup as systemLookup } from 'node:dns'
-import { isIP, type LookupFunction, type Socket } from 'node:net'
-import type { SecureContext } from 'node:tls'
+import { isIP, type LookupFunction, type OnReadOpts, type Socket } from 'node:net'
+import { type SecureContext, TLSSocket } from 'node:tls'
 import { callbackify } from 'node:util'
+import { LRUCache } from 'lru-cache'
 import { buildConnector } from 'undici'
 import { hostClass } from './address-class.ts'
 import type { DialPolicy } from './dial-policy.ts'
@@ -26,7 +27,16 @@ export interface DialerOptions {
   readonly lookup?: LookupFunction
 }
 
-type Target = buildConnector.Options
+export type Target = buildConnector.Options
+
+export interface Dialled {
+  readonly socket: Socket
+  /** It reads as `onread` says. */
+  readonly isDirect: boolean
+}
+
+/** Connects. Addresses are checked when they are dialled, after DNS has answered. */
+export type Dial = (target: Target, onread?: OnReadOpts) => Promise<Dialled>
 
 /**
  * The address of a host is one where its upstream must not lead us. No packet was sent to it, or no request.
@@ -36,8 +46,20 @@ class PrivateAddressError extends Error {
   readonly code = 'PRIVATE_ADDRESS'
 }
 
-/** Connects for undici. Addresses are checked when they are dialled, after DNS has answered. */
+/** Connects for undici. */
 export function dialer(options: DialerOptions): buildConnector.connector {
+  return connectorOf(dialing(options))
+}
+
+/** What undici takes to connect. */
+export function connectorOf(dial: Dial): buildConnector.connector {
+  // Its type does not say that it calls back with an error or a socket, and never with both.
+  return callbackify(
+    async (target: Target) => (await dial(target)).socket,
+  ) as unknown as buildConnector.connector
+}
+
+export function dialing(options: DialerOptions): Dial {
   const { insecure, connectTimeout, trusted, policy, proxyFor, trust = async () => undefined } = options
   const lookup = options.lookup ?? (systemLookup as LookupFunction)
   const guarded = guardedLookup(lookup, policy)
@@ -47,13 +69,13 @@ export function dialer(options: DialerOptions): buildConnector.connector {
     const base = { allowH2: false, timeout: connectTimeout, ...(secureContext && { secureContext }) }
     return {
       secureContext,
-      trusted: buildConnector({ ...base, lookup, ...(insecure && { rejectUnauthorized: false }) }),
-      others: buildConnector({ ...base, lookup: guarded }),
+      trusted: connecting({ ...base, lookup, ...(insecure && { rejectUnauthorized: false }) }),
+      others: connecting({ ...base, lookup: guarded }),
     }
   }
   let connectors: ReturnType<typeof connectorsFor> | undefined
 
-  const dial = async (target: Target): Promise<Socket> => {
+  return async (target, onread) => {
     const { hostname, protocol } = target
     const port = target.port || (protocol === 'https:' ? '443' : '80')
     const isTrusted = trusted.has(`${hostname}:${port}`)
@@ -65,9 +87,9 @@ export function dialer(options: DialerOptions): buildConnector.connector {
     const connect = connectors[isTrusted ? 'trusted' : 'others']
     const proxy = proxyFor?.(target)
     if (proxy === undefined) {
-      const socket = await connected(connect, target)
+      const socket = await connect(target, onread)
       if (!isTrusted) refuseOwnListener(policy, socket)
-      return socket
+      return { socket, isDirect: onread !== undefined }
     }
     if (!isTrusted) await refuseProxiedName(hostname, options)
     const authority = `${isIP(hostname) === 6 ? `[${hostname}]` : hostname}:${port}`
@@ -75,17 +97,36 @@ export function dialer(options: DialerOptions): buildConnector.connector {
       timeout: connectTimeout,
       secureContext: await trust(),
     })
-    return protocol === 'https:' ? connected(connect, { ...target, httpSocket }) : httpSocket
+    // Node ignores `onread` for TLS over a socket that exists.
+    const socket = protocol === 'https:' ? await connect({ ...target, httpSocket }) : httpSocket
+    return { socket, isDirect: false }
   }
-
-  // Its type does not say that it calls back with an error or a socket, and never with both.
-  return callbackify(dial) as unknown as buildConnector.connector
 }
 
-function connected(connect: buildConnector.connector, target: Target): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    connect(target, (error, socket) => (error === null ? resolve(socket) : reject(error)))
-  })
+/** TLS sessions to resume. */
+const SESSIONS = 100
+
+/** undici's connector. One that reads as `onread` says is made for one connection, and shares the sessions. */
+function connecting(
+  options: buildConnector.BuildOptions,
+): (target: Target, onread?: OnReadOpts) => Promise<Socket> {
+  const shared = buildConnector(options)
+  const sessions = new LRUCache<string, Buffer>({ max: SESSIONS })
+  return (target, onread) => {
+    const name = target.servername ?? target.hostname
+    const session = sessions.get(name)
+    const own = { ...options, onread, maxCachedSessions: 0, ...(session && { session }) }
+    const connect = onread === undefined ? shared : buildConnector(own as buildConnector.BuildOptions)
+    return new Promise((resolve, reject) => {
+      connect(target, (error, socket) => {
+        if (error !== null) return reject(error)
+        if (onread !== undefined && socket instanceof TLSSocket) {
+          socket.on('session', (session) => sessions.set(name, session))
+        }
+        resolve(socket)
+      })
+    })
+  }
 }
 
 /** The name of a URL's host and port in `DialerOptions.trusted`. */

@@ -9,6 +9,7 @@ import type { RateBudget } from '../resilience/rate-budget.ts'
 import type { Connections, ConnectionUse, Lane } from './connections.ts'
 import type { Places } from './places.ts'
 import { type Attempt, sendReliably } from './reliable-send.ts'
+import { takeOver } from './take-over.ts'
 
 export interface TransportOptions {
   readonly upstream: string
@@ -73,9 +74,10 @@ async function sendOver(
   const lane: Lane = kind === 'blob' && method !== 'HEAD' ? 'blobs' : 'metadata'
   const place = lane === 'metadata' && kind !== 'ping' ? await places.enter(repository, signal) : undefined
   const header = via?.()
+  const { idle } = connections
   const onNewConnection = (): Attempt =>
-    connections.onNewConnection(url.origin, (dispatcher) => attempt(request, dispatcher, header))
-  const onPooledConnection = (): Attempt => attempt(request, connections.pool(lane), header)
+    connections.onNewConnection(lane, url.origin, (dispatcher) => attempt(request, dispatcher, header, idle))
+  const onPooledConnection = (): Attempt => attempt(request, connections.pool(lane), header, idle)
   // A ping finds out whether a new connection works.
   const isNew = kind === 'ping' || (lane === 'blobs' && slowBlobs === true)
   const isWrite = method !== 'GET' && method !== 'HEAD' && kind !== 'token'
@@ -101,6 +103,7 @@ function attempt(
   { method, url, headers, body, signal }: UpstreamRequest,
   dispatcher: Dispatcher,
   via: string | undefined,
+  idle: number,
 ): Attempt {
   const { end, unlink } = linkedTo(signal)
   const connection: ConnectionUse = {}
@@ -117,11 +120,14 @@ function attempt(
   return {
     connection,
     response: response.then(
-      ({ statusCode, headers, body }) => {
+      ({ statusCode: status, headers, body }) => {
+        const { signal } = end
+        const direct = takeOver(connection.side, { status, headers, idle, signal, over: unlink })
+        if (direct !== undefined) return { status, headers, body: direct, url }
         // A body may break off before anyone reads it. Its reader gets the error; the process must not end by
         // it.
         body.on('error', () => {}).once('close', unlink)
-        return { status: statusCode, headers, body, url }
+        return { status, headers, body, url }
       },
       (error: unknown) => {
         unlink()

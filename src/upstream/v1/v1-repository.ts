@@ -26,6 +26,8 @@ export interface V1RepositoriesOptions extends Pick<ImageTakingOptions, 'patienc
   readonly budget: Pick<RateBudget, 'isNearlyExhausted'>
   /** Told the size of every chunk of a layer. */
   readonly received: (bytes: number) => void
+  /** Told the size of every chunk of a blob that memory was allocated for. */
+  readonly allocated: (bytes: number) => void
   readonly rate?: BodyRate | undefined
   readonly promisesBlobsAfter: number | undefined
   readonly store: V1Store
@@ -43,7 +45,7 @@ export function v1Repositories(options: V1RepositoriesOptions): {
   repository(name: string): UpstreamRepository
   close(): Promise<void>
 } {
-  const { upstream, deadlines, budget, received, rate, store } = options
+  const { upstream, deadlines, budget, received, allocated, rate, store } = options
   const within = deadlines.response
   const requests = v1Requests(options)
   const taking = imageTaking({
@@ -81,7 +83,7 @@ export function v1Repositories(options: V1RepositoriesOptions): {
         response.body.destroy()
         throw invalidAnswer(upstream, place.problem)
       }
-      return blobBody(upstream, response, place, { signal, received, rate })
+      return blobBody(upstream, response, place, { signal, received, allocated, rate })
     }, signal)
   }
 

@@ -118,7 +118,7 @@ async function ask(question: ExchangeRequest, options: ExchangeOptions): Promise
     new Refusal(new CredentialProblem(`${step}: ${url.host} ${what}`, { advice }), mayPass)
   try {
     const { statusCode, ...response } = await untilAborted(
-      connections.onNewConnection(url.origin, (dispatcher) =>
+      connections.onNewConnection('metadata', url.origin, (dispatcher) =>
         request(url, {
           dispatcher,
           method,

@@ -1,0 +1,118 @@
+const KiB = 1024
+/** Bytes of the first piece. It is enough for as long as chunks are taken as fast as they come. */
+const SMALLEST = 64 * KiB
+/** Bytes of a piece. A write to disk, a hash and a send cost no less a byte from about this size on. */
+const LARGEST = 512 * KiB
+/** A piece that was filled by so few reads was too small. */
+const FEW_READS = 4
+/** One is received, one is being written, and one holds what was written last for close readers. */
+const PIECES = 3
+/** Chunks that their taker still uses. */
+const IN_USE = 2
+
+interface Piece {
+  readonly bytes: Buffer
+  /** Bytes received. */
+  filled: number
+  /** Bytes of them that were taken. */
+  taken: number
+  reads: number
+}
+
+/**
+ * What a body has received and nobody has taken, in at most three pieces that are filled again and again. The
+ * last two chunks that were taken stay as they are. A piece grows with what one read brings, so that a slow
+ * body holds little memory.
+ */
+export class ReceiveBuffer {
+  /** Bytes that are still to come. */
+  #left: number
+  /** In the order in which they were filled; the last one is filled now. */
+  readonly #pieces: Piece[] = []
+  /** Those of the last chunks that were taken. */
+  readonly #inUse: Piece[] = []
+
+  constructor(length: number) {
+    this.#left = length
+  }
+
+  /** Bytes that are still to come. */
+  get left(): number {
+    return this.#left
+  }
+
+  /** Bytes of memory that are held. */
+  get allocated(): number {
+    return this.#pieces.reduce((sum, { bytes }) => sum + bytes.length, 0)
+  }
+
+  /** Where the next bytes belong; undefined when there is no room before more is taken. */
+  space(): Buffer | undefined {
+    const piece = this.#piece()
+    return piece?.bytes.subarray(piece.filled, piece.filled + this.#left)
+  }
+
+  /** So many bytes were put into `space`. */
+  filled(count: number): void {
+    const piece = this.#pieces.at(-1)!
+    piece.filled += count
+    piece.reads += 1
+    this.#left -= count
+  }
+
+  /**
+   * Copies bytes, which must not be more than are still to come. They are taken even where there is no room:
+   * what TLS has decrypted comes after reading has stopped.
+   */
+  add(bytes: Buffer): void {
+    for (let at = 0; at < bytes.length;) {
+      const { bytes: piece, filled } = this.#piece() ?? this.#newPiece(SMALLEST)
+      const count = bytes.copy(piece, filled, at)
+      this.filled(count)
+      at += count
+    }
+  }
+
+  /** The bytes that follow those taken last; undefined when none are there. They are the buffer's own. */
+  take(): Buffer | undefined {
+    const piece = this.#pieces.find(({ filled, taken }) => taken < filled)
+    if (piece === undefined) return undefined
+    const chunk = piece.bytes.subarray(piece.taken, piece.filled)
+    piece.taken = piece.filled
+    this.#inUse.push(piece)
+    return chunk
+  }
+
+  /** The taker uses only the last two chunks. */
+  release(): void {
+    while (this.#inUse.length > IN_USE) this.#inUse.shift()
+  }
+
+  /** The piece to fill. */
+  #piece(): Piece | undefined {
+    const last = this.#pieces.at(-1)
+    if (last !== undefined && last.filled < last.bytes.length) return last
+    const isFree = (piece: Piece): boolean => piece.taken === piece.filled && !this.#inUse.includes(piece)
+    let free = this.#pieces.findIndex(isFree)
+    for (; free >= 0 && this.#pieces.length > PIECES; free = this.#pieces.findIndex(isFree)) {
+      this.#pieces.splice(free, 1)
+    }
+    if (free < 0 && this.#pieces.length >= PIECES) return undefined
+    const size = Math.min(nextSize(last), Math.max(SMALLEST, this.#left))
+    const [old] = free < 0 ? [] : this.#pieces.splice(free, 1)
+    return this.#newPiece(size, old?.bytes)
+  }
+
+  #newPiece(size: number, old?: Buffer): Piece {
+    const bytes = old !== undefined && old.length >= size ? old : Buffer.allocUnsafeSlow(size)
+    const piece = { bytes, filled: 0, taken: 0, reads: 0 }
+    this.#pieces.push(piece)
+    return piece
+  }
+}
+
+function nextSize(last: Piece | undefined): number {
+  if (last === undefined) return SMALLEST
+  const { length } = last.bytes
+  return last.reads > FEW_READS ? length : Math.min(LARGEST, 4 * length)
+}

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ReceiveBuffer } from '../../src/upstream/body/receive-buffer.ts'
+import { blobOf } from '../support/fixtures.ts'
+import { seededRandom } from '../support/seeded-random.ts'
+
+const KiB = 1024
+
+test('every byte comes out once and in order, and the last two chunks stay as they are', () => {
+  for (let seed = 1; seed <= 60; seed++) {
+    const random = seededRandom(seed)
+    const { bytes } = blobOf(random.pick([1, 70_000, 300_000, 4_000_000]), seed)
+    const most = random.pick([100, 16 * KiB, 64 * KiB, 600 * KiB])
+    const buffer = new ReceiveBuffer(bytes.length)
+    let [received, taken] = [0, 0]
+    const last: { readonly chunk: Buffer; readonly copy: Buffer }[] = []
+    const receive = (): void => {
+      const space = buffer.space()
+      if (space === undefined || buffer.left === 0) return
+      const count = Math.min(space.length, 1 + random.below(most))
+      if (random.below(10) === 0) buffer.add(bytes.subarray(received, received + count))
+      else {
+        bytes.copy(space, 0, received, received + count)
+        buffer.filled(count)
+      }
+      received += count
+    }
+    while (taken < bytes.length) {
+      for (let i = random.below(6); i >= 0; i--) receive()
+      buffer.release()
+      if (last.length > 2) last.shift()
+      for (let i = random.below(6); i >= 0; i--) receive()
+      const chunk = buffer.take()
+      if (chunk === undefined) continue
+      assert.ok(chunk.equals(bytes.subarray(taken, taken + chunk.length)), `seed ${seed} at ${taken}`)
+      taken += chunk.length
+      last.push({ chunk, copy: Buffer.from(chunk) })
+      for (const { chunk, copy } of last) assert.ok(chunk.equals(copy), `seed ${seed}: overwritten`)
+      assert.ok(buffer.allocated <= 3 * 512 * KiB)
+    }
+    assert.equal(buffer.left, 0)
+    assert.equal(buffer.take(), undefined)
+  }
+})
+
+test('a body that is taken as it comes holds two small pieces', () => {
+  const buffer = new ReceiveBuffer(10_000_000)
+  for (let i = 0; i < 600; i++) {
+    buffer.filled(Math.min(buffer.space()!.length, 10_000))
+    buffer.release()
+    while (buffer.take() !== undefined) buffer.release()
+  }
+  assert.ok(buffer.allocated <= 3 * 64 * KiB, String(buffer.allocated))
+})
+
+test('a body that nobody takes stops coming after three pieces', () => {
+  const buffer = new ReceiveBuffer(10_000_000)
+  for (let space; (space = buffer.space()) !== undefined;) buffer.filled(space.length)
+  assert.equal(buffer.allocated, 10_000_000 - buffer.left)
+  assert.ok(buffer.allocated <= 3 * 512 * KiB)
+})
+
+test('no piece is longer than what is still to come', () => {
+  const buffer = new ReceiveBuffer(300 * KiB)
+  while (buffer.left > 0) buffer.filled(buffer.space()!.length)
+  assert.ok(buffer.allocated <= 320 * KiB, String(buffer.allocated))
+})
