@@ -1,6 +1,6 @@
 import type { Content } from '../oci/descriptor.ts'
 import { isRegistryError, RegistryError } from '../oci/errors.ts'
-import { type BlobReader, isInMemory, type OpenedBlob } from '../ports/blob-store.ts'
+import { type BlobReader, type BytesSharing, isInMemory, type OpenedBlob } from '../ports/blob-store.ts'
 
 /** Bytes that are compared at a time. */
 const PIECE = 64 * 1024
@@ -26,13 +26,15 @@ export function failoverReader(
   let start: number | undefined
   let end = 0
 
-  const { sharing } = reader
-  const shared = sharing && {
-    key: sharing.key,
-    took(position: number, count: number) {
-      sharing.took(position, count)
-      returned(position, count)
-    },
+  function sharingOf({ sharing }: BlobReader): BytesSharing | undefined {
+    if (hasSwitched || sharing === undefined) return undefined
+    return {
+      key: sharing.key,
+      took(position, count) {
+        sharing.took(position, count)
+        returned(position, count)
+      },
+    }
   }
 
   return {
@@ -40,7 +42,7 @@ export function failoverReader(
     ...(reader.file !== undefined && { file: reader.file }),
     ...(reader.location !== undefined && { location: reader.location }),
     get sharing() {
-      return hasSwitched ? undefined : shared
+      return sharingOf(reader)
     },
     ...(reader.isPromised && { isPromised: true }),
     async read(buffer, position) {

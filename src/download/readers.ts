@@ -1,5 +1,6 @@
+import { randomUUID } from 'node:crypto'
 import type { Descriptor } from '../oci/descriptor.ts'
-import type { BlobReader } from '../ports/blob-store.ts'
+import type { BlobReader, BytesSharing } from '../ports/blob-store.ts'
 import { untilAborted } from '../util/async/until-aborted.ts'
 
 /** The bytes of a blob that is still arriving. */
@@ -24,6 +25,7 @@ export class Readers {
   readonly #bytes: ArrivingBytes
   readonly #waiters = new Set<Waiter>()
   readonly #subscriptions = new Set<Subscription>()
+  readonly #sharing = { key: randomUUID(), took() {} }
 
   constructor(bytes: ArrivingBytes) {
     this.#bytes = bytes
@@ -39,10 +41,12 @@ export class Readers {
   }
 
   subscribe(): Subscription {
-    const subscription = new Subscription(this.#bytes, this.#waiters, () => {
+    const ended = (): void => {
       this.#subscriptions.delete(subscription)
       if (this.#subscriptions.size === 0) this.#bytes.unread()
-    })
+    }
+    const sharing = (): BytesSharing | undefined => (this.count > 1 ? this.#sharing : undefined)
+    const subscription = new Subscription({ bytes: this.#bytes, waiters: this.#waiters, ended, sharing })
     this.#subscriptions.add(subscription)
     return subscription
   }
@@ -56,17 +60,27 @@ export class Readers {
   }
 }
 
+interface SubscriptionOptions {
+  readonly bytes: ArrivingBytes
+  readonly waiters: Set<Waiter>
+  readonly ended: () => void
+  /** As `BlobReader.sharing`. */
+  readonly sharing: () => BytesSharing | undefined
+}
+
 /** One reader's share in a download. Disposing it ends whatever the reader waits for. */
 export class Subscription implements Disposable {
   readonly #bytes: ArrivingBytes
   readonly #waiters: Set<Waiter>
   readonly #ended: () => void
+  readonly #sharing: () => BytesSharing | undefined
   readonly #left = new AbortController()
 
-  constructor(bytes: ArrivingBytes, waiters: Set<Waiter>, ended: () => void) {
+  constructor({ bytes, waiters, ended, sharing }: SubscriptionOptions) {
     this.#bytes = bytes
     this.#waiters = waiters
     this.#ended = ended
+    this.#sharing = sharing
   }
 
   /** Waits for `promise` until `signal` aborts or the subscription is disposed. */
@@ -77,8 +91,13 @@ export class Subscription implements Disposable {
 
   /** Reads the blob as it arrives. Disposing the reader disposes the subscription. */
   reader(descriptor: Descriptor, { isPromised = false } = {}): BlobReader {
+    const sharing = this.#sharing
     return {
       descriptor,
+      // A reader that is alone has hotter memory without.
+      get sharing() {
+        return sharing()
+      },
       ...(isPromised && { isPromised }),
       read: async (buffer, position) => {
         for (;;) {

@@ -4,9 +4,9 @@ import type { DirectSocket, Receiver } from './direct-socket.ts'
 /** Bytes of a read while undici reads, and of what is held back then. */
 export const READ = 64 * 1024
 
-/** Bytes of a body that is worth being read from the socket directly, in six digits at least. */
+/** Bytes of a body that is worth being read from the socket directly. */
 export const LONG = 256 * 1024
-const MAY_BE_LONG = /\r\ncontent-length:[\t ]*\d{6}/i
+const LENGTH = /\r\ncontent-length:[\t ]*(\d{1,15})/i
 const HEAD_END = '\r\n\r\n'
 
 export interface HttpSideOptions extends Pick<HttpSide, 'isReused' | 'keep' | 'scratch' | 'socket'> {}
@@ -133,5 +133,6 @@ function longHeadEnd(bytes: Buffer): number | undefined {
   if (end < 0) return undefined
   const head = bytes.toString('latin1', 0, end)
   const isContent = head.startsWith('HTTP/1.1 200') || head.startsWith('HTTP/1.1 206')
-  return isContent && MAY_BE_LONG.test(head) ? end + HEAD_END.length : undefined
+  const mayBeLong = isContent && Number(LENGTH.exec(head)?.[1]) >= LONG
+  return mayBeLong ? end + HEAD_END.length : undefined
 }
