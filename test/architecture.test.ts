@@ -35,7 +35,10 @@ const ROOMS: Readonly<Record<string, { rooms: readonly string[]; never?: RegExp 
   // An image as a whole: walks, fetches, copies what a manifest refers to, through the seams.
   images: { rooms: ['oci', 'ports'], never: /./ },
   // Images of schema 1, made images of schema 2: pure, but for the thread that reads layers.
-  schema1: { rooms: ['oci', 'ports'], never: /^(?!lru-cache$|node:(?:crypto|path|worker_threads|zlib)$)/ },
+  schema1: {
+    rooms: ['oci', 'ports'],
+    never: /^(?!lru-cache$|node:(?:crypto|path|util|worker_threads|zlib)$)/,
+  },
   // Archives of images: an OCI layout in a tar, written and taken in through the seams.
   archive: { rooms: ['oci', 'ports', 'images'], never: /^(?!modern-tar$|node:(?:stream|zlib)$)/ },
   // Fetches ahead: warm, refresh, and the rules of `mirror`.

@@ -195,6 +195,16 @@ suite('by tag, for a client that does not take schema 1, with `schema1: convert`
     assert.deepEqual(body, manifest.body)
   })
 
+  test('it goes with what it was made of, however much it is used itself', async () => {
+    const cache = { ttl: '2s', sweep: '* * * * * *' }
+    await using it = await withOld({ config: { cache } })
+    const { manifest } = await pulled(it.proxy)
+    const digest = digestOf(manifest.body)
+    // Only the manifest of schema 2 is used from here on.
+    await eventually(async () => (await ask(it.proxy, `${MANIFESTS}/${digest}`)).status === 404, 30_000)
+    assert.deepEqual((await pulled(it.proxy)).manifest.body, manifest.body)
+  })
+
   test('warm converts it too, so that the upstream may be down when it is pulled', async () => {
     await using it = await withOld()
     const { code, stdout, stderr } = await runEntrepot(

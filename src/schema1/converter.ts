@@ -84,6 +84,8 @@ export function converter(options: ConverterOptions): Converter {
 
   return {
     async convert(repository, manifest, { signal, client = '' } = {}) {
+      const known = await stored(repository.name, manifest.descriptor.digest)
+      if (known !== undefined) return known
       const { upstream, name } = repository.name
       const key = `${upstream} ${name} ${manifest.descriptor.digest}`
       const failure = failures.get(key)
@@ -152,10 +154,7 @@ export function converter(options: ConverterOptions): Converter {
   ): Promise<Digest> {
     const startedAt = performance.now()
     const source = manifest.descriptor.digest
-    const known = await store.conversions.find(source)
-    if (known !== undefined && (await mayRead(repository.name, [known.manifest, known.config])))
-      return known.manifest
-    const payload = payloadOf(manifest)
+    const payload = await payloadOf(manifest)
     const { architecture, ...read } = readSchema1(payload)
     const chain = await readChain(read)
     await keep(repository.name, {
@@ -182,9 +181,12 @@ export function converter(options: ConverterOptions): Converter {
     return digest
   }
 
-  async function mayRead(repository: RepositoryName, digests: readonly Digest[]): Promise<boolean> {
-    const granted = await Promise.all(digests.map((digest) => store.links.has(repository, digest)))
-    return granted.every(Boolean)
+  /** What the source was converted to, where the repository may read that. */
+  async function stored(repository: RepositoryName, source: Digest): Promise<Digest | undefined> {
+    const known = await store.conversions.find(source)
+    if (known === undefined) return undefined
+    const mayRead = (digest: Digest) => store.links.has(repository, digest)
+    return (await mayRead(known.manifest)) && (await mayRead(known.config)) ? known.manifest : undefined
   }
 
   /**
@@ -228,10 +230,11 @@ interface Progress {
 }
 
 /** What was signed. @throws InvalidImageError */
-function payloadOf({ body, descriptor: { mediaType } }: Manifest): Buffer {
+async function payloadOf({ body, descriptor: { mediaType } }: Manifest): Promise<Buffer> {
   const payload = digestedBytes(body, mediaType)
   if (payload === undefined) throw new InvalidImageError('its signature is malformed')
-  const problem = mediaType === DOCKER_SCHEMA1_SIGNED ? signatureProblem(body, payload) : undefined
+  const isSigned = mediaType === DOCKER_SCHEMA1_SIGNED
+  const problem = isSigned ? await signatureProblem(body, payload) : undefined
   if (problem !== undefined) throw new InvalidImageError(problem)
   return payload
 }

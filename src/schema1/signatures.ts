@@ -1,4 +1,5 @@
 import { createPublicKey, type JsonWebKey, type KeyObject, verify, X509Certificate } from 'node:crypto'
+import { promisify } from 'node:util'
 import { jsonObject, type JsonObject, parseJsonObject } from '../util/json-object.ts'
 
 /** Hash and form of a signature by its algorithm: RFC 7518 section 3.1, as far as libtrust has it. */
@@ -10,6 +11,8 @@ const ALGORITHMS: ReadonlyMap<string, { readonly hash: string; readonly type: 'e
   ['RS384', { hash: 'sha384', type: 'rsa' }],
   ['RS512', { hash: 'sha512', type: 'rsa' }],
 ])
+/** A manifest has up to 4 MiB, which other threads hash. */
+const verifyInPool = promisify(verify)
 /** Signatures that are checked. Registries write one; some have appended those of every push. */
 const MOST = 4
 
@@ -20,17 +23,17 @@ const MOST = 4
  * @param payload what `digestedBytes` returned for the body
  * @returns what is wrong; undefined for a manifest without signatures too
  */
-export function signatureProblem(body: Buffer, payload: Buffer): string | undefined {
+export async function signatureProblem(body: Buffer, payload: Buffer): Promise<string | undefined> {
   const signatures = parseJsonObject(body)?.['signatures']
   if (signatures === undefined) return undefined
   if (!Array.isArray(signatures) || signatures.length === 0) return 'its signatures are malformed'
   const encoded = payload.toString('base64url')
-  return signatures.slice(0, MOST).every((signature) => isRight(jsonObject(signature), encoded))
-    ? undefined
-    : 'its signature does not match its content'
+  for (const signature of signatures.slice(0, MOST))
+    if (!(await isRight(jsonObject(signature), encoded))) return 'its signature does not match its content'
+  return undefined
 }
 
-function isRight(signature: JsonObject | undefined, payload: string): boolean {
+async function isRight(signature: JsonObject | undefined, payload: string): Promise<boolean> {
   const { protected: header, signature: value } = signature ?? {}
   const { alg, jwk, x5c } = jsonObject(signature?.['header']) ?? {}
   const algorithm = ALGORITHMS.get(String(alg))
@@ -39,7 +42,7 @@ function isRight(signature: JsonObject | undefined, payload: string): boolean {
   if (key?.asymmetricKeyType !== algorithm.type) return false
   const signed = Buffer.from(`${header}.${payload}`)
   const bytes = Buffer.from(value, 'base64url')
-  return verify(algorithm.hash, signed, { key, dsaEncoding: 'ieee-p1363' }, bytes)
+  return verifyInPool(algorithm.hash, signed, { key, dsaEncoding: 'ieee-p1363' }, bytes)
 }
 
 function keyOf(jwk: unknown, chain: unknown): KeyObject | undefined {

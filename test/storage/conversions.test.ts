@@ -4,7 +4,8 @@ import { withConversions } from '../../src/eviction/with-conversions.ts'
 import { imageText } from '../../src/oci/image-pattern.ts'
 import { RegistryError } from '../../src/oci/errors.ts'
 import { DOCKER_MANIFEST, DOCKER_SCHEMA1 } from '../../src/oci/media-types.ts'
-import { type Blob, blobOf } from '../support/fixtures.ts'
+import { digestOf } from '../../src/oci/digest.ts'
+import { type Blob, blobOf, descriptorOf, manifestOf } from '../support/fixtures.ts'
 import { pattern, repository, tagged } from './images.ts'
 import { type OpenStore, put, storeFolder } from './setup.ts'
 
@@ -88,6 +89,35 @@ describe('conversions', () => {
     }
     await withConversions(store.blobs, { madeOf }).delete(source.digest)
     assert.deepEqual(await folder.files(), [])
+  })
+
+  test('are what is told of their image', async () => {
+    await using folder = await storeFolder()
+    await using store = await folder.open()
+    const configJson = Buffer.from('{"os":"linux","architecture":"arm"}')
+    const body = manifestOf([layer.bytes], { config: descriptorOf(configJson) })
+    const [ofConfig, ofManifest] = [configJson, body].map((bytes) => ({
+      bytes,
+      digest: digestOf(bytes),
+    })) as [Blob, Blob]
+    for (const blob of [layer, ofConfig]) await put(store, blob)
+    for (const [blob, type] of [
+      [source, DOCKER_SCHEMA1],
+      [ofManifest, DOCKER_MANIFEST],
+    ] as const)
+      await put(store, blob, type)
+    await store.conversions.add(source.digest, { manifest: ofManifest.digest, config: ofConfig.digest })
+    const inspected = (await store.inspect(source.digest))!
+    assert.equal(inspected.digest, source.digest)
+    assert.deepEqual(
+      inspected.platforms.map(({ platform, digest, missing, parts }) => [
+        platform,
+        digest,
+        missing,
+        parts.length,
+      ]),
+      [['linux/arm', ofManifest.digest, [], 2]],
+    )
   })
 
   test('are part of their image: purged with it, and no image of their own', async () => {

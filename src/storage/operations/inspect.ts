@@ -31,13 +31,15 @@ const MOST_PARTS = 20_000
 export function createInspect({ files, paths, query }: InspectOptions): Inspect {
   return async (digest) => {
     const row = await rowOf(digest)
-    const body = row && (await read(digest))
+    // An image of schema 1 is what it was converted to: that says what it is for, and how large its layers are.
+    const seen = (await convertedFrom(digest)) ?? digest
+    const body = row && (await read(seen))
     if (row === undefined || body === undefined) return undefined
     const pause = yieldEvery()
     const { manifests, content } = partsIn(body)
     const platforms: PlatformContent[] = []
     let parts = 0
-    if (manifests.length === 0) platforms.push(await platformContent(digest, content))
+    if (manifests.length === 0) platforms.push(await platformContent(seen, content))
     for (const { digest, platform } of manifests.slice(0, MOST_PLATFORMS)) {
       if (parts >= MOST_PARTS) break
       const child = await read(digest)
@@ -84,6 +86,10 @@ export function createInspect({ files, paths, query }: InspectOptions): Inspect 
       layers: content.length,
       ...(created !== undefined && { created }),
     }
+  }
+
+  async function convertedFrom(source: Digest): Promise<Digest | undefined> {
+    return query((sql) => sql.findConversion.get(source)?.['manifest'] as Digest | undefined)
   }
 
   async function rowOf(digest: Digest): Promise<Row | undefined> {
