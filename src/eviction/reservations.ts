@@ -57,6 +57,7 @@ export class Reservations {
   /** Those that hold room and wait for more. */
   readonly #waiting = new Map<Reservation, () => void>()
   #released = Promise.withResolvers<void>()
+  #releases = 0
 
   /**
    * Resolves when the next reservation is disposed: its room is free, or is taken by content that can be
@@ -64,6 +65,11 @@ export class Reservations {
    */
   get released(): Promise<void> {
     return this.#released.promise
+  }
+
+  /** How many reservations were disposed so far. */
+  get releases(): number {
+    return this.#releases
   }
 
   /** `grow` takes more room for the reservation, by calling `take` with its new size. */
@@ -79,6 +85,7 @@ export class Reservations {
       grow: (end, ahead = end) => grow(reservation, end, ahead, (size) => (held = size)),
       [Symbol.dispose]: () => {
         this.#all.delete(reservation)
+        this.#releases += 1
         this.#released.resolve()
         this.#released = Promise.withResolvers()
       },

@@ -42,6 +42,8 @@ const CANDIDATES = 64
 /** Batches that a download waits for, less than a second together. The next sweep evicts the rest. */
 const BATCHES = 32
 const ROOM_TIMEOUT = 3_000
+/** What is evicted may be filled again meanwhile: the index grows by what manifests refer to. */
+const ROUNDS = 4
 /**
  * Room taken ahead is at most this part of the pool, or downloads that have hardly begun would fill a small
  * one.
@@ -105,14 +107,17 @@ export class Room {
     using waiting = new DisposableStack()
     let giveUp: Promise<unknown> | undefined
     for (;;) {
-      const { released } = this.#reservations
+      const { released, releases } = this.#reservations
       const hasTaken = await this.#oneAtATime(async () => {
         const size = await this.#sizeWithRoom(own.size, end, ahead)
         if (size !== undefined) take(size)
         return size !== undefined
       })
       if (hasTaken) return true
-      if (!(await this.#isReservedByOthers(end - own.size, own.size))) return false
+      if (!(await this.#couldFit(end - own.size, own.size))) return false
+      // What was released meanwhile can be evicted now, if it is not free.
+      if (this.#reservations.releases !== releases) continue
+      if (this.#reservations.total.bytes <= own.size) return false
       giveUp ??= Promise.race([
         waiting.use(this.#reservations.wait(own)).gaveWay.then(() => 'give up'),
         delay(this.#options.roomTimeout ?? ROOM_TIMEOUT, 'give up', { ref: false }),
@@ -129,15 +134,19 @@ export class Room {
     const room = end - held
     if (exceededLimit(await pool.usage(), this.#reservations.total, limits, room) !== undefined)
       return undefined
-    await this.#evictFor(room, BATCHES)
-    return (await this.#excess(room, 0)) === 0 ? end : undefined
+    for (let round = 0; round < ROUNDS; round++) {
+      const evicted = await this.#evictFor(room, BATCHES)
+      if ((await this.#excess(room, 0)) === 0) return end
+      if (evicted === 0) break
+    }
+    return undefined
   }
 
-  async #isReservedByOthers(room: number, held: number): Promise<boolean> {
+  /** Whether there were room if nobody else held any. */
+  async #couldFit(room: number, held: number): Promise<boolean> {
     const { pool, limits } = this.#options
     const own = { bytes: held, unwritten: held }
-    const couldFit = exceededLimit(await pool.usage(), own, limits, room) === undefined
-    return couldFit && this.#reservations.total.bytes > held
+    return exceededLimit(await pool.usage(), own, limits, room) === undefined
   }
 
   /** The cost is proportional to the number of evicted objects. @returns that number */

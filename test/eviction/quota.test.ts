@@ -157,13 +157,20 @@ suite('quota', () => {
 
   test('F53 a herd that has to wait for the room of a running transfer costs one download', async () => {
     await using upstream = await fakeUpstream()
-    await using proxy = await rig({ upstream, quota: { maxSize: MiB } })
+    // No deadline of the rig is to end a wait or a request here, however busy the machine is.
+    await using proxy = await rig({
+      upstream,
+      quota: { maxSize: MiB },
+      roomTimeout: 600_000,
+      timeouts: { connect: 600_000, headers: 600_000, idle: 600_000 },
+    })
     const [running, other] = [blobOf(600_000, 1), blobOf(600_001, 2)]
     for (const { bytes } of [running, other]) upstream.addBlob(bytes)
     const goOn = Promise.withResolvers<void>()
-    upstream.on(new RegExp(running.digest), { atByte: { k: 1000, then: goOn.promise } })
+    // It has all the room that it needs: of two that hold some and wait for each other, one gives way.
+    upstream.on(new RegExp(running.digest), { atByte: { k: 599_000, then: goOn.promise } })
     const first = digestRead(proxy.repository(), running.digest)
-    await eventually(() => proxy.downloads.list().some(({ filled }) => filled > 0))
+    await eventually(() => proxy.downloads.list().some(({ filled }) => filled === 599_000), 60_000)
     const herd = Array.from({ length: 8 }, () => digestRead(proxy.repository(), other.digest))
     await eventually(() => upstream.count('GET', new RegExp(other.digest)) > 0)
     goOn.resolve()

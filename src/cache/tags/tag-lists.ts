@@ -14,8 +14,8 @@ interface KnownTags {
 
 export type TagLists = ShortTermCache<KnownTags>
 
-/** Bytes: two of the longest lists, or thousands of ordinary ones. */
-const KEPT = 32 * 1024 * 1024
+/** Bytes: one of the longest lists, or thousands of ordinary ones. */
+const KEPT = 20 * 1024 * 1024
 
 /** Whole tag lists in memory, one for each repository, whatever pages of them are asked for. */
 export function tagLists({ lists, staleIfError, asking, now }: ListFreshness): TagLists {
