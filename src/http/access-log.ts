@@ -27,7 +27,10 @@ export interface AccessLogOptions {
   readonly mode: () => boolean | 'errors'
   /** The trace of a request. Omitted where tracing is off. */
   readonly traceId?: ((incoming: IncomingMessage) => string | undefined) | undefined
-  /** Characters of lines that may wait for the sink to take them. */
+  /**
+   * Characters of lines that may wait for the sink to take them. Few, for strings that outlive a collection of
+   * V8's young generation cost more than the lines.
+   */
   readonly mostWaiting?: number
 }
 
@@ -43,7 +46,7 @@ export class AccessLog implements LineSource {
   readonly #lineOf = requestLines()
   #lines = ''
 
-  constructor({ sink, mode, traceId, mostWaiting = 64 * 1024 }: AccessLogOptions) {
+  constructor({ sink, mode, traceId, mostWaiting = 8 * 1024 }: AccessLogOptions) {
     this.#sink = sink
     this.#mode = mode
     this.#traceId = traceId
@@ -55,7 +58,7 @@ export class AccessLog implements LineSource {
     const mode = this.#mode()
     const isAborted = exchange.isAborted && !exchange.isOpenEnded
     if (mode === false || (mode === 'errors' && status < 400 && !isAborted)) return
-    if (this.#lines === '') this.#sink.writeLater(this)
+    const isFirst = this.#lines === ''
     const { incoming, failure } = exchange
     const { headers } = incoming
     this.#lines += this.#lineOf({
@@ -81,6 +84,7 @@ export class AccessLog implements LineSource {
       failure: failure !== undefined && isRegistryError(failure) ? failure : undefined,
     })
     if (this.#lines.length > this.#mostWaiting) this.#sink.write(this.takeLines())
+    else if (isFirst) this.#sink.writeLater(this)
   }
 
   takeLines(): string {

@@ -65,14 +65,12 @@ export class LineWriter implements LineSink {
       return
     }
     this.#append(lines)
-    if (this.#isScheduled) return
-    this.#isScheduled = true
-    setTimeout(() => void this.#run(), GATHER).unref()
+    this.#schedule()
   }
 
   writeLater(source: LineSource): void {
-    if (this.#sources.size === 0) setImmediate(() => this.#gather())
     this.#sources.add(source)
+    this.#schedule()
   }
 
   /**
@@ -80,11 +78,11 @@ export class LineWriter implements LineSink {
    * it. Gives up on an output that takes nothing for half a second.
    */
   flushSync(): void {
-    this.#gather()
     if (this.#isWriting) {
       this.#rest = Buffer.alloc(0)
       this.#writing = undefined
     }
+    this.#closeBatch()
     for (let waited = 0; this.#next() && waited < LAST_WAIT;) {
       const written = this.#output.writeSync(this.#rest)
       this.#rest = this.#rest.subarray(written)
@@ -92,6 +90,12 @@ export class LineWriter implements LineSink {
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
       waited += 10
     }
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    setTimeout(() => void this.#run(), GATHER).unref()
   }
 
   #append(lines: string): void {
@@ -116,15 +120,20 @@ export class LineWriter implements LineSink {
     if (buffer.byteLength === BUFFER && this.#spares.length < SPARES) this.#spares.push(Buffer.from(buffer))
   }
 
-  #gather(): void {
+  /** Has everything written that has come so far. */
+  #closeBatch(): void {
     for (const source of this.#sources) {
       this.#sources.delete(source)
       this.write(source.takeLines())
     }
+    if (this.#droppedLines > 0) this.#append(this.#dropped(this.#droppedLines))
+    this.#droppedLines = 0
+    if (this.#used > 0) this.#push(0)
   }
 
-  /** Runs until nothing is left to write. */
+  /** Writes a batch, and the buffers that become full meanwhile. What comes then waits for the next batch. */
   async #run(): Promise<void> {
+    this.#closeBatch()
     let retryIn = RETRY.first
     while (this.#next()) {
       this.#isWriting = true
@@ -139,17 +148,13 @@ export class LineWriter implements LineSink {
       retryIn = Math.min(2 * retryIn, RETRY.last)
     }
     this.#isScheduled = false
+    if (this.#used > 0 || this.#sources.size > 0 || this.#droppedLines > 0) this.#schedule()
   }
 
-  /** Takes the next batch when the last one has been written. @returns whether there is something to write */
+  /** Takes the next buffer when the last one has been written. @returns whether there is one */
   #next(): boolean {
     if (this.#rest.length > 0) return true
     if (this.#writing !== undefined) this.#keep(this.#writing)
-    if (this.#full.length === 0) {
-      if (this.#droppedLines > 0) this.#append(this.#dropped(this.#droppedLines))
-      this.#droppedLines = 0
-      if (this.#used > 0) this.#push(0)
-    }
     const next = this.#full.shift()
     this.#writing = next
     if (next === undefined) return false

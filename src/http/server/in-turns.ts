@@ -20,8 +20,8 @@ export function inTurns(
   const waiting = new Map<string, (() => void)[]>()
   let isTurnAhead = false
 
-  function begin(client: string): void {
-    begun.set(client, (begun.get(client) ?? 0) + 1)
+  function begin(client: string, before = begun.get(client) ?? 0): void {
+    begun.set(client, before + 1)
     if (isTurnAhead) return
     isTurnAhead = true
     setImmediate(turn)
@@ -30,6 +30,7 @@ export function inTurns(
   function turn(): void {
     isTurnAhead = false
     begun.clear()
+    if (waiting.size === 0) return
     const end = performance.now() + TURN
     while (performance.now() < end) {
       const [client, requests] = waiting.entries().next().value ?? []
@@ -45,9 +46,10 @@ export function inTurns(
 
   return (incoming, outgoing) => {
     const client = clientOf(incoming)
-    const own = waiting.get(client)
-    if (own === undefined && (begun.get(client) ?? 0) < AT_ONCE) {
-      begin(client)
+    const own = waiting.size === 0 ? undefined : waiting.get(client)
+    const before = begun.get(client) ?? 0
+    if (own === undefined && before < AT_ONCE) {
+      begin(client, before)
       listener(incoming, outgoing)
       return
     }
