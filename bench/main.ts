@@ -15,6 +15,7 @@ import { million } from './metrics/million.ts'
 import { quota } from './metrics/quota.ts'
 import { replica } from './metrics/replica.ts'
 import { restart } from './metrics/restart.ts'
+import { simulation } from './metrics/simulation.ts'
 import { slowReaders } from './metrics/slow-readers.ts'
 import { smallCold } from './metrics/small-cold.ts'
 import { tls } from './metrics/tls.ts'
@@ -35,6 +36,7 @@ const METRICS: Readonly<Record<string, (add: Add) => Promise<void>>> = {
   herd,
   replica,
   restart,
+  simulation,
   'slow-readers': slowReaders,
   growth,
   million,

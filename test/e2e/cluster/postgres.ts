@@ -30,7 +30,7 @@ const BIN = globSync('/usr/lib/postgresql/*/bin/initdb').map(dirname).at(-1)
 export const withoutPostgres = BIN === undefined ? 'not installed: postgresql' : (false as const)
 
 /** A real PostgreSQL on 127.0.0.1, with a socket folder and data of its own. It refuses to run as root. */
-export async function postgres(): Promise<Postgres> {
+export async function postgres({ maxConnections = 60 } = {}): Promise<Postgres> {
   const folder = await mkdtemp(join(tmpdir(), 'entrepot-pg-'))
   const isRoot = process.getuid!() === 0
   if (isRoot) {
@@ -51,7 +51,7 @@ export async function postgres(): Promise<Postgres> {
     asUser(
       `${BIN}/pg_ctl`,
       ...['start', '-w', '-D', place, '-l', `${place}.log`],
-      ...['-o', `-p ${at} -h 127.0.0.1 -k ${folder} -c fsync=off -c max_connections=60`],
+      ...['-o', `-p ${at} -h 127.0.0.1 -k ${folder} -c fsync=off -c max_connections=${maxConnections}`],
     )
   const stopIn = (place: string) => asUser(`${BIN}/pg_ctl`, 'stop', '-w', '-m', 'immediate', '-D', place)
   const start = () => startIn(data, port)
