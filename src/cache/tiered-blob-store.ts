@@ -14,6 +14,7 @@ import {
 import type { ReadOptions } from '../ports/read-options.ts'
 import type { RemoteBlobs } from '../ports/remote-blobs.ts'
 import { type Maybe, whenKnown } from '../util/async/maybe.ts'
+import { singleFlight } from '../util/async/single-flight.ts'
 
 export interface TieredBlobStoreOptions {
   /** This replica's own store. */
@@ -43,10 +44,12 @@ const LONGEST_MANIFEST = 4 * 1024 * 1024
  */
 export function tieredBlobStore(options: TieredBlobStoreOptions): BlobStore {
   const { tier, remote, fills, committed, deleting, damaged, remoteFailed, redirected } = options
+  // Many clients ask for the same blob at once.
+  const stats = singleFlight<Descriptor | undefined>()
 
   return {
     stat(digest, options) {
-      return whenKnown(tier.stat(digest, options), (found) => found ?? orMissing(remote.stat(digest)))
+      return whenKnown(tier.stat(digest, options), (found) => found ?? orMissing(statRemote(digest)))
     },
     open(digest, options) {
       return options?.mayRedirect === true ? openElsewhere(digest, options) : openHere(digest, options)
@@ -65,7 +68,7 @@ export function tieredBlobStore(options: TieredBlobStoreOptions): BlobStore {
 
   /** Where the remote store has a blob, for a reader that goes there; the blob itself where it does not. */
   async function openElsewhere(digest: Digest, options: ReadOptions): Promise<OpenedBlob | undefined> {
-    const found = await orMissing(remote.stat(digest))
+    const found = await orMissing(statRemote(digest))
     // Manifests are served here, under the type that their upstream gives them.
     if (found?.mediaType !== OCTET_STREAM) return openHere(digest, options)
     const location = await orMissing(remote.locate(digest))
@@ -75,7 +78,7 @@ export function tieredBlobStore(options: TieredBlobStoreOptions): BlobStore {
   }
 
   async function openRemote(digest: Digest, options: ReadOptions = {}): Promise<OpenedBlob | undefined> {
-    const descriptor = await orMissing(remote.stat(digest))
+    const descriptor = await orMissing(statRemote(digest))
     if (descriptor === undefined) return undefined
     if (descriptor.mediaType !== OCTET_STREAM) return orMissing(takeIn(descriptor, options))
     const request = requestFor(descriptor)
@@ -89,6 +92,10 @@ export function tieredBlobStore(options: TieredBlobStoreOptions): BlobStore {
       const opened = await orMissing(fills.bypass(request, reading))
       return opened && storageReader(opened)
     }
+  }
+
+  async function statRemote(digest: Digest): Promise<Descriptor | undefined> {
+    return (await stats.run(digest, () => remote.stat(digest))).value
   }
 
   /** Reads a manifest whole and stores it in the tier, under the type that it is known by. */

@@ -4,6 +4,7 @@ import type { SavedReport } from '../../ports/savings.ts'
 import { ageText, countText, durationText, sizeText } from '../../util/human.ts'
 import type { HappenedEvent } from '../../ports/events.ts'
 import { type Html, table } from './page.ts'
+import { replicasSection } from './replicas.ts'
 import { trafficSection } from './traffic.ts'
 import { transfersTable } from './transfers.ts'
 
@@ -38,6 +39,7 @@ export function overview(
     ${trafficSection(history)}
     <h2>Upstreams</h2>
     ${upstreamTable(upstreams, now)} ${webhooks.length === 0 ? '' : webhookTable(webhooks)}
+    ${status.cluster === null ? '' : replicasSection(status.cluster, now)}
     <h2>Running downloads</h2>
     ${transfersTable(transfers)}
     <h2>What happened</h2>
