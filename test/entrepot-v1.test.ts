@@ -231,6 +231,36 @@ suite('an endpoint of the first protocol', () => {
     assert.ok(later.some(({ headers }) => /^bytes=[1-9]\d*-$/.test(headers['range'] ?? '')))
   })
 
+  for (const everywhere of [false, true]) {
+    test(`a login is shown ${everywhere ? 'to a registry that wants it everywhere' : 'to the index alone'}`, async () => {
+      const basic = Buffer.from('ci:of-the-old').toString('base64')
+      await using images = await fakeV1()
+      images.addImage('library/old', 'v1', LAYERS)
+      await using both = await newAndOld({
+        login: { basic, everywhere },
+        ...(!everywhere && { endpoints: () => images.authority }),
+        way: { username: 'ci', password: 'of-the-old' },
+      })
+      await using proxy = await both.start()
+      await pulled(proxy.port)
+      assert.equal(images.requests.length === 0, everywhere)
+      for (const { headers } of [...images.requests, ...both.today.requests])
+        assert.notEqual(headers['authorization'], `Basic ${basic}`)
+      const { stdout } = await runCommand(['status', '--server', proxy.adminUrl])
+      assert.match(stdout, new RegExp(`^docker\\.io \\(${both.old.url}\\) .* accepted `, 'm'))
+    })
+  }
+
+  test('an index that wants the login, and tokens for the rest, has both', async () => {
+    const basic = Buffer.from('ci:of-the-old').toString('base64')
+    await using both = await newAndOld({
+      login: { basic },
+      way: { username: 'ci', password: 'of-the-old' },
+    })
+    await using proxy = await both.start()
+    await pulled(proxy.port)
+  })
+
   test('SEC-03: images are at the endpoints that the index names, and the token is for them alone', async () => {
     await using stack = new AsyncDisposableStack()
     const images = stack.use(await fakeV1())

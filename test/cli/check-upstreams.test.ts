@@ -6,6 +6,7 @@ import { suite, test } from 'node:test'
 import { stringify } from 'yaml'
 import { runEntrepot } from '../support/child.ts'
 import { fakeUpstream } from '../support/fake-upstream.ts'
+import { fakeV1 } from '../support/fake-v1.ts'
 import { selfSignedCertificate } from '../support/fixtures.ts'
 import { fakeRegistry } from '../support/registries/fake-registry.ts'
 import { organisationTokens } from '../support/registries/organisations.ts'
@@ -19,6 +20,25 @@ async function check(upstreams: object) {
 }
 
 suite('serve --check --upstreams', () => {
+  test('an endpoint of the first protocol', async () => {
+    await using today = await fakeUpstream()
+    await using old = await fakeV1({ login: { basic: Buffer.from('ci:right').toString('base64') } })
+    const way = { url: old.url, api: 'v1', username: 'ci' }
+    const checked = (password: string) =>
+      check({
+        'guarded.test': { endpoints: [today.url, { ...way, password }], schema1: 'convert' },
+      })
+    const { code, stdout } = await checked('right')
+    assert.deepEqual(
+      [code, stdout],
+      [
+        0,
+        `guarded.test (${today.url}) answers\nguarded.test (${old.url}) answers, and accepts the credentials\n`,
+      ],
+    )
+    assert.notEqual((await checked('wrong')).code, 0)
+  })
+
   test('upstreams that answer, anonymously and with credentials', async () => {
     await using open = await fakeUpstream()
     await using guarded = await fakeUpstream({

@@ -7,6 +7,8 @@ import type { OldLayer } from './schema1.ts'
 export interface FakeV1Options extends ListenerOptions {
   /** What `X-Docker-Endpoints` says. Without it, it does not send the header, and has the images itself. */
   readonly endpoints?: () => string
+  /** The index wants this login, and so does the rest with `everywhere`, as behind a proxy that asks for it. */
+  readonly login?: { readonly basic: string; readonly everywhere?: boolean }
   /** Honours `Range` on layers. */
   readonly ranges?: boolean
 }
@@ -64,10 +66,14 @@ export class FakeV1 extends FakeListener {
   #answerTo({ target, headers }: WireRequest): Answer {
     const [path = ''] = target.split('?')
     if (path === '/v1/_ping') return json(true, { 'X-Docker-Registry-Version': '0.9.1' })
+    const { login } = this.#options
+    const isLoggedIn = login !== undefined && headers['authorization'] === `Basic ${login.basic}`
+    if (login?.everywhere === true && !isLoggedIn) return wantsLogin()
     const [, repository, ofRepository] =
       /^\/v1\/repositories\/(.+?)\/(images|tags(?:\/[^/]+)?)$/.exec(path) ?? []
     const [, id, ofImage] = /^\/v1\/images\/([^/]+)\/(ancestry|json|layer)$/.exec(path) ?? []
     if (ofRepository === 'images') {
+      if (login !== undefined && !isLoggedIn) return wantsLogin()
       const tags = this.#tags.get(repository!)
       if (tags === undefined) return failure(404, 'Repository not found')
       return json(
@@ -80,7 +86,8 @@ export class FakeV1 extends FakeListener {
         },
       )
     }
-    if (headers['authorization'] !== `Token ${this.token}`) return failure(401, 'Requires authorization')
+    const isKnown = headers['authorization'] === `Token ${this.token}` || login?.everywhere === true
+    if (!isKnown) return failure(401, 'Requires authorization')
     if (ofRepository !== undefined) {
       const tags = this.#tags.get(repository!)
       const tag = ofRepository.split('/')[1]
@@ -116,6 +123,10 @@ export async function fakeV1(options?: FakeV1Options): Promise<FakeV1> {
   const fake = new FakeV1(options)
   await fake.start()
   return fake
+}
+
+function wantsLogin(): Answer {
+  return failure(401, 'Unauthorized', { 'WWW-Authenticate': 'Basic realm="old"' })
 }
 
 export function idOf(seed: string): string {

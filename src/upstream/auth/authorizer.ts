@@ -152,7 +152,9 @@ export function authorizer(options: AuthorizerOptions): Transport {
   }
 
   return async (request) => {
-    const used = await authorization(known, request).catch((error: unknown) => {
+    // What the caller shows goes first: a token of the first protocol, where logins are for the index alone.
+    const own = request.headers?.['authorization'] !== undefined
+    const used = await authorization(own ? undefined : known, request).catch((error: unknown) => {
       // The realm may have moved. The next request goes out without a token and is told the new realm.
       if (isRegistryError(error)) known = undefined
       throw error
