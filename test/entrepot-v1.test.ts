@@ -7,6 +7,7 @@ import {
   DOCKER_LIST,
   DOCKER_MANIFEST,
   DOCKER_SCHEMA1,
+  DOCKER_SCHEMA1_SIGNED,
   OCI_INDEX,
   OCI_MANIFEST,
 } from '../src/oci/media-types.ts'
@@ -145,6 +146,14 @@ suite('an endpoint of the first protocol', () => {
       history.map(({ v1Compatibility }) => JSON.parse(v1Compatibility).id),
       both.ids,
     )
+  })
+
+  test('whoever takes schema 1 if it is signed, as Docker 20.10, gets schema 2', async () => {
+    await using both = await newAndOld()
+    await using proxy = await both.start()
+    const accept = [`Accept: ${[DOCKER_MANIFEST, DOCKER_SCHEMA1_SIGNED].join(', ')}`]
+    const { status, headers } = await call(proxy.port, 'GET', TAG, accept)
+    assert.deepEqual([status, headers['content-type']], [200, DOCKER_MANIFEST])
   })
 
   test('a new token is asked for when one has expired', async () => {

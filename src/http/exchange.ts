@@ -3,7 +3,7 @@ import type { Principal } from '../ports/authenticator.ts'
 import { addressGroup } from '../util/address-group.ts'
 import { Outbox } from './send.ts'
 import type { CacheStatus, ReadOptions } from '../ports/read-options.ts'
-import { SCHEMA1_DECIDED_BY, takesSchema1 } from './headers/accept.ts'
+import { SCHEMA1_DECIDED_BY, takesSchema1, takesUnsigned } from './headers/accept.ts'
 import type { RequestKind } from '../ports/telemetry.ts'
 
 /**
@@ -141,11 +141,12 @@ class ExchangeReadOptions implements ReadOptions {
   }
 
   /** Whoever reads it gives an answer that depends on request headers: other caches are told. */
-  get refusesSchema1(): boolean {
+  get refusesSchema1(): boolean | 'unsigned' {
     if (!this.#isByTag) return false
     const { incoming, outgoing } = this.#exchange
     outgoing.setHeader('Vary', SCHEMA1_DECIDED_BY)
-    return !takesSchema1(incoming.headers)
+    if (!takesSchema1(incoming.headers)) return true
+    return takesUnsigned(incoming.headers) ? false : 'unsigned'
   }
 
   get partly(): boolean {

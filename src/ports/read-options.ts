@@ -45,8 +45,10 @@ export interface ReadOptions {
   readonly noCache?: boolean
   /** Only a part of the opened blob will be read. */
   readonly partly?: boolean
-  /** The manifest is asked for by tag, for a client that does not take schema 1. */
-  readonly refusesSchema1?: boolean
+  /**
+   * The manifest is asked for by tag, for a client that does not take schema 1, or of that only what is signed.
+   */
+  readonly refusesSchema1?: boolean | 'unsigned'
   /** The caller takes a reader that has a `location` instead of bytes. */
   readonly mayRedirect?: boolean
 }

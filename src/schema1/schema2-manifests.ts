@@ -18,11 +18,18 @@ export function schema2Manifests(
   return {
     get(digest, options) {
       return whenKnown(manifests.get(digest, options), (manifest) =>
-        manifest === undefined || !isSchema1(manifest) || options?.refusesSchema1 !== true
-          ? manifest
-          : converted(manifest, options),
+        manifest !== undefined && options !== undefined && isRefused(manifest, options)
+          ? converted(manifest, options)
+          : manifest,
       )
     },
+  }
+
+  function isRefused({ descriptor: { mediaType } }: Manifest, { refusesSchema1 }: ReadOptions): boolean {
+    if (mediaType === DOCKER_SCHEMA1_SIGNED) return refusesSchema1 === true
+    if (mediaType !== DOCKER_SCHEMA1) return false
+    // Whoever wants it signed may still have a use for it where there is nothing else.
+    return refusesSchema1 === true || (refusesSchema1 === 'unsigned' && converter !== undefined)
   }
 
   async function converted(manifest: Manifest, options: ReadOptions): Promise<Manifest | undefined> {
@@ -36,8 +43,4 @@ export function schema2Manifests(
     // How the answer came about was told with what it was made of.
     return manifests.get(await converter.convert(repository, manifest, options))
   }
-}
-
-function isSchema1({ descriptor: { mediaType } }: Manifest): boolean {
-  return mediaType === DOCKER_SCHEMA1_SIGNED || mediaType === DOCKER_SCHEMA1
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { takesSchema1 } from '../../src/http/headers/accept.ts'
+import { takesSchema1, takesUnsigned } from '../../src/http/headers/accept.ts'
 import {
   DOCKER_MANIFEST,
   DOCKER_SCHEMA1,
@@ -42,5 +42,17 @@ for (const [agent, takes] of [
   test(`${agent} ${takes ? 'takes' : 'refuses'} the schema 1 that it names`, () => {
     const accept = `${DOCKER_MANIFEST}, ${DOCKER_SCHEMA1_SIGNED}`
     assert.equal(takesSchema1({ accept, 'user-agent': agent }), takes)
+  })
+}
+
+for (const [accept, takes] of [
+  [undefined, true],
+  [DOCKER_SCHEMA1_SIGNED, true],
+  [`${DOCKER_MANIFEST}, ${DOCKER_SCHEMA1}`, true],
+  // As Docker asks.
+  [`${DOCKER_MANIFEST}, ${DOCKER_SCHEMA1_SIGNED}, application/json`, false],
+] as const) {
+  test(`a client with the Accept ${accept} ${takes ? 'takes' : 'refuses'} schema 1 that is not signed`, () => {
+    assert.equal(takesUnsigned(accept === undefined ? {} : { accept }), takes)
   })
 }

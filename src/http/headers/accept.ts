@@ -18,6 +18,8 @@ const REFUSED = /;\s*q=0(?:\.0*)?\s*(?:;|$)/i
 const DOCKER = /^docker\/(\d{1,3})\./
 const LAST_DOCKER = 25
 
+type Deciding = Pick<IncomingHttpHeaders, 'accept' | 'user-agent'>
+
 /** The request headers that decide. */
 export const SCHEMA1_DECIDED_BY = 'Accept, User-Agent'
 
@@ -25,15 +27,26 @@ export const SCHEMA1_DECIDED_BY = 'Accept, User-Agent'
  * Whether a client takes manifests of schema 1, by its `Accept`: it names them, or names no manifests of today,
  * as old clients do. Wildcards do not count: containerd sends one, and refuses schema 1 when it comes.
  */
-export function takesSchema1({
-  accept,
-  'user-agent': agent = '',
-}: Pick<IncomingHttpHeaders, 'accept' | 'user-agent'>): boolean {
+export function takesSchema1({ accept, 'user-agent': agent = '' }: Deciding): boolean {
   if (Number(DOCKER.exec(agent)?.[1] ?? 0) > LAST_DOCKER) return false
+  const named = namedIn(accept)
+  return !named.isDisjointFrom(SCHEMA1) || named.isDisjointFrom(OF_TODAY)
+}
+
+/**
+ * Whether a client takes manifests of schema 1 that nobody has signed. Docker verifies signatures, and does not
+ * name these beside manifests of today.
+ */
+export function takesUnsigned({ accept }: Deciding): boolean {
+  const named = namedIn(accept)
+  return named.has(DOCKER_SCHEMA1) || named.isDisjointFrom(OF_TODAY)
+}
+
+function namedIn(accept: string | undefined): ReadonlySet<string> {
   const named = new Set<string>()
   for (const range of accept?.split(',') ?? []) {
     const essence = essenceOf(range)
     if (essence !== undefined && !REFUSED.test(range)) named.add(essence)
   }
-  return !named.isDisjointFrom(SCHEMA1) || named.isDisjointFrom(OF_TODAY)
+  return named
 }
