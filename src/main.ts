@@ -83,6 +83,14 @@ async function shutDown(running: Entrepot, log: Logger): Promise<void> {
   process.exit(EXIT.done)
 }
 
+// Whoever reads what a command prints may leave: `entrepot ls | head`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // The service, and the export of an archive, deal with it themselves.
+  if (process.stdout.listenerCount('error') > 1) return
+  if (error.code !== 'EPIPE') throw error
+  process.exit(EXIT.done)
+})
+
 process.on('uncaughtException', (error) => {
   process.stderr.write(`entrepot: ${error.stack ?? error.message}\n`)
   process.exit(EXIT.failed)

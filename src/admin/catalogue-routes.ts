@@ -6,6 +6,7 @@ import { bodyOf, type ParsePattern, patternOf } from './body.ts'
 import { jsonPieces } from './json-pieces.ts'
 import { type AdminEnv, refuse } from './refuse.ts'
 import { imageToJson } from './image-json.ts'
+import { countText, sizeText } from '../util/human.ts'
 import { INSTANT_MUST, parseInstant } from '../util/instant.ts'
 
 const JSON_TYPE = { 'Content-Type': 'application/json' }
@@ -38,11 +39,9 @@ export function catalogueRoutes(catalogue: ImageCatalogue, parse: ParsePattern):
       c.set('target', pattern)
       c.set('changesNothing', dryRun)
       const purged = await catalogue.purge(patternOf(pattern, parse), { dryRun })
-      c.set(
-        'outcome',
-        `removed images: ${purged.images.length}, objects: ${purged.objects}, bytes: ${purged.bytes}`,
-      )
       const { images, pinned, objects, bytes } = purged
+      const counts = [countText(images.length, 'image'), countText(objects, 'object'), sizeText(bytes)]
+      c.set('outcome', `removed ${counts.join(', ')}`)
       const answer = {
         images: images.values().map(imageToJson),
         pinned: pinned.values().map(imageToJson),

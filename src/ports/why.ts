@@ -76,7 +76,7 @@ export interface StoredReport {
 export interface PlatformReport {
   readonly platform: string
   readonly digest: string
-  /** `known`: its manifest only is not stored. */
+  /** `missing`: not even its manifest is stored. */
   readonly state: 'whole' | 'partly' | 'missing'
   readonly parts: number
   readonly bytes: number

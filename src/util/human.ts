@@ -32,6 +32,11 @@ export function durationText(milliseconds: number): string {
   return milliseconds < 10_000 ? `${(milliseconds / 1000).toFixed(1)} s` : ageText(milliseconds)
 }
 
+/** An instant of ISO 8601 without its milliseconds, which a person does not need: `2026-11-26T08:24:57Z` */
+export function instantText(iso: string): string {
+  return iso.replace(/\.\d+Z$/, 'Z')
+}
+
 /** `1 image`, `2 images` */
 export function countText(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`

@@ -73,7 +73,7 @@ suite('the dashboard', { concurrency: true }, () => {
     await call(proxy.port, 'GET', '/v2/org/app/manifests/1')
     await call(proxy.port, 'GET', '/v2/org/nothing/manifests/1')
     for (const [path, ...texts] of [
-      ['', 'docker.io', '<b>0 %</b>', '0 of 2 requests', 'None runs.'],
+      ['', 'docker.io', '<b>0 %</b>', '0 of 2 requests', 'No downloads are running.'],
       ['images', 'docker.io/org/app:1', 'image?image=docker.io%2Forg%2Fapp%3A1', '1 image'],
       [
         'images?pattern=ghcr.io/**&sort=size',
@@ -82,7 +82,7 @@ suite('the dashboard', { concurrency: true }, () => {
         '<option value="size" selected>',
       ],
       ['image?image=org/app:1', 'docker.io/org/app:1', '2 of 2 parts missing', 'tag 1', 'everybody'],
-      ['transfers', 'None runs.'],
+      ['transfers', 'No downloads are running.'],
       ['savings?by=day', 'all since'],
       ['audit', 'Nothing was changed'],
     ] as const) {
@@ -97,6 +97,23 @@ suite('the dashboard', { concurrency: true }, () => {
       assert.ok(!/ style=| on\w+=/.test(text), 'inline style or handler')
     }
     assert.equal((await page(proxy, 'image?image=a b')).status, 404)
+  })
+
+  test('a tag whose freshness is over, and one that a cool-down holds', async () => {
+    await using upstream = await fakeUpstream()
+    const addManifest = (layer: string) =>
+      upstream.addManifest('org/app', 'latest', manifestOf([Buffer.from(layer)]), OCI_MANIFEST)
+    addManifest('one')
+    const cache = { tags: [], coolDown: [{ match: 'docker.io/**:latest', for: '3d' }] }
+    await using proxy = await startProxy({ upstream, config: { cache } })
+    const pull = () => call(proxy.port, 'GET', '/v2/org/app/manifests/latest')
+    await pull()
+    addManifest('two')
+    await pull()
+    const { text } = await page(proxy, 'image?image=org/app:latest')
+    assert.match(text, /<dt>Tag<\/dt>[^]*<\/button>\s*stale\s*<\/dd>/)
+    assert.match(text, /<dt>Cool-down<\/dt>[^]*is served until \d{4}-\d\d-\d\dT[\d:]{8}Z<\/dd>/)
+    assert.match((await page(proxy, '')).text, /docker\.io\/org\/app:latest moved from \w{12} to \w{12}/)
   })
 
   test('names from elsewhere are text only', async () => {
@@ -128,7 +145,10 @@ suite('the dashboard', { concurrency: true }, () => {
     await eventually(async () => (await fetch(`${proxy.adminUrl}/healthz`)).ok)
     await upstream.stop()
     for (let i = 0; i < 8; i++) await call(proxy.port, 'GET', `/v2/org/app${i}/manifests/1`)
-    assert.match(await gone, /data: \{"id":\d+,"at":\d+,"type":"upstream\.down","upstream":"docker\.io"/)
+    const told = await gone
+    assert.match(told, /data: \{"id":\d+,"at":\d+,"type":"upstream\.down","upstream":"docker\.io"/)
+    assert.match(told, /"text":"docker\.io refuses connections: [^"]*; it gets no requests"/)
+    assert.match((await page(proxy, '')).text, /Z<\/time> docker\.io refuses connections: /)
     // A browser that was connected to the process before this one comes back with the last id of that one.
     const isTold = (text: string) => text.includes('event: upstream.down')
     assert.match(await eventsUntil(proxy, isTold, { 'Last-Event-ID': '5000' }), /upstream\.down/)

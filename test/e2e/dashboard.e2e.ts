@@ -15,7 +15,17 @@ import { tempFolder, type TempFolder } from '../support/temp-folder.ts'
 
 const TOKEN = 'a-token-of-many-characters'
 const IMAGES = 300
-const PAGES = ['', 'images', 'image?image=well.example/team/app0:1', 'transfers', 'savings', 'audit']
+/** With both that a tag pointed to. */
+const STORED = IMAGES + 2
+const PAGES = [
+  '',
+  'images',
+  'image?image=well.example/team/app0:1',
+  'image?image=well.example/team/moved:latest',
+  'transfers',
+  'savings',
+  'audit',
+]
 const EVIL = '<script>alert(1)</script>'
 const login = [`Authorization: Basic ${btoa('ci:right')}`]
 /** Where a person looks at the pictures; the folder of the test if left out. */
@@ -44,6 +54,10 @@ before(async () => {
       admin: { host: '127.0.0.1', port: 0, token: TOKEN },
       upstreams: { 'well.example': { url: well.url }, 'gone.example': { url: gone.url } },
       defaultUpstream: 'well.example',
+      cache: {
+        tags: [{ match: 'latest', fresh: '0s' }],
+        coolDown: [{ match: 'well.example/**:latest', for: '3d' }],
+      },
     },
   })
   for (let i = 0; i < IMAGES; i++) {
@@ -56,6 +70,11 @@ before(async () => {
     const path = i === 0 ? 'well.example' : name
     const { status } = await call(proxy.port, 'GET', `/v2/${path}/team/app${i}/manifests/1`, login)
     assert.equal(status, 200)
+  }
+  for (const layer of ['one', 'two']) {
+    const { bytes } = blobOf(100, layer.length + layer.charCodeAt(0))
+    well.addManifest('team/moved', 'latest', manifestOf([bytes]), OCI_MANIFEST)
+    await call(proxy.port, 'GET', '/v2/well.example/team/moved/manifests/latest', login)
   }
   await gone.stop()
   for (let i = 0; i < 8; i++) await call(proxy.port, 'GET', `/v2/gone.example/other${i}/manifests/1`, login)
@@ -99,7 +118,9 @@ suite('the dashboard in Chromium', () => {
       await row('gone.example').innerText(),
       /out[\s\S]*refuses connections[\s\S]*check upstreams\.gone/,
     )
-    assert.match(await page.locator('#events').innerText(), /upstream\.down: gone\.example, out/)
+    const happened = await page.locator('#events').innerText()
+    assert.match(happened, /gone\.example refuses connections: [^\n]*; it gets no requests/)
+    assert.match(happened, /well\.example\/team\/moved:latest moved from \w{12} to \w{12}/)
     await page.context().close()
   })
 
@@ -128,8 +149,8 @@ suite('the dashboard in Chromium', () => {
 
   test('images: all of them, found, sorted, and the page of one by the keyboard', async () => {
     const page = await open('images')
-    assert.match(await page.locator('main').innerText(), new RegExp(`${IMAGES} images`))
-    assert.equal(await page.locator('tbody tr').count(), IMAGES)
+    assert.match(await page.locator('main').innerText(), new RegExp(`${STORED} images`))
+    assert.equal(await page.locator('tbody tr').count(), STORED)
     await page.getByLabel('Pattern').fill('gone.example/**')
     await page.getByLabel('Sorted by').selectOption('size')
     await page.getByRole('button', { name: 'Search' }).focus()
@@ -156,7 +177,7 @@ suite('the dashboard in Chromium', () => {
     await progress.waitFor({ timeout: 20_000 })
     const before = await value()
     await eventually(async () => (await progress.count()) === 0 || (await value()) > before, 20_000)
-    await eventually(async () => page.getByText('None runs.').isVisible(), 30_000)
+    await eventually(async () => page.getByText('No downloads are running.').isVisible(), 30_000)
     await page.context().close()
   })
 

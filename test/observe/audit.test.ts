@@ -60,7 +60,7 @@ test('changes and refused logins are in the log and at /api/v1/audit', async () 
     [
       ['login', 'admin.token', behind, 'admin API', 'refused', 2],
       ['purge', 'admin.token', here, 'a b', 'answered 400', 1],
-      ['purge', 'admin.token', here, 'app:1', 'removed images: 1, objects: 1, bytes: 246', 1],
+      ['purge', 'admin.token', here, 'app:1', 'removed 1 image, 1 object, 246 B', 1],
       ['unpin', 'admin.token', behind, 'app:1', 'done', 1],
       ['pin', 'admin.token', here, 'app:1', 'done', 1],
       ['login', 'ci', here, 'registry', 'refused', 5],

@@ -91,7 +91,9 @@ suite('entrepot why', { concurrency: true }, () => {
     const listed = await runEntrepot('history', 'app:1', '--server', proxy.adminUrl)
     assert.equal(listed.code, 0, listed.stderr)
     const digests = listed.stdout.split('\n').slice(1, 3)
-    one.history.forEach(({ digest, at }, i) => assert.ok(digests[i]!.startsWith(`${digest}  ${at}`)))
+    one.history.forEach(({ digest, at }, i) =>
+      assert.ok(digests[i]!.startsWith(`${digest}  ${at.slice(0, 19)}Z`)),
+    )
     const unknown = await runEntrepot('history', 'app:9', '--server', proxy.adminUrl)
     assert.deepEqual(unknown, {
       code: 1,

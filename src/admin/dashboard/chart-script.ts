@@ -9,7 +9,10 @@ export const CHART_SCRIPT = `
       text: size, incrs: Array.from({ length: 50 }, (_, i) => 2 ** i) },
   }
   const EVERY = 30_000
-  const clock = (at) => new Date(at * 1000).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })
+  // As everything on these pages, in UTC.
+  const clock = (at) => new Date(at * 1000).toISOString().slice(11, 16)
+  // Of the data: uPlot makes a thousand days of a single point.
+  const lastOf = ({ data: [times] }) => [Math.min(times[0], times.at(-1) - 600), times.at(-1)]
   const area = $('#traffic')
   // Of the mode that holds, light or dark.
   const resolved = (name) => {
@@ -28,10 +31,10 @@ export const CHART_SCRIPT = `
     if (known) { known.setSize({ width, height: 200 }); known.setData(data); return }
     const axis = { stroke: resolved('--dim'), grid: { stroke: resolved('--line'), width: 1 }, ticks: { show: false } }
     drawn.set(element, new uPlot({
-      width, height: 200, scales: { x: { range: (_, low, high) => [Math.min(low, high - 600), high] }, y: { range: (_, low, high) => [0, Math.max(high * 1.05, 1)] } },
+      width, height: 200, scales: { x: { range: lastOf }, y: { range: (_, low, high) => [0, Math.max(high * 1.05, 1)] } },
       legend: { show: true }, cursor: { drag: { x: false, y: false } },
       axes: [{ ...axis, values: (_, times) => times.map(clock) }, { ...axis, ...(incrs && { incrs }), size: 70, values: (_, values) => values.map((value) => text(value)) }],
-      series: [{ label: 'at', value: (_, at) => at ? clock(at) : '' },
+      series: [{ label: 'at (UTC)', value: (_, at) => at ? clock(at) : '' },
         ...series.map(([label, , name]) => ({ label, stroke: resolved(name), width: 2, points: { show: points.length < 3 },
           value: (_, value) => value == null ? '' : text(value) }))],
     }, data, element))

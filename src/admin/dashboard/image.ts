@@ -1,6 +1,7 @@
 import { html } from 'hono/html'
 import type { PlatformReport, Why } from '../../ports/why.ts'
-import { agoText, ageText, countText, sizeText } from '../../util/human.ts'
+import { freshnessText, upstreamText } from '../../ports/why-text.ts'
+import { agoText, ageText, countText, instantText, sizeText } from '../../util/human.ts'
 import { type Html, table } from './page.ts'
 
 /** All that is known of one image, and what an operator may do with it. */
@@ -30,7 +31,7 @@ export function imagePage(why: Why, now: number): Html {
               platform.state === 'missing' ? '-' : sizeText(platform.bytes),
               digestText(platform.digest),
             ]),
-            [2],
+            { right: [2] },
           )
     }
     <h2>What the tag pointed to</h2>
@@ -40,7 +41,7 @@ export function imagePage(why: Why, now: number): Html {
         : table(
             'History of the tag',
             ['Since', 'Age', 'Digest'],
-            history.map(({ at, digest }) => [at, ago(at), digestText(digest)]),
+            history.map(({ at, digest }) => [instantText(at), ago(at), digestText(digest)]),
           )
     }
     <h2>Last answers of upstream for this repository</h2>
@@ -57,7 +58,7 @@ export function imagePage(why: Why, now: number): Html {
               said,
               `${milliseconds} ms`,
             ]),
-            [4],
+            { right: [4], wide: [3] },
           )
     }`
 }
@@ -79,10 +80,14 @@ function facts(why: Why, now: number): readonly (readonly [string, Html | string
       : undefined,
     ['Access', access],
     ['Policy', deniedBy === null ? 'allowed' : `denied by ${deniedBy}`],
-    upstream
-      ? ['Upstream', `${upstream.state}, credentials ${upstream.credentials}, ${upstream.said}`]
+    upstream ? ['Upstream', upstreamText(upstream, now)] : undefined,
+    tag ? ['Tag', html`${digestText(tag.digest)} ${freshnessText(tag)}`] : undefined,
+    tag?.coolDown
+      ? [
+          'Cool-down',
+          html`${digestText(tag.coolDown.served)} is served until ${instantText(tag.coolDown.until)}`,
+        ]
       : undefined,
-    tag ? ['Tag', html`${digestText(tag.digest)} ${tag.state}, ${tag.ttl} s of freshness left`] : undefined,
     ['Kept', keptText(pinnedBy, evictedAt, now)],
     pull ? ['A pull now', pull.bytes ? `${pull.text}, ${sizeText(pull.bytes)}` : pull.text] : undefined,
     pull

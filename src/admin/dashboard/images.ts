@@ -42,7 +42,7 @@ export function imagesPage({ pattern, problem, images, sort }: ImagesView, now: 
     </p>
     ${table(
       'Images',
-      ['Image', 'Size', 'Only its own', 'Stored', 'Last use', 'Pulls', 'Pinned'],
+      ['Image', 'Size', 'Only its own', 'Stored', 'Last use', 'Pulls', 'Notes'],
       shown.map((image) => [
         imageLink(imageText(image)),
         sizeText(image.size),
@@ -50,8 +50,8 @@ export function imagesPage({ pattern, problem, images, sort }: ImagesView, now: 
         image.storedAt === undefined ? '-' : agoText(now - image.storedAt),
         agoText(now - image.lastUsed),
         String(image.hits),
-        image.isPinned ? 'pinned' : '',
+        [...(image.isPinned ? ['pinned'] : []), ...(image.isVanishing ? ['vanishing'] : [])].join(', '),
       ]),
-      [1, 2, 5],
+      { right: [1, 2, 5] },
     )}`
 }

@@ -1,9 +1,15 @@
 import { html } from 'hono/html'
 import type { AuditEntry } from '../../ports/audit.ts'
 import type { SavedReport, SavingsBy, SavingsReport } from '../../ports/savings.ts'
-import { durationText, sizeText } from '../../util/human.ts'
+import { durationText, instantText, sizeText } from '../../util/human.ts'
 import { type Html, table } from './page.ts'
 
+const NAMES: Readonly<Record<SavingsBy, string>> = {
+  upstream: 'Upstream',
+  repository: 'Repository',
+  client: 'Client network',
+  day: 'Day',
+}
 const BY: readonly SavingsBy[] = ['upstream', 'repository', 'client', 'day']
 
 export function savingsPage({ by, since, total, rows }: SavingsReport): Html {
@@ -15,9 +21,9 @@ export function savingsPage({ by, since, total, rows }: SavingsReport): Html {
     </p>
     ${table(
       'Savings',
-      [by, 'Bytes', 'Requests', 'Rate limit', 'Time'],
+      [NAMES[by], 'Bytes', 'Requests', 'Rate limit', 'Time'],
       [...rows.map((row) => [row.name, ...cells(row)]), [`all since ${since}`, ...cells(total)]],
-      [1, 2, 3, 4],
+      { right: [1, 2, 3, 4] },
     )}
     <p class="dim">
       Requests that caused none upstream, and their bytes. Rate limit: GETs of manifests, which registries
@@ -31,7 +37,7 @@ export function auditPage(entries: readonly AuditEntry[]): Html {
     'Audit',
     ['When', 'What', 'Target', 'By', 'From', 'Result'],
     entries.map(({ at, action, target, by, from, result, times }) => [
-      at,
+      instantText(at),
       action,
       target,
       by,
@@ -40,6 +46,7 @@ export function auditPage(entries: readonly AuditEntry[]): Html {
         >${result}${times > 1 ? ` (${times} times)` : ''}</span
       >`,
     ]),
+    { wide: [2, 5] },
   )
 }
 

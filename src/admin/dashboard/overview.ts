@@ -1,8 +1,9 @@
 import { html } from 'hono/html'
 import type { Status, TrafficHistory, UpstreamStatus, WebhookReport } from '../../ports/insight.ts'
 import type { SavedReport } from '../../ports/savings.ts'
-import { ageText, countText, durationText, sizeText } from '../../util/human.ts'
+import { ageText, countText, durationText, instantText, sizeText } from '../../util/human.ts'
 import type { HappenedEvent } from '../../ports/events.ts'
+import { eventSentence } from '../events/event-sentence.ts'
 import { type Html, table } from './page.ts'
 import { replicasSection } from './replicas.ts'
 import { trafficSection } from './traffic.ts'
@@ -21,7 +22,7 @@ export function overview(
   const cards: readonly (readonly [string, string, string])[] = [
     ['Answered without upstream', share, `${traffic.hits} of ${countText(traffic.requests, 'request')}`],
     ['Requests upstream', String(traffic.upstreamRequests), `${sizeText(traffic.upstreamBytes)} received`],
-    ['Sent to clients', sizeText(traffic.servedBytes), `${traffic.errors} errors`],
+    ['Sent to clients', sizeText(traffic.servedBytes), countText(traffic.errors, 'error')],
     ['Spared in 30 days', sizeText(saved.bytes), spared(saved)],
     [
       'Store',
@@ -43,8 +44,9 @@ export function overview(
     <h2>Running downloads</h2>
     ${transfersTable(transfers)}
     <h2>What happened</h2>
+    ${events.length > 0 ? '' : html`<p class="dim">Nothing yet: changes of state are listed here.</p>`}
     <ul id="events">
-      ${events.toReversed().map((event) => html`<li>${eventText(event)}</li>`)}
+      ${events.toReversed().map((event) => html`<li>${happened(event)}</li>`)}
     </ul>
     <p class="dim">
       Entrepot ${version}, up ${ageText(now - Date.parse(startedAt))}. As JSON:
@@ -52,8 +54,8 @@ export function overview(
     </p>`
 }
 
-function eventText({ id: _id, at, type, ...fields }: HappenedEvent): string {
-  return `${new Date(at).toISOString()} ${type}: ${Object.values(fields).join(', ')}`
+function happened(event: HappenedEvent): Html {
+  return html`<time>${instantText(new Date(event.at).toISOString())}</time> ${eventSentence(event)}`
 }
 
 function spared({ requests, seconds }: SavedReport): string {
@@ -66,16 +68,17 @@ const TONES = { up: 'good', limited: 'warn', out: 'bad', offline: 'dim' } as con
 function upstreamTable(upstreams: readonly UpstreamStatus[], now: number): Html {
   return table(
     'Upstreams',
-    ['Name', 'State', 'Since', 'Stored', 'Limit left', 'Credentials', 'Said last'],
+    ['Name', 'State', 'Said last', 'Since', 'Stored', 'Limit left', 'Credentials'],
     upstreams.map(({ name, state, since, storedBytes, limitBytes, rateLimit, credentials, said, advice }) => [
       name,
       html`<span class="${TONES[state]}">${state}</span>`,
+      advice === null ? said : html`${said}<br /><span class="dim">${advice}</span>`,
       ageText(now - Date.parse(since)),
       `${sizeText(storedBytes)}${limitBytes === null ? '' : ` of ${sizeText(limitBytes)}`}`,
       rateLimit === null ? '-' : `${rateLimit.remaining} of ${rateLimit.limit ?? '?'}`,
       html`<span class="${credentials === 'refused' ? 'bad' : ''}">${credentials}</span>`,
-      advice === null ? said : html`${said}<br /><span class="dim">${advice}</span>`,
     ]),
+    { wide: [2] },
   )
 }
 
@@ -85,15 +88,15 @@ function webhookTable(webhooks: readonly WebhookReport[]): Html {
   return html`<h2>Webhooks</h2>
     ${table(
       'Webhooks',
-      ['Name', 'State', 'Delivered', 'Queued', 'Lost', 'Said last'],
+      ['Name', 'State', 'Said last', 'Delivered', 'Queued', 'Lost'],
       webhooks.map(({ name, state, delivered, queued, refused, failed, dropped, said, advice }) => [
         name,
         html`<span class="${WEBHOOK_TONES[state]}">${state}</span>`,
+        advice === null ? said : html`${said}<br /><span class="dim">${advice}</span>`,
         String(delivered),
         String(queued),
         String(refused + failed + dropped),
-        advice === null ? said : html`${said}<br /><span class="dim">${advice}</span>`,
       ]),
-      [2, 3, 4],
+      { right: [3, 4, 5], wide: [2] },
     )}`
 }

@@ -96,14 +96,21 @@ export async function sendPage(
   )
 }
 
-/** A table that scrolls by itself on a small screen. `right`: columns of numbers. */
+export interface TableColumns {
+  /** Columns of numbers. */
+  readonly right?: readonly number[]
+  /** Columns of text that may take several lines. */
+  readonly wide?: readonly number[]
+}
+
+/** A table that scrolls by itself on a small screen. */
 export function table(
   name: string,
   head: readonly string[],
   rows: readonly (readonly (Html | string)[])[],
-  right: readonly number[] = [],
+  { right = [], wide = [] }: TableColumns = {},
 ): Html {
-  const side = (i: number) => (right.includes(i) ? 'number' : '')
+  const side = (i: number) => (right.includes(i) ? 'number' : wide.includes(i) ? 'wide' : '')
   return html`<div class="scroll" role="region" aria-label="${name}" tabindex="0">
     <table>
       <thead>
@@ -125,5 +132,6 @@ export function table(
 
 /** A link to the page of an image. */
 export function imageLink(image: string): Html {
-  return html`<a href="image?image=${encodeURIComponent(image)}">${image}</a>`
+  const text = image.replace(/@sha256:([0-9a-f]{12})[0-9a-f]+$/, '@sha256:$1…')
+  return html`<a href="image?image=${encodeURIComponent(image)}">${text}</a>`
 }

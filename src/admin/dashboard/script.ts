@@ -46,8 +46,9 @@ function showEvent(event) {
   const list = $('#events')
   if (!list) return
   const item = document.createElement('li')
-  const { id, at, type, ...fields } = event
-  item.textContent = new Date(at).toISOString() + ' ' + type + ': ' + Object.values(fields).join(', ')
+  const time = document.createElement('time')
+  time.textContent = new Date(event.at).toISOString().replace(/\\.\\d+/, '')
+  item.append(time, ' ' + event.text)
   list.prepend(item)
   while (list.children.length > 20) list.lastChild.remove()
 }

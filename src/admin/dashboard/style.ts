@@ -19,7 +19,9 @@ h2 { font-size: 1.05rem; margin: 1.6rem 0 .5rem }
 table { border-collapse: collapse; width: 100% }
 th, td { text-align: left; padding: .35rem .8rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top }
 th { font-weight: 600; color: var(--dim); white-space: nowrap }
-td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums }
+td { white-space: nowrap } td.wide { white-space: normal; min-width: 15rem }
+p, li { overflow-wrap: anywhere } time { font-variant-numeric: tabular-nums }
 code { font: .86em/1.4 ui-monospace, monospace; overflow-wrap: anywhere }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .8rem; padding: 0; list-style: none }
 .cards li { border: 1px solid var(--line); border-radius: .4rem; padding: .5rem .8rem; background: var(--soft) }

@@ -47,7 +47,7 @@ export function trafficSection({ points }: TrafficHistory): Html {
           sizeText(servedBytes),
           sizeText(upstreamBytes),
         ]),
-        [1, 2, 3, 4, 5],
+        { right: [1, 2, 3, 4, 5] },
       )}
     </details>`
 }

@@ -29,7 +29,7 @@ export function transfersTable(transfers: readonly RunningTransfer[]): Html {
         </tbody>
       </table>
     </div>
-    <p id="no-transfers" class="dim" ${hidden(transfers.length > 0)}>None runs.</p>`
+    <p id="no-transfers" class="dim" ${hidden(transfers.length > 0)}>No downloads are running.</p>`
 }
 
 function row({ upstream, digest, size, filled, bytesPerSecond, followers }: RunningTransfer): Html {

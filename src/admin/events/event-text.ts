@@ -1,4 +1,5 @@
 import type { HappenedEvent } from '../../ports/events.ts'
+import { eventSentence } from './event-sentence.ts'
 
 /** Events of one message at most. A person reads no more, and a machine sees by the ids that some are missing. */
 const MOST = 100
@@ -20,7 +21,7 @@ export class EventText {
   #one(event: HappenedEvent): string {
     const known = this.#texts.get(event)
     if (known !== undefined) return known
-    const text = `id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`
+    const text = `id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify({ ...event, text: eventSentence(event) })}\n\n`
     this.#texts.set(event, text)
     return text
   }

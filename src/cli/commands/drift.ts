@@ -1,5 +1,5 @@
 import type { DriftReport, MoveChange, MoveReport } from '../../ports/time.ts'
-import { agoText, countText, digestText, sizeText } from '../../util/human.ts'
+import { agoText, countText, digestText, instantText, sizeText } from '../../util/human.ts'
 import { STORE_OPTIONS } from '../client/with-operations.ts'
 import { withProcess } from '../client/with-process.ts'
 import type { Command } from '../command.ts'
@@ -23,7 +23,7 @@ export function drift(now: () => number): Command {
       }
       const { moves, isCut } = found
       if (moves.length === 0) {
-        stdout.write(`no tag was seen to move since ${found.since}\n`)
+        stdout.write(`no tag was seen to move since ${instantText(found.since)}\n`)
         return EXIT.done
       }
       const rows = moves.map((move) => row(move, now()))
@@ -46,7 +46,7 @@ function row(
   const notes = [
     ...(change === null ? [] : changesIn(change)),
     ...(looksImmutable ? ['looks immutable'] : []),
-    ...(coolDown === null ? [] : [`held until ${coolDown.until}`]),
+    ...(coolDown === null ? [] : [`held until ${instantText(coolDown.until)}`]),
   ]
   return [image, digestText(from), digestText(to), agoText(now - Date.parse(at)), notes.join(', ')]
 }

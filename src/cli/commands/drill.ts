@@ -1,6 +1,6 @@
 import type { DrillReport, PullForecast } from '../../ports/drill.ts'
 import type { WarmedImage } from '../../ports/moving/warm.ts'
-import { countText } from '../../util/human.ts'
+import { countText, instantText } from '../../util/human.ts'
 import type { AdminClient } from '../client/admin-client.ts'
 import { STORE_OPTIONS } from '../client/with-operations.ts'
 import { withProcess } from '../client/with-process.ts'
@@ -70,15 +70,15 @@ function report({ pulls, counts, score, upstream, isCut, since }: DrillReport, s
       image,
       platform ?? '-',
       forecast,
-      until === null ? (why ?? '') : `until ${until}`,
+      until === null ? (why ?? '') : `until ${instantText(until)}`,
       mend ?? '',
     ])
   const head = ['IMAGE', 'PLATFORM', 'FORECAST', '', 'MENDED BY']
   if (rows.length > 0) stdout.write(table([head, ...rows], { columns: stdout.columns, left: [1, 2, 3, 4] }))
   const { served, stale, incomplete, gone } = counts
-  const of = upstream ?? 'every upstream'
   stdout.write(
-    `${score} % of ${countText(pulls.length, 'pull')} since ${since} would work without ${of}: ` +
+    `${score} % of ${countText(pulls.length, 'pull')} since ${instantText(since)} would work without ` +
+      `${upstream ?? 'any upstream'}: ` +
       `${served} served, ${stale} stale, ${incomplete} incomplete, ${gone} gone\n`,
   )
   if (isCut) stdout.write('there are more images than were looked at\n')

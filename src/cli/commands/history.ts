@@ -3,7 +3,7 @@ import { STORE_OPTIONS } from '../client/with-operations.ts'
 import { withProcess } from '../client/with-process.ts'
 import type { Command } from '../command.ts'
 import { EXIT } from '../exit-code.ts'
-import { agoText } from '../../util/human.ts'
+import { agoText, instantText } from '../../util/human.ts'
 import { writeJson } from '../output/json.ts'
 import { table } from '../output/table.ts'
 
@@ -19,7 +19,11 @@ export function history(now: () => number): Command {
       if (options['json']) {
         writeJson(stdout, { image, history: changes })
       } else if (changes.length > 0) {
-        const rows = changes.map(({ at, digest }) => [digest, at, agoText(now() - Date.parse(at))])
+        const rows = changes.map(({ at, digest }) => [
+          digest,
+          instantText(at),
+          agoText(now() - Date.parse(at)),
+        ])
         stdout.write(table([['DIGEST', 'SINCE', ''], ...rows], { columns: stdout.columns, left: [1] }))
       }
       if (changes.length > 0) return EXIT.done

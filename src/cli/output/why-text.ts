@@ -1,5 +1,6 @@
 import type { PlatformReport, Why } from '../../ports/why.ts'
-import { ageText, countText, sizeText } from '../../util/human.ts'
+import { freshnessText, upstreamText } from '../../ports/why-text.ts'
+import { ageText, countText, instantText, sizeText } from '../../util/human.ts'
 
 /**
  * What `entrepot why` writes: the verdict, what to do, and then the facts. `ago`: when an instant was, from
@@ -11,7 +12,7 @@ export function whyText(why: Why, ago: (instant: string) => string, now: number)
     ['route', routeLines(why)],
     ['access', [access]],
     ['policy', [deniedBy === null ? 'allowed' : `denied by ${deniedBy}`]],
-    ['upstream', upstreamLines(why, ago)],
+    ['upstream', why.upstream === null ? [] : [upstreamText(why.upstream, now)]],
     ['tag', tagLines(why, ago)],
     ['history', why.history.slice(0, 5).map(({ at, digest }) => `${ago(at)}  ${digest}`)],
     ['stored', storedLines(why)],
@@ -41,22 +42,13 @@ function routeLines({ route }: Why): readonly string[] {
   return lines
 }
 
-function upstreamLines({ upstream }: Why, ago: (instant: string) => string): readonly string[] {
-  if (upstream === null) return []
-  const { state, since, rateLimit, credentials, said } = upstream
-  const limit =
-    rateLimit === null ? [] : [`${rateLimit.remaining} of ${rateLimit.limit ?? '?'} requests left`]
-  return [[`${state} since ${ago(since)}`, ...limit, `credentials ${credentials}`, said].join(', ')]
-}
-
 function tagLines({ tag }: Why, ago: (instant: string) => string): readonly string[] {
   if (tag === null) return []
-  const freshness = tag.state === 'fresh' ? `fresh for ${tag.ttl} s` : tag.state
-  const line = `${tag.digest}, checked ${ago(tag.checkedAt)}, ${freshness}`
+  const line = `${tag.digest}, checked ${ago(tag.checkedAt)}, ${freshnessText(tag)}`
   const { coolDown } = tag
   return coolDown === null
     ? [line]
-    : [line, `cool-down until ${coolDown.until}: ${coolDown.served} is served`]
+    : [line, `cool-down until ${instantText(coolDown.until)}: ${coolDown.served} is served`]
 }
 
 function storedLines({ stored }: Why): readonly string[] {

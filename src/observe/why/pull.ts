@@ -4,14 +4,19 @@ import type { Facts } from './facts.ts'
 
 /** What a pull costs now, and what of the image is served while the upstream is down. */
 export function pullReport(facts: Facts): PullReport {
-  const { tag, content, reference } = facts
+  const { tag, content, reference, upstream } = facts
   const isByTag = 'tag' in reference
-  const check = isByTag && tag?.state !== 'fresh' ? 1 : 0
+  const isAsked = upstream.state === 'up'
+  const check = isAsked && isByTag && tag?.state !== 'fresh' ? 1 : 0
   const platforms = imagesIn(content?.platforms ?? [])
   const cheapest = platforms.toSorted((a, b) => costOf(a).bytes - costOf(b).bytes)[0]
   const canServe = content !== undefined && !(isByTag && (tag === undefined || tag.state === 'expired'))
   const withoutUpstream = canServe ? platforms.filter(isWhole).map(({ platform }) => platform) : []
   const known = cheapest?.isStored === true ? costOf(cheapest) : undefined
+  if (!isAsked && (known === undefined || known.requests > 0)) {
+    // Nothing is asked for, and it fails.
+    return { requests: 0, bytes: 0, withoutUpstream, text: `no request upstream: it is ${upstream.state}` }
+  }
   const requests = known === undefined ? null : check + known.requests
   return {
     requests,

@@ -1,4 +1,6 @@
 import type { Why } from '../../ports/why.ts'
+import { freshnessText } from '../../ports/why-text.ts'
+import { instantText } from '../../util/human.ts'
 import { isoText } from '../status.ts'
 import type { Facts } from './facts.ts'
 import { imagesIn, isWhole } from './pull.ts'
@@ -22,7 +24,7 @@ export function verdictOf(facts: Facts): Verdict {
 
 function withDeletion(verdict: Verdict, { tag, upstream }: Facts): Verdict {
   if (tag?.goneAt === undefined) return verdict
-  const since = `${upstream.name} has deleted the tag (${isoText(tag.goneAt)}), and cache.keepDeleted keeps it`
+  const since = `${upstream.name} has deleted the tag (${instantText(isoText(tag.goneAt))}), and cache.keepDeleted keeps it`
   return {
     ...verdict,
     verdict: `${verdict.verdict}; ${since}`,
@@ -35,7 +37,7 @@ function withCoolDown(verdict: Verdict, { tag, route }: Facts): Verdict {
   const { upstream, repository } = route
   return {
     ...verdict,
-    verdict: `${verdict.verdict}; the tag has moved, and the previous digest is served until ${isoText(tag.held.until)} (cache.coolDown)`,
+    verdict: `${verdict.verdict}; the tag has moved, and the previous digest is served until ${instantText(isoText(tag.held.until))} (cache.coolDown)`,
     advice:
       verdict.advice ?? `to serve the new one now: entrepot trust ${upstream}/${repository}@${tag.digest}`,
   }
@@ -66,7 +68,7 @@ function ofStored({ tag, upstream }: Facts, trouble: Trouble | undefined): Verdi
     }
   }
   if (tag.state === 'fresh') {
-    const seconds = `fresh for ${tag.ttl} s more`
+    const seconds = `${freshnessText(tag)} more`
     return {
       works: 'yes',
       verdict: `works: served from the store, with no request upstream (${seconds})`,
@@ -76,7 +78,7 @@ function ofStored({ tag, upstream }: Facts, trouble: Trouble | undefined): Verdi
   if (trouble?.kind === 'failing') {
     return {
       works: 'yes',
-      verdict: `works until ${isoText(tag.servedUntil)}: the stored copy is served while ${name} ${trouble.cause}`,
+      verdict: `works until ${instantText(isoText(tag.servedUntil))}: the stored copy is served while ${name} ${trouble.cause}`,
       advice: trouble.advice,
     }
   }
@@ -103,7 +105,7 @@ function ofMissing(facts: Facts, trouble: Trouble | undefined): Verdict {
       }
     }
     const before = facts.history[0]
-    const was = before === undefined ? '' : ` (it did when it was seen on ${isoText(before.at)})`
+    const was = before === undefined ? '' : ` (it did when it was seen on ${instantText(isoText(before.at))})`
     return {
       works: 'no',
       verdict: `fails: ${name} says that it does not exist${was}`,
