@@ -30,7 +30,7 @@ export function replicasSection({ address, untold, replicas }: ClusterReport, no
           leads.join(', ') || '-',
         ]
       }),
-      [4],
+      { right: [4] },
     )}
     ${waiting}`
 }
