@@ -10,6 +10,7 @@ import type { TagPeek } from '../ports/metadata.ts'
 import type { Image, ImageCatalogue } from '../ports/operations.ts'
 import type { Registry, Repository } from '../ports/repository.ts'
 import { countText, sizeText } from '../util/human.ts'
+import { sortedInTurns } from '../util/async/sorted-in-turns.ts'
 import { yieldEvery } from '../util/async/yield-every.ts'
 import { type DockerImage, dockerImage, likeliest } from './docker-manifest.ts'
 import * as layout from './layout.ts'
@@ -44,6 +45,8 @@ export function createExport(options: ExportingOptions): ExportImages {
   return async (request, job) => {
     const images = await matching(request, request.asOf)
     if (images.length === 0) throw new Error('nothing that is stored matches')
+    // Before anything is fetched for it.
+    if (images.length > layout.MOST_ENTRIES) throw tooMany(images.length)
     const left =
       request.since === undefined ? new Set<Digest>() : await baseOf(request, request.since, job.signal)
     const planned: Planned = { entries: [], docker: [], blobs: new Map() }
@@ -58,11 +61,15 @@ export function createExport(options: ExportingOptions): ExportImages {
 
   async function matching({ patterns }: ExportRequest, asOf?: number): Promise<readonly Image[]> {
     const found = new Map<string, Image>()
+    const pause = yieldEvery()
     for (const pattern of patterns) {
-      for (const image of await catalogue.images(pattern, { ...(asOf !== undefined && { asOf }) }))
+      for (const image of await catalogue.images(pattern, { ...(asOf !== undefined && { asOf }) })) {
         found.set(`${imageText(image)} ${image.digest}`, image)
+        await pause()
+      }
     }
-    return [...found.values()].toSorted((one, other) => (imageText(one) < imageText(other) ? -1 : 1))
+    const sorted = await sortedInTurns([...found], ([one], [other]) => (one < other ? -1 : 1))
+    return sorted.map(([, image]) => image)
   }
 
   /** What an archive of the same images had at that instant, as far as it is still known. */
@@ -191,7 +198,7 @@ function archiveOf({ entries, docker, blobs }: Planned, since: number | undefine
   }
   const indexFile = jsonFile(layout.INDEX_FILE, index)
   if (unique.length > layout.MOST_ENTRIES || indexFile.size > layout.LONGEST_INDEX)
-    throw new Error(`${unique.length} images are too many for one archive: export them in parts`)
+    throw tooMany(unique.length)
   const files = [
     jsonFile(layout.LAYOUT_FILE, { imageLayoutVersion: '1.0.0' }),
     indexFile,
@@ -208,6 +215,10 @@ function archiveOf({ entries, docker, blobs }: Planned, since: number | undefine
     bytes: tarSize(files),
     write: () => writeTar(files),
   }
+}
+
+function tooMany(images: number): Error {
+  return new Error(`${images} images are too many for one archive: export them in parts`)
 }
 
 function jsonFile(name: string, value: object): WrittenEntry {

@@ -1,4 +1,6 @@
 import { compare, satisfies, SemVer } from 'semver'
+import { sortedInTurns } from '../util/async/sorted-in-turns.ts'
+import { yieldEvery } from '../util/async/yield-every.ts'
 import { glob } from '../util/glob.ts'
 
 /** Which tags of a repository are wanted. What is left out does not limit them. */
@@ -20,6 +22,8 @@ interface Version {
   readonly suffix: string
 }
 
+/** Tags between two looks at the clock. */
+const STEP = 200
 /** Stands for a part that a tag leaves open: `20` is the newest of all `20.x.y`. */
 const OPEN = 999_999_999
 /** Digits of a major version. A longer number is a date, or counts builds. */
@@ -32,26 +36,33 @@ const MOST_DIGITS = 5
  * pre-release, which no range means, unless a pattern in `match` chose the tag: `match: ['*-alpine']` with
  * `semver: '>=20'` is `20.11.1-alpine`.
  */
-export function selectTags(
+export async function selectTags(
   tags: readonly string[],
   { match, except = [], semver, latest }: TagSelection,
-): readonly string[] {
+): Promise<readonly string[]> {
   const isMatched = anyOf(match ?? ['*'])
   const isExcepted = anyOf(except)
-  const chosen = tags.filter((tag) => isMatched(tag) && !isExcepted(tag))
-  if (semver === undefined && latest === undefined) return chosen
-  const versions = chosen
-    .flatMap(versionOf)
-    .filter(({ suffix, version }) => {
-      const isRelease = suffix === '' || match !== undefined
-      return isRelease && (semver === undefined || satisfies(version, semver))
-    })
-    .toSorted(newestFirst)
+  const isRelevant = ({ suffix, version }: Version): boolean => {
+    const isRelease = suffix === '' || match !== undefined
+    return isRelease && (semver === undefined || satisfies(version, semver))
+  }
+  const isSorted = semver !== undefined || latest !== undefined
+  const pause = yieldEvery()
+  const chosen: string[] = []
+  const versions: Version[] = []
+  for (const [i, tag] of tags.entries()) {
+    if (i % STEP === STEP - 1) await pause()
+    if (!isMatched(tag) || isExcepted(tag)) continue
+    chosen.push(tag)
+    const version = isSorted ? versionOf(tag) : undefined
+    if (version !== undefined && isRelevant(version)) versions.push(version)
+  }
+  if (!isSorted) return chosen
   if (semver === undefined && versions.length === 0) {
     const natural = new Intl.Collator('en', { numeric: true })
-    return chosen.toSorted((one, other) => natural.compare(other, one)).slice(0, latest)
+    return (await sortedInTurns(chosen, (one, other) => natural.compare(other, one))).slice(0, latest)
   }
-  return versions.map(({ tag }) => tag).slice(0, latest)
+  return (await sortedInTurns(versions, newestFirst)).slice(0, latest).map(({ tag }) => tag)
 }
 
 function anyOf(patterns: readonly string[]): (text: string) => boolean {
@@ -59,12 +70,12 @@ function anyOf(patterns: readonly string[]): (text: string) => boolean {
   return (text) => matchers.some((matches) => matches(text))
 }
 
-function versionOf(tag: string): readonly Version[] {
+function versionOf(tag: string): Version | undefined {
   const found = VERSION.exec(tag)
-  if (found === null) return []
+  if (found === null) return undefined
   const { major = '', minor = OPEN, patch = OPEN, suffix = '' } = found.groups as Record<string, string>
-  if (major.length > MOST_DIGITS) return []
-  return [{ tag, version: new SemVer([major, minor, patch].map(Number).join('.')), suffix }]
+  if (major.length > MOST_DIGITS) return undefined
+  return { tag, version: new SemVer([major, minor, patch].map(Number).join('.')), suffix }
 }
 
 const VERSION =

@@ -63,7 +63,7 @@ export function createWantedTags(options: WantedTagsOptions) {
             problems.push({ image, why: `${name.upstream} says that it does not exist` })
             continue
           }
-          for (const tag of selectTags(found, selection)) {
+          for (const tag of await selectTags(found, selection)) {
             const entry = await tags.peek(repository.name, tag)
             wanted.set(`${repository.name.upstream}/${repository.name.name}:${tag}`, entry?.checkedAt ?? 0)
           }
@@ -105,7 +105,7 @@ async function listed(
   for (let page: PageRequest | undefined = {}; page !== undefined && found.length < MOST_TAGS;) {
     const answer = await tags.list(page, { signal, client: 'mirror' })
     if (answer === undefined) return found.length === 0 ? undefined : found
-    found.push(...new TagList(answer.tags).tags)
+    for (const tag of new TagList(answer.tags).tags) found.push(tag)
     page = answer.next
     await pause()
   }

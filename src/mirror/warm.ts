@@ -124,6 +124,8 @@ function paced(repository: Repository, pace: WarmOptions['pace']): Repository {
 /** Sums up the parts of an image. */
 function totals(image: string, progress: (of: WarmProgress) => void): (part: PartProgress) => void {
   const parts = new Map<Digest, PartProgress>()
+  // An image may have thousands of parts, of which few are on their way.
+  const running = new Map<Digest, PartProgress>()
   let bytes = 0
   let done = 0
   return (part) => {
@@ -131,13 +133,14 @@ function totals(image: string, progress: (of: WarmProgress) => void): (part: Par
     bytes += part.size - (before?.size ?? 0)
     done += part.done - (before?.done ?? 0)
     parts.set(part.digest, part)
-    const running = [...parts.values()].filter((one) => one.done > 0 && one.done < one.size)
+    if (part.done > 0 && part.done < part.size) running.set(part.digest, part)
+    else running.delete(part.digest)
     progress({
       image,
       state: 'running',
       bytes,
       done,
-      parts: running.map(({ digest, size, done }) => ({ digest, bytes: size, done })),
+      parts: Array.from(running.values(), ({ digest, size, done }) => ({ digest, bytes: size, done })),
     })
   }
 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
+import { longestTurnOf } from '../support/longest-turn.ts'
 import { manyImages } from './many-images.ts'
 import { pattern } from './images.ts'
 import { type OpenStore, storeFolder } from './setup.ts'
@@ -10,23 +11,6 @@ import { type OpenStore, storeFolder } from './setup.ts'
 const IMAGES = 10_000
 /** Milliseconds of processor time that a turn of the event loop may take. It does not count what neighbours take. */
 const MOST = 25
-
-/** The most processor time, in milliseconds, that this thread took between two turns of its event loop. */
-async function longestTurnOf(task: () => Promise<unknown>): Promise<number> {
-  let longest = 0
-  let isOver = false
-  let last = process.threadCpuUsage()
-  const turn = (): void => {
-    const { user, system } = process.threadCpuUsage(last)
-    longest = Math.max(longest, (user + system) / 1000)
-    last = process.threadCpuUsage()
-    if (!isOver) setTimeout(turn, 1)
-  }
-  setTimeout(turn, 1)
-  await task()
-  isOver = true
-  return longest
-}
 
 suite('SEC-73: with 10,000 images in the store', () => {
   const asked: Readonly<Record<string, (store: OpenStore) => Promise<unknown>>> = {

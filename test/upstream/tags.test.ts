@@ -6,6 +6,7 @@ import type { UpstreamRepository } from '../../src/ports/upstream.ts'
 import { type FakeUpstream, fakeUpstream } from '../support/fake-upstream.ts'
 import { json } from '../support/fake-upstream/registry.ts'
 import { eventually } from '../support/fixtures.ts'
+import { longestTurnOf } from '../support/longest-turn.ts'
 import { assertFails, connectTo } from './setup.ts'
 
 const LIST = '/v2/app/tags/list'
@@ -187,32 +188,9 @@ test('SEC-73 a list of 12 MB is read and sorted while everybody else goes on', a
   const tags = Array.from({ length: 900_000 }, (_, i) => `v${((i * 7919) % 900_000) + 1_000_000}-x`)
   const { body } = json({ name: 'app', tags })
   upstream.on(/tags/, { status: 200, body, headers: { 'Content-Type': 'application/json' } })
-  const turns = longestTurn()
-  const list = await client.repository().tags.whole()
-  const milliseconds = await turns.stop()
+  let list: Awaited<ReturnType<UpstreamRepository['tags']['whole']>>
+  const milliseconds = await longestTurnOf(async () => (list = await client.repository().tags.whole()))
   assert.ok(list !== undefined && list !== 'too long')
   assert.deepEqual([list.first, list.last], ['v1000000-x', 'v1899999-x'])
   assert.ok(milliseconds < 50, `${milliseconds} ms of CPU in one turn`)
 })
-
-/** Milliseconds of this thread's CPU in one turn of the event loop: other processes' load is no part of it. */
-function longestTurn(): { stop(): Promise<number> } {
-  let longest = 0
-  let isOver = false
-  let before = process.threadCpuUsage()
-  const { promise: over, resolve } = Promise.withResolvers<number>()
-  const turn = (): void => {
-    const { user, system } = process.threadCpuUsage(before)
-    longest = Math.max(longest, (user + system) / 1000)
-    if (isOver) return resolve(longest)
-    before = process.threadCpuUsage()
-    setImmediate(turn)
-  }
-  setImmediate(turn)
-  return {
-    stop() {
-      isOver = true
-      return over
-    },
-  }
-}
