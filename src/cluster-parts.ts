@@ -10,8 +10,10 @@ import { peerTokens } from './cluster/peers/peer-token.ts'
 import { type Peers, peers as openPeers } from './cluster/peers/peers.ts'
 import { JOINED_FILE, joinedIn } from './cluster/index/joined.ts'
 import { replicatedLists } from './cluster/index/replicated-lists.ts'
+import { replicatedOwners } from './cluster/index/replicated-owners.ts'
 import { replicatedRuns } from './cluster/index/replicated-runs.ts'
 import { sharedLists } from './cluster/index/shared-lists.ts'
+import { sharedOwners } from './cluster/index/shared-owners.ts'
 import { sharedRuns } from './cluster/index/shared-runs.ts'
 import { sharedJobs } from './cluster/shared-jobs.ts'
 import { sharedOutages } from './cluster/shared-outages.ts'
@@ -42,6 +44,7 @@ export interface ClusterParts extends AsyncDisposable {
     readonly pins: FilesystemStore['pins']
     readonly trusted: FilesystemStore['trusted']
     readonly runs: FilesystemStore['runs']
+    readonly endpointOwners: FilesystemStore['endpointOwners']
   }
   readonly shared: SharedLinks
   readonly leases: Leases
@@ -133,6 +136,7 @@ export async function buildClusterParts(
     now,
   })
   const runs = sharedRuns({ database, id, keep: keepRuns, forgotten: disk.runs.forget, now })
+  const owners = sharedOwners(database, now)
   let listener: ClusterListener | undefined
   let news: News | undefined
   const tellAll = (notice: Notice): void => news?.tell(notice)
@@ -144,6 +148,7 @@ export async function buildClusterParts(
       pins: { ...disk.pins, ...lists.pins },
       trusted: { ...disk.trusted, ...lists.trusted },
       runs: { ...disk.runs, ...replicatedRuns(disk.runs, runs) },
+      endpointOwners: replicatedOwners(disk.endpointOwners, owners),
     },
     shared: links,
     leases,
@@ -189,6 +194,7 @@ export async function buildClusterParts(
     async sweep() {
       if (!(await leads('trim'))) return
       await runs.trim()
+      await owners.trim()
       await database.query(
         `WITH old AS (DELETE FROM entrepot_news WHERE at < clock_timestamp() - interval '3 hours')
          DELETE FROM entrepot_leases WHERE expires_at < clock_timestamp() - interval '1 hour'`,
@@ -197,6 +203,7 @@ export async function buildClusterParts(
     async forget(forgotten) {
       await links.remove(forgotten.links)
       await tags.purge(forgotten.tags)
+      await owners.forget(forgotten.tags)
     },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   }

@@ -113,6 +113,18 @@ suite('an endpoint of the first protocol', () => {
     assert.equal(both.old.requests.length, 0)
   })
 
+  for (const status of [401, 403, 404, 429, 500]) {
+    test(`is asked when the one before it says ${status}, and owns what it has answered then`, async () => {
+      await using both = await newAndOld()
+      both.today.addManifest('library/old', 'v1', manifestOf([]), OCI_MANIFEST)
+      both.today.on(/./, { status, times: 1000 })
+      await using proxy = await both.start()
+      const { digest } = await pulled(proxy.port)
+      both.today.forgetScripts()
+      assert.equal((await pulled(proxy.port)).digest, digest)
+    })
+  }
+
   test('is asked by the old protocol: first its index, and with the token that this gives', async () => {
     await using both = await newAndOld()
     await using proxy = await both.start()

@@ -74,6 +74,12 @@ const MIGRATIONS: readonly string[] = [
    CREATE TABLE entrepot_replicas (
      address text PRIMARY KEY, version text NOT NULL, started_at timestamptz NOT NULL, seen_at timestamptz NOT NULL
    );`,
+  `-- Which endpoint of an upstream has answered for a tag, or listed the tags of a repository.
+   CREATE TABLE entrepot_endpoint_owners (
+     upstream text NOT NULL, repository text NOT NULL, thing text NOT NULL, url text NOT NULL, at bigint NOT NULL,
+     PRIMARY KEY (upstream, repository, thing)
+   );
+   CREATE INDEX entrepot_endpoint_owners_by_age ON entrepot_endpoint_owners (at);`,
 ]
 
 /** Held while the schema changes: replicas start at the same time. */

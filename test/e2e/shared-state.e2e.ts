@@ -1,7 +1,9 @@
 /** What operators and runs tell one replica holds on all, on a real PostgreSQL. */
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
+import { sharedOwners } from '../../src/cluster/index/shared-owners.ts'
 import { sharedJobs } from '../../src/cluster/shared-jobs.ts'
+import type { EndpointOwners } from '../../src/ports/endpoint-owners.ts'
 import { isRegistryError } from '../../src/oci/errors.ts'
 import { pattern } from '../storage/images.ts'
 import { storeFolder } from '../storage/setup.ts'
@@ -50,6 +52,38 @@ suite('what holds on all replicas', { skip: withoutPostgres }, () => {
       await eventually(async () => (await patternsOf(each)).length === 0)
       await eventually(async () => (await each.trusted.of(a)).size === 0)
     }
+  })
+
+  test('an endpoint owns a name on every replica, also while the database is away', async () => {
+    await using all = await replicas(2)
+    const [first, second] = all.map(({ endpointOwners }) => endpointOwners) as [
+      EndpointOwners,
+      EndpointOwners,
+    ]
+    await first.set(a, 'tag v1', 'https://a')
+    assert.equal(await second.get(a, 'tag v1'), 'https://a')
+    // It had asked meanwhile, and another endpoint had answered.
+    await second.set(a, 'tag v1', 'https://b')
+    assert.equal(await first.get(a, 'tag v1'), 'https://a')
+    assert.equal(await second.get(a, 'tag v1'), 'https://a')
+    await server.stop()
+    assert.equal(await second.get(a, 'tag v1'), 'https://a')
+    await second.set(a, 'tags', 'https://b')
+    assert.equal(await second.get(a, 'tags'), 'https://b')
+    await server.start()
+    await eventually(async () => {
+      await second.set(a, 'tags', 'https://b')
+      return (await first.get(a, 'tags')) === 'https://b'
+    }, 20_000)
+    await using database = databaseOf(server)
+    const shared = sharedOwners(database, now)
+    await shared.forget([{ repository: a, tag: 'v1' }])
+    assert.equal(server.sql('SELECT count(*) FROM entrepot_endpoint_owners').trim(), '0')
+    await shared.claim(a, 'tags', 'https://a')
+    server.sql('UPDATE entrepot_endpoint_owners SET at = at - 91::bigint * 86400000')
+    assert.equal(await shared.get(a, 'tags'), undefined)
+    await shared.trim()
+    assert.equal(server.sql('SELECT count(*) FROM entrepot_endpoint_owners').trim(), '0')
   })
 
   test('a store that joins brings its lists along; they come back when the database is lost', async () => {

@@ -2,13 +2,16 @@ import assert from 'node:assert/strict'
 import { openOutbox } from '../../../src/cluster/index/outbox.ts'
 import { replicatedLinks } from '../../../src/cluster/index/replicated-links.ts'
 import { replicatedLists } from '../../../src/cluster/index/replicated-lists.ts'
+import { replicatedOwners } from '../../../src/cluster/index/replicated-owners.ts'
 import { replicatedRuns } from '../../../src/cluster/index/replicated-runs.ts'
 import { replicatedTags } from '../../../src/cluster/index/replicated-tags.ts'
 import { sharedLinks } from '../../../src/cluster/index/shared-links.ts'
 import { sharedLists } from '../../../src/cluster/index/shared-lists.ts'
+import { sharedOwners } from '../../../src/cluster/index/shared-owners.ts'
 import { sharedRuns } from '../../../src/cluster/index/shared-runs.ts'
 import { sharedTags } from '../../../src/cluster/index/shared-tags.ts'
 import { openNews } from '../../../src/cluster/news.ts'
+import type { EndpointOwners } from '../../../src/ports/endpoint-owners.ts'
 import type { Digest } from '../../../src/oci/digest.ts'
 import type { ImagePattern } from '../../../src/oci/image-pattern.ts'
 import type { PinList } from '../../../src/ports/operations.ts'
@@ -25,6 +28,7 @@ export interface SharedStore extends StoreUnderTest {
   readonly pins: PinList
   readonly trusted: TrustedDigests
   readonly runs: Runs
+  readonly endpointOwners: EndpointOwners
   /** Learns now what the others have told. */
   poll(): Promise<void>
 }
@@ -125,6 +129,7 @@ export async function sharedStore(
     pins: lists.pins,
     trusted: lists.trusted,
     runs: replicatedRuns(store.runs, runs),
+    endpointOwners: replicatedOwners(store.endpointOwners, sharedOwners(database, now)),
     poll: news.poll,
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   }
@@ -140,7 +145,8 @@ async function storeIn(
 
 /** Forgets everything but which database it is. */
 export function emptyDatabase(server: Pick<Postgres, 'sql'>): void {
-  if (server.sql("SELECT to_regclass('entrepot_jobs_done')").trim() === '') return
+  if (server.sql("SELECT to_regclass('entrepot_endpoint_owners')").trim() === '') return
   server.sql(`TRUNCATE entrepot_links, entrepot_tags, entrepot_tag_log, entrepot_leases, entrepot_news,
-    entrepot_pins, entrepot_trusted, entrepot_runs, entrepot_run_tags, entrepot_run_manifests, entrepot_jobs_done`)
+    entrepot_pins, entrepot_trusted, entrepot_runs, entrepot_run_tags, entrepot_run_manifests, entrepot_jobs_done,
+    entrepot_endpoint_owners`)
 }
