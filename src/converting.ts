@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import { imageText } from './oci/image-pattern.ts'
 import type { DownloadManager } from './download/manager.ts'
 import type { BlobStore } from './ports/blob-store.ts'
+import { conversions } from './schema1/conversion.ts'
 import { type Converter, converter } from './schema1/converter.ts'
 import { layerMeter } from './schema1/meter/layer-meter.ts'
 import { storedLayers } from './schema1/stored-layers.ts'
@@ -22,17 +23,18 @@ export interface ConvertingOptions {
 /** Builds what converts images of schema 1. */
 export function buildConverter({ store, blobs, downloads, uploads, log }: ConvertingOptions): Converter {
   const meter = layerMeter()
-  const { links, references, conversions, layerFacts } = store
   const converting = converter({
-    store: { blobs, links, references, conversions },
-    layers: storedLayers({
-      blobs,
-      links,
-      facts: layerFacts,
-      meter,
-      downloaded: ({ upstream }, digest) => downloads.ended(upstream, digest),
+    conversions: conversions({
+      store: { ...store, blobs },
+      layers: storedLayers({
+        blobs,
+        links: store.links,
+        facts: store.layerFacts,
+        meter,
+        downloaded: ({ upstream }, digest) => downloads.ended(upstream, digest),
+      }),
+      shared: uploads?.tried,
     }),
-    shared: uploads?.tried,
     converted({ repository, source: digest, ...rest }) {
       log.info({ image: imageText({ repository, digest }), ...rest }, 'converted an image of schema 1')
     },

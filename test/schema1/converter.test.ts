@@ -6,6 +6,7 @@ import { type Digest, digestOf } from '../../src/oci/digest.ts'
 import { RegistryError } from '../../src/oci/errors.ts'
 import { DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED } from '../../src/oci/media-types.ts'
 import type { Repository } from '../../src/ports/repository.ts'
+import { conversions } from '../../src/schema1/conversion.ts'
 import { type ConverterOptions, converter } from '../../src/schema1/converter.ts'
 import { layerMeter } from '../../src/schema1/meter/layer-meter.ts'
 import { storedLayers } from '../../src/schema1/stored-layers.ts'
@@ -50,13 +51,15 @@ function repositoryOf(
 function converterOver(store: OpenStore, options: Partial<ConverterOptions> = {}) {
   const meter = layerMeter()
   const converting = converter({
-    store,
-    layers: storedLayers({
-      blobs: store.blobs,
-      links: store.links,
-      facts: store.layerFacts,
-      meter,
-      downloaded: async () => {},
+    conversions: conversions({
+      store,
+      layers: storedLayers({
+        blobs: store.blobs,
+        links: store.links,
+        facts: store.layerFacts,
+        meter,
+        downloaded: async () => {},
+      }),
     }),
     ...options,
   })
@@ -207,7 +210,7 @@ describe('a conversion', () => {
     converting.catch(() => {})
     await opened
     await it[Symbol.asyncDispose]()
-    await assert.rejects(converting, /closed/)
+    await assert.rejects(converting, failsWith('UPSTREAM_UNAVAILABLE'))
   })
 })
 
