@@ -16,6 +16,7 @@ import type { RemoteTelemetry } from './ports/telemetry.ts'
 import { realFiles } from './storage/files.ts'
 import type { FilesystemStore } from './storage/filesystem-store.ts'
 import { openUploads, type Uploads } from './storage/uploads.ts'
+import { timeBetween } from './util/time-between.ts'
 
 /** The store beyond this replica, and what passes between the two. */
 export interface RemoteParts extends AsyncDisposable {
@@ -131,7 +132,7 @@ export async function buildRemoteParts(
       await remote.delete(...digests).catch(ignored)
     },
     async sweep() {
-      if (now() - sweptAt < SWEEP_EVERY) return
+      if (timeBetween(now(), sweptAt) < SWEEP_EVERY) return
       sweptAt = now()
       try {
         log.info(await sweeper.sweep(), 'swept storage.s3')

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { isOutage } from '../oci/errors.ts'
 import type { Asking, ReadOptions } from '../ports/read-options.ts'
 import { singleFlight } from '../util/async/single-flight.ts'
+import { timeBetween } from '../util/time-between.ts'
 import { unnoticed } from './asking.ts'
 import { isStaleFallback, staleFallbackSignal } from './tags/stale-fallback.ts'
 
@@ -56,7 +57,7 @@ export function shortTermCache<T extends object>(options: ShortTermCacheOptions<
   return {
     async get(key, ask, options) {
       const known = answers.get(key)
-      const left = known === undefined ? 0 : fresh(known.value) - (now() - known.at)
+      const left = known === undefined ? 0 : fresh(known.value) - timeBetween(now(), known.at)
       if (known !== undefined && left > 0) {
         options?.report?.({ result: 'hit', ttl: Math.ceil(left / 1000) })
         return known.value

@@ -1,5 +1,6 @@
 import type { AuditEntry, AuditTrail } from '../ports/audit.ts'
 import type { Log } from './event-lines.ts'
+import { timeBetween } from '../util/time-between.ts'
 
 export interface AuditTrailOptions {
   readonly log: Log
@@ -32,7 +33,7 @@ export function auditTrail({ log, now }: AuditTrailOptions): AuditTrail {
       }
       const i = entries.findLastIndex((known) => isSame(known, entry))
       const known = entries[i]
-      if (known !== undefined && now() - Date.parse(known.at) < TOGETHER) {
+      if (known !== undefined && timeBetween(now(), Date.parse(known.at)) < TOGETHER) {
         entries[i] = { ...known, times: known.times + 1 }
         return
       }

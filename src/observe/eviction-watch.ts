@@ -3,6 +3,7 @@ import { type ImageName, imageText } from '../oci/image-pattern.ts'
 import { isRegistryError } from '../oci/errors.ts'
 import type { ImageCatalogue } from '../ports/operations.ts'
 import { yieldEvery } from '../util/async/yield-every.ts'
+import { timeBetween } from '../util/time-between.ts'
 import type { Emit } from './events.ts'
 
 export type EvictionReason = 'ttl' | 'quota' | 'purge'
@@ -36,7 +37,7 @@ export function evictionWatch({ emit, imagesOf, now }: EvictionWatchOptions): Ev
   return {
     async evicting(digests, reason) {
       if (reason === 'quota') {
-        if (now() - fullAt >= QUIET) {
+        if (timeBetween(now(), fullAt) >= QUIET) {
           emit('quota', { said: 'the store is full: what was not used for longest is evicted' })
           fullAt = now()
         }

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import { timeBetween } from '../util/time-between.ts'
 
 /** Milliseconds between two lines about the same trouble. */
 const EVERY = 60_000
@@ -15,7 +16,7 @@ export function recurring(now: () => number): (trouble: string) => number | unde
   const seen = new LRUCache<string, { at: number; count: number }>({ max: MOST })
   return (trouble) => {
     const last = seen.get(trouble)
-    if (last !== undefined && now() - last.at < EVERY) {
+    if (last !== undefined && timeBetween(now(), last.at) < EVERY) {
       last.count += 1
       return undefined
     }

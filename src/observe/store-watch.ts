@@ -1,4 +1,5 @@
 import type { IngestTelemetry } from '../ports/telemetry.ts'
+import { timeBetween } from '../util/time-between.ts'
 import { causeOf } from './cause.ts'
 import type { Emit } from './events.ts'
 
@@ -44,7 +45,7 @@ export function storeWatch({ emit, now }: { readonly emit: Emit; readonly now: (
         emit('store.failing', { operation, said })
       },
       stored() {
-        if (trouble === undefined || now() - lastFailure < QUIET) return
+        if (trouble === undefined || timeBetween(now(), lastFailure) < QUIET) return
         emit('store.recovered', { seconds: Math.round((now() - trouble.since) / 1000) })
         trouble = undefined
         reasons.clear()

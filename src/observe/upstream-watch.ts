@@ -1,5 +1,6 @@
 import type { ErrorDetail } from '../oci/errors.ts'
 import type { UpstreamTelemetry } from '../ports/telemetry.ts'
+import { timeBetween } from '../util/time-between.ts'
 import { causeOf } from './cause.ts'
 import type { Emit } from './events.ts'
 
@@ -86,7 +87,7 @@ export function upstreamWatch({ upstreams, emit, now }: UpstreamWatchOptions): U
 
   const isNews = (what: string): boolean => {
     const last = told.get(what) ?? -Infinity
-    if (now() - last < QUIET) return false
+    if (timeBetween(now(), last) < QUIET) return false
     told.set(what, now())
     return true
   }

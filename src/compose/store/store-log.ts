@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { StoreUsage } from '../../ports/metadata.ts'
+import { timeBetween } from '../../util/time-between.ts'
 
 /** What operators read in the log about the disk of the store. */
 export interface StoreLog {
@@ -35,7 +36,7 @@ export function brokenPromise(
 ): (contents: readonly { readonly size: number }[]) => void {
   let told = -Infinity
   return (contents) => {
-    if (now() - told < TOLD_EVERY) return
+    if (timeBetween(now(), told) < TOLD_EVERY) return
     told = now()
     const bytes = contents.reduce((sum, { size }) => sum + size, 0)
     log.warn(

@@ -7,6 +7,7 @@ import { closureOf } from './content-walk.ts'
 import { eachImage } from './images/image-rows.ts'
 import { pinnedBy } from './pinned-by.ts'
 import type { Query, Statements } from '../index/sql.ts'
+import { timeBetween } from '../../util/time-between.ts'
 
 export interface Pins extends PinList, ListCopy<Required<Pin>> {
   /** The content of pinned images, at most a few seconds old. Newer content is not evicted first anyway. */
@@ -60,7 +61,7 @@ export function pins({ query, transact, configured, now }: PinsOptions): Pins {
       known = undefined
     },
     async content() {
-      const age = known === undefined ? Infinity : Math.abs(now() - known.at)
+      const age = known === undefined ? Infinity : timeBetween(now(), known.at)
       if (known === undefined || age > known.keep) {
         const content = collect()
         const entry = { content, at: now(), keep: FRESH }

@@ -7,6 +7,7 @@ import type { IndexReader } from '../index/index-reader.ts'
 import type { Query, Statements } from '../index/sql.ts'
 import { pastOfTags } from '../index/tags/seen-at.ts'
 import { closureOf } from './content-walk.ts'
+import { timeBetween } from '../../util/time-between.ts'
 
 /** What is kept because tags pointed to it. */
 export interface Retained extends Size {
@@ -62,7 +63,7 @@ export function retainedContent({ query, read, rules, now }: RetainedOptions): R
   }
 
   async function collected(): Promise<Retained> {
-    const age = known === undefined ? Infinity : Math.abs(now() - known.at)
+    const age = known === undefined ? Infinity : timeBetween(now(), known.at)
     if (known === undefined || age > known.keep) {
       moved.clear()
       const found = collect()
