@@ -196,6 +196,21 @@ suite('the host of an upstream, with replicas', () => {
     assert.deepEqual(told, [])
   })
 
+  test('what is told too soon is looked at later', async (t) => {
+    const { health, pings, wait, refuse } = healthOf(t)
+    await wait(1_000_000)
+    health.heard(true)
+    health.responded()
+    pings[0]!.resolve()
+    await wait(1_500)
+    health.heard(true)
+    assert.equal(pings.length, 1)
+    await wait(1_000)
+    assert.equal(pings.length, 2)
+    await refuse()
+    assert.throws(() => health.check())
+  })
+
   test('is not even pinged when it has just answered here', async (t) => {
     const { health, pings, wait } = healthOf(t)
     await wait(1_000_000)

@@ -17,6 +17,7 @@ export interface SharedRuns {
   choose(run: string, client: string, choice: Omit<RunTag, 'manifests'>): Promise<SharedChoice | 'full'>
   /** @returns the run; undefined = there is none */
   pulled(run: string, repository: RepositoryName, digest: Digest): Promise<RunStart | undefined>
+  /** Its instants are those of the database, so that all tell the same. */
   record(run: string): Promise<RunRecord | undefined>
   /** Forgets the runs that are too old. */
   trim(): Promise<void>
@@ -150,13 +151,13 @@ export function sharedRuns({ database, id, keep, forgotten, now }: SharedRunsOpt
       )
       return {
         run,
-        startedAt: fromShared(row.started),
+        startedAt: row.started,
         tags: tags.map(({ upstream, repository, tag, digest, at, manifests }) => ({
           tag,
           digest,
           manifests,
           repository: { upstream, name: repository },
-          at: fromShared(at),
+          at,
         })),
       }
     },

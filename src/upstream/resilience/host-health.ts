@@ -79,6 +79,7 @@ export function hostHealth({ ping, changed, neighbours, now }: HostHealthOptions
   /** The last ping was sent because another replica has told something. Its outcome may come after its deadline. */
   let isChecking = false
   let timer: NodeJS.Timeout | undefined
+  let heardTimer: NodeJS.Timeout | undefined
 
   const sendPing = (isCheck = false): void => {
     if (isPinging || isClosed) return
@@ -118,6 +119,20 @@ export function hostHealth({ ping, changed, neighbours, now }: HostHealthOptions
     if (!isChecking) neighbours?.tell(found !== undefined)
   }
 
+  const heard = (isOut: boolean): void => {
+    clearTimeout(heardTimer)
+    if (isClosed || isOut === (reason !== undefined) || (isOut && hasRespondedWithin(SLOW))) return
+    const wait = lastHeard + HEARD_EVERY - now()
+    // What was told meanwhile may be so.
+    if (wait > 0 || isPinging) {
+      heardTimer = setTimeout(heard, Math.max(wait, SLOW), isOut).unref()
+      return
+    }
+    lastHeard = now()
+    clearTimeout(timer)
+    sendPing(true)
+  }
+
   const hasRespondedWithin = (milliseconds: number): boolean => lastResponse >= now() - milliseconds
 
   /** A host that has sent a response since the request was sent is well. */
@@ -149,16 +164,11 @@ export function hostHealth({ ping, changed, neighbours, now }: HostHealthOptions
       if (!isPing) pingLater()
     },
     silent: doubt,
-    heard(isOut) {
-      if (isOut === (reason !== undefined) || (isOut && hasRespondedWithin(SLOW))) return
-      if (isPinging || now() - lastHeard < HEARD_EVERY) return
-      lastHeard = now()
-      clearTimeout(timer)
-      sendPing(true)
-    },
+    heard,
     close() {
       isClosed = true
       clearTimeout(timer)
+      clearTimeout(heardTimer)
     },
   }
 }
