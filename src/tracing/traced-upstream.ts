@@ -85,36 +85,40 @@ function tracedRepository(
 
 /** `body`, with `ended` called once: when it has ended, failed, or was left. */
 function followed(body: BlobBody, ended: (bytes: number, failure?: unknown) => void): BlobBody {
+  const { reused } = body
   return {
-    start: body.start,
-    ...(body.total !== undefined && { total: body.total }),
-    ...(body.etag !== undefined && { etag: body.etag }),
-    ranges: body.ranges,
-    [Symbol.asyncIterator]() {
-      const chunks = body[Symbol.asyncIterator]()
-      let bytes = 0
-      let isOver = false
-      const end = (failure?: unknown): void => {
-        if (!isOver) ended(bytes, failure)
-        isOver = true
+    ...body,
+    [Symbol.asyncIterator]: () => following(body, ended),
+    ...(reused && { reused: { [Symbol.asyncIterator]: () => following(reused, ended) } }),
+  }
+}
+
+function following(
+  body: AsyncIterable<Buffer>,
+  ended: (bytes: number, failure?: unknown) => void,
+): AsyncIterator<Buffer, undefined> {
+  const chunks = body[Symbol.asyncIterator]()
+  let bytes = 0
+  let isOver = false
+  const end = (failure?: unknown): void => {
+    if (!isOver) ended(bytes, failure)
+    isOver = true
+  }
+  return {
+    async next() {
+      try {
+        const step = await chunks.next()
+        if (step.done) end()
+        else bytes += step.value.length
+        return step
+      } catch (error) {
+        end(error)
+        throw error
       }
-      return {
-        async next() {
-          try {
-            const step = await chunks.next()
-            if (step.done) end()
-            else bytes += step.value.length
-            return step
-          } catch (error) {
-            end(error)
-            throw error
-          }
-        },
-        async return() {
-          end()
-          return (await chunks.return?.()) ?? { done: true, value: undefined }
-        },
-      }
+    },
+    async return() {
+      end()
+      return (await chunks.return?.()) ?? { done: true, value: undefined }
     },
   }
 }
