@@ -1,3 +1,4 @@
+import type { Pool } from 'pg'
 import { memoryCache } from '../../src/cache/memory/memory.ts'
 import { proxyRegistry } from '../../src/cache/proxy-registry.ts'
 import { tieredBlobStore } from '../../src/cache/tiered-blob-store.ts'
@@ -32,7 +33,7 @@ export interface SimulatedReplicaOptions {
   readonly world: World
   readonly url: string
   /** On which the statements of all replicas run. */
-  readonly shared: readonly Database[]
+  readonly shared: Pick<Pool, 'query'>
   readonly index: number
   readonly replicaAt: (address: string) => SimulatedReplica
   readonly failed: (error: unknown) => void
@@ -50,7 +51,7 @@ export async function simulatedReplica(options: SimulatedReplicaOptions): Promis
   const id = `${address} ${Math.random()}`
   const own = new Database({ url, asked() {}, now: Date.now })
   starting.use(own)
-  const database = world.counted(own, shared, index)
+  const database = world.counted(own, shared)
   const store = memoryStore()
   const local = {
     ...store.tags,

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Pool } from 'pg'
 import type { Database } from '../../src/cluster/database.ts'
 import { digestOf, type Digest } from '../../src/oci/digest.ts'
 import { OCI_MANIFEST, OCTET_STREAM } from '../../src/oci/media-types.ts'
@@ -37,7 +38,7 @@ export class World {
   seconds = 0
 
   /** The database of one replica: what it asks is counted, and runs on connections that all replicas share. */
-  counted(own: Database, shared: readonly Database[], i: number): Database {
+  counted(own: Database, shared: Pick<Pool, 'query'>): Database {
     const places = limiter(CONNECTIONS)
     const query: Database['query'] = (text, values) =>
       places(async () => {
@@ -48,7 +49,7 @@ export class World {
         if (text.includes('pg_notify')) this.notifications += 1
         this.mostAsking = Math.max(this.mostAsking, ++this.asking)
         try {
-          return await shared[i % shared.length]!.query(text, values)
+          return (await shared.query(text, [...(values ?? [])])).rows
         } finally {
           this.asking -= 1
           this.seconds += (performance.now() - begun) / 1000
