@@ -27,7 +27,7 @@ async function twoEndpoints() {
     first,
     second,
     /** A process on the same store. */
-    start: (urls: readonly string[] = [first.url, second.url]) =>
+    start: (urls: readonly string[] = [first.url, second.url], more: object = {}) =>
       startProxy({
         upstream: first,
         folder,
@@ -36,6 +36,7 @@ async function twoEndpoints() {
           upstreams: {
             'docker.io': {
               endpoints: urls,
+              ...more,
               timeouts: { connect: '1s', headers: '5s', idle: '1s' },
             },
           },
@@ -153,6 +154,18 @@ suite('who has answered', () => {
       new RegExp(`only ${both.second.url} is asked for the tag: it has answered for the tag`),
     )
     assert.match(stdout, new RegExp(`${both.first.url}  tag v1: does not exist`))
+    assert.match(stdout, new RegExp(`${both.second.url}  tag v1: found`))
+  })
+
+  test('why tells it of an image that is asked for by another name, too', async () => {
+    await using both = await twoEndpoints()
+    const rewrite = [{ from: 'library/old', to: 'library/app' }]
+    await using proxy = await both.start(undefined, { rewrite })
+    both.first.on(/./, { status: 404, times: 1000 })
+    const answer = await call(proxy.port, 'GET', '/v2/library/old/manifests/v1')
+    assert.equal(answer.headers['docker-content-digest'], digestOf(ofSecond))
+    const { stdout } = await runCommand(['why', 'old:v1', '--server', proxy.adminUrl])
+    assert.match(stdout, new RegExp(`only ${both.second.url} is asked for the tag`))
     assert.match(stdout, new RegExp(`${both.second.url}  tag v1: found`))
   })
 })

@@ -180,6 +180,7 @@ suite('search', () => {
     ['limiting', { status: 429 }],
     ['silent', { delayMs: Infinity }],
     ['for people', { status: 200, body: '<html>sign in</html>', headers: { 'Content-Type': 'text/html' } }],
+    ['nested without end', { status: 200, body: `{"results":${'['.repeat(900_000)}` }],
     ['endless', { status: 200, body: 'x'.repeat(2 * 1024 * 1024), contentLength: 'chunked' }],
   ] as const) {
     test(`a search that is ${fault} is answered from the store, and pulls go on`, async () => {

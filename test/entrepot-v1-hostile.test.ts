@@ -48,6 +48,13 @@ const hostile: readonly Hostile[] = [
     most: 3,
   },
   {
+    name: 'an ancestry that nests without end',
+    lie: (old, [tip]) =>
+      old.on(`/v1/images/${tip}/ancestry`, { status: 200, body: '['.repeat(1_000_000), times: 1000 }),
+    reason: /its ancestry is no list of ids/,
+    most: 3,
+  },
+  {
     name: 'the ancestry of another image',
     lie: (old, [tip, parent]) => old.on(`/v1/images/${tip}/ancestry`, text([parent, tip])),
     reason: /its ancestry does not begin with it/,

@@ -35,8 +35,8 @@ export interface SearchPage {
  */
 export type SearchUpstream = (request: SearchRequest, signal?: AbortSignal) => Promise<SearchPage | undefined>
 
-/** The names of the repositories of an upstream that something is stored of and that have all of these words. */
-export type StoredRepositories = (upstream: string, words: readonly string[]) => Promise<readonly string[]>
+/** The names of the repositories of an upstream that something is stored of: the first 100,000, in order. */
+export type StoredRepositories = (upstream: string) => Promise<readonly string[]>
 
 /** What clients may search. */
 export interface RepositorySearch {

@@ -30,7 +30,7 @@ export interface RepositorySearchOptions {
 
 /** Bytes of the answers that are kept, each of pages of upstream and of stored names. */
 const KEPT = 8 * 1024 * 1024
-/** Milliseconds that the stored names are kept: long enough for who asks again and again. */
+/** Milliseconds that the stored names are kept: whatever clients look for, they are read once in this time. */
 const STORED_FOR = 5_000
 
 /**
@@ -103,9 +103,9 @@ export function repositorySearch(options: RepositorySearchOptions): RepositorySe
     { term, size, page }: SearchRequest,
     isTold: (name: string) => boolean,
   ): Promise<SearchPage> {
-    const words = term.toLowerCase().split(/\s+/).filter(Boolean).toSorted()
-    const ask = () => options.stored(upstream, words)
-    const names = (await ofStore.get(`${upstream} ${words.join(' ')}`, ask)) ?? []
+    const words = term.toLowerCase().split(/\s+/).filter(Boolean)
+    const all = (await ofStore.get(upstream, () => options.stored(upstream))) ?? []
+    const names = all.filter((name) => words.every((word) => name.includes(word)))
     const told = names.map((name) => writtenName({ upstream, name })).filter(isTold)
     const repositories = told.slice((page - 1) * size, page * size)
     return { total: told.length, repositories: repositories.map((name) => storedOne(upstream, name)) }

@@ -3,17 +3,17 @@ import { isRegistryError, type RegistryError } from '../../oci/errors.ts'
 import { imagePattern } from '../../oci/image-pattern.ts'
 import { parseImageReference } from '../../oci/image-reference.ts'
 import type { RepositoryName } from '../../oci/reference.ts'
-import { type EndpointOwners, ownerOfTag } from '../../ports/endpoint-owners.ts'
+import type { EndpointOwners } from '../../ports/endpoint-owners.ts'
 import type { TagEntry, TagHistory, TagPeek } from '../../ports/metadata.ts'
 import type { Inspect, PinList } from '../../ports/operations.ts'
 import type { Registry } from '../../ports/repository.ts'
 import type { Held } from '../../ports/time.ts'
 import type { RouteReport, Why } from '../../ports/why.ts'
-import { endpointName } from '../../util/endpoint-name.ts'
 import type { Answers } from '../answers.ts'
 import { upstreamReport } from '../status.ts'
 import type { StoreWatch } from '../store-watch.ts'
 import type { UpstreamWatch } from '../upstream-watch.ts'
+import { answersOf, type AtEndpoints, ownerAmong } from './endpoints.ts'
 import type { Facts, RepositoryView, TagFacts } from './facts.ts'
 import { whyOf } from './report.ts'
 
@@ -115,7 +115,7 @@ export function createWhy(options: WhyOptions): (image: string) => Promise<Why |
       content: digest && (await inspect(digest)),
       pinnedBy: await pinOf(repository, reference, digest),
       answers: answers.of(repository.upstream, repository.name),
-      byEndpoint: answersByEndpoint(repository),
+      byEndpoint: answersOf(answers, atEndpoints(repository)),
       storeTrouble: store.trouble,
       now: now(),
     }
@@ -140,16 +140,14 @@ export function createWhy(options: WhyOptions): (image: string) => Promise<Why |
     return (await pins.list()).find(({ pattern }) => imagePattern(pattern).matches(image))?.pattern
   }
 
-  /** Those of all endpoints, the newest first. */
-  function answersByEndpoint({ upstream, name }: RepositoryName): Facts['byEndpoint'] {
-    return (configured(upstream).endpoints ?? [])
-      .flatMap(({ url }) =>
-        answers
-          .of(endpointName(upstream, url), name)
-          .map((answer) => Object.assign({ endpoint: url }, answer)),
-      )
-      .toSorted((a, b) => b.at - a.at)
-      .slice(0, MOST_ANSWERS)
+  function atEndpoints(repository: RepositoryName): AtEndpoints {
+    const { upstream, name } = repository
+    const other = otherName(repository)
+    return {
+      upstream,
+      names: other ? [name, other.name] : [name],
+      urls: (configured(upstream).endpoints ?? []).map(({ url }) => url),
+    }
   }
 
   async function routeOf(
@@ -158,10 +156,8 @@ export function createWhy(options: WhyOptions): (image: string) => Promise<Why |
     reference: Facts['reference'],
   ): Promise<RouteReport> {
     const { upstream, name: repository } = found
-    const { url, aliases, endpoints = [] } = configured(upstream)
-    const owner =
-      'tag' in reference && endpoints.length > 0 ? await ownerOfTag(owners, found, reference.tag) : undefined
-    const isOwned = owner !== undefined && endpoints.some((endpoint) => endpoint.url === owner.url)
+    const { url, aliases } = configured(upstream)
+    const at = atEndpoints(found)
     const [first = ''] = written.split('/')
     const rule =
       first === upstream && written !== first
@@ -174,8 +170,8 @@ export function createWhy(options: WhyOptions): (image: string) => Promise<Why |
       url,
       repository,
       rule,
-      endpoints: endpoints.length === 0 ? [url] : endpoints.map((endpoint) => endpoint.url),
-      owner: isOwned ? owner : null,
+      endpoints: at.urls.length === 0 ? [url] : at.urls,
+      owner: 'tag' in reference ? await ownerAmong(owners, at, reference.tag) : null,
       rewrite: otherName(found) ?? null,
     }
   }
@@ -211,9 +207,6 @@ export function createWhy(options: WhyOptions): (image: string) => Promise<Why |
     }
   }
 }
-
-/** Of an upstream with several endpoints. */
-const MOST_ANSWERS = 12
 
 const NOTHING = {
   route: null,

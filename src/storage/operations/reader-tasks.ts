@@ -9,7 +9,7 @@ import { imagesAsOf } from './images/images-as-of.ts'
 import { inOrder } from '../../ports/image-order.ts'
 import { purgeSteps } from './purge-plan.ts'
 import { retainedRows, type RetentionTask } from './retained.ts'
-import { repositoriesWith, type RepositoriesTask } from './stored-repositories.ts'
+import { repositoriesOf } from './stored-repositories.ts'
 import { usedImages } from './used-since.ts'
 
 /** Which images are meant, in a form that goes to another thread. */
@@ -38,7 +38,7 @@ const TASKS = {
   purge: (sql: Statements, task: PurgeTask) => purgeSteps(sql, task),
   used: (sql: Statements, since: number) => usedImages(sql, since),
   retained: (sql: Statements, task: RetentionTask) => retainedRows(sql, task),
-  repositories: (sql: Statements, task: RepositoriesTask) => repositoriesWith(sql, task),
+  repositories: (sql: Statements, upstream: string) => repositoriesOf(sql, upstream),
   seen: (sql: Statements, task: SeenTask) => seenTags(sql, task),
 } as const
 

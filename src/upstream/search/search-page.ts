@@ -1,10 +1,13 @@
 import { isRepositoryName } from '../../oci/reference.ts'
 import type { FoundRepository, SearchPage } from '../../ports/search.ts'
+import { excessIn } from '../../oci/manifest-json.ts'
 import { jsonObject, parseJsonObject } from '../../util/json-object.ts'
 
 /** Repositories of one page, and characters of what is said of each. */
 const MOST = 100
 const LONGEST = 1_000
+/** Of an answer with as many as are read. More takes long to parse. */
+const LIMITS = { nesting: 8, values: 5_000 }
 
 /**
  * Reads an answer to a search. What is no name of a repository is left out; clients print the rest on
@@ -13,7 +16,7 @@ const LONGEST = 1_000
  * @returns undefined when it is none: a page for people, an error
  */
 export function searchPageOf(body: Buffer): SearchPage | undefined {
-  const answer = parseJsonObject(body)
+  const answer = excessIn(body, LIMITS) === undefined ? parseJsonObject(body) : undefined
   const results = answer?.['results']
   if (answer === undefined || !Array.isArray(results)) return undefined
   const repositories = results.slice(0, MOST).flatMap(found)

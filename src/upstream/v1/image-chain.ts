@@ -22,6 +22,7 @@ export interface ChainOptions {
 const MOST_ANCESTORS = 255
 /** Bytes of a list of ancestors: thousands too many, so that their number can be told. */
 const LONGEST_ANCESTRY = 1024 * 1024
+const ANCESTRY_LIMITS = { nesting: 2, values: 20_000 }
 /** Bytes of the JSON of one image, and of all of a chain. */
 const LONGEST_JSON = 256 * 1024
 const LONGEST_CHAIN = 3 * 1024 * 1024
@@ -55,7 +56,8 @@ export async function imageChain(
     return text
   }
 
-  const ids = parseJson(await ask(id, 'ancestry', LONGEST_ANCESTRY))
+  const ancestry = await ask(id, 'ancestry', LONGEST_ANCESTRY)
+  const ids = excessIn(Buffer.from(ancestry), ANCESTRY_LIMITS) === undefined ? parseJson(ancestry) : undefined
   if (!Array.isArray(ids) || !ids.every(isImageId)) throw invalid('its ancestry is no list of ids')
   if (ids.length > MOST_ANCESTORS)
     throw invalid(`it has ${ids.length} ancestors, of which ${MOST_ANCESTORS} at most are read`)

@@ -1,4 +1,5 @@
 import { OCTET_STREAM } from '../../oci/media-types.ts'
+import { excessIn } from '../../oci/manifest-json.ts'
 import { referrerList } from '../../oci/referrers.ts'
 import { TagList } from '../../oci/tag-list.ts'
 import type { BlobBody, UpstreamRepository } from '../../ports/upstream.ts'
@@ -36,6 +37,7 @@ export interface V1RepositoriesOptions extends Pick<ImageTakingOptions, 'patienc
 /** Bytes of a list of tags, and of the id that a tag points to. */
 const LONGEST_TAGS = 1024 * 1024
 const LONGEST_ID = 1024
+const TAGS_LIMITS = { nesting: 3, values: 40_000 }
 
 /**
  * The repositories of a registry of the first protocol. A tag is resolved to a manifest of schema 1 that is made
@@ -140,7 +142,8 @@ export function v1Repositories(options: V1RepositoriesOptions): {
             signal,
           )
           if (text === undefined) return undefined
-          const tags = tagsIn(parseJson(text))
+          const excess = excessIn(Buffer.from(text), TAGS_LIMITS)
+          const tags = excess === undefined ? tagsIn(parseJson(text)) : undefined
           if (tags === undefined) throw invalidAnswer(upstream, 'list of tags that is none')
           return TagList.of(tags)
         },
