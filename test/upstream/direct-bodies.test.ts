@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { suite, test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
+import { DirectSocket } from '../../src/upstream/net/direct-socket.ts'
+import { HttpSide, READ } from '../../src/upstream/net/http-side.ts'
 import { type FakeUpstream, fakeUpstream, type Script } from '../support/fake-upstream.ts'
 import { blobOf, eventually, selfSignedCertificate } from '../support/fixtures.ts'
 import { relay } from '../support/relay.ts'
@@ -184,6 +186,28 @@ test('a kept connection that upstream has closed is not used again', async () =>
   await upstream.start()
   assert.deepEqual(await bytesOf(await client.repository().blob(digest)), bytes)
   assert.equal(upstream.requests.length, 2)
+})
+
+test('one that is reset when it is taken is nobody’s crash', async () => {
+  await using upstream = await withBlobs()
+  await using client = connectTo(upstream.url)
+  await bytesOf(await client.repository().blob(digest))
+  // The reset is seen before the next turn, in which the request would be sent.
+  await turn()
+  const stopped = upstream.stop()
+  const asked = failureOf(client.repository().blob(digest))
+  await stopped
+  assert.equal((await asked).code, 'UPSTREAM_UNAVAILABLE')
+  await upstream.start()
+  assert.deepEqual(await bytesOf(await client.repository().blob(digest)), bytes)
+})
+
+test('a connection that breaks before undici has it is nobody’s crash', async () => {
+  const socket = new DirectSocket()
+  const side = new HttpSide({ socket, scratch: Buffer.alloc(READ), isReused: true, keep: () => {} })
+  side.lost(new Error('reset'))
+  await eventually(() => side.closed)
+  assert.equal(side.errored?.message, 'reset')
 })
 
 test('a connection that upstream wants closed, or keeps for a moment only, is not kept', async () => {

@@ -40,6 +40,8 @@ export class HttpSide extends Duplex implements Receiver {
     this.#socket = socket
     this.#scratch = scratch
     socket.passTo(this)
+    // The socket may break before undici has it. It asks then.
+    this.on('error', () => {})
   }
 
   get socket(): DirectSocket {

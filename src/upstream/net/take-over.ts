@@ -44,7 +44,8 @@ export function takeOver(side: HttpSide | undefined, options: TakeOverOptions): 
     },
   })
   body.begin(side.detach(body))
-  signal.addEventListener('abort', abort)
+  if (signal.aborted) abort()
+  else signal.addEventListener('abort', abort)
   return body
 }
 
