@@ -83,7 +83,8 @@ export function tieredBlobStore(options: TieredBlobStoreOptions): BlobStore {
     if (descriptor.mediaType !== OCTET_STREAM) return orMissing(takeIn(descriptor, options))
     const request = requestFor(descriptor)
     // Who reads is told by the caller: for it, this is a hit.
-    const { report: _, ...reading } = options
+    const { signal, client } = options
+    const reading: ReadOptions = { ...(signal && { signal }), ...(client !== undefined && { client }) }
     try {
       const opened = await fills.subscribe(request, reading)
       return opened === undefined || isInMemory(opened) ? opened : storageReader(opened)

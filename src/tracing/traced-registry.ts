@@ -83,6 +83,7 @@ function sourceOf(value: unknown): string | undefined {
   if (typeof value !== 'object' || value === null || !('descriptor' in value)) return undefined
   const blob = value as OpenedBlob
   if (isInMemory(blob)) return 'memory'
+  if ('location' in blob) return 'redirect'
   return 'read' in blob ? ((blob as BlobReader).file === undefined ? 'download' : 'store') : undefined
 }
 
@@ -93,6 +94,7 @@ function reporting(options: ReadOptions | undefined, report: (status: CacheStatu
     client: { get: () => options?.client },
     asked: { value: (seconds: number) => options?.asked?.(seconds) },
     partly: { get: () => options?.partly },
+    mayRedirect: { get: () => options?.mayRedirect },
     refusesSchema1: { get: () => options?.refusesSchema1 },
     noCache: { get: () => options?.noCache },
     report: { value: report },

@@ -126,6 +126,12 @@ suite('redirects to the bucket', () => {
     assert.equal(digestOf(Buffer.from(await other.arrayBuffer())), layer.digest)
   })
 
+  test('traced requests are redirected too', async () => {
+    await using here = await cache({ tracing: { endpoint: 'http://127.0.0.1:1', sample: '100%' } })
+    await here.pulled()
+    assert.equal((await here.ask(here.blob)).status, 307)
+  })
+
   test('it is off by default', async () => {
     for (const redirect of [{}, { networks: [] }]) {
       await using here = await cache({}, redirect)
