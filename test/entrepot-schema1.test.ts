@@ -195,6 +195,24 @@ suite('by tag, for a client that does not take schema 1, with `schema1: convert`
     assert.deepEqual(body, manifest.body)
   })
 
+  test('it is converted in a view of the past, and refused by the rules as the image is', async () => {
+    await using it = await withOld({
+      config: { views: { asOf: true } },
+      upstreamConfig: { ...CONVERT, deny: ['library/secret'] },
+    })
+    addOld(it.upstream, LAYERS, { repository: 'library/secret' })
+    const { manifest } = await pulled(it.proxy)
+    // Instants are whole seconds.
+    await eventually(async () => {
+      const past = await ask(it.proxy, `/v2/asof/${instantOfNow()}/library/old/manifests/v1`)
+      return past.status === 200 && past.body.equals(manifest.body)
+    })
+    for (const reference of ['v1', digestOf(manifest.body)])
+      assert.equal((await ask(it.proxy, `/v2/library/secret/manifests/${reference}`)).status, 403)
+    const byOther = await ask(it.proxy, `/v2/library/other/manifests/${digestOf(manifest.body)}`)
+    assert.equal(byOther.status, 404)
+  })
+
   test('it goes with what it was made of, however much it is used itself', async () => {
     const cache = { ttl: '2s', sweep: '* * * * * *' }
     await using it = await withOld({ config: { cache } })
@@ -413,3 +431,8 @@ suite('what cannot be converted', () => {
     await pulled(it.proxy)
   })
 })
+
+/** `YYYYMMDDthhmmssz` */
+function instantOfNow(): string {
+  return new Date().toISOString().replace(/\.\d+/, '').replaceAll(/[-:]/g, '').toLowerCase()
+}
