@@ -17,7 +17,7 @@ import {
 } from '../src/oci/media-types.ts'
 import { runEntrepot } from './support/child.ts'
 import { fakeUpstream, type FakeUpstream } from './support/fake-upstream.ts'
-import { blobOf, eventually } from './support/fixtures.ts'
+import { blobOf, eventually, manifestOf } from './support/fixtures.ts'
 import { type Proxy, type ProxyOptions, startProxy } from './support/proxy.ts'
 import { call, type RawResponse } from './support/raw-client.ts'
 import { EMPTY_LAYER, type OldLayer, schema1Payload, signed } from './support/schema1.ts'
@@ -287,6 +287,17 @@ suite('who takes schema 1 gets it as it is', () => {
     const { status, headers, body } = await ask(it.proxy, `${MANIFESTS}/${it.old.digest}`)
     assert.deepEqual([status, body], [200, it.old.body])
     assert.equal(headers['vary'], undefined)
+  })
+
+  test('an answer for an image of today varies with nothing', async () => {
+    await using upstream = await fakeUpstream()
+    upstream.addBlob(first)
+    upstream.addManifest('library/new', 'v1', manifestOf([first]), OCI_MANIFEST)
+    await using proxy = await startProxy({ upstream, upstreamConfig: CONVERT })
+    for (const _ of ['cold', 'warm']) {
+      const { status, headers } = await ask(proxy, '/v2/library/new/manifests/v1', TODAY)
+      assert.deepEqual([status, headers['vary']], [200, undefined])
+    }
   })
 })
 

@@ -25,9 +25,11 @@ export function schema2Manifests(
     },
   }
 
-  function isRefused({ descriptor: { mediaType } }: Manifest, { refusesSchema1 }: ReadOptions): boolean {
+  /** What the client takes is read for schema 1 only: an answer for which it was read says so in `Vary`. */
+  function isRefused({ descriptor: { mediaType } }: Manifest, options: ReadOptions): boolean {
+    if (mediaType !== DOCKER_SCHEMA1_SIGNED && mediaType !== DOCKER_SCHEMA1) return false
+    const { refusesSchema1 } = options
     if (mediaType === DOCKER_SCHEMA1_SIGNED) return refusesSchema1 === true
-    if (mediaType !== DOCKER_SCHEMA1) return false
     // Whoever wants it signed may still have a use for it where there is nothing else.
     return refusesSchema1 === true || (refusesSchema1 === 'unsigned' && converter !== undefined)
   }
