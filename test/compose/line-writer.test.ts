@@ -1,6 +1,7 @@
 /** The writer of the log: batches, order, a reader that is too slow, a process that ends. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { type LineOutput, LineWriter } from '../../src/compose/log/line-writer.ts'
 import { eventually } from '../support/fixtures.ts'
 
@@ -31,6 +32,30 @@ test('lines are written in batches, in order, with those of sources', async () =
   await eventually(() => out.text().endsWith('from a source\n'))
   assert.equal(out.text(), `${lines.join('')}from a source\n`)
   assert.ok(out.writes() <= 2)
+})
+
+test('a batch is written every 20 ms at most, however many lines come meanwhile, from the same few buffers', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const used = new Set<ArrayBufferLike>()
+  const written: string[] = []
+  const out: LineOutput = {
+    async write(bytes) {
+      used.add(bytes.buffer)
+      written.push(bytes.toString())
+      writer.write(`line ${written.length}\n`)
+      return bytes.length
+    },
+    writeSync: (bytes) => bytes.length,
+  }
+  const writer = new LineWriter(out, { dropped })
+  writer.write('line 0\n')
+  for (let batch = 1; batch <= 50; batch++) {
+    t.mock.timers.tick(20)
+    await turn()
+    assert.equal(written.length, batch)
+  }
+  assert.deepEqual(written, numbered(50))
+  assert.ok(used.size <= 3, `${used.size} buffers`)
 })
 
 test('an output that takes a little at a time, or nothing for a while, gets every byte', async () => {
