@@ -51,7 +51,8 @@ export function usageLog<K extends readonly string[]>({ now, write, rest }: Usag
 
   return {
     note(key, hit = false) {
-      const id = key.length === 1 ? key[0]! : key.join(' ')
+      let id = key[0]!
+      for (let part = 1; part < key.length; part++) id += ` ${key[part]}`
       const use = uses.get(id)
       if (use === undefined) return void uses.set(id, { key, at: now(), hits: Number(hit) })
       use.at = now()
