@@ -53,6 +53,7 @@ suite('quota', () => {
       store,
       quota: { maxSize },
       evicted: (reason) => reasons.push(reason),
+      timeouts: { connect: 600_000, headers: 600_000, idle: 600_000 },
     })
     const blobs = Array.from({ length: 40 }, (_, i) => blobOf(200_000 + i * 5_000, i + 1))
     for (const { bytes } of blobs) upstream.addBlob(bytes)

