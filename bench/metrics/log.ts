@@ -21,7 +21,13 @@ export async function log(add: Add): Promise<void> {
   await using folder = await tempFolder()
   await using upstream = await benchUpstream(1)
   await using stack = new AsyncDisposableStack()
-  const piped = await proxyProcess(join(folder.path, 'pipe'), upstream.url)
+  // A reader that costs little, as that of a container engine: one that parses takes a processor from wrk.
+  const piped = await proxyProcess(
+    join(folder.path, 'pipe'),
+    upstream.url,
+    {},
+    { logFile: join(folder.path, 'pipe', 'log'), logPipe: true },
+  )
   const systems = [
     stack.use(await entrepotWithoutLog(join(folder.path, 'off'), upstream.url)),
     stack.use({

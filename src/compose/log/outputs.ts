@@ -1,23 +1,43 @@
-import { write, writeSync } from 'node:fs'
+import { constants, fstatSync, openSync, write, writeSync } from 'node:fs'
 import type { LineOutput } from './line-writer.ts'
 
 /**
- * A file, or a pipe or socket that does not block. Another thread waits for the disk. A sink that is gone
- * (EPIPE), or a full disk, takes everything and keeps nothing: the service outlives its log.
+ * A file, or a pipe or socket that does not block. Another thread waits for the disk; a pipe is written to at
+ * once, for that takes less time than to wake the thread. A sink that is gone (EPIPE), or a full disk, takes
+ * everything and keeps nothing: the service outlives its log.
  */
 export function descriptorOutput(fd: number): LineOutput {
+  const pipe = ownPipe(fd)
+  const writeAtOnce = (bytes: Buffer): number => {
+    try {
+      return writeSync(pipe ?? fd, bytes)
+    } catch (error) {
+      return lost(error as NodeJS.ErrnoException, bytes)
+    }
+  }
   return {
-    write: (bytes) =>
-      new Promise((resolve) =>
-        write(fd, bytes, (error, written) => resolve(error ? lost(error, bytes) : written)),
-      ),
-    writeSync(bytes) {
-      try {
-        return writeSync(fd, bytes)
-      } catch (error) {
-        return lost(error as NodeJS.ErrnoException, bytes)
-      }
-    },
+    write:
+      pipe === undefined
+        ? (bytes) =>
+            new Promise((resolve) =>
+              write(fd, bytes, (error, written) => resolve(error ? lost(error, bytes) : written)),
+            )
+        : async (bytes) => writeAtOnce(bytes),
+    writeSync: writeAtOnce,
+  }
+}
+
+/**
+ * Opens the pipe behind a descriptor once more. It never blocks, while `fd` blocks as soon as a child process
+ * that inherits it says so. undefined = it is no pipe, or one of another user, or this is not Linux.
+ */
+function ownPipe(fd: number): number | undefined {
+  try {
+    if (!fstatSync(fd).isFIFO()) return undefined
+    return openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error
+    return undefined
   }
 }
 

@@ -26,6 +26,8 @@ export interface ProxyProcessOptions {
   readonly env?: NodeJS.ProcessEnv
   /** Its log goes to this file, as a service's does. Without it, to a pipe. */
   readonly logFile?: string
+  /** The log reaches `logFile` through a pipe, whose reader is in a process group of its own. */
+  readonly logPipe?: boolean
 }
 
 const ROOT = new URL('../../..', import.meta.url)
@@ -35,7 +37,7 @@ export async function proxyProcess(
   folder: string,
   upstreamUrl: string,
   config: object = {},
-  { smallDisk, preload, env, logFile }: ProxyProcessOptions = {},
+  { smallDisk, preload, env, logFile, logPipe = false }: ProxyProcessOptions = {},
 ): Promise<ProxyProcess> {
   await mkdir(folder, { recursive: true })
   const file = join(folder, 'proxy.config.yaml')
@@ -59,7 +61,11 @@ export async function proxyProcess(
     mount
       ? start('unshare', ['--mount', 'sh', '-c', mount, 'sh', ...command], env)
       : logFile !== undefined
-        ? inShell(`exec "$@" >'${logFile}'`)
+        ? inShell(
+            logPipe
+              ? `mkfifo '${logFile}.pipe'; setsid cat <'${logFile}.pipe' >'${logFile}' & exec "$@" >'${logFile}.pipe'`
+              : `exec "$@" >'${logFile}'`,
+          )
         : start(command[0]!, command.slice(1), env),
   )
   const portOf = (listener: string) => {
