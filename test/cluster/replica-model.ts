@@ -223,7 +223,11 @@ export function modelReplica(world: World, id: number, others: () => readonly Mo
     die() {
       isDead = true
     },
-    holds: () => [...world.leases.values()].some(({ holder }) => holder === self),
+    // What could not be released while the database was away expires.
+    holds: () =>
+      [...world.leases.values()].some(
+        ({ holder, expiresAt }) => holder === self && expiresAt > performance.now(),
+      ),
     evict: () => store.blobs.delete(blob.digest),
     async close() {
       clearInterval(renewing)
