@@ -50,7 +50,7 @@ function adviceOn(
   }
   if (status?.heldUntil !== undefined) {
     const until = new Date(status.heldUntil).toISOString().replace(/\.\d+Z$/, 'Z')
-    const text = `${name}:${tag} has moved at ${upstream}: a cool-down serves the digest before until ${until}`
+    const text = `${name}:${tag} has moved at ${upstream}: a cool-down serves the previous digest until ${until}`
     return { kind: 'held', text }
   }
   if (view?.rateLimit?.isLow !== true) return undefined

@@ -46,7 +46,7 @@ suite('Warning', { concurrency: true }, () => {
     assert.equal(await warning('HEAD'), undefined)
     assert.match(
       (await warning())!,
-      /^299 - "library\/app:1 has moved at docker\.io: a cool-down serves the digest before until \d{4}-\d\d-\d\dT[\d:]{8}Z"$/,
+      /^299 - "library\/app:1 has moved at docker\.io: a cool-down serves the previous digest until \d{4}-\d\d-\d\dT[\d:]{8}Z"$/,
     )
     assert.equal(await warning(), undefined)
   })

@@ -36,7 +36,7 @@ export function viewRegistry(options: ViewRegistryOptions): Registry {
   function asOf(text: string): (repository: Repository) => Repository {
     const instant = parseInstant(text)
     if (instant === undefined) throw refused(text, `an instant ${INSTANT_MUST}`)
-    if (instant > now()) throw refused(text, `it lies in the future: here it is ${instantText(now())}`)
+    if (instant > now()) throw refused(text, `it lies in the future: the time here is ${instantText(now())}`)
     return (repository) => ({ ...repository, tags: tagsAsOf(options, repository.name, instant) })
   }
 
