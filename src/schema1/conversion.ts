@@ -65,8 +65,12 @@ export function conversions({ store, layers, shared = async () => {} }: Conversi
     async find(repository, source) {
       const known = await store.conversions.find(source)
       if (known === undefined) return undefined
-      const mayRead = (digest: Digest) => store.links.has(repository, digest)
-      return (await mayRead(known.manifest)) && (await mayRead(known.config)) ? known.manifest : undefined
+      for (const digest of [known.manifest, known.config]) {
+        if (!(await store.links.has(repository, digest))) return undefined
+        // It may have been evicted: it is made again then.
+        if ((await store.blobs.stat(digest)) === undefined) return undefined
+      }
+      return known.manifest
     },
 
     async make(repository, manifest, { signal, client, progress }) {
@@ -74,7 +78,8 @@ export function conversions({ store, layers, shared = async () => {} }: Conversi
       const payload = await payloadOf(manifest)
       const { architecture, ...read } = readSchema1(payload)
       const chain = await readChain(read)
-      await keep(name, { descriptor: { ...manifest.descriptor, size: payload.length }, body: payload })
+      const source = { descriptor: { ...manifest.descriptor, size: payload.length }, body: payload }
+      await keep(name, source)
       const wanted = new Set(read.layers.filter((_, i) => !chain[i]!.isEmpty))
       progress.of = wanted.size
       const measured = new Map<Digest, MeasuredLayer>()
@@ -90,6 +95,8 @@ export function conversions({ store, layers, shared = async () => {} }: Conversi
         read.layers.map((digest) => measured.get(digest)),
         architecture,
       )
+      // The layers may have taken their time, and the source may have been evicted meanwhile.
+      await keep(name, source)
       await add(name, manifest.descriptor.digest, read.layers, image)
       return image.manifest.descriptor.digest
     },

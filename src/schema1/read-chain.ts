@@ -58,15 +58,10 @@ export async function readChain({
     if (excess !== undefined) throw new InvalidImageError(`history entry ${i} has ${excess}`)
     const json = parseJsonObject(body)
     if (json === undefined) throw new InvalidImageError(`history entry ${i} is not a JSON object`)
-    chain.push({ json, history: historyOf(json), isEmpty: isSaidToBeEmpty(json) })
+    chain.push({ json, history: historyOf(json), isEmpty: json['throwaway'] === true })
     await pause()
   }
   return chain
-}
-
-/** Docker wrote `throwaway` into the schema 1 of images that were of schema 2, and `Size` into that of others. */
-function isSaidToBeEmpty({ throwaway, Size: size }: JsonObject): boolean {
-  return typeof throwaway === 'boolean' ? throwaway : size === 0
 }
 
 function historyOf({ created, author, comment, container_config: config }: JsonObject): HistoryEntry {

@@ -1,7 +1,7 @@
 import type { Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
 import type { RepositoryName } from '../oci/reference.ts'
-import { type BlobStore, isInMemory } from '../ports/blob-store.ts'
+import { type BlobStore, isInMemory, type OpenedBlob } from '../ports/blob-store.ts'
 import type { LayerFactsIndex } from '../ports/conversions.ts'
 import type { LinkIndex } from '../ports/metadata.ts'
 import type { Repository } from '../ports/repository.ts'
@@ -76,9 +76,12 @@ export function storedLayers({ blobs, links, facts, meter, downloaded }: StoredL
         reason: `it is an image of schema 1 whose layer ${digest} does not exist`,
       })
     // Upstream may have said by HEAD that the repository has it. Otherwise it has to send it.
-    const proved = await mayRead()
+    const proved = await mayRead().catch(async (error: unknown) => {
+      await close(opened)
+      throw error
+    })
     if (proved !== false) {
-      if (!isInMemory(opened)) await opened[Symbol.asyncDispose]()
+      await close(opened)
       return proved
     }
     const measured = await meter.measure(digest, opened, options.signal)
@@ -92,4 +95,8 @@ export function storedLayers({ blobs, links, facts, meter, downloaded }: StoredL
     const stored = known && (await blobs.stat(digest))
     return stored && { digest, size: stored.size, ...known }
   }
+}
+
+async function close(opened: OpenedBlob): Promise<void> {
+  if (!isInMemory(opened)) await opened[Symbol.asyncDispose]()
 }

@@ -49,7 +49,7 @@ describe('a chain of image JSON becomes config and manifest', () => {
       one,
       undefined,
       two,
-      undefined,
+      measured(3, { isEmpty: true }),
     ])
     assert.deepEqual(manifestJson, {
       schemaVersion: 2,
@@ -82,13 +82,13 @@ describe('a chain of image JSON becomes config and manifest', () => {
     })
   })
 
-  test('a layer is empty when its bytes are, whatever its JSON says; `throwaway` wins over `Size`', async () => {
+  test('a layer is empty when its bytes are; a `Size` of 0 is also that of one that only makes or removes', async () => {
     const zeros = measured(1, { isEmpty: true })
     const full = measured(2)
     const layers = [
       { blob: zeros.digest },
-      { blob: full.digest, json: { throwaway: false, Size: 0 } },
-      { blob: full.digest, json: { Size: 7 } },
+      { blob: full.digest, json: { Size: 0 } },
+      { blob: full.digest, json: { throwaway: false, Size: 7 } },
     ]
     const { manifestJson, configJson } = await converted(layers, [zeros, full, full])
     assert.equal((manifestJson['layers'] as unknown[]).length, 2)

@@ -99,6 +99,8 @@ describe('a conversion', () => {
     const { promise: gate, resolve: open } = Promise.withResolvers<void>()
     const repository = repositoryOf(store, LAYERS, () => gate)
     const manifest = manifestOf(LAYERS)
+    it.convert(repository, manifest).catch(() => {})
+    await eventually(() => repository.opened.length === 3)
     await assert.rejects(
       it.convert(repository, manifest),
       ({ code, detail }: RegistryError) => code === 'CONVERTING' && detail['layers'] === '0 of 3',
