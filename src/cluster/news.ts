@@ -13,7 +13,7 @@ import { sharedTagOf, type TagRow } from './index/shared-tags.ts'
 export interface NewsListener {
   tagChanged(repository: RepositoryName, tag: string, shared: SharedTag): Promise<void>
   noticed(notice: Notice): void | Promise<void>
-  /** The database answers, for the first time or again. Before what was told meanwhile. */
+  /** The database answers, for the first time or again, or is another one. Before what was told meanwhile. */
   began(): Promise<void>
   /** The database answers, after it did not. */
   returned(): void
@@ -64,11 +64,14 @@ const POLL = `WITH found AS (
     UNION ALL SELECT at, kind, id::text, body
       FROM entrepot_news WHERE at > to_timestamp($1::float8 / 1000) AND origin <> $2)
   SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now,
+    (SELECT id FROM entrepot_identity) AS database,
     (extract(epoch FROM at) * 1000)::float8 AS at, at::text AS exact, kind, id, body
   FROM (SELECT 1) one LEFT JOIN found ON true ORDER BY found.at LIMIT ${PAGE}`
 
 interface NewsRow {
   readonly now: number
+  /** Which database it is. */
+  readonly database: string
   /** null = there is nothing new, and this is only the time. */
   readonly at: number | null
   readonly exact: string
@@ -89,6 +92,7 @@ export function openNews({ database, id, listener, failed, heard }: NewsOptions)
    */
   let purgedBefore = -Infinity
   let isAway = false
+  let known: string | undefined
   let hasBegun = false
   let listening: Client | undefined
   let wake = Promise.withResolvers<void>()
@@ -125,7 +129,9 @@ export function openNews({ database, id, listener, failed, heard }: NewsOptions)
         readFrom = shared - KEPT
       }
       const rows = await database.query<NewsRow>(POLL, [readFrom, id])
-      const { now } = rows[0]!
+      const { now, database: identity } = rows[0]!
+      if (known !== undefined && identity !== known) await begin()
+      known = identity
       database.learnClock(now)
       const found = rows.filter(({ at }) => at !== null)
       for (const row of found) await take(row)
