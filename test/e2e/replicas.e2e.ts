@@ -43,7 +43,7 @@ suite('three replicas', { skip: missing('nginx', ...RGW) || withoutPostgres }, (
   const troubles = () =>
     all.replicas.flatMap(({ service }) =>
       (service?.log() ?? [])
-        .filter(({ level, error }) => Number(level) > 30 || error !== undefined)
+        .filter(({ level, error, aborted }) => Number(level) > 30 || error !== undefined || aborted === true)
         .map((entry) => JSON.stringify(entry)),
     )
   const sentOf = ({ bytes, digest }: Blob) => all.upstream.bodyBytes(new RegExp(digest)) / bytes.length

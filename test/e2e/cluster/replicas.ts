@@ -99,7 +99,7 @@ export async function cluster({
   await mkdir(nginx)
   await writeFile(
     join(nginx, 'nginx.conf'),
-    `daemon off; user root; pid ${nginx}/pid; error_log stderr; events { worker_connections 4096; }
+    `daemon off; user root; pid ${nginx}/pid; error_log stderr info; events { worker_connections 4096; }
 http {
   access_log off; proxy_temp_path ${nginx}/p; client_body_temp_path ${nginx}/b; fastcgi_temp_path ${nginx}/f;
   uwsgi_temp_path ${nginx}/u; scgi_temp_path ${nginx}/s;
@@ -108,6 +108,8 @@ http {
     listen 127.0.0.1:${first};
     location / {
       proxy_pass http://replicas; proxy_http_version 1.1; proxy_set_header Connection "";
+      # One thread reads for 200 clients: on a busy machine one of them may wait longer than a minute for its turn.
+      send_timeout 10m;
       proxy_buffering off; proxy_request_buffering off; proxy_connect_timeout 1s;
       proxy_next_upstream error timeout http_502 http_503; proxy_next_upstream_tries 3;
     }
