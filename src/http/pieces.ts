@@ -17,6 +17,8 @@ interface Piece {
   holders: number
   /** Whether an unfinished read or write may still use the buffer, so that it must not be filled again. */
   isInUse: boolean
+  /** Its reader has gone over to another source meanwhile: its bytes are those of no other reader. */
+  isForeign: boolean
   /** Its bytes, once they were read. */
   bytes: Buffer | undefined
   /** Settles when they were. */
@@ -55,12 +57,19 @@ export class HeldPiece {
       return wanted
     }
     if (piece.bytes !== undefined) return took(piece.bytes)
-    const joined = piece.reading.then(took, (error: unknown) => {
-      // The reader that read it has left, or its file cannot be read. Another file may be.
-      if (this.#piece === undefined) throw error
-      this.release(true)
-      return this.#read(reader, position, end)
-    })
+    const joined = piece.reading.then(
+      (bytes) => {
+        if (!piece.isForeign || this.#piece === undefined) return took(bytes)
+        this.release(false)
+        return this.#read(reader, position, end)
+      },
+      (error: unknown) => {
+        // The reader that read it has left, or its file cannot be read. Another file may be.
+        if (this.#piece === undefined) throw error
+        this.release(true)
+        return this.#read(reader, position, end)
+      },
+    )
     // A piece that was held ahead is never awaited once its client has left.
     joined.catch(() => {})
     return joined
@@ -114,21 +123,35 @@ export class Pieces {
     const reading = reader.read(length === buffer.length ? buffer : buffer.subarray(0, length), position)
     const isWorthIt = length >= SHORTEST_SHARED || position + length === reader.descriptor.size
     const place = sharing !== undefined && isWorthIt ? placeOf(sharing.key, position) : undefined
-    const piece: Piece = { buffer, place, holders: 1, isInUse: false, bytes: undefined, reading: NOT_YET }
+    const piece: Piece = {
+      buffer,
+      place,
+      holders: 1,
+      isInUse: false,
+      isForeign: false,
+      bytes: undefined,
+      reading: NOT_YET,
+    }
     if (place !== undefined) this.#byPlace.set(place, piece)
-    piece.reading = this.#filled(piece, reader, position, reading)
+    piece.reading = this.#filled(piece, reader, position, reading, sharing?.key)
     piece.reading.catch(() => {})
     return piece
   }
 
   async #filled(
     piece: Piece,
-    { descriptor }: BlobReader,
+    reader: BlobReader,
     position: number,
     reading: Promise<number>,
+    key: string | undefined,
   ): Promise<Buffer> {
+    const { descriptor } = reader
     try {
       const count = await reading
+      if (piece.place !== undefined && reader.sharing?.key !== key) {
+        piece.isForeign = true
+        this.#forgetPlace(piece)
+      }
       if (count === 0) throw new RegistryError('STORAGE', { digest: descriptor.digest, endsAt: position })
       const { buffer } = piece
       return (piece.bytes = count === buffer.length ? buffer : buffer.subarray(0, count))

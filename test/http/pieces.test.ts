@@ -66,6 +66,27 @@ describe('readers of the same file', () => {
     assert.equal(pool.lentBytes, 0)
   })
 
+  test('bytes of a reader that goes over to another source while it reads are its own', async () => {
+    const goOn = Promise.withResolvers<void>()
+    let hasSwitched = false
+    const first = readerOf('a', async () => {
+      await goOn.promise
+      hasSwitched = true
+    })
+    const { sharing } = first
+    const switching = Object.defineProperty(first, 'sharing', {
+      get: () => (hasSwitched ? undefined : sharing),
+    })
+    const second = readerOf('a')
+    const held = [switching, second].map((reader) => pieces.hold(reader, 0, bytes.length))
+    goOn.resolve()
+    await Promise.all(held.map(({ bytes }) => bytes))
+    assert.deepEqual(reads, [0, 0])
+    assert.deepEqual(second.taken, [])
+    for (const one of held) one.release(false)
+    assert.equal(pool.lentBytes, 0)
+  })
+
   test('a little later, too', async () => {
     await readAll(readerOf('a'))
     const { length } = reads
