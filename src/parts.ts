@@ -5,6 +5,7 @@ import { processClock } from './compose/clock.ts'
 import { buildObservation, type Observation, watchedUpstreams } from './compose/observation.ts'
 import { openStore } from './compose/store/open-store.ts'
 import type { RunningConfig } from './compose/running-config.ts'
+import { isUnreachable } from './compose/upstreams/is-unreachable.ts'
 import { buildUpstreams, type Upstreams, type UpstreamsOptions } from './compose/upstreams/upstreams.ts'
 import { buildTracing } from './compose/tracing.ts'
 import { buildWebhooks, type RunningWebhooks } from './compose/webhooks.ts'
@@ -14,7 +15,6 @@ import { keepLast, keepLastOf } from './eviction/keep-last.ts'
 import { withConversions } from './eviction/with-conversions.ts'
 import { quotaStore } from './eviction/quota-store.ts'
 import type { BlobStore } from './ports/blob-store.ts'
-import type { UpstreamStatus } from './ports/upstream.ts'
 import { sharedScarcity, type SharedScarcity } from './cluster/shared-scarcity.ts'
 import { listenToReplicas } from './cluster-news.ts'
 import { type ClusterSharing, clusterSharing } from './cluster-sharing.ts'
@@ -247,8 +247,4 @@ export async function buildParts(
     },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   }
-}
-
-function isUnreachable(status: UpstreamStatus | undefined): boolean {
-  return status?.state === 'out' || status?.state === 'offline'
 }
