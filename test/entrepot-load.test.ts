@@ -62,14 +62,21 @@ suite('as clients do it', () => {
     await using proxy = await startProxy({
       upstream,
       upstreamConfig: { maxTransfers: 4 },
-      config: { transfers: { queueLength: 100, queueTimeout: '5s' } },
+      config: { transfers: { queueLength: 100, queueTimeout: '10m' } },
     })
     const image = upstream.addManifest('library/app', 'latest', manifestOf([]), OCI_MANIFEST)
     const blobs = Array.from({ length: 200 }, (_, i) => blobOf(100_000, i + 1))
     for (const { bytes } of blobs) upstream.addBlob(bytes)
     const gate = Promise.withResolvers<void>()
     upstream.on(/blobs/, { after: gate.promise, times: 4 })
-    const pulls = blobs.map(({ digest }) => call(proxy.port, 'GET', `/v2/app/blobs/${digest}`))
+    let refusals = 0
+    const pulls = blobs.map(async ({ digest }) => {
+      const answer = await call(proxy.port, 'GET', `/v2/app/blobs/${digest}`)
+      if (answer.status === 429) refusals += 1
+      return answer
+    })
+    // All have come: the others run or wait.
+    await eventually(() => refusals === 200 - 4 - 100, 60_000)
     await eventually(() => upstream.count('GET', /blobs/) === 4)
     const meanwhile = await call(proxy.port, 'GET', '/v2/app/manifests/latest')
     assert.equal(meanwhile.headers['docker-content-digest'], image.digest)
