@@ -4,7 +4,6 @@ import { type MissingPart, walkImage, type WalkedManifest } from '../images/walk
 import type { Digest } from '../oci/digest.ts'
 import { imageText } from '../oci/image-pattern.ts'
 import { OCI_INDEX } from '../oci/media-types.ts'
-import { type BlobReader, isInMemory } from '../ports/blob-store.ts'
 import type { ExportedArchive, ExportImages, ExportRequest } from '../ports/moving/archive.ts'
 import type { TagPeek } from '../ports/metadata.ts'
 import type { Image, ImageCatalogue } from '../ports/operations.ts'
@@ -14,6 +13,7 @@ import { sortedInTurns } from '../util/async/sorted-in-turns.ts'
 import { yieldEvery } from '../util/async/yield-every.ts'
 import { type DockerImage, dockerImage, likeliest } from './docker-manifest.ts'
 import * as layout from './layout.ts'
+import { contentOf } from './read-content.ts'
 import { tarSize, writeTar, type WrittenEntry } from './tar.ts'
 
 export interface ExportingOptions extends Pick<FetchImageOptions, 'isStored'> {
@@ -27,7 +27,6 @@ export interface ExportingOptions extends Pick<FetchImageOptions, 'isStored'> {
 
 /** For whom downloads are, where clients take turns. */
 const CLIENT = 'export'
-const PIECE = 1024 * 1024
 /** Missing parts that a refusal names. */
 const MOST_NAMED = 10
 
@@ -206,7 +205,7 @@ function archiveOf({ entries, docker, blobs }: Planned, since: number | undefine
     ...Array.from(blobs, ([digest, { size, repository }]): WrittenEntry => ({
       name: layout.blobFile(digest),
       size,
-      bytes: () => contentOf(repository, digest),
+      bytes: () => contentOf(repository, digest, CLIENT),
     })),
   ]
   return {
@@ -224,31 +223,4 @@ function tooMany(images: number): Error {
 function jsonFile(name: string, value: object): WrittenEntry {
   const bytes = Buffer.from(JSON.stringify(value))
   return { name, size: bytes.length, bytes: () => [bytes] }
-}
-
-async function* contentOf(repository: Repository, digest: Digest): AsyncGenerator<Uint8Array> {
-  const opened =
-    (await repository.blobs.open(digest, { client: CLIENT })) ?? (await manifestOf(repository, digest))
-  if (opened === undefined)
-    throw new Error(`${digest} was evicted meanwhile, and does not exist upstream any more`)
-  if (isInMemory(opened)) {
-    yield opened.bytes
-    return
-  }
-  await using reader: BlobReader = opened
-  const { size } = reader.descriptor
-  const pause = yieldEvery()
-  for (let position = 0; position < size;) {
-    const buffer = Buffer.allocUnsafeSlow(Math.min(PIECE, size - position))
-    const count = await reader.read(buffer, position)
-    if (count === 0) throw new Error(`${digest} ended early`)
-    yield buffer.subarray(0, count)
-    position += count
-    await pause()
-  }
-}
-
-async function manifestOf(repository: Repository, digest: Digest) {
-  const manifest = await repository.manifests.get(digest, { client: CLIENT })
-  return manifest && { descriptor: manifest.descriptor, bytes: manifest.body }
 }

@@ -233,14 +233,7 @@ export function upstreamClient(options: UpstreamClientOptions): UpstreamClient {
       return budget.isNearlyExhausted
     },
     repository: (repository) =>
-      v1?.repository(repository) ??
-      upstreamRepository({
-        ...common,
-        repository,
-        learnt,
-        sorter,
-        listRoom,
-      }),
+      v1?.repository(repository) ?? upstreamRepository({ ...common, repository, learnt, sorter, listRoom }),
     search: searchIndex({ upstream: name, url, transport, withTimeout: deadlines.response, now }),
     heardHost: health.heard,
     async close() {
