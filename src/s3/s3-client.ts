@@ -83,8 +83,8 @@ export class S3Client implements AsyncDisposable {
     if (status !== 400 && status !== 403) return this.#accept(operation, response)
     const code = await errorCode(response)
     this.#circuit.succeeded()
-    if (!(await this.#signer.canMend(code, headers['date'], credentials)))
-      throw this.#refused(operation, status, code)
+    const mending = this.#signer.canMend(code, headers['date'], credentials)
+    if (!(await this.#inTime(operation, mending, asked))) throw this.#refused(operation, status, code)
     return this.#accept(operation, (await this.#attempt(operation, asked)).response)
   }
 
@@ -107,16 +107,8 @@ export class S3Client implements AsyncDisposable {
     { method, key, query, body, ...rest }: S3Request,
   ): Promise<SignedRequest & { readonly response: S3Response }> {
     const url = this.#url(key, query, this.#options.endpoint)
-    const signed = await this.#sign(
-      operation,
-      method,
-      url,
-      {
-        ...rest.headers,
-        'x-amz-content-sha256': rest.sha256 ?? EMPTY,
-      },
-      rest,
-    )
+    const headers = { ...rest.headers, 'x-amz-content-sha256': rest.sha256 ?? EMPTY }
+    const signed = await this.#inTime(operation, this.#signer.sign(method, url, headers), rest)
     const startedAt = performance.now()
     const answered = (status?: number): void =>
       this.#options.telemetry.answered(operation, status, (performance.now() - startedAt) / 1000)
@@ -144,18 +136,15 @@ export class S3Client implements AsyncDisposable {
     }
   }
 
-  /** Credentials may have to be fetched first, which takes no longer than an answer may. */
-  async #sign(
+  /** What may have to fetch credentials first. That takes no longer than an answer may. */
+  async #inTime<T>(
     operation: string,
-    method: string,
-    url: URL,
-    headers: Readonly<Record<string, string>>,
+    work: Promise<T>,
     { signal, timeout = this.#options.timeouts.headers }: Pick<S3Request, 'signal' | 'timeout'>,
-  ): Promise<SignedRequest> {
+  ): Promise<T> {
     const late = AbortSignal.timeout(timeout)
     try {
-      const signing = this.#signer.sign(method, url, headers)
-      return await untilAborted(signing, signal ? AbortSignal.any([signal, late]) : late)
+      return await untilAborted(work, signal ? AbortSignal.any([signal, late]) : late)
     } catch (error) {
       if (signal?.aborted) throw signal.reason
       this.#circuit.failed()

@@ -173,6 +173,35 @@ suite('a role for S3', () => {
     assert.equal(cloud.metadata.requests.length, 2)
   })
 
+  test('a request whose credentials were refused waits for others no longer than for an answer', async (t) => {
+    const { s3 } = await setting(t)
+    const { promise: waits, resolve: waiting } = Promise.withResolvers<void>()
+    const client = new S3Client({
+      ...PLACE,
+      endpoint: s3.url,
+      credentials(refused) {
+        if (refused === undefined) return KEYS
+        waiting()
+        return new Promise(() => {})
+      },
+      timeouts: { connect: 1_000, headers: 5_000, idle: 1_000 },
+      telemetry: { answered() {} },
+    })
+    t.after(() => client[Symbol.asyncDispose]())
+    const asked = { method: 'GET', key: 'none', timeout: 5_000 } as const
+    const stop = new AbortController()
+    const stopped = client.send('get', { ...asked, signal: stop.signal })
+    await waits
+    stop.abort(new Error('gone away'))
+    await assert.rejects(stopped, /gone away/)
+    await assert.rejects(
+      client.send('get', { ...asked, timeout: 1_000 }),
+      (error) =>
+        isRegistryError(error, 'UPSTREAM_TIMEOUT') && error.detail['reason'] === 'no credentials in time',
+    )
+    assert.equal(s3.requests.length, 2)
+  })
+
   test('without any, a request fails at once and says why, and S3 is not asked', async (t) => {
     const { cloud, s3, stat } = await role(t)
     cloud.respond = () => answer(403, { code: 'AccessDenied' })
