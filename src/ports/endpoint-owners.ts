@@ -10,8 +10,11 @@ export type OwnedThing = 'tags' | `tag ${string}`
 export interface EndpointOwners {
   /** The url of the endpoint. undefined also when it cannot be read. */
   get(repository: RepositoryName, thing: OwnedThing): Promise<string | undefined>
-  /** Outlives the process. What cannot be written is known to nobody. */
-  set(repository: RepositoryName, thing: OwnedThing, url: string): Promise<void>
+  /**
+   * Outlives the process. What cannot be written is known to nobody. `replaced`: the url of what owned it, and is
+   * no endpoint any more; undefined where nothing is known to.
+   */
+  set(repository: RepositoryName, thing: OwnedThing, url: string, replaced?: string): Promise<void>
 }
 
 /** The endpoint that a tag belongs to: the one that has answered for it, else the one that has listed it. */

@@ -5,9 +5,13 @@ import { sharedOwners } from '../../src/cluster/index/shared-owners.ts'
 import { sharedJobs } from '../../src/cluster/shared-jobs.ts'
 import type { EndpointOwners } from '../../src/ports/endpoint-owners.ts'
 import { isRegistryError } from '../../src/oci/errors.ts'
+import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
+import { type Endpoint, withEndpoints } from '../../src/upstream/endpoints/with-endpoints.ts'
 import { pattern } from '../storage/images.ts'
 import { storeFolder } from '../storage/setup.ts'
-import { blobOf, eventually } from '../support/fixtures.ts'
+import { fakeUpstream } from '../support/fake-upstream.ts'
+import { blobOf, eventually, manifestOf } from '../support/fixtures.ts'
+import { connectTo } from '../upstream/setup.ts'
 import { databaseOf, leasesOf } from './cluster/database.ts'
 import { postgres, type Postgres, withoutPostgres } from './cluster/postgres.ts'
 import { emptyDatabase, sharedStore, type SharedStore } from './cluster/shared-store.ts'
@@ -84,6 +88,40 @@ suite('what holds on all replicas', { skip: withoutPostgres }, () => {
     assert.equal(await shared.get(a, 'tags'), undefined)
     await shared.trim()
     assert.equal(server.sql('SELECT count(*) FROM entrepot_endpoint_owners').trim(), '0')
+  })
+
+  test('an endpoint that gets another url keeps its names on every replica, also while it is out', async () => {
+    await using all = await replicas(2)
+    await using first = await fakeUpstream()
+    await using second = await fakeUpstream()
+    const { digest: ofFirst } = first.addManifest(
+      'library/a',
+      'v1',
+      manifestOf([blobOf(9, 1).bytes]),
+      OCI_MANIFEST,
+    )
+    second.addManifest('library/a', 'v1', manifestOf([blobOf(9, 2).bytes]), OCI_MANIFEST)
+    await using connections = new AsyncDisposableStack()
+    const ask = async ({ endpointOwners }: SharedStore, firstUrl: string) => {
+      const [one, two] = [firstUrl, second.url].map((url) => ({
+        url,
+        status: { state: 'up', since: 0 } as const,
+        isNearlyExhausted: false,
+        repository: connections.use(connectTo(url)).repository,
+      })) as [Endpoint, Endpoint]
+      const found = await withEndpoints('docker.io', [one, two], endpointOwners)
+        .repository('library/a')
+        .resolve('v1')
+      return found?.digest
+    }
+    const renamed = first.url.replace('127.0.0.1', 'localhost')
+    assert.equal(await ask(all[0]!, first.url), ofFirst)
+    assert.equal(await ask(all[0]!, renamed), ofFirst)
+    await first.stop()
+    for (const each of all) {
+      await assert.rejects(ask(each, renamed), (error) => isRegistryError(error, 'UPSTREAM_UNAVAILABLE'))
+    }
+    assert.equal(second.requests.length, 0)
   })
 
   test('a store that joins brings its lists along; they come back when the database is lost', async () => {

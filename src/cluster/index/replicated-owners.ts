@@ -14,9 +14,9 @@ export function replicatedOwners(local: EndpointOwners, shared: SharedOwners): E
       await local.set(repository, thing, url)
       return url
     },
-    async set(repository, thing, url) {
+    async set(repository, thing, url, replaced) {
       await local.set(repository, thing, url)
-      await shared.claim(repository, thing, url).catch(ignoreAway)
+      await shared.claim(repository, thing, url, replaced).catch(ignoreAway)
     },
   }
 }

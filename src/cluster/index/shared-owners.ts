@@ -5,8 +5,8 @@ import type { Statements } from '../database.ts'
 /** Which endpoints own what, for all replicas. Every method throws RegistryError STORAGE. */
 export interface SharedOwners {
   get(repository: RepositoryName, thing: OwnedThing): Promise<string | undefined>
-  /** Does nothing where another endpoint owns it. */
-  claim(repository: RepositoryName, thing: OwnedThing, url: string): Promise<void>
+  /** Does nothing where another endpoint than `replaced` owns it. */
+  claim(repository: RepositoryName, thing: OwnedThing, url: string, replaced?: string): Promise<void>
   /** Of tags, and with them of the lists of their repositories. */
   forget(tags: readonly { readonly repository: RepositoryName; readonly tag: string }[]): Promise<void>
   /** Removes what is too old, and what is too much. */
@@ -30,12 +30,12 @@ export function sharedOwners({ query, toShared }: Statements, now: () => number)
       )
       return row?.url
     },
-    async claim({ upstream, name }, thing, url) {
+    async claim({ upstream, name }, thing, url, replaced) {
       await query(
         `INSERT INTO entrepot_endpoint_owners AS o VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (upstream, repository, thing) DO UPDATE SET url = excluded.url, at = excluded.at
-           WHERE o.at <= $6 OR (o.url = excluded.url AND o.at < $7)`,
-        [upstream, name, thing, url, ago(0), ago(KEPT_FOR), ago(WRITTEN_EVERY)],
+           WHERE o.at <= $6 OR (o.url = excluded.url AND o.at < $7) OR o.url = $8`,
+        [upstream, name, thing, url, ago(0), ago(KEPT_FOR), ago(WRITTEN_EVERY), replaced ?? null],
       )
     },
     async forget(tags) {

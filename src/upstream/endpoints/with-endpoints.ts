@@ -74,8 +74,8 @@ export function withEndpoints(
         request: (repository: UpstreamRepository) => Promise<T | undefined>,
       ): Promise<T | undefined> {
         const owner = endpoints.find(({ url }) => url === ownerUrl)
-        const candidates = owner === undefined ? inOrder(undefined) : [owner]
-        return ask(candidates, request, ({ url }) => owners.set(named, thing, url))
+        const [candidates, replaced] = owner === undefined ? [inOrder(undefined), ownerUrl] : [[owner]]
+        return ask(candidates, request, ({ url }) => owners.set(named, thing, url, replaced))
       }
 
       async function askForTag<T>(
