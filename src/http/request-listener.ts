@@ -87,14 +87,17 @@ export function registryRequestListener({
   function begin(incoming: IncomingMessage, outgoing: ServerResponse): Exchange {
     const requestId = requestIdOf(incoming.headers['x-request-id'])
     const exchange = new Exchange(incoming, outgoing, requestId, clientAddress?.(incoming), outbox)
-    outgoing.on('close', () => {
+    const ended = (): void => {
       const status = outgoing.headersSent ? outgoing.statusCode : 499
       if (outgoing.writableFinished) exchange.bytesSent += exchange.bytesAtEnd
       accessLog?.add(exchange, status)
       recordRequest(telemetry, exchange)
       responses?.responded(status)
       finished?.(exchange, status)
-    })
+    }
+    // The client may have left while its request waited.
+    if (outgoing.destroyed) ended()
+    else outgoing.on('close', ended)
     return exchange
   }
 
@@ -103,6 +106,7 @@ export function registryRequestListener({
    * here before.
    */
   function start(exchange: Exchange): void {
+    if (exchange.isAborted) return
     const { via } = exchange.incoming.headers
     if (via === undefined || loops === undefined) run(exchange)
     else if (loops.isLoop(via)) fail(new RegistryError('LOOP', { via: via.slice(0, 300) }), exchange)

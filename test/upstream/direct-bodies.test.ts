@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { suite, test } from 'node:test'
+import { createServer as createTlsServer } from 'node:tls'
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import { DirectSocket } from '../../src/upstream/net/direct-socket.ts'
 import { HttpSide, READ } from '../../src/upstream/net/http-side.ts'
@@ -227,6 +228,31 @@ test('F24 what follows Content-Length is not read as content, nor as the next an
   const blob = await client.repository().blob(digest)
   assert.deepEqual(await bytesOf(blob), bytes.subarray(0, 400_000))
   assert.deepEqual(await bytesOf(await client.repository().blob(digest)), bytes)
+})
+
+test('SEC-89 over TLS, what follows Content-Length on a connection that is closed holds nobody', async () => {
+  const server = createTlsServer(tls, (socket) => {
+    socket
+      .on('error', () => {})
+      .once('data', () => {
+        const head = `HTTP/1.1 200 OK\r\nContent-Length: ${SIZE}\r\nConnection: close\r\n\r\n`
+        socket.write(Buffer.concat([Buffer.from(head), bytes, Buffer.from('more')]))
+      })
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  await using client = connectTo(`https://127.0.0.1:${port}`, { ca: tls.cert })
+  assert.deepEqual(await bytesOf(await client.repository().blob(digest)), bytes)
+  server.close()
+  await once(server, 'close')
+})
+
+test('one that is left at once closes its connection, with a rate too', async () => {
+  await using upstream = await withBlobs()
+  await using client = connectTo(upstream.url, { rate: 1e9 })
+  const blob = await client.repository().blob(digest)
+  await blob![Symbol.asyncIterator]().return!()
+  await eventually(() => upstream.connections === 0)
 })
 
 test('F29 a long 206 without a range that makes sense is refused, and its connection closed', async () => {

@@ -24,7 +24,7 @@ export function copied(chunks: Chunks): Chunks {
       const step = await chunks.next()
       return step.done === true ? step : { done: false, value: Buffer.from(step.value) }
     },
-    return: chunks.return,
+    return: () => chunks.return(),
   }
 }
 
@@ -87,11 +87,15 @@ export class DirectBody implements AsyncIterable<Buffer>, Receiver {
   }
 
   space(): Uint8Array {
+    // Node asks once more after the last read, and TLS writes what it has left until all of it is written: into
+    // an empty buffer for ever.
+    if (this.#isOver) return this.#options.scratch
     this.#target = this.#buffer.space()
     return this.#target ?? this.#options.scratch.subarray(0, this.#buffer.left)
   }
 
   took(count: number): boolean {
+    if (this.#isOver) return false
     if (this.#target !== undefined) this.#buffer.filled(count)
     else this.#buffer.add(this.#options.scratch.subarray(0, count))
     if (this.#buffer.left === 0) this.#end(true)

@@ -33,7 +33,7 @@ export class DirectConnections {
         const side = new HttpSide({ socket, scratch: this.#scratch, isReused: true, keep })
         // What the other side has sent meanwhile, its end for example, is seen before a request is sent.
         await afterPoll()
-        if (socket.isOpen && side.readableLength === 0 && !side.readableEnded) return side
+        if (side.isIdle) return side
         side.destroy()
       }
       return this.#connect(target, keep)

@@ -31,6 +31,7 @@ export class HttpSide extends Duplex implements Receiver {
   /** What came after a head. */
   #held: Buffer | undefined
   #isDetached = false
+  #hasEnded = false
 
   /** Takes what the socket receives. */
   constructor({ socket, scratch, isReused, keep }: HttpSideOptions) {
@@ -55,6 +56,11 @@ export class HttpSide extends Duplex implements Receiver {
   /** The head of a response that may have a long body is with undici, and nobody has decided about the body. */
   get isHolding(): boolean {
     return this.#held !== undefined && !this.destroyed
+  }
+
+  /** Nothing has come, and something may. */
+  get isIdle(): boolean {
+    return this.#socket.isOpen && !this.#hasEnded && this.readableLength === 0
   }
 
   /** Undici reads the body. */
@@ -93,6 +99,7 @@ export class HttpSide extends Duplex implements Receiver {
   }
 
   ended(): void {
+    this.#hasEnded = true
     this.push(null)
   }
 
