@@ -87,7 +87,7 @@ export async function buildRemoteParts(
       }
       return uses
     },
-    pinned: disk.pins.content,
+    kept: async () => (await disk.pins.content()).union(await disk.retained()),
     mayRemove: async () => cluster === undefined || cluster.leads('sweep'),
     async removed(digests) {
       await disk.removeLinks(...digests)

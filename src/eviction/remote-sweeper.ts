@@ -15,7 +15,7 @@ export interface RemoteSweeperOptions {
   /** When this replica last used each of these, in epoch milliseconds, as far as it has them. */
   readonly lastUses: (digests: readonly Digest[]) => Promise<ReadonlyMap<Digest, number>>
   /** Content that is never removed. */
-  readonly pinned: () => Promise<ReadonlySet<Digest>>
+  readonly kept: () => Promise<ReadonlySet<Digest>>
   /** Whether this replica is the one that removes. Asked once a sweep. */
   readonly mayRemove: () => Promise<boolean>
   /** These were removed. */
@@ -37,15 +37,15 @@ const HOUR = 3_600_000
  * Removes from the remote store what nobody has used for long, and the longest unused of what is too much.
  *
  * The date of an object says when it was last used, roughly: each replica touches what it still uses when the
- * date is older than half the time to live. So no replica needs to know what the others have, and nothing
+ * date is older than half the time to live, and what it keeps. So no replica needs to know what the others have, and nothing
  * about it has to be kept.
  */
 export function remoteSweeper(options: RemoteSweeperOptions): { sweep(): Promise<RemoteUsage> } {
-  const { remote, policy, maxSize, lastUses, pinned, mayRemove, removed, now } = options
+  const { remote, policy, maxSize, lastUses, kept, mayRemove, removed, now } = options
 
   return {
     async sweep() {
-      const keep = await pinned()
+      const keep = await kept()
       const mayRemoveNow = await mayRemove()
       const expiredBefore = now() - policy.ttl
       let objects = 0
@@ -73,11 +73,12 @@ export function remoteSweeper(options: RemoteSweeperOptions): { sweep(): Promise
     },
   }
 
-  /** Touches what is still used. @returns what was touched */
+  /** Touches what is still used, or kept: the replica that removes may not know of it. @returns what was touched */
   async function touch(page: readonly RemoteBlob[], keep: ReadonlySet<Digest>): Promise<ReadonlySet<Digest>> {
     const old = page.filter(({ storedAt }) => storedAt < now() - policy.ttl / 2)
-    if (policy.ttlFrom === 'fetch' || old.length === 0) return new Set()
-    const uses = await lastUses(old.map(({ digest }) => digest))
+    if (old.length === 0) return new Set()
+    const uses: ReadonlyMap<Digest, number> =
+      policy.ttlFrom === 'fetch' ? new Map() : await lastUses(old.map(({ digest }) => digest))
     const used = old.filter(
       ({ digest, storedAt }) => keep.has(digest) || (uses.get(digest) ?? -Infinity) > storedAt + HOUR,
     )

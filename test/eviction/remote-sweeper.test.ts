@@ -43,7 +43,7 @@ async function swept(ages: readonly number[], options: Partial<RemoteSweeperOpti
     policy: { ttl: 10 * DAY, ttlFrom: 'use' },
     maxSize: undefined,
     lastUses: async () => new Map(),
-    pinned: async () => new Set(),
+    kept: async () => new Set(),
     mayRemove: async () => true,
     removed: async (some, reason) => void removed.push(...some.map(() => reason)),
     now: () => NOW,
@@ -61,11 +61,11 @@ suite('the sweeper of the remote store', () => {
     assert.deepEqual(removed, ['ttl', 'ttl'])
   })
 
-  test('keeps, and touches, what this replica has used since, and what is pinned', async () => {
+  test('keeps, and touches, what this replica has used since, and what is kept', async () => {
     const { left, touched } = await swept([11, 11, 11, 6, 4], {
       lastUses: async () =>
         new Map([digests[1]!, digests[3]!, digests[4]!].map((digest) => [digest, NOW - 1000])),
-      pinned: async () => new Set([digests[2]!]),
+      kept: async () => new Set([digests[2]!]),
     })
     assert.deepEqual(left.toSorted(), digests.slice(1, 5).toSorted())
     // What is less than half the time to live old is not touched: that would be a request for each use.
@@ -80,10 +80,19 @@ suite('the sweeper of the remote store', () => {
     assert.deepEqual([left, touched], [[digests[1]], []])
   })
 
+  test('touches what is kept there too: another replica removes, and does not know of it', async () => {
+    const { left, touched } = await swept([11, 11, 6, 4], {
+      policy: { ttl: 10 * DAY, ttlFrom: 'fetch' },
+      kept: async () => new Set([digests[0]!, digests[2]!, digests[3]!]),
+    })
+    assert.deepEqual(left.toSorted(), [digests[0]!, digests[2]!, digests[3]!].toSorted())
+    assert.deepEqual(touched, [digests[0], digests[2]])
+  })
+
   test('over its limit it removes the longest unused, and no more than brings it to 95 %', async () => {
     const { left, removed } = await swept([5, 1, 3, 2, 4], {
       maxSize: 330,
-      pinned: async () => new Set([digests[0]!]),
+      kept: async () => new Set([digests[0]!]),
     })
     assert.deepEqual(left, [digests[0], digests[1], digests[3]])
     assert.deepEqual(removed, ['quota', 'quota'])

@@ -11,6 +11,7 @@ import { timeBetween } from '../../util/time-between.ts'
 
 /** What is kept because tags pointed to it. */
 export interface Retained extends Size {
+  /** Also what is not stored here: a bucket may have it. */
   readonly content: ReadonlySet<Digest>
   /** Manifests that were to be kept, and are not stored any more. */
   readonly missing: number
@@ -82,19 +83,21 @@ export function retainedContent({ query, read, rules, now }: RetainedOptions): R
 
   async function collect(): Promise<Retained> {
     const content = new Set<Digest>()
+    let objects = 0
     let bytes = 0
     let missing = 0
     const task = { rules: rules().map(({ match, keep }) => ({ pattern: match.text, keep })), now: now() }
     for await (const page of read('retained', task)) {
       for (const { digest, size } of page) {
+        content.add(digest)
         if (size === undefined) missing += 1
         else {
-          content.add(digest)
+          objects += 1
           bytes += size
         }
       }
     }
-    return { content, objects: content.size, bytes, missing }
+    return { content, objects, bytes, missing }
   }
 }
 
