@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { parse } from 'yaml'
-import type { Status } from '../src/ports/insight.ts'
+import type { Status } from '../src/ports/insight/insight.ts'
 import type { DiskUsage } from '../src/ports/operations.ts'
 import { type Blob, blobOf, eventually } from './support/fixtures.ts'
 import { runEntrepot } from './support/child.ts'

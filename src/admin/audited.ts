@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { MiddlewareHandler } from 'hono'
-import type { AuditEntry, AuditTrail } from '../ports/audit.ts'
+import type { AuditEntry, AuditTrail } from '../ports/insight/audit.ts'
 import type { AdminEnv } from './refuse.ts'
 
 const ACTIONS: Readonly<Record<string, AuditEntry['action']>> = {

@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
-import type { Insight } from '../ports/insight.ts'
-import type { SavingsBy } from '../ports/savings.ts'
+import type { Insight } from '../ports/insight/insight.ts'
+import type { SavingsBy } from '../ports/insight/savings.ts'
 import { type AdminEnv, refuse } from './refuse.ts'
 
 const SAVINGS_BY = ['upstream', 'repository', 'client', 'day'] as const

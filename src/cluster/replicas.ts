@@ -1,4 +1,4 @@
-import type { ReplicaReport } from '../ports/insight.ts'
+import type { ReplicaReport } from '../ports/insight/insight.ts'
 import type { Statements } from './database.ts'
 import { ignoreAway } from './ignore-away.ts'
 

@@ -1,7 +1,7 @@
 import type { Config } from '../config/load-config.ts'
 import { processStatus } from '../observe/status.ts'
 import { createWhy, type WhyOptions } from '../observe/why/why.ts'
-import type { ClusterReport, Insight, RunningTransfer, WebhookReport } from '../ports/insight.ts'
+import type { ClusterReport, Insight, RunningTransfer, WebhookReport } from '../ports/insight/insight.ts'
 import type { StoreUsage, UpstreamInventory } from '../ports/metadata.ts'
 import { rewriteRules } from '../upstream/rewrite/rewrite-rules.ts'
 import { version } from '../util/version.ts'

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config/load-config.ts'
 import { webhookSecret } from '../config/webhook-secret.ts'
-import type { WebhookTelemetry } from '../ports/events.ts'
+import type { WebhookTelemetry } from '../ports/insight/events.ts'
 import { proxiesFrom } from '../upstream/net/proxy-environment.ts'
 import { systemTrust } from '../upstream/net/trust-store.ts'
 import { version } from '../util/version.ts'

@@ -1,4 +1,4 @@
-import type { AuditEntry, AuditTrail } from '../ports/audit.ts'
+import type { AuditEntry, AuditTrail } from '../ports/insight/audit.ts'
 import type { Log } from './event-lines.ts'
 import { timeBetween } from '../util/time-between.ts'
 

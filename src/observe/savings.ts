@@ -7,7 +7,7 @@ import type {
   SavingsBy,
   SavingsLog,
   SavingsReport,
-} from '../ports/savings.ts'
+} from '../ports/insight/savings.ts'
 import type { DownloadTelemetry, RequestTelemetry, UpstreamTelemetry } from '../ports/telemetry.ts'
 import { ActiveTime } from './active-time.ts'
 import { KeyTree } from '../util/key-tree.ts'

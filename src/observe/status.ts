@@ -5,7 +5,7 @@ import type {
   StoreReport,
   UpstreamReport,
   WebhookReport,
-} from '../ports/insight.ts'
+} from '../ports/insight/insight.ts'
 import type { StoreUsage, UpstreamInventory } from '../ports/metadata.ts'
 import { endpointUrl, upstreamIn, wayKey } from '../util/endpoint-name.ts'
 import type { Answer, Answers } from './answers.ts'

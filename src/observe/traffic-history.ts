@@ -1,4 +1,4 @@
-import type { TrafficHistory, TrafficPoint, TrafficReport } from '../ports/insight.ts'
+import type { TrafficHistory, TrafficPoint, TrafficReport } from '../ports/insight/insight.ts'
 import { isoText } from './status.ts'
 
 export interface TrafficRecorder extends Disposable {

@@ -1,4 +1,4 @@
-import type { TrafficReport } from '../ports/insight.ts'
+import type { TrafficReport } from '../ports/insight/insight.ts'
 import type { RequestTelemetry, UpstreamTelemetry } from '../ports/telemetry.ts'
 
 /** What clients asked for and what that cost upstream, since the process began. */

@@ -1,7 +1,7 @@
 /** What the cache knows of the past of tags, and does with it. Instants are epoch milliseconds. */
 import type { Digest } from '../oci/digest.ts'
 import type { ImagePattern } from '../oci/image-pattern.ts'
-import type { Drill } from './drill.ts'
+import type { Drill } from './insight/drill.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 
 /** A digest that no cool-down holds back in this repository. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { HappenedEvent, WebhookResult, WebhookTelemetry } from '../ports/events.ts'
-import type { WebhookReport } from '../ports/insight.ts'
+import type { HappenedEvent, WebhookResult, WebhookTelemetry } from '../ports/insight/events.ts'
+import type { WebhookReport } from '../ports/insight/insight.ts'
 import { type Attempt, judge, MOST_ATTEMPTS, waitAfter } from './delivery-policy.ts'
 import { attemptText, type AttemptText } from './attempt-text.ts'
 import { EventQueue, type QueueLimits } from './event-queue.ts'

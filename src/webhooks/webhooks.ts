@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import type { HappenedEvent } from '../ports/events.ts'
-import type { WebhookReport } from '../ports/insight.ts'
+import type { HappenedEvent } from '../ports/insight/events.ts'
+import type { WebhookReport } from '../ports/insight/insight.ts'
 import type { Webhook } from './webhook.ts'
 
 /** A webhook to be, and what tells it from others. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { replicasSection } from '../../src/admin/dashboard/replicas.ts'
-import type { ClusterReport } from '../../src/ports/insight.ts'
+import type { ClusterReport } from '../../src/ports/insight/insight.ts'
 
 const NOW = Date.parse('2026-11-26T12:00:00Z')
 const replica = {

@@ -1,7 +1,7 @@
 /** `entrepot status`: what it says of a proxy with upstreams in every state. */
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import type { Status } from '../../src/ports/insight.ts'
+import type { Status } from '../../src/ports/insight/insight.ts'
 import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import { runEntrepot } from '../support/child.ts'
 import { fakeUpstream } from '../support/fake-upstream.ts'

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
-import type { Why } from '../../src/ports/why.ts'
+import type { Why } from '../../src/ports/insight/why.ts'
 import { runEntrepot } from '../support/child.ts'
 import { fakeUpstream } from '../support/fake-upstream.ts'
 import { manifestOf } from '../support/fixtures.ts'

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
-import type { Status } from '../../src/ports/insight.ts'
+import type { Status } from '../../src/ports/insight/insight.ts'
 import { fakeUpstream } from '../support/fake-upstream.ts'
 import { manifestOf } from '../support/fixtures.ts'
 import { type Proxy, startProxy } from '../support/proxy.ts'

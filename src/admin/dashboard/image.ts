@@ -1,6 +1,6 @@
 import { html } from 'hono/html'
-import type { PlatformReport, Why } from '../../ports/why.ts'
-import { freshnessText, upstreamText } from '../../ports/why-text.ts'
+import type { PlatformReport, Why } from '../../ports/insight/why.ts'
+import { freshnessText, upstreamText } from '../../ports/insight/why-text.ts'
 import { agoText, ageText, countText, instantText, sizeText } from '../../util/human.ts'
 import { type Html, table } from './page.ts'
 

@@ -1,6 +1,6 @@
 import { html } from 'hono/html'
-import type { AuditEntry } from '../../ports/audit.ts'
-import type { SavedReport, SavingsBy, SavingsReport } from '../../ports/savings.ts'
+import type { AuditEntry } from '../../ports/insight/audit.ts'
+import type { SavedReport, SavingsBy, SavingsReport } from '../../ports/insight/savings.ts'
 import { durationText, instantText, sizeText } from '../../util/human.ts'
 import { type Html, table } from './page.ts'
 

@@ -1,5 +1,5 @@
 import { html } from 'hono/html'
-import type { ClusterReport } from '../../ports/insight.ts'
+import type { ClusterReport } from '../../ports/insight/insight.ts'
 import { ageText } from '../../util/human.ts'
 import { type Html, table } from './page.ts'
 

@@ -1,5 +1,5 @@
 import { html } from 'hono/html'
-import type { TrafficHistory, TrafficPoint } from '../../ports/insight.ts'
+import type { TrafficHistory, TrafficPoint } from '../../ports/insight/insight.ts'
 import { sizeText } from '../../util/human.ts'
 import { type Html, table } from './page.ts'
 

@@ -1,5 +1,5 @@
 import { html } from 'hono/html'
-import type { RunningTransfer } from '../../ports/insight.ts'
+import type { RunningTransfer } from '../../ports/insight/insight.ts'
 import { sizeText } from '../../util/human.ts'
 import type { Html } from './page.ts'
 

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import type { HappenedEvent } from '../../ports/events.ts'
+import type { HappenedEvent } from '../../ports/insight/events.ts'
 import { EventText } from './event-text.ts'
 
 export interface EventSource {

@@ -1,4 +1,4 @@
-import type { HappenedEvent } from '../../ports/events.ts'
+import type { HappenedEvent } from '../../ports/insight/events.ts'
 import { digestText, durationText } from '../../util/human.ts'
 
 type Fields = Readonly<Record<string, unknown>>

@@ -1,4 +1,4 @@
-import type { HappenedEvent } from '../../ports/events.ts'
+import type { HappenedEvent } from '../../ports/insight/events.ts'
 import { eventSentence } from './event-sentence.ts'
 
 /** Events of one message at most. A person reads no more, and a machine sees by the ids that some are missing. */

@@ -1,6 +1,6 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { Hono } from 'hono'
-import type { RunningTransfer } from '../../ports/insight.ts'
+import type { RunningTransfer } from '../../ports/insight/insight.ts'
 import type { AdminEnv } from '../refuse.ts'
 import { Broadcaster, type EventSource } from './broadcaster.ts'
 

@@ -1,5 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
-import type { WebhookTelemetry } from '../../ports/events.ts'
+import type { WebhookTelemetry } from '../../ports/insight/events.ts'
 
 const RESULTS = ['delivered', 'refused', 'failed', 'dropped'] as const
 

@@ -1,5 +1,5 @@
 import { Hono } from 'hono'
-import type { Drill } from '../../ports/drill.ts'
+import type { Drill } from '../../ports/insight/drill.ts'
 import type { AdminEnv } from '../refuse.ts'
 import { periodOf } from './period.ts'
 

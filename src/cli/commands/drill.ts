@@ -1,4 +1,4 @@
-import type { DrillReport, PullForecast } from '../../ports/drill.ts'
+import type { DrillReport, PullForecast } from '../../ports/insight/drill.ts'
 import type { WarmedImage } from '../../ports/moving/warm.ts'
 import { countText, instantText } from '../../util/human.ts'
 import type { AdminClient } from '../client/admin-client.ts'

@@ -1,4 +1,4 @@
-import type { SavedReport, SavingsReport } from '../../ports/savings.ts'
+import type { SavedReport, SavingsReport } from '../../ports/insight/savings.ts'
 import { STORE_OPTIONS } from '../client/with-operations.ts'
 import { withProcess } from '../client/with-process.ts'
 import type { Command } from '../command.ts'

@@ -5,7 +5,7 @@ import type {
   UpstreamReport,
   UpstreamStatus,
   WebhookReport,
-} from '../../ports/insight.ts'
+} from '../../ports/insight/insight.ts'
 import { STORE_OPTIONS } from '../client/with-operations.ts'
 import { withProcess } from '../client/with-process.ts'
 import type { Command } from '../command.ts'

@@ -1,4 +1,4 @@
-import type { Why } from '../../ports/why.ts'
+import type { Why } from '../../ports/insight/why.ts'
 import { STORE_OPTIONS } from '../client/with-operations.ts'
 import { withProcess } from '../client/with-process.ts'
 import type { Command } from '../command.ts'

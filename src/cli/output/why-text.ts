@@ -1,5 +1,5 @@
-import type { PlatformReport, Why } from '../../ports/why.ts'
-import { freshnessText, upstreamText } from '../../ports/why-text.ts'
+import type { PlatformReport, Why } from '../../ports/insight/why.ts'
+import { freshnessText, upstreamText } from '../../ports/insight/why-text.ts'
 import { ageText, countText, instantText, sizeText } from '../../util/human.ts'
 
 /**

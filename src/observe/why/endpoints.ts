@@ -1,5 +1,5 @@
 import { type EndpointOwners, ownerOfTag } from '../../ports/endpoint-owners.ts'
-import type { RouteReport } from '../../ports/why.ts'
+import type { RouteReport } from '../../ports/insight/why.ts'
 import { endpointName } from '../../util/endpoint-name.ts'
 import type { Answers } from '../answers.ts'
 import type { Facts } from './facts.ts'

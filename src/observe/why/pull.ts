@@ -1,5 +1,5 @@
 import type { PlatformContent } from '../../ports/operations.ts'
-import type { PlatformReport, PullReport } from '../../ports/why.ts'
+import type { PlatformReport, PullReport } from '../../ports/insight/why.ts'
 import type { Facts } from './facts.ts'
 
 /** What a pull costs now, and what of the image is served while the upstream is down. */

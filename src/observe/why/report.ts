@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../../oci/errors.ts'
-import type { UpstreamReport } from '../../ports/insight.ts'
-import type { AnswerReport, TagReport, Why } from '../../ports/why.ts'
+import type { UpstreamReport } from '../../ports/insight/insight.ts'
+import type { AnswerReport, TagReport, Why } from '../../ports/insight/why.ts'
 import type { Answer } from '../answers.ts'
 import { causeOf } from '../cause.ts'
 import { isoText } from '../status.ts'

@@ -1,5 +1,5 @@
-import type { Why } from '../../ports/why.ts'
-import { freshnessText } from '../../ports/why-text.ts'
+import type { Why } from '../../ports/insight/why.ts'
+import { freshnessText } from '../../ports/insight/why-text.ts'
 import { instantText } from '../../util/human.ts'
 import { isoText } from '../status.ts'
 import type { Facts } from './facts.ts'

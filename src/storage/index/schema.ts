@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { CONVERSIONS } from '../conversions/conversion-sql.ts'
 import { V1_CONTENT } from '../v1/v1-sql.ts'
-import { UPSTREAM_TOTALS } from './upstream-totals.ts'
+import { UPSTREAM_TOTALS } from './upstreams/upstream-totals.ts'
 import { widenPins } from './widen-pins.ts'
 
 /**

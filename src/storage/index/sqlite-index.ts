@@ -23,7 +23,7 @@ import { linkIndex } from './link-index.ts'
 import { referenceIndex } from './reference-index.ts'
 import { type Statements, statements } from './sql.ts'
 import { tagIndex } from './tags/tag-index.ts'
-import { upstreamInventory } from './upstream-inventory.ts'
+import { upstreamInventory } from './upstreams/upstream-inventory.ts'
 import { type Use, usageLog } from './usage-log.ts'
 
 export interface SqliteIndex {

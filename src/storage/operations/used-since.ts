@@ -1,4 +1,4 @@
-import type { UsedImage, UsedSince } from '../../ports/drill.ts'
+import type { UsedImage, UsedSince } from '../../ports/insight/drill.ts'
 import { allOf } from '../index/in-slices.ts'
 import type { IndexReader } from '../index/index-reader.ts'
 import type { Statements } from '../index/sql.ts'

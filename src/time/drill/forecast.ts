@@ -1,5 +1,5 @@
 import type { PlatformContent } from '../../ports/operations.ts'
-import type { Forecast, PullForecast } from '../../ports/drill.ts'
+import type { Forecast, PullForecast } from '../../ports/insight/drill.ts'
 
 /** How a tag would be answered in an outage. */
 export interface TagOutlook {

@@ -1,4 +1,4 @@
-import type { SavedRow, SavingsBy, SavingsLog } from '../../../ports/savings.ts'
+import type { SavedRow, SavingsBy, SavingsLog } from '../../../ports/insight/savings.ts'
 import type { IndexAccess } from '../index-access.ts'
 import type { Statements } from '../sql.ts'
 

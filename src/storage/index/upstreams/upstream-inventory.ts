@@ -1,13 +1,13 @@
 import { LRUCache } from 'lru-cache'
-import type { Digest } from '../../oci/digest.ts'
-import type { InventoryOptions, StoredContent, UpstreamInventory } from '../../ports/metadata.ts'
-import type { Size } from '../../ports/operations.ts'
-import { upstreamsOf } from './content-index.ts'
-import { eachRow, inSlices, type Steps } from './in-slices.ts'
-import type { IndexAccess } from './index-access.ts'
-import { LongestUnused, type UnusedContent } from './longest-unused.ts'
-import type { Statements } from './sql.ts'
-import type { UsageLog } from './usage-log.ts'
+import type { Digest } from '../../../oci/digest.ts'
+import type { InventoryOptions, StoredContent, UpstreamInventory } from '../../../ports/metadata.ts'
+import type { Size } from '../../../ports/operations.ts'
+import { upstreamsOf } from '../content-index.ts'
+import { eachRow, inSlices, type Steps } from '../in-slices.ts'
+import type { IndexAccess } from '../index-access.ts'
+import { LongestUnused, type UnusedContent } from '../longest-unused.ts'
+import type { Statements } from '../sql.ts'
+import type { UsageLog } from '../usage-log.ts'
 
 export interface UpstreamInventoryOptions extends Pick<IndexAccess, 'query' | 'changeAll'> {
   readonly uses: Pick<UsageLog<[Digest]>, 'flush'>

@@ -1,6 +1,6 @@
 /** What pulls would get if an upstream were gone. */
-import type { Digest } from '../oci/digest.ts'
-import type { RepositoryName } from '../oci/reference.ts'
+import type { Digest } from '../../oci/digest.ts'
+import type { RepositoryName } from '../../oci/reference.ts'
 
 /** An image that clients have used. */
 export interface UsedImage {

@@ -1,4 +1,4 @@
-import { ageText } from '../util/human.ts'
+import { ageText } from '../../util/human.ts'
 import type { UpstreamReport } from './insight.ts'
 import type { TagReport } from './why.ts'
 

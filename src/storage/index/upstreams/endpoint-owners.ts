@@ -1,6 +1,6 @@
-import type { EndpointOwners } from '../../ports/endpoint-owners.ts'
-import { ignoreStorageError } from '../storage-operation.ts'
-import type { IndexAccess } from './index-access.ts'
+import type { EndpointOwners } from '../../../ports/endpoint-owners.ts'
+import { ignoreStorageError } from '../../storage-operation.ts'
+import type { IndexAccess } from '../index-access.ts'
 
 /** Milliseconds. An endpoint that has not answered for so long owns it no longer. */
 const KEPT_FOR = 90 * 86_400_000
