@@ -13,6 +13,10 @@ export interface SharedJobsOptions {
 
 const LOOK_EVERY = 15_000
 
+/** Milliseconds by which a clock may be ahead. What is due later was told by one that is wrong, and counts for nothing. */
+const AHEAD = 60_000
+const LATEST = `(extract(epoch FROM clock_timestamp()) * 1000)::bigint + ${AHEAD}`
+
 /**
  * Jobs that one replica does for all. The others look now and then whether its lease has ended: they go on when
  * it died before the job was done. While the database is away nobody knows who does what, and a job waits.
@@ -55,7 +59,7 @@ export function sharedJobs({ leases, database, lookEvery = LOOK_EVERY }: SharedJ
   /** False while the database is away: a job is never taken for done. */
   async function isDone(job: string, due: number): Promise<boolean> {
     const rows = await query<{ done: boolean }>(
-      'SELECT due >= $2 AS done FROM entrepot_jobs_done WHERE job = $1',
+      `SELECT due >= $2 AS done FROM entrepot_jobs_done WHERE job = $1 AND due <= ${LATEST}`,
       [job, due],
     ).catch(ignoreAway)
     return rows?.[0]?.done === true
@@ -63,8 +67,9 @@ export function sharedJobs({ leases, database, lookEvery = LOOK_EVERY }: SharedJ
 
   async function done(job: string, due: number): Promise<void> {
     await query(
-      `INSERT INTO entrepot_jobs_done VALUES ($1, $2)
-       ON CONFLICT (job) DO UPDATE SET due = greatest(entrepot_jobs_done.due, excluded.due)`,
+      `INSERT INTO entrepot_jobs_done SELECT $1::text, $2::bigint WHERE $2::bigint <= ${LATEST}
+       ON CONFLICT (job) DO UPDATE SET due = CASE WHEN entrepot_jobs_done.due <= ${LATEST}
+         THEN greatest(entrepot_jobs_done.due, excluded.due) ELSE excluded.due END`,
       [job, due],
     ).catch(ignoreAway)
   }

@@ -259,6 +259,35 @@ suite('what holds on all replicas', { skip: withoutPostgres }, () => {
     }
   })
 
+  test('a job that a replica with a clock in the future has done is still done when it is due', async () => {
+    emptyDatabase(server)
+    await using database = databaseOf(server)
+    const leases = leasesOf(database)
+    const jobs = sharedJobs({ leases, database, lookEvery: 100 })
+    const { signal } = new AbortController()
+    let runs = 0
+    const at = (due: number) => jobs.once('mirror[0]', due, async () => void (runs += 1), signal)
+    const due = () => server.sql("SELECT due FROM entrepot_jobs_done WHERE job = 'mirror[0]'").trim()
+    try {
+      await at(now() + 86_400_000)
+      const today = now() - 5_000
+      await at(today)
+      assert.equal(runs, 2)
+      assert.equal(due(), `${today}`)
+      await at(now() + 86_400_000)
+      assert.equal(due(), `${today}`)
+      // As an earlier version has written it.
+      server.sql(`UPDATE entrepot_jobs_done SET due = ${now() + 86_400_000}`)
+      await at(today + 1)
+      assert.equal(runs, 4)
+      assert.equal(due(), `${today + 1}`)
+      await at(today + 1)
+      assert.equal(runs, 4)
+    } finally {
+      await leases[Symbol.asyncDispose]()
+    }
+  })
+
   test('one replica sweeps for all, and another one when it dies', async () => {
     emptyDatabase(server)
     const gone = databaseOf(server)
