@@ -45,52 +45,55 @@ export function replicatedLists({
   changed,
   now,
 }: ReplicatedListsOptions): ReplicatedLists {
+  // A list that was read before a change must not be written after it.
   const exclusively = mutex()
 
   return {
     pins: {
       list: () => local.pins.list(),
-      async add(pattern) {
-        if (await isConfigured(pattern)) return false
-        const isNew = await shared.pins.add({ pattern: pattern.text, addedAt: now() })
-        await (isNew ? local.pins.add(pattern) : synchronise())
-        return isNew
-      },
-      async remove(pattern) {
-        const isRemoved = await shared.pins.remove(pattern.text)
-        await local.pins.remove(pattern)
-        return isRemoved
-      },
+      add: (pattern) =>
+        exclusively(async () => {
+          if (await isConfigured(pattern)) return false
+          const isNew = await shared.pins.add({ pattern: pattern.text, addedAt: now() })
+          await (isNew ? local.pins.add(pattern) : takeOver())
+          return isNew
+        }),
+      remove: (pattern) =>
+        exclusively(async () => {
+          const isRemoved = await shared.pins.remove(pattern.text)
+          await local.pins.remove(pattern)
+          return isRemoved
+        }),
     },
     trusted: {
       list: () => local.trusted.list(),
       of: (repository) => local.trusted.of(repository),
-      async add(trusted) {
-        const result = await shared.trusted.add(trusted)
-        if (result === 'added') await local.trusted.add(trusted)
-        else await synchronise()
-        return result
-      },
-      async remove(repository, digest) {
-        const isRemoved = await shared.trusted.remove({ repository, digest })
-        await local.trusted.remove(repository, digest)
-        return isRemoved
-      },
+      add: (trusted) =>
+        exclusively(async () => {
+          const result = await shared.trusted.add(trusted)
+          if (result === 'added') await local.trusted.add(trusted)
+          else await takeOver()
+          return result
+        }),
+      remove: (repository, digest) =>
+        exclusively(async () => {
+          const isRemoved = await shared.trusted.remove({ repository, digest })
+          await local.trusted.remove(repository, digest)
+          return isRemoved
+        }),
     },
-    synchronise,
+    synchronise: () => exclusively(takeOver),
   }
 
-  function synchronise(): Promise<void> {
-    return exclusively(async () => {
-      const identity = await shared.identity()
-      if ((await joined.read()) !== identity) {
-        await join()
-        await joined.write(identity)
-      }
-      await local.pins.replace(await shared.pins.list())
-      await local.trusted.replace(await shared.trusted.list())
-      changed()
-    })
+  async function takeOver(): Promise<void> {
+    const identity = await shared.identity()
+    if ((await joined.read()) !== identity) {
+      await join()
+      await joined.write(identity)
+    }
+    await local.pins.replace(await shared.pins.list())
+    await local.trusted.replace(await shared.trusted.list())
+    changed()
   }
 
   async function join(): Promise<void> {
