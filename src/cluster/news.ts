@@ -7,7 +7,9 @@ import { mutex } from '../util/async/mutex.ts'
 import { connectionOf, type Database } from './database.ts'
 import { ignoreAway } from './ignore-away.ts'
 import type { SharedTag } from '../ports/cluster.ts'
-import { type Notice, publish } from './notice.ts'
+import { NEWS, type NewsRow, PAGE } from './news-rows.ts'
+import { type Notice, publish, stillHolds } from './notice.ts'
+import { untaken } from './untaken.ts'
 import { sharedTagOf, type TagRow } from './index/shared-tags.ts'
 
 export interface NewsListener {
@@ -22,6 +24,8 @@ export interface NewsListener {
 export interface News extends AsyncDisposable {
   /** Tells the others. What cannot be told is dropped: they find out by themselves. */
   tell(notice: Notice): void
+  /** The same, where they would not. @throws RegistryError STORAGE */
+  publish(notice: Notice): Promise<void>
   /** Reads what is new, now. @throws RegistryError STORAGE */
   poll(): Promise<void>
   /** How this replica learns of changes: at once, or by asking every second. */
@@ -54,31 +58,6 @@ const LISTEN_AGAIN = 30_000
 const OVERLAP = 5_000
 /** Milliseconds that news are kept; a replica that starts reads as much. */
 export const KEPT = 3_600_000
-const PAGE = 1_000
-
-const POLL = `WITH found AS (
-    SELECT changed_at AS at, 'tag' AS kind, upstream || ' ' || repository || ' ' || tag AS id,
-      jsonb_build_object('upstream', upstream, 'repository', repository, 'tag', tag, 'digest', digest,
-        'checked_at', checked_at, 'gone_at', gone_at) AS body
-      FROM entrepot_tags WHERE changed_at > to_timestamp($1::float8 / 1000)
-    UNION ALL SELECT at, kind, id::text, body
-      FROM entrepot_news WHERE at > to_timestamp($1::float8 / 1000) AND origin <> $2)
-  SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now,
-    (SELECT id FROM entrepot_identity) AS database,
-    (extract(epoch FROM at) * 1000)::float8 AS at, at::text AS exact, kind, id, body
-  FROM (SELECT 1) one LEFT JOIN found ON true ORDER BY found.at LIMIT ${PAGE}`
-
-interface NewsRow {
-  readonly now: number
-  /** Which database it is. */
-  readonly database: string
-  /** null = there is nothing new, and this is only the time. */
-  readonly at: number | null
-  readonly exact: string
-  readonly kind: string
-  readonly id: string
-  readonly body: Readonly<Record<string, unknown>>
-}
 
 /** Learns what the other replicas change: told by `LISTEN`, or by asking where a pooler does not let it through. */
 export function openNews({ database, id, listener, failed, heard }: NewsOptions): News {
@@ -96,16 +75,22 @@ export function openNews({ database, id, listener, failed, heard }: NewsOptions)
   let hasBegun = false
   let listening: Client | undefined
   let wake = Promise.withResolvers<void>()
+  let lastHeard = -Infinity
   const exclusively = mutex()
+  const failures = untaken<NewsRow>({
+    take: remove,
+    now: database.options.now,
+    failed,
+    async over({ kind, at }) {
+      if (kind === 'purged' && at! > purgedBefore) await heardUntil(at!)
+    },
+  })
 
   const loops = [watch(), keepListening()]
 
   return {
-    tell(notice) {
-      void publish(database, id, notice)
-        .then((at) => (notice.kind === 'purged' ? heard.write(at) : undefined))
-        .catch(ignoreAway)
-    },
+    tell: (notice) => void tellAll(notice).catch(ignoreAway),
+    publish: tellAll,
     poll,
     get mode() {
       return listening === undefined ? 'polling' : 'listening'
@@ -115,6 +100,17 @@ export function openNews({ database, id, listener, failed, heard }: NewsOptions)
       wake.resolve()
       await Promise.all(loops)
     },
+  }
+
+  async function tellAll(notice: Notice): Promise<void> {
+    const at = await publish(database, id, notice)
+    if (notice.kind === 'purged') await heardUntil(at)
+  }
+
+  /** Not past a purge that is still to be taken: a restart would lose it. */
+  async function heardUntil(at: number): Promise<void> {
+    lastHeard = Math.max(lastHeard, at)
+    if (!failures.has('purged')) await heard.write(lastHeard)
   }
 
   function poll(): Promise<void> {
@@ -128,28 +124,25 @@ export function openNews({ database, id, listener, failed, heard }: NewsOptions)
         purgedBefore = (await heard.read()) ?? shared
         readFrom = shared - KEPT
       }
-      const rows = await database.query<NewsRow>(POLL, [readFrom, id])
+      const rows = await database.query<NewsRow>(NEWS, [readFrom, id])
       const { now, database: identity } = rows[0]!
-      if (known !== undefined && identity !== known) await begin()
-      known = identity
+      if (known === undefined || identity === known || (await begin())) known = identity
       database.learnClock(now)
       const found = rows.filter(({ at }) => at !== null)
       for (const row of found) await take(row)
       const isAll = found.length < PAGE
       readFrom = isAll ? now - OVERLAP : found.at(-1)!.at!
-      if (isAll) return
+      if (isAll) break
     }
+    await failures.again()
   }
 
-  async function take({ kind, at, id: of, exact, body }: NewsRow): Promise<void> {
+  async function take(row: NewsRow): Promise<void> {
+    const { kind, at, id: of, exact, body } = row
     const key = `${kind} ${of} ${exact}`
     if (seen.has(key)) return
     seen.set(key, true)
-    if (kind === 'purged' && at !== null) {
-      if (at <= purgedBefore) return
-      await listener.noticed({ kind, ...body } as Notice)
-      return heard.write(at)
-    }
+    if (kind === 'purged' || kind === 'runs forgotten') return failures.attempt(row)
     if (kind === 'tag') {
       const {
         upstream,
@@ -161,7 +154,16 @@ export function openNews({ database, id, listener, failed, heard }: NewsOptions)
         tag,
         sharedTagOf(body as unknown as TagRow, database.fromShared),
       )
-    } else await listener.noticed({ kind, ...body } as Notice)
+      return
+    }
+    const notice = stillHolds({ kind, ...body } as Notice, row.now - at!)
+    if (notice) await listener.noticed(notice)
+  }
+
+  /** What nothing else makes up for when it is lost. */
+  async function remove({ kind, at, body }: NewsRow): Promise<void> {
+    if (kind === 'purged' && at! <= purgedBefore) return
+    await listener.noticed({ kind, ...body } as Notice)
   }
 
   /** @returns whether it could */

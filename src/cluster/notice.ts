@@ -17,6 +17,19 @@ export type Notice =
   | ({ readonly kind: 'outage' } & Outage)
 
 /**
+ * What is left of a notice that was told so many milliseconds ago.
+ *
+ * @returns undefined when it is over
+ */
+export function stillHolds(notice: Notice, age: number): Notice | undefined {
+  if (notice.kind !== 'absent' && notice.kind !== 'scarce') return notice
+  // It says that something is over.
+  if (notice.duration <= 0) return notice
+  const duration = notice.duration - Math.max(0, age)
+  return duration > 0 ? { ...notice, duration } : undefined
+}
+
+/**
  * Tells all replicas but the process of this `id`.
  *
  * @returns when, in milliseconds of the database's clock @throws RegistryError STORAGE
