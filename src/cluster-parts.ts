@@ -189,7 +189,7 @@ export async function buildClusterParts(
         catalogue,
         database,
         tags,
-        tell: (pattern) => tellAll({ kind: 'purged', pattern }),
+        tell: async (pattern) => news?.publish({ kind: 'purged', pattern }),
       }),
     async sweep() {
       if (!(await leads('trim'))) return

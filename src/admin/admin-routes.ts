@@ -114,7 +114,9 @@ export function adminApp(options: AdminAppOptions): RequestListener {
     if (isRegistryError(error, 'STORAGE') && error.detail['operation'] === SHARED_INDEX) {
       const why = String(error.detail['reason'])
       return c.json(
-        { error: `the database of the replicas does not answer, nothing was changed: ${why}` },
+        {
+          error: `the database of the replicas does not answer, nothing was changed on this replica: ${why}`,
+        },
         503,
       )
     }

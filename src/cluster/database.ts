@@ -55,10 +55,6 @@ export class Database implements Statements, AsyncDisposable {
     this.#pool.on('error', () => {})
   }
 
-  get isOut(): boolean {
-    return this.#circuit.isOpen
-  }
-
   // Fields, because the parts take single functions of it.
   readonly query = async <R extends object = Row>(
     text: string,

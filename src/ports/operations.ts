@@ -71,6 +71,12 @@ export interface Purged extends Size {
   readonly pinned: readonly Image[]
 }
 
+export interface PurgeScope {
+  readonly dryRun: boolean
+  /** Only what this replica has: what it shares with others stays. */
+  readonly isOnlyHere?: boolean
+}
+
 export interface ImageCatalogue {
   /**
    * The first `limit` images, the most recently used first unless `by` says otherwise. An image without a tag
@@ -92,7 +98,7 @@ export interface ImageCatalogue {
    * also removes what its repositories hold besides images. With `dryRun`, only reports what would be
    * removed.
    */
-  purge(pattern: ImagePattern, options: { readonly dryRun: boolean }): Promise<Purged>
+  purge(pattern: ImagePattern, options: PurgeScope): Promise<Purged>
 }
 
 /** What is stored of one image. */

@@ -122,12 +122,8 @@ export async function openInFolder(paths: Paths, options: FilesystemStoreOptions
         inventory: store,
         pinned,
         shares: options.shares ?? (() => new Map()),
-        blobs: {
-          async delete(...digests) {
-            await store.delete(...digests)
-            await options.purged?.(digests)
-          },
-        },
+        blobs: store,
+        purged: options.purged,
         forgotten: options.forgotten,
         telemetry,
         retained: async () => {

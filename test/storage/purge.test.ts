@@ -37,6 +37,31 @@ suite('purge', () => {
     assert.deepEqual(await purge(store, 'ghcr.io/org/a'), { images: [], pinned: [], objects: 0, bytes: 0 })
   })
 
+  test('tells who else has it, unless it is of this replica alone', async () => {
+    await using folder = await storeFolder()
+    const told: string[] = []
+    await using store = await folder.open({
+      purged: async (digests) => void told.push(`${digests.length} objects`),
+      forgotten: async ({ tags, links }) => void told.push(`${tags.length} tags, ${links.length} links`),
+    })
+    const add = () => addImage(store, 'ghcr.io/org/a', '1', [one])
+    await add()
+    await store.catalogue.purge(pattern('ghcr.io/org/a'), { dryRun: false, isOnlyHere: true })
+    assert.deepEqual(await names(store), [])
+    assert.equal(await contentOf(store, one), undefined)
+    assert.deepEqual(
+      told.filter((each) => !each.startsWith('0')),
+      [],
+    )
+    await add()
+    await purge(store, 'ghcr.io/org/a')
+    assert.ok(told.includes('2 objects'), told.join())
+    assert.ok(
+      told.some((each) => each.startsWith('1 tags')),
+      told.join(),
+    )
+  })
+
   test('of one repository: a layer that another of its tags uses stays linked', async () => {
     await using folder = await storeFolder()
     await using store = await folder.open()

@@ -11,7 +11,7 @@ import type {
   TagUses,
   UpstreamInventory,
 } from '../../ports/metadata.ts'
-import type { ImageCatalogue } from '../../ports/operations.ts'
+import type { ImageCatalogue, PurgeScope } from '../../ports/operations.ts'
 import type { ReadOptions } from '../../ports/read-options.ts'
 import { contentKey, repositoryKey } from '../keys.ts'
 import { type Facts, NOTHING, sizeOfFacts, sizeOfTag, withMediaType, withRepository } from './memory-facts.ts'
@@ -210,7 +210,7 @@ export function memoryCache<S extends UncachedStore>(
     ...(catalogue && {
       catalogue: {
         ...catalogue,
-        purge: (pattern: ImagePattern, options: { readonly dryRun: boolean }) =>
+        purge: (pattern: ImagePattern, options: PurgeScope) =>
           catalogue.purge(pattern, options).finally(() => {
             if (options.dryRun) return
             facts.forgetAll()

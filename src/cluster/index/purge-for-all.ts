@@ -9,14 +9,17 @@ export interface PurgeForAllOptions {
   readonly catalogue: ImageCatalogue
   readonly database: Pick<Statements, 'query'>
   readonly tags: Pick<SharedTags, 'purge'>
-  /** Has the other replicas purge what they have. */
-  readonly tell: (pattern: string) => void | Promise<void>
+  /** Has the other replicas purge what they have. @throws RegistryError STORAGE */
+  readonly tell: (pattern: string) => Promise<void>
 }
 
 export interface PurgeForAll {
   /** The images of this replica. What is purged is purged of all replicas. */
   readonly catalogue: ImageCatalogue
-  /** Purges what another replica was asked to purge. */
+  /**
+   * Purges what another replica was asked to purge, of what this one has. What all share was purged there, and may
+   * have been learnt again since.
+   */
   heard(pattern: string): Promise<void>
 }
 
@@ -35,15 +38,16 @@ export function purgeForAll({ catalogue, database, tags, tell }: PurgeForAllOpti
     catalogue: {
       ...catalogue,
       async purge(pattern, options) {
-        const purged = await catalogue.purge(pattern, options)
-        if (options.dryRun) return purged
-        await purgeShared(pattern)
-        await tell(pattern.text)
-        return purged
+        if (!options.dryRun) {
+          // First, because it may fail: nothing is changed here then, and it can be asked for again.
+          await purgeShared(pattern)
+          await tell(pattern.text)
+        }
+        return catalogue.purge(pattern, options)
       },
     },
     async heard(text) {
-      await catalogue.purge(imagePattern(text), { dryRun: false })
+      await catalogue.purge(imagePattern(text), { dryRun: false, isOnlyHere: true })
     },
   }
 

@@ -37,6 +37,6 @@ export function createCatalogue(options: CatalogueOptions): ImageCatalogue {
       const retained = await options.retained()
       return retained === undefined ? usage : { ...usage, retained }
     },
-    purge: ({ text }, { dryRun }) => purge(read('purge', { pattern: text, pinned, dryRun }), dryRun),
+    purge: ({ text }, scope) => purge(read('purge', { pattern: text, pinned, dryRun: scope.dryRun }), scope),
   }
 }
