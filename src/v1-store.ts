@@ -1,4 +1,7 @@
-import type { BlobStore } from './ports/blob-store.ts'
+import { readContent } from './cache/read-content.ts'
+import type { Digest } from './oci/digest.ts'
+import { partsIn } from './oci/manifest-parts.ts'
+import { type BlobStore, isInMemory } from './ports/blob-store.ts'
 import type { LinkIndex } from './ports/metadata.ts'
 import type { V1Index, V1Store } from './ports/v1-images.ts'
 
@@ -17,6 +20,16 @@ export function v1Store({ index, links, blobs }: V1StoreParts): V1Store {
       ingest: (expected) => blobs().ingest(expected),
       stat: (digest) => blobs().stat(digest),
     },
+    isComplete: (manifest) => isComplete(blobs(), manifest),
     grant: (repository, digest) => links.add(repository, digest),
   }
+}
+
+async function isComplete(blobs: BlobStore, manifest: Digest): Promise<boolean> {
+  const opened = await blobs.open(manifest)
+  const content = opened === undefined || isInMemory(opened) ? opened : await readContent(opened)
+  if (content === undefined) return false
+  for (const { digest } of partsIn(content.bytes).content)
+    if ((await blobs.stat(digest)) === undefined) return false
+  return true
 }

@@ -42,8 +42,11 @@ function memoryIndex(): V1Index & { readonly contents: V1Content[] } {
     find: async (_, kind, id) => byKey.get(`${kind} ${id}`),
     findDigest: async (_, kind, digest) => byKey.get(`${kind} ${digest}`),
     async add(_, kind, content) {
-      contents.push(content)
+      if (kind !== 'begun') contents.push(content)
       for (const key of [content.id, content.digest]) byKey.set(`${kind} ${key}`, content)
+    },
+    async forget(_, kind, id) {
+      byKey.delete(`${kind} ${id}`)
     },
   }
 }
@@ -58,7 +61,12 @@ function taking(
   const it = imageTaking({
     endpoint: 'up (http://old)',
     requests,
-    store: { index, blobs, grant: async (_, digest) => void granted.push(digest) },
+    store: {
+      index,
+      blobs,
+      isComplete: async () => false,
+      grant: async (_, digest) => void granted.push(digest),
+    },
     withTimeout: (work, signal) => work(signal ?? new AbortController().signal),
     openLayer: (_repository, id, _start, signal) => openLayer(id, signal),
     ...options,

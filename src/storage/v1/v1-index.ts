@@ -25,6 +25,10 @@ export function v1Index(
         sql.addV1.run(endpoint, repository, kind, id, digest, size, now())
         sql.removeOldV1.run(now() - KEPT_FOR)
       }).catch(ignoreStorageError),
+    forget: ({ endpoint, repository }, kind, id) =>
+      transact((sql) => {
+        sql.forgetV1.run(endpoint, repository, kind, id)
+      }).catch(ignoreStorageError),
   }
 }
 

@@ -24,6 +24,9 @@ export function v1Statements(db: DatabaseSync) {
       `INSERT OR REPLACE INTO v1_content (endpoint, repository, kind, id, digest, size, at)
        VALUES (?, ?, ?, ?, ?, ?, ?)`,
     ),
+    forgetV1: db.prepare(
+      'DELETE FROM v1_content WHERE endpoint = ? AND repository = ? AND kind = ? AND id = ?',
+    ),
     removeOldV1: db.prepare(
       `DELETE FROM v1_content WHERE number IN (SELECT number FROM v1_content ORDER BY number LIMIT ${AT_ONCE})
          AND (at < ? OR number <= (SELECT max(number) FROM v1_content) - ${MOST_ROWS})`,

@@ -102,7 +102,7 @@ export function v1Repositories(options: V1RepositoriesOptions): {
       const id = parseJson(text)
       if (!isImageId(id)) throw invalidAnswer(upstream, `tag ${tag} is no id of an image`)
       const known = await store.index.find(of, 'manifest', id)
-      if (known !== undefined) return { digest: known.digest }
+      if (known !== undefined && (await store.isComplete(known.digest))) return { digest: known.digest }
       const manifest = await taking.take(name, id, signal)
       return { digest: manifest.descriptor.digest, manifest }
     }
@@ -133,7 +133,13 @@ export function v1Repositories(options: V1RepositoriesOptions): {
       },
       async blob(digest, range = {}, signal) {
         const known = await store.index.findDigest(of, 'layer', digest)
-        return known && openLayer(name, known.id, range, signal)
+        if (known === undefined) return undefined
+        const body = await openLayer(name, known.id, range, signal)
+        if (body?.total === undefined || body.total === known.size) return body
+        // The registry has something else under this id by now.
+        await body[Symbol.asyncIterator]().return?.()
+        await store.index.forget(of, 'layer', known.id)
+        return undefined
       },
       tags: {
         async whole(signal) {
