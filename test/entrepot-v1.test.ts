@@ -209,6 +209,19 @@ suite('an endpoint of the first protocol', () => {
     assert.ok(layerRequests(both.old) > before)
   })
 
+  test('what was purged may be another layer by now, under the same id', async () => {
+    await using both = await newAndOld()
+    await using proxy = await both.start()
+    const { digest } = await pulled(proxy.port)
+    assert.equal((await runCommand(['purge', 'old', '--server', proxy.adminUrl])).code, 0)
+    const another = gzipSync(blobOf(100_000, 7).bytes)
+    both.old.on(`/v1/images/${both.ids[0]}/layer`, { status: 200, body: another, times: 1000 })
+    const healed = await pulled(proxy.port)
+    assert.notEqual(healed.digest, digest)
+    assert.equal(healed.layers.at(-1)!.digest, digestOf(another))
+    assert.equal((await pulled(proxy.port)).digest, healed.digest)
+  })
+
   test('another repository of the same registry has to be sent its layers', async () => {
     await using both = await newAndOld()
     both.old.addImage('library/other', 'v1', LAYERS)
