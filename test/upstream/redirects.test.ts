@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { Readable } from 'node:stream'
 import { test } from 'node:test'
+import { followRedirects } from '../../src/upstream/net/redirects.ts'
+import type { UpstreamResponse } from '../../src/upstream/requests.ts'
 import { blobOf } from '../support/fixtures.ts'
 import { fakeUpstream } from '../support/fake-upstream.ts'
 import { assertFails, bytesOf, connectTo, login } from './setup.ts'
@@ -99,4 +102,22 @@ test('F33 redirects that lead nowhere are refused', async (t) => {
     }
     assert.deepEqual(await bytesOf(await client.repository().blob(digest)), bytes)
   })
+})
+
+test('whoever is asked directly, at another origin, and refuses is asked once', async () => {
+  for (const status of [401, 403, 404, 410]) {
+    let asked = 0
+    const host = new URL('http://images.example/v1/images/a/layer')
+    const send = followRedirects({
+      upstream: 'up',
+      origin: 'http://registry.example',
+      own: () => Promise.reject(new Error('the registry is not asked')),
+      others: async ({ url }) => {
+        asked += 1
+        return { status, headers: {}, body: Readable.from([]) as unknown as UpstreamResponse['body'], url }
+      },
+    })
+    assert.equal((await send({ kind: 'blob', method: 'GET', url: host })).status, status)
+    assert.equal(asked, 1)
+  }
 })

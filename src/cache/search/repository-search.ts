@@ -9,6 +9,7 @@ import type {
   SearchUpstream,
   StoredRepositories,
 } from '../../ports/search.ts'
+import { yieldEvery } from '../../util/async/yield-every.ts'
 import { type ShortTermCache, shortTermCache } from '../lists.ts'
 import { type RepositoryRules, repositoryRules } from '../repository-rules.ts'
 import { type Router, writtenName } from '../routing.ts'
@@ -30,6 +31,8 @@ export interface RepositorySearchOptions {
 
 /** Bytes of the answers that are kept, each of pages of upstream and of stored names. */
 const KEPT = 8 * 1024 * 1024
+/** Of a term. Those that follow narrow nothing down. */
+const MOST_WORDS = 8
 /** Milliseconds that the stored names are kept: whatever clients look for, they are read once in this time. */
 const STORED_FOR = 5_000
 
@@ -51,7 +54,12 @@ export function repositorySearch(options: RepositorySearchOptions): RepositorySe
     fresh: () => STORED_FOR,
     staleIfError: () => 0,
     maxBytes: KEPT,
-    sizeOf: (names) => names.reduce((bytes, { length }) => bytes + length + 50, 0),
+    // However long they are, those of one upstream fit, or every search would read them all again.
+    sizeOf: (names) =>
+      Math.min(
+        KEPT / 2,
+        names.reduce((bytes, { length }) => bytes + length + 50, 0),
+      ),
     now,
   })
   const refusals = new Map([...upstreams.keys()].map((name) => [name, repositoryRules(options.rules(name))]))
@@ -103,10 +111,16 @@ export function repositorySearch(options: RepositorySearchOptions): RepositorySe
     { term, size, page }: SearchRequest,
     isTold: (name: string) => boolean,
   ): Promise<SearchPage> {
-    const words = term.toLowerCase().split(/\s+/).filter(Boolean)
+    const words = term.toLowerCase().split(/\s+/).filter(Boolean).slice(0, MOST_WORDS)
     const all = (await ofStore.get(upstream, () => options.stored(upstream))) ?? []
-    const names = all.filter((name) => words.every((word) => name.includes(word)))
-    const told = names.map((name) => writtenName({ upstream, name })).filter(isTold)
+    const told: string[] = []
+    const pause = yieldEvery()
+    for (const stored of all) {
+      await pause()
+      if (!words.every((word) => stored.includes(word))) continue
+      const name = writtenName({ upstream, name: stored })
+      if (isTold(name)) told.push(name)
+    }
     const repositories = told.slice((page - 1) * size, page * size)
     return { total: told.length, repositories: repositories.map((name) => storedOne(upstream, name)) }
   }

@@ -29,7 +29,9 @@ export interface RedirectOptions {
 export function followRedirects(options: RedirectOptions): Transport {
   return async (request) => {
     const response = await follow(request, options)
-    if (response.url.origin === options.origin || !EXPIRED.has(response.status)) return response
+    const { origin } = response.url
+    const isFromWhomWeAsked = origin === options.origin || origin === request.url.origin
+    if (isFromWhomWeAsked || !EXPIRED.has(response.status)) return response
     discard(response)
     return follow(request, options)
   }

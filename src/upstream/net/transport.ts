@@ -70,9 +70,10 @@ async function sendOver(
   { connections, places, health, silence, slowBlobs, via }: TransportOptions,
   isOwn: boolean,
 ): Promise<UpstreamResponse> {
-  const { kind, method, url, repository = '', signal } = request
+  const { kind, method, url, signal } = request
   const lane: Lane = kind === 'blob' && method !== 'HEAD' ? 'blobs' : 'metadata'
-  const place = lane === 'metadata' && kind !== 'ping' ? await places.enter(repository, signal) : undefined
+  const place =
+    lane === 'metadata' && kind !== 'ping' ? await places.enter(ownerOf(request), signal) : undefined
   const header = via?.()
   const { idle } = connections
   const onNewConnection = (): Attempt =>
@@ -97,6 +98,11 @@ async function sendOver(
   } finally {
     place?.leave()
   }
+}
+
+/** Who holds a place. No repository is called like that: searches and logins do not wait for each other. */
+function ownerOf({ kind, repository }: UpstreamRequest): string {
+  return kind === 'search' || kind === 'token' ? ` ${kind}` : (repository ?? '')
 }
 
 function attempt(

@@ -1,5 +1,6 @@
-import { isRegistryError } from '../../oci/errors.ts'
+import { isRegistryError, RegistryError } from '../../oci/errors.ts'
 import type { SearchPage, SearchRequest, SearchUpstream } from '../../ports/search.ts'
+import { limiter } from '../../util/async/limiter.ts'
 import { ApiSupport, UNKNOWN_API } from '../api-support.ts'
 import { readBody } from '../body/limits.ts'
 import { failure, refusal } from '../failures.ts'
@@ -26,6 +27,10 @@ const INDEXES: ReadonlyMap<string, string> = new Map([
 /** Bytes: 100 repositories, however much is said of each. */
 const LIMIT = 1024 * 1024
 
+/** Searches that are sent at once, and those that wait for their turn. */
+const AT_ONCE = 4
+const WAITING = 32
+
 /** Who asks without an account, or with one that may not, cannot search there. */
 const NO_SEARCH: ReadonlySet<number> = new Set([...UNKNOWN_API, 401, 403])
 
@@ -44,6 +49,21 @@ export function searchIndex({
   const path = `${index.pathname.replace(/\/$/, '')}/v1/search`
   const support = new ApiSupport(now)
   const searches = circuit({ now, weights: { ...OUTAGE_WEIGHTS, UPSTREAM_LIMITED: 5 } })
+
+  const inTurn = limiter(AT_ONCE)
+  let inAll = 0
+
+  /** Waiting for its turn is not held against the index. */
+  async function inItsTurn<T>(work: () => Promise<T>): Promise<T> {
+    if (inAll >= AT_ONCE + WAITING)
+      throw new RegistryError('TOOMANYREQUESTS', { upstream, reason: 'too many searches at once' })
+    inAll += 1
+    try {
+      return await inTurn(work)
+    } finally {
+      inAll -= 1
+    }
+  }
 
   async function ask(request: SearchRequest, signal: AbortSignal): Promise<SearchPage | undefined> {
     const target = new URL(`${path}?${queryOf(request)}`, index)
@@ -65,7 +85,9 @@ export function searchIndex({
   return async (request, signal) => {
     if (support.isMissing) return undefined
     try {
-      const page = await searches.run(() => withTimeout((signal) => ask(request, signal), signal))
+      const page = await inItsTurn(() =>
+        searches.run(() => withTimeout((signal) => ask(request, signal), signal)),
+      )
       if (page === undefined) support.missing()
       return page
     } catch (error) {
