@@ -6,6 +6,7 @@ import { type Leases, leases as openLeases } from './cluster/leases.ts'
 import { type News, type NewsListener, openNews, type PurgesHeard } from './cluster/news.ts'
 import type { Notice } from './cluster/notice.ts'
 import { type Message, openOutbox } from './cluster/index/outbox.ts'
+import { keptTags } from './cluster/index/kept-tags.ts'
 import { peerTokens } from './cluster/peers/peer-token.ts'
 import { type Peers, peers as openPeers } from './cluster/peers/peers.ts'
 import { JOINED_FILE, joinedIn } from './cluster/index/joined.ts'
@@ -23,6 +24,7 @@ import { type ReplicatedTags, replicatedTags } from './cluster/index/replicated-
 import { type SharedLinks, sharedLinks } from './cluster/index/shared-links.ts'
 import { replicas } from './cluster/replicas.ts'
 import { sharedTags } from './cluster/index/shared-tags.ts'
+import type { StoreSettings } from './compose/store/open-store.ts'
 import type { Config } from './config/load-config.ts'
 import type { ImageCatalogue } from './ports/operations.ts'
 import type { ClusterReport } from './ports/insight/insight.ts'
@@ -82,8 +84,8 @@ export interface ClusterPartsOptions {
   readonly log: Logger
   readonly telemetry: ClusterTelemetry
   readonly failed: (error: unknown) => void
-  /** Milliseconds that runs are kept. */
-  readonly keepRuns: () => number
+  /** Read each time: they may change. */
+  readonly settings: Pick<StoreSettings, 'keepRuns' | 'retained'>
   /** Epoch milliseconds. */
   readonly now: () => number
 }
@@ -91,7 +93,7 @@ export interface ClusterPartsOptions {
 /** @returns undefined without `cluster` */
 export async function buildClusterParts(
   { storage: { root, index }, cluster }: Config,
-  { disk, log, telemetry, failed, keepRuns, now }: ClusterPartsOptions,
+  { disk, log, telemetry, failed, settings, now }: ClusterPartsOptions,
 ): Promise<ClusterParts | undefined> {
   if (cluster === undefined || index === undefined) return undefined
   await using starting = new AsyncDisposableStack()
@@ -126,6 +128,7 @@ export async function buildClusterParts(
     shared: tags,
     outbox,
     mayTrim: () => leads('trim'),
+    kept: () => keptTags({ pins: disk.pins, retained: settings.retained, now: now() }),
     now,
   })
   const lists = replicatedLists({
@@ -135,7 +138,7 @@ export async function buildClusterParts(
     changed: () => listener?.trustChanged(),
     now,
   })
-  const runs = sharedRuns({ database, id, keep: keepRuns, forgotten: disk.runs.forget, now })
+  const runs = sharedRuns({ database, id, keep: () => settings.keepRuns, forgotten: disk.runs.forget, now })
   const owners = sharedOwners(database, now)
   let listener: ClusterListener | undefined
   let news: News | undefined

@@ -110,7 +110,7 @@ export async function buildParts(
     log,
     telemetry: telemetry.cluster,
     failed: observed.storeFailed,
-    keepRuns: () => config.store.keepRuns,
+    settings: config.store,
     now,
   })
   if (cluster) starting.use(cluster)

@@ -78,6 +78,7 @@ export async function simulatedReplica(options: SimulatedReplicaOptions): Promis
     shared: tags,
     outbox,
     mayTrim: async () => false,
+    kept: async () => () => true,
     now: Date.now,
   })
   const memory = memoryCache({

@@ -5,9 +5,11 @@ import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { stringify } from 'yaml'
+import { sharedTags } from '../../src/cluster/index/shared-tags.ts'
 import { isRegistryError } from '../../src/oci/errors.ts'
 import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import { fakeS3, S3_CONFIG } from '../s3/fake-s3.ts'
+import { pattern } from '../storage/images.ts'
 import { openStore, put } from '../storage/setup.ts'
 import { runEntrepot } from '../support/child.ts'
 import { blobOf, eventually } from '../support/fixtures.ts'
@@ -17,6 +19,8 @@ import { postgres, type Postgres, withoutPostgres } from './cluster/postgres.ts'
 import { emptyDatabase, sharedStore } from './cluster/shared-store.ts'
 
 const a = { upstream: 'docker.io', name: 'library/a' }
+const DAY = 86_400_000
+const same = (instant: number): number => instant
 
 suite('PostgreSQL', { skip: withoutPostgres }, () => {
   const resources = new AsyncDisposableStack()
@@ -82,6 +86,62 @@ suite('PostgreSQL', { skip: withoutPostgres }, () => {
     await using reader = await replica(Date.now)
     assert.deepEqual(await Promise.all(['moved', 'back'].map((tag) => reader.tags.past(a, tag))), expected)
     for (const digest of digests) assert.equal(await reader.links.mediaType(a, digest), OCI_MANIFEST)
+  })
+
+  test('tags that nobody checks are forgotten with their past, but for what is pinned and retained', async () => {
+    emptied()
+    let now = 100 * DAY
+    const retained = [{ match: pattern('library/a:v*'), keep: 30 * DAY }]
+    const options = { now: () => now, pinned: [pattern('library/a:pinned')], retained }
+    await using replica = await sharedStore(server, options)
+    const tags = ['v1', 'v-removed', 'pinned', 'pinned-removed', 'other', 'other-removed']
+    const all = [...tags, ...Array.from({ length: 1200 }, (_, i) => `many-${i}`)]
+    const [before, digest] = [blobOf(9, 1).digest, blobOf(9, 2).digest]
+    await using database = databaseOf(server, () => now)
+    const shared = sharedTags(Object.assign(database, { toShared: same, fromShared: same }))
+    for (const tag of all) {
+      if (tags.includes(tag)) await shared.set(a, tag, { digest: before, checkedAt: now - 1 })
+      await shared.set(a, tag, { digest, checkedAt: now })
+      if (tag.endsWith('-removed')) await shared.remove(a, tag, now)
+    }
+    const left = async () => {
+      await replica.tags.removeUnusedSince(now - 7 * DAY)
+      const logs = server.sql('SELECT tag, count(*) FROM entrepot_tag_log GROUP BY tag ORDER BY tag').trim()
+      const names = server.sql('SELECT tag FROM entrepot_tags ORDER BY tag').trim().split('\n')
+      assert.deepEqual(
+        logs
+          .split('\n')
+          .map((line) => line.split('|')[0])
+          .toSorted(),
+        [...names].toSorted(),
+      )
+      return new Set(names)
+    }
+    assert.equal((await left()).size, all.length)
+    now += 8 * DAY
+    await shared.set(a, 'many-700', { digest, checkedAt: now })
+    assert.deepEqual(await left(), new Set(['many-700', 'pinned', 'v-removed', 'v1']))
+    now += 25 * DAY
+    assert.deepEqual(await left(), new Set(['pinned']))
+  })
+
+  test('of a tag that moves often, the first sight and the latest 99 are kept', async () => {
+    emptied()
+    await using database = databaseOf(server)
+    const shared = sharedTags(database)
+    const set = (tag: string, at: number) =>
+      shared.set(a, tag, { digest: blobOf(9, at).digest, checkedAt: at * 1000 })
+    for (let at = 1; at <= 5; at++) await set('other', at)
+    for (let at = 1; at <= 130; at++) {
+      await set('moved', at)
+      await set('moved', at)
+    }
+    const log = await shared.log(a, 'moved')
+    assert.deepEqual(
+      log.map(({ digest }) => digest),
+      [1, ...Array.from({ length: 99 }, (_, i) => 32 + i)].map((at) => blobOf(9, at).digest),
+    )
+    assert.equal((await shared.log(a, 'other')).length, 5)
   })
 
   test('what one replica may read, another may read too', async () => {

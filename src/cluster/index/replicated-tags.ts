@@ -14,6 +14,7 @@ import { singleFlight } from '../../util/async/single-flight.ts'
 import { ignoreAway } from '../ignore-away.ts'
 import type { Outbox } from './outbox.ts'
 import type { SharedTags } from './shared-tags.ts'
+import type { UncheckedTag } from './trim-tags.ts'
 
 type Tags = TagIndex & TagUses & TagHistory & TagPast & TagPeek & TagNames
 
@@ -30,6 +31,8 @@ export interface ReplicatedTagsOptions {
   readonly outbox: Outbox
   /** Whether this replica forgets for all. */
   readonly mayTrim: () => Promise<boolean>
+  /** What it does not forget. */
+  readonly kept: () => Promise<(tag: UncheckedTag) => boolean>
   /** Epoch milliseconds. */
   readonly now: () => number
 }
@@ -40,7 +43,7 @@ export interface ReplicatedTagsOptions {
  * database is away.
  */
 export function replicatedTags(options: ReplicatedTagsOptions): ReplicatedTags {
-  const { local, shared, outbox, mayTrim, now } = options
+  const { local, shared, outbox, mayTrim, kept, now } = options
   const imports = singleFlight<void>()
 
   return {
@@ -68,7 +71,9 @@ export function replicatedTags(options: ReplicatedTagsOptions): ReplicatedTags {
     },
     async removeUnusedSince(instant, keep = () => false) {
       const count = await local.removeUnusedSince(instant, keep)
-      if (await mayTrim()) await shared.trim(instant, keep).catch(ignoreAway)
+      if (!(await mayTrim())) return count
+      const isKept = await kept()
+      await shared.trim(instant, (tag) => keep(tag.repository.upstream) || isKept(tag)).catch(ignoreAway)
       return count
     },
     apply,

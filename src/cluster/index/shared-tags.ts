@@ -3,6 +3,7 @@ import type { RepositoryName } from '../../oci/reference.ts'
 import type { SharedTag } from '../../ports/cluster.ts'
 import type { TagEntry } from '../../ports/metadata.ts'
 import type { Statements } from '../database.ts'
+import { trimTags, type UncheckedTag } from './trim-tags.ts'
 
 /** What was seen of a tag, the oldest first. */
 export interface TagSight {
@@ -21,8 +22,8 @@ export interface SharedTags {
   remove(repository: RepositoryName, tag: string, at: number): Promise<void>
   /** Forgets a tag and its past, without a trace. */
   purge(tags: readonly { readonly repository: RepositoryName; readonly tag: string }[]): Promise<void>
-  /** Forgets tags that no replica has checked since, but of these upstreams, and what is too much of the past. */
-  trim(instant: number, keep: (upstream: string) => boolean): Promise<void>
+  /** Forgets tags that no replica has checked since an instant, and their past, but for those to keep. */
+  trim(instant: number, keep: (tag: UncheckedTag) => boolean): Promise<void>
 }
 
 export interface TagRow {
@@ -44,8 +45,13 @@ const ENTRY = `entry AS (
 const NOTIFY = "SELECT pg_notify('entrepot', '')"
 /** How many sights of one tag are kept, its first one included. */
 const SIGHTS = 100
+/** All but the first one and the latest, where one was added that this statement does not see yet. */
+const TOO_MANY = `too_many AS (DELETE FROM entrepot_tag_log WHERE ${OF_TAG} AND EXISTS (SELECT FROM added)
+  AND id > (SELECT min(id) FROM entrepot_tag_log WHERE ${OF_TAG})
+  AND id <= (SELECT id FROM entrepot_tag_log WHERE ${OF_TAG} ORDER BY id DESC OFFSET ${SIGHTS - 2} LIMIT 1))`
 
-export function sharedTags({ query, toShared, fromShared }: Statements): SharedTags {
+export function sharedTags(statements: Statements): SharedTags {
+  const { query, toShared, fromShared } = statements
   return {
     async find({ upstream, name }, tag) {
       const [row] = await query<TagRow>(
@@ -72,7 +78,8 @@ export function sharedTags({ query, toShared, fromShared }: Statements): SharedT
              WHERE entrepot_tag_log.id = last.id AND $6::bigint IS NOT NULL AND last.gone_at IS NULL),
            added AS (INSERT INTO entrepot_tag_log (upstream, repository, tag, at, digest)
              SELECT $1, $2, $3, $5, $4 FROM entry WHERE $6::bigint IS NULL
-               AND NOT EXISTS (SELECT FROM last WHERE last.digest = $4 AND last.gone_at IS NULL))
+               AND NOT EXISTS (SELECT FROM last WHERE last.digest = $4 AND last.gone_at IS NULL) RETURNING 1),
+           ${TOO_MANY}
          ${NOTIFY}`,
         [upstream, name, tag, digest, toShared(checkedAt), goneAt === undefined ? null : toShared(goneAt)],
       )
@@ -95,26 +102,7 @@ export function sharedTags({ query, toShared, fromShared }: Statements): SharedT
         )
       }
     },
-    async trim(instant, keep) {
-      const rows = await query<{ upstream: string }>('SELECT DISTINCT upstream FROM entrepot_tags')
-      const upstreams = rows.map(({ upstream }) => upstream).filter((upstream) => !keep(upstream))
-      const before = toShared(instant)
-      await query('DELETE FROM entrepot_tags WHERE upstream = ANY($1) AND checked_at < $2', [
-        upstreams,
-        before,
-      ])
-      await query(
-        `DELETE FROM entrepot_tag_log l WHERE upstream = ANY($1) AND at < $2 AND NOT EXISTS (
-           SELECT FROM entrepot_tags t WHERE t.upstream = l.upstream AND t.repository = l.repository AND t.tag = l.tag)`,
-        [upstreams, before],
-      )
-      await query(
-        `DELETE FROM entrepot_tag_log WHERE id IN (SELECT id FROM (
-           SELECT id, row_number() OVER (PARTITION BY upstream, repository, tag ORDER BY id DESC) AS age,
-             row_number() OVER (PARTITION BY upstream, repository, tag ORDER BY id) AS rank
-           FROM entrepot_tag_log) numbered WHERE age >= ${SIGHTS} AND rank > 1)`,
-      )
-    },
+    trim: (instant, keep) => trimTags(statements, instant, keep),
   }
 }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { keptTags } from '../../../src/cluster/index/kept-tags.ts'
 import { openOutbox } from '../../../src/cluster/index/outbox.ts'
 import { replicatedLinks } from '../../../src/cluster/index/replicated-links.ts'
 import { replicatedLists } from '../../../src/cluster/index/replicated-lists.ts'
@@ -16,7 +17,7 @@ import type { Digest } from '../../../src/oci/digest.ts'
 import type { ImagePattern } from '../../../src/oci/image-pattern.ts'
 import type { PinList } from '../../../src/ports/operations.ts'
 import type { RemoteBlobs } from '../../../src/ports/remote-blobs.ts'
-import type { Runs, TrustedDigests } from '../../../src/ports/time.ts'
+import type { Retention, Runs, TrustedDigests } from '../../../src/ports/time.ts'
 import { type FilesystemStoreOptions } from '../../../src/storage/filesystem-store.ts'
 import { type OpenStore, type StoreFolder, storeFolder } from '../../storage/setup.ts'
 import type { StoreUnderTest } from '../../storage/suites/store-under-test.ts'
@@ -37,6 +38,7 @@ export interface SharedStoreOptions {
   readonly now: () => number
   readonly keep?: () => number
   readonly pinned?: readonly ImagePattern[]
+  readonly retained?: readonly Retention[]
   /** Left out: there is no bucket, and deleting is what the sweeper of one does. */
   readonly remote?: RemoteBlobs
   /** Left out: a folder of its own. */
@@ -50,10 +52,15 @@ const NO_FILE = { readAll: async () => [], append: async () => {}, replace: asyn
 /** The store of one replica, with the index that all share behind its own. */
 export async function sharedStore(
   server: Pick<Postgres, 'url'>,
-  { now, keep = () => 1e9, pinned = [], remote, folder, joined = {} }: SharedStoreOptions,
+  { now, keep = () => 1e9, pinned = [], retained = [], remote, folder, joined = {} }: SharedStoreOptions,
 ): Promise<SharedStore> {
   await using starting = new AsyncDisposableStack()
-  const options: Partial<FilesystemStoreOptions> = { now, keepRuns: keep, pinned }
+  const options: Partial<FilesystemStoreOptions> = {
+    now,
+    keepRuns: keep,
+    pinned,
+    retained: () => retained,
+  }
   const store =
     remote === undefined
       ? await storeIn(starting, folder, options)
@@ -82,6 +89,7 @@ export async function sharedStore(
     shared: tags,
     outbox,
     mayTrim: async () => true,
+    kept: () => keptTags({ pins: store.pins, retained, now: now() }),
     now,
   })
   const lists = replicatedLists({
