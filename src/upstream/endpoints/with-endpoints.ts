@@ -40,7 +40,7 @@ export function withEndpoints(
   return {
     name,
     get isNearlyExhausted() {
-      return endpoints[0].isNearlyExhausted
+      return inOrder(undefined)[0]!.isNearlyExhausted
     },
     repository(repository) {
       const byEndpoint = new Map(endpoints.map((endpoint) => [endpoint, endpoint.repository(repository)]))
@@ -102,12 +102,15 @@ export function withEndpoints(
         return ask(inOrder(lastSeen.get(key)), request, answered, isAnswer)
       }
 
-      const [first] = endpoints
+      /** Who would be asked. */
+      const first = (): UpstreamRepository => byEndpoint.get(inOrder(undefined)[0]!)!
       const whole: UpstreamRepository = {
         get isNearlyExhausted() {
-          return byEndpoint.get(first)!.isNearlyExhausted
+          return first().isNearlyExhausted
         },
-        promisesBlobsAfter: byEndpoint.get(first)!.promisesBlobsAfter,
+        get promisesBlobsAfter() {
+          return first().promisesBlobsAfter
+        },
         resolve: (tag, signal) => askForTag(tag, (each) => each.resolve(tag, signal)),
         resolveByGet: (tag, signal) => askForTag(tag, (each) => each.resolveByGet(tag, signal)),
         manifest: (digest, signal) => askAny(digest, (each) => each.manifest(digest, signal)),
