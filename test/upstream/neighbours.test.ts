@@ -211,12 +211,22 @@ suite('the host of an upstream, with replicas', () => {
     assert.throws(() => health.check())
   })
 
-  test('is not even pinged when it has just answered here', async (t) => {
-    const { health, pings, wait } = healthOf(t)
+  test('is pinged a second later when it has just answered here, unless it answers again until then', async (t) => {
+    const { health, pings, wait, refuse } = healthOf(t)
     await wait(1_000_000)
     health.responded()
     health.heard(true)
     assert.equal(pings.length, 0)
+    await wait(500)
+    health.responded()
+    await wait(10_000)
+    assert.equal(pings.length, 0)
+    health.responded()
+    health.heard(true)
+    await wait(1_000)
+    assert.equal(pings.length, 1)
+    await refuse()
+    assert.throws(() => health.check())
   })
 })
 

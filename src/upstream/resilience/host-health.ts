@@ -119,13 +119,15 @@ export function hostHealth({ ping, changed, neighbours, now }: HostHealthOptions
     if (!isChecking) neighbours?.tell(found !== undefined)
   }
 
-  const heard = (isOut: boolean): void => {
+  const hear = (isOut: boolean, toldAt: number): void => {
     clearTimeout(heardTimer)
-    if (isClosed || isOut === (reason !== undefined) || (isOut && hasRespondedWithin(SLOW))) return
-    const wait = lastHeard + HEARD_EVERY - now()
+    if (isClosed || isOut === (reason !== undefined)) return
+    // Here it has answered since.
+    if (isOut && lastResponse > toldAt) return
+    const wait = Math.max(lastHeard + HEARD_EVERY, isOut ? lastResponse + SLOW : 0) - now()
     // What was told meanwhile may be so.
     if (wait > 0 || isPinging) {
-      heardTimer = setTimeout(heard, Math.max(wait, SLOW), isOut).unref()
+      heardTimer = setTimeout(hear, Math.max(wait, SLOW), isOut, toldAt).unref()
       return
     }
     lastHeard = now()
@@ -164,7 +166,7 @@ export function hostHealth({ ping, changed, neighbours, now }: HostHealthOptions
       if (!isPing) pingLater()
     },
     silent: doubt,
-    heard,
+    heard: (isOut) => hear(isOut, now()),
     close() {
       isClosed = true
       clearTimeout(timer)
