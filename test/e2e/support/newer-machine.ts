@@ -35,5 +35,4 @@ mount -t overlay overlay -o "lowerdir=$0,upperdir=$1/upper,workdir=$1/work" "$1/
 for d in proc sys dev tmp; do mount --rbind /$d "$1/all/$d"; done
 mount -t tmpfs tmpfs "$1/all/run"
 mount --bind "$2" "$1/all/mnt"
-echo ready
-exec chroot "$1/all" sleep infinity`
+exec chroot "$1/all" sh -c 'echo ready; exec sleep infinity'`
