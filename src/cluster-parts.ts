@@ -5,7 +5,7 @@ import { Database } from './cluster/database.ts'
 import { type Leases, leases as openLeases } from './cluster/leases.ts'
 import { type News, type NewsListener, openNews, type PurgesHeard } from './cluster/news.ts'
 import type { Notice } from './cluster/notice.ts'
-import { type Message, openOutbox } from './cluster/index/outbox.ts'
+import { openOutbox } from './cluster/index/outbox.ts'
 import { keptTags } from './cluster/index/kept-tags.ts'
 import { peerTokens } from './cluster/peers/peer-token.ts'
 import { type Peers, peers as openPeers } from './cluster/peers/peers.ts'
@@ -24,6 +24,7 @@ import { type ReplicatedTags, replicatedTags } from './cluster/index/replicated-
 import { type SharedLinks, sharedLinks } from './cluster/index/shared-links.ts'
 import { replicas } from './cluster/replicas.ts'
 import { sharedTags } from './cluster/index/shared-tags.ts'
+import { tellShared } from './cluster/index/tell-shared.ts'
 import type { StoreSettings } from './compose/store/open-store.ts'
 import type { Config } from './config/load-config.ts'
 import type { ImageCatalogue } from './ports/operations.ts'
@@ -104,14 +105,8 @@ export async function buildClusterParts(
   const tokens = peerTokens({ secret: cluster.secret, now: () => database.toShared(now()) })
   const links = sharedLinks(database)
   const tags = sharedTags(database)
-  const tell = async (message: Message): Promise<void> => {
-    const { repository } = message
-    if (message.kind === 'link') await links.add(repository, message.digest, message.mediaType)
-    else if (message.kind === 'tag') await tags.set(repository, message.tag, message.entry)
-    else await tags.remove(repository, message.tag, message.at)
-  }
   const file = lineFile(realFiles(), join(root, 'outbox.jsonl'))
-  const outbox = starting.use(await openOutbox(file, tell, failed))
+  const outbox = starting.use(await openOutbox(file, tellShared(links, tags), failed))
   const leases = starting.use(openLeases({ database, id, address: cluster.advertise }))
   const peers = starting.use(openPeers(tokens))
   const all = starting.use(

@@ -1,9 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cephRgw, RGW } from '../../test/e2e/cluster/ceph-rgw.ts'
+import { LOGIN, newBucket, REGION } from '../../test/e2e/cluster/new-bucket.ts'
 import { postgres, withoutPostgres } from '../../test/e2e/cluster/postgres.ts'
 import { freePort } from '../../test/e2e/support/processes.ts'
-import { S3Client } from '../../src/s3/s3-client.ts'
 import { tempFolder } from '../../test/support/temp-folder.ts'
 import { inTurn } from '../support/in-turn.ts'
 import { load, pull, touchMemory } from '../support/measure.ts'
@@ -11,8 +11,7 @@ import { type Add, OWN } from '../support/report.ts'
 import { benchUpstream, entrepotSystem, missingHere, type System } from '../support/systems.ts'
 import { warmBlob } from '../support/warm-blob.ts'
 
-const KEYS = { accessKeyId: 'test', secretAccessKey: 'testsecret' }
-const PLACE = { region: 'us-east-1', bucket: 'entrepot' }
+const PLACE = { region: REGION, bucket: 'entrepot' }
 const REPLICA = `${OWN}, a replica`
 const ROUNDS = 9
 /** What a replica whose tier is warm may cost more than one machine. */
@@ -71,14 +70,7 @@ async function replicaSystem(stack: AsyncDisposableStack, folder: string, upstre
   const [rgw, database] = await Promise.all([cephRgw(join(folder, 'ceph')), postgres()])
   stack.use(rgw)
   stack.use(database)
-  await using client = new S3Client({
-    ...PLACE,
-    endpoint: rgw.endpoint,
-    credentials: () => KEYS,
-    timeouts: { connect: 2_000, headers: 20_000, idle: 20_000 },
-    telemetry: { answered() {} },
-  })
-  await (await client.send('create', { method: 'PUT', key: '' })).body.dump()
+  await using _ = await newBucket(rgw, PLACE.bucket)
   const own = join(folder, 'replica')
   await mkdir(own)
   const secretFile = join(own, 'secret')
@@ -89,7 +81,7 @@ async function replicaSystem(stack: AsyncDisposableStack, folder: string, upstre
     storage: {
       root: './data',
       minFree: 0,
-      s3: { ...PLACE, ...KEYS, endpoint: rgw.endpoint },
+      s3: { ...PLACE, ...LOGIN, endpoint: rgw.endpoint },
       index: { postgres: database.url },
     },
     cluster: { advertise: `http://127.0.0.1:${port}`, secretFile },

@@ -8,6 +8,7 @@ import { replicatedLinks } from '../../src/cluster/index/replicated-links.ts'
 import { replicatedTags } from '../../src/cluster/index/replicated-tags.ts'
 import { sharedLinks } from '../../src/cluster/index/shared-links.ts'
 import { sharedTags } from '../../src/cluster/index/shared-tags.ts'
+import { tellShared } from '../../src/cluster/index/tell-shared.ts'
 import { leases as openLeases } from '../../src/cluster/leases.ts'
 import { openNews } from '../../src/cluster/news.ts'
 import { sharedSource } from '../../src/cluster/peers/shared-source.ts'
@@ -60,17 +61,7 @@ export async function simulatedReplica(options: SimulatedReplicaOptions): Promis
   }
   const links = sharedLinks(database)
   const tags = sharedTags(database)
-  const outbox = starting.use(
-    await openOutbox(
-      NO_FILE,
-      async (message) => {
-        if (message.kind === 'link') await links.add(message.repository, message.digest, message.mediaType)
-        else if (message.kind === 'tag') await tags.set(message.repository, message.tag, message.entry)
-        else await tags.remove(message.repository, message.tag, message.at)
-      },
-      failed,
-    ),
-  )
+  const outbox = starting.use(await openOutbox(NO_FILE, tellShared(links, tags), failed))
   const leases = starting.use(openLeases({ database, id, address }))
   starting.use(replicas({ database, address, version: '0', counted() {} }))
   const replicated = replicatedTags({

@@ -10,7 +10,7 @@ import { fileSchema } from './schema/file-schema.ts'
 import type { UpstreamEntry } from './schema/upstream-schema.ts'
 import type { ReplicateRule } from './replicate.ts'
 import type { IndexConfig, S3Config } from './storage.ts'
-import type { UpstreamConfig } from './upstreams/upstreams.ts'
+import { asWritten, type UpstreamConfig } from './upstreams/upstreams.ts'
 import type { Way } from './upstreams/way.ts'
 
 /** The effective configuration as a file that yields it again, except that secrets are masked. */
@@ -85,34 +85,9 @@ function s3EntryOf({ prefix, keys, ...s3 }: Mutable<S3Config>) {
 }
 
 function entryOf({ endpoints, ...upstream }: Mutable<UpstreamConfig>): UpstreamEntry {
-  const {
-    aliases,
-    hosts,
-    allow,
-    deny,
-    rewrite,
-    timeouts,
-    maxTransfers,
-    maxSize,
-    rate,
-    offline,
-    schema1,
-    search,
-  } = upstream
   return {
     ...(endpoints ? { endpoints: endpoints.map(wayEntryOf) } : wayEntryOf(upstream)),
-    aliases,
-    hosts,
-    allow,
-    deny,
-    rewrite,
-    timeouts,
-    maxTransfers,
-    maxSize,
-    rate,
-    offline,
-    schema1,
-    search,
+    ...asWritten(upstream),
   }
 }
 

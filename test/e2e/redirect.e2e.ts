@@ -3,10 +3,10 @@ import assert from 'node:assert/strict'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
-import { S3Client } from '../../src/s3/s3-client.ts'
 import { eventually } from '../support/fixtures.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 import { cephRgw, RGW } from './cluster/ceph-rgw.ts'
+import { LOGIN, newBucket, REGION } from './cluster/new-bucket.ts'
 import { type PublicEndpoint, publicEndpoint } from './cluster/public-endpoint.ts'
 import { type Image, pushImages, REPOSITORY } from './support/images.ts'
 import { missing } from './support/processes.ts'
@@ -19,8 +19,7 @@ import { skopeoPulls } from './support/pulls/skopeo.ts'
 import { type RealRegistry, realRegistry } from './support/registry.ts'
 import { THIS_MACHINE } from './support/system.ts'
 
-const KEYS = { accessKeyId: 'test', secretAccessKey: 'testsecret' }
-const PLACE = { region: 'us-east-1', bucket: 'entrepot' }
+const PLACE = { region: REGION, bucket: 'entrepot' }
 const CLIENTS: Readonly<Record<string, PullSuiteOptions>> = {
   containerd: containerdPulls(THIS_MACHINE),
   podman: podmanPulls(THIS_MACHINE),
@@ -40,14 +39,7 @@ suite('redirects to Ceph RGW', { skip: missing(...RGW, 'docker-registry', 'skope
     folder = resources.use(await tempFolder()).path
     const rgw = resources.use(await cephRgw(join(folder, 'ceph')))
     bucket = resources.use(await publicEndpoint(rgw.endpoint))
-    await using client = new S3Client({
-      ...PLACE,
-      endpoint: rgw.endpoint,
-      credentials: () => KEYS,
-      timeouts: { connect: 2_000, headers: 20_000, idle: 20_000 },
-      telemetry: { answered() {} },
-    })
-    await (await client.send('create', { method: 'PUT', key: '' })).body.dump()
+    await using _ = await newBucket(rgw, PLACE.bucket)
     upstream = resources.use(await realRegistry(join(folder, 'registry')))
     images = await pushImages(upstream.url, folder)
     proxy = resources.use(
@@ -57,7 +49,7 @@ suite('redirects to Ceph RGW', { skip: missing(...RGW, 'docker-registry', 'skope
           minFree: 0,
           s3: {
             ...PLACE,
-            ...KEYS,
+            ...LOGIN,
             endpoint: rgw.endpoint,
             redirect: { networks: ['127.0.0.0/8'], publicEndpoint: bucket.url },
           },

@@ -6,22 +6,25 @@ import { type UpstreamEntries, type UpstreamEntry, WAY_KEYS } from '../schema/up
 import { checkRewrite } from '../rewrite.ts'
 import { resolveWay, type Way } from './way.ts'
 
-type AsWritten =
-  | 'aliases'
-  | 'hosts'
-  | 'allow'
-  | 'deny'
-  | 'rewrite'
-  | 'timeouts'
-  | 'maxTransfers'
-  | 'maxSize'
-  | 'rate'
-  | 'offline'
-  | 'schema1'
-  | 'search'
+/** The keys that hold for all its endpoints, and are taken as they are written. */
+const AS_WRITTEN = [
+  'aliases',
+  'hosts',
+  'allow',
+  'deny',
+  'rewrite',
+  'timeouts',
+  'maxTransfers',
+  'maxSize',
+  'rate',
+  'offline',
+  'schema1',
+  'search',
+] as const
+type AsWritten = Pick<UpstreamEntry, (typeof AS_WRITTEN)[number]>
 
 /** Reached as itself says, or its first endpoint. */
-export interface UpstreamConfig extends Way, Pick<UpstreamEntry, AsWritten> {
+export interface UpstreamConfig extends Way, AsWritten {
   /** The key in the file, in lower case. */
   readonly name: string
   /** Its addresses in the order in which they are asked, where it has several or speaks v1. */
@@ -84,20 +87,7 @@ async function resolveUpstream(
   const at = ['upstreams', key]
   const name = nameOf(key, issues)
   const ways = await resolveWays(at, name, entry, issues, load)
-  const {
-    aliases,
-    hosts,
-    allow,
-    deny,
-    rewrite,
-    timeouts,
-    maxTransfers,
-    maxSize,
-    rate,
-    offline,
-    schema1,
-    search,
-  } = entry
+  const { rewrite, schema1 } = entry
   const v1 = ways.findIndex(({ api }) => api === 'v1')
   if (v1 >= 0 && schema1 !== 'convert')
     throw issues.value(
@@ -109,19 +99,13 @@ async function resolveUpstream(
     name,
     ...ways[0],
     ...((ways.length > 1 || v1 >= 0) && { endpoints: ways }),
-    aliases,
-    hosts,
-    ...(allow !== undefined && { allow }),
-    ...(deny !== undefined && { deny }),
-    ...(rewrite !== undefined && { rewrite }),
-    timeouts,
-    maxTransfers,
-    ...(maxSize !== undefined && { maxSize }),
-    ...(rate !== undefined && { rate }),
-    ...(offline !== undefined && { offline }),
-    ...(schema1 !== undefined && { schema1 }),
-    ...(search !== undefined && { search }),
+    ...asWritten(entry),
   }
+}
+
+export function asWritten(entry: AsWritten): AsWritten {
+  const given = AS_WRITTEN.filter((key) => entry[key] !== undefined).map((key) => [key, entry[key]])
+  return Object.fromEntries(given) as AsWritten
 }
 
 /** Those of its endpoints, else its own. */

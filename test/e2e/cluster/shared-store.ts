@@ -11,6 +11,7 @@ import { sharedLists } from '../../../src/cluster/index/shared-lists.ts'
 import { sharedOwners } from '../../../src/cluster/index/shared-owners.ts'
 import { sharedRuns } from '../../../src/cluster/index/shared-runs.ts'
 import { sharedTags } from '../../../src/cluster/index/shared-tags.ts'
+import { tellShared } from '../../../src/cluster/index/tell-shared.ts'
 import { openNews } from '../../../src/cluster/news.ts'
 import type { EndpointOwners } from '../../../src/ports/endpoint-owners.ts'
 import type { Digest } from '../../../src/oci/digest.ts'
@@ -73,17 +74,7 @@ export async function sharedStore(
   const failed = (error: unknown): void => assert.fail(String(error))
   const links = sharedLinks(database)
   const tags = sharedTags(database)
-  const outbox = starting.use(
-    await openOutbox(
-      NO_FILE,
-      async (message) => {
-        if (message.kind === 'link') await links.add(message.repository, message.digest, message.mediaType)
-        else if (message.kind === 'tag') await tags.set(message.repository, message.tag, message.entry)
-        else await tags.remove(message.repository, message.tag, message.at)
-      },
-      failed,
-    ),
-  )
+  const outbox = starting.use(await openOutbox(NO_FILE, tellShared(links, tags), failed))
   const replicated = replicatedTags({
     local: store.tags,
     shared: tags,
