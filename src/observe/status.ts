@@ -85,7 +85,7 @@ export function upstreamReport(
 function lastEndpoint({ name }: UpstreamView, all: readonly UpstreamView[]): UpstreamView | undefined {
   return all
     .filter((view) => view.name !== name && upstreamIn(view.name) === name && view.last !== undefined)
-    .toSorted((a, b) => b.last!.at - a.last!.at)[0]
+    .toSorted((a, b) => b.last!.number - a.last!.number)[0]
 }
 
 /** The worst that is known: why it gets no requests, then its credentials, then its last answer. */

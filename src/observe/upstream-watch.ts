@@ -8,6 +8,15 @@ import type { Emit } from './events.ts'
 export type CredentialState = 'none' | 'unused' | 'accepted' | 'refused'
 
 /** What is known of an upstream as a whole. Instants are epoch milliseconds. */
+export interface UpstreamAnswer {
+  readonly at: number
+  /** Of all answers of all upstreams: several come in one millisecond, and the clock may be set. */
+  readonly number: number
+  readonly kind: string
+  /** Left out: there was no answer. */
+  readonly status?: number | undefined
+}
+
 export interface UpstreamView {
   readonly name: string
   readonly state: 'up' | 'limited' | 'out' | 'offline'
@@ -26,8 +35,8 @@ export interface UpstreamView {
   readonly credentials: CredentialState
   /** Of each of its credentials that was shown, by its pattern of repositories; `''`: its own. */
   readonly logins: ReadonlyMap<string, 'accepted' | 'refused'>
-  /** Its last answer of all; no status when there was none. */
-  readonly last?: { readonly at: number; readonly kind: string; readonly status?: number | undefined }
+  /** Its last answer of all. */
+  readonly last?: UpstreamAnswer
 }
 
 export interface UpstreamWatch {
@@ -63,6 +72,7 @@ const QUIET = 60_000
 /** Keeps the state of each upstream, and emits an event when it changes. */
 export function upstreamWatch({ upstreams, emit, now }: UpstreamWatchOptions): UpstreamWatch {
   const views = new Map<string, UpstreamView>()
+  let answers = 0
   const neverAsked = new Set<string>()
   const configure: UpstreamWatch['configure'] = (watched) => {
     const names = new Set(watched.map(({ name }) => name))
@@ -101,7 +111,8 @@ export function upstreamWatch({ upstreams, emit, now }: UpstreamWatchOptions): U
     views: () => [...views.values()],
     view: (upstream) => views.get(upstream),
     telemetry: {
-      answered: (upstream, kind, status) => change(upstream, { last: { at: now(), kind, status } }),
+      answered: (upstream, kind, status) =>
+        change(upstream, { last: { at: now(), number: ++answers, kind, status } }),
       circuit(upstream, state, reason) {
         const view = views.get(upstream)
         if (view === undefined || view.state === state || neverAsked.has(upstream)) return

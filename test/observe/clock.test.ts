@@ -6,7 +6,9 @@ import { evictionWatch } from '../../src/observe/eviction-watch.ts'
 import { eventHub } from '../../src/observe/events.ts'
 import { recurring } from '../../src/observe/recurring.ts'
 import { storeWatch } from '../../src/observe/store-watch.ts'
+import { upstreamReport } from '../../src/observe/status.ts'
 import { upstreamWatch } from '../../src/observe/upstream-watch.ts'
+import { endpointName } from '../../src/util/endpoint-name.ts'
 import { blobOf } from '../support/fixtures.ts'
 
 const YEAR = 365 * 86_400_000
@@ -46,6 +48,28 @@ suite('FR-33: a year back', () => {
     clock.now -= YEAR
     telemetry.rateLimit('docker.io', 1, { isNearlyExhausted: true })
     assert.equal(count('limit.low'), 2)
+  })
+
+  test('the endpoint that has answered last is told, also of two answers in one millisecond', () => {
+    const { clock, now, events } = rig()
+    const [first, second] = ['http://a', 'http://b'].map((url) => endpointName('docker.io', url)) as [
+      string,
+      string,
+    ]
+    const upstreams = ['docker.io', first, second].map((name) => ({ name, hasCredentials: false }))
+    const watch = upstreamWatch({ upstreams, emit: events.emit, now })
+    const last = () => upstreamReport(watch.view('docker.io')!, undefined, watch.views()).lastEndpoint
+    for (const [endpoint, url] of [
+      [first, 'http://a'],
+      [second, 'http://b'],
+      [first, 'http://a'],
+    ] as const) {
+      watch.telemetry.answered(endpoint, 'manifest', 200, 0)
+      assert.equal(last(), url)
+    }
+    clock.now -= YEAR
+    watch.telemetry.answered(second, 'manifest', 200, 0)
+    assert.equal(last(), 'http://b')
   })
 
   test('a full store is told, and told once an hour', async () => {
