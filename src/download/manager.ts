@@ -128,7 +128,8 @@ export class DownloadManager implements AsyncDisposable {
 
   /**
    * Subscribes to a running download, or opens what it has committed when it is about to end. A refusal of
-   * the repository that started it says nothing about another repository.
+   * the repository that started it says nothing about another repository, and neither does an answer that
+   * contradicts the size in a manifest of the former.
    */
   async #join(
     download: Download,
@@ -141,7 +142,7 @@ export class DownloadManager implements AsyncDisposable {
         const reader = await download.subscribe(signal)
         if (reader !== undefined || isOwn) return reader
       } catch (error) {
-        if (isOwn || !isRegistryError(error, 'UPSTREAM_DENIED')) throw error
+        if (isOwn || !isRegistryError(error, 'UPSTREAM_DENIED', 'UPSTREAM_INVALID')) throw error
       }
     }
     // After another outcome the store may have the blob from another upstream, which proves nothing about
@@ -152,7 +153,9 @@ export class DownloadManager implements AsyncDisposable {
 
   #start(key: string, request: DownloadRequest): Download {
     const { upstream, name } = request.repository
-    if (this.#backoff.isBackingOff(key)) {
+    // Manifests of other repositories may state another size: whether the blob fails may depend on that alone.
+    const failing = `${key} ${request.expectedSize}`
+    if (this.#backoff.isBackingOff(failing)) {
       throw new RegistryError('UPSTREAM_INVALID', { upstream, digest: request.digest })
     }
     // A download that is refused at once would cost many times what the refusal does.
@@ -165,8 +168,8 @@ export class DownloadManager implements AsyncDisposable {
     void download.ended.then((outcome) => {
       this.#running.delete(key)
       this.#count(upstream, -1)
-      if (outcome === 'mismatch') this.#backoff.failed(key)
-      if (outcome === 'committed') this.#backoff.succeeded(key)
+      if (outcome === 'mismatch') this.#backoff.failed(failing)
+      if (outcome === 'committed') this.#backoff.succeeded(failing)
     })
     return download
   }

@@ -201,7 +201,8 @@ export class BlobFetch implements Beating {
 
   async #pause(milliseconds: number): Promise<void> {
     this.#isPaused = true
-    await delay(milliseconds, undefined, { signal: this.#signal })
+    // Node's own abort of a timer would be an error of no kind that readers know.
+    await delay(milliseconds, undefined, { signal: this.#signal }).catch(() => this.#signal.throwIfAborted())
     this.#isPaused = false
   }
 
