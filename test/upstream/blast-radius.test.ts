@@ -116,6 +116,24 @@ suite('SEC-72 FR-14 F12 a failure is held against whom it happened to', () => {
     assert.deepEqual(client.states, ['up'])
   })
 
+  test('SEC-72 any number of callers that leave before an answer shut nothing', async () => {
+    await using fake = await fakeUpstream()
+    await using client = open(fake.url, { timeouts: { connect: 1_000, headers: 10_000 } })
+    fake.on(/blobs/, { delayMs: Infinity, times: 12 })
+    const good = blobOf(1000, 2)
+    fake.addBlob(good.bytes)
+    for (let i = 0; i < 12; i++) {
+      const leave = new AbortController()
+      const asking = client.upstream.repository('app').blob(digest, undefined, leave.signal)
+      await eventually(() => fake.count('GET', /blobs/) === i + 1)
+      leave.abort(new RegistryError('UPSTREAM_UNAVAILABLE', { upstream: 'up', reason: 'no readers left' }))
+      await assertFails(asking, 'UPSTREAM_UNAVAILABLE', { reason: 'no readers left' })
+    }
+    const body = await client.upstream.repository('app').blob(good.digest)
+    await body![Symbol.asyncIterator]().return!()
+    assert.deepEqual(client.states, ['up'])
+  })
+
   test('SEC-72 several repositories whose tag lists hang shut tag lists, until a list of another comes', async () => {
     await using fake = await fakeUpstream()
     await using client = open(fake.url)

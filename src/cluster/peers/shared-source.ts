@@ -60,7 +60,10 @@ export function sharedSource(
         const body = await openAlong(claim.address, range, signal)
         if (body !== undefined) return body
         if (now() > giveUpAt) return upstream.open(range, signal)
-        await sleep(LOOK_EVERY * (0.5 + Math.random()), undefined, { signal })
+        // Node's own abort of a timer would be an error of no kind that readers know.
+        await sleep(LOOK_EVERY * (0.5 + Math.random()), undefined, { signal }).catch(() =>
+          signal.throwIfAborted(),
+        )
       }
     },
     async released() {

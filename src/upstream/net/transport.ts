@@ -10,6 +10,7 @@ import type { Connections, ConnectionUse, Lane } from './connections.ts'
 import type { Places } from './places.ts'
 import { type Attempt, sendReliably } from './reliable-send.ts'
 import { takeOver } from './take-over.ts'
+import { isDeadline } from './with-timeout.ts'
 
 export interface TransportOptions {
   readonly upstream: string
@@ -54,7 +55,7 @@ export function httpTransport(options: TransportOptions): Transport {
       // A caller who leaves says nothing about the upstream. A deadline, which aborts the same signal, does, also
       // when the connection that was not made in time ends with an error of its own.
       const { aborted = false, reason } = request.signal ?? {}
-      if (aborted && !isRegistryError(error) && !isRegistryError(reason)) throw error
+      if (aborted && !isDeadline(reason)) throw error
       told(undefined)
       const failed = failure(upstream, error, isOwn ? undefined : request.url.host)
       if (isOwn && isRegistryError(failed)) {

@@ -1,4 +1,4 @@
-import { RegistryError } from '../../oci/errors.ts'
+import { isRegistryError, RegistryError } from '../../oci/errors.ts'
 
 /**
  * Runs work that sends upstream requests, and ends it after a fixed time. `signal` ends it earlier. The work
@@ -8,6 +8,13 @@ import { RegistryError } from '../../oci/errors.ts'
  * @throws RegistryError UPSTREAM_TIMEOUT
  */
 export type WithTimeout = <T>(work: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal) => Promise<T>
+
+const LATE = 'no answer in time'
+
+/** Whether this is the end of a deadline, which says something about the upstream, and not of a caller's wait. */
+export function isDeadline(reason: unknown): boolean {
+  return isRegistryError(reason, 'UPSTREAM_TIMEOUT') && reason.detail['reason'] === LATE
+}
 
 /** Milliseconds that aborted work may take to end with an error of its own, which says more. */
 const LAST_WORDS = 50
@@ -26,7 +33,7 @@ export function withTimeout(upstream: string, milliseconds: number): WithTimeout
       lastWords ??= setTimeout(ended.reject, LAST_WORDS, reason)
     }
     const timer = setTimeout(() => {
-      const error = new RegistryError('UPSTREAM_TIMEOUT', { upstream, reason: 'no answer in time' })
+      const error = new RegistryError('UPSTREAM_TIMEOUT', { upstream, reason: LATE })
       late.abort(error)
       endSoon(error)
     }, milliseconds)

@@ -68,6 +68,7 @@ export function withCircuitBreaker(upstream: Upstream, options: CircuitBreakerOp
         outages.get(kind)!.run(repository, () => circuits.run(repository, kind, task)),
       )
     } catch (error) {
+      if (error instanceof Left) throw error.reason
       if (isRegistryError(error, 'UPSTREAM_DENIED')) telemetry.denied(upstream.name)
       throw error
     }
@@ -75,7 +76,7 @@ export function withCircuitBreaker(upstream: Upstream, options: CircuitBreakerOp
 
   const guarded = aroundRequests(upstream, (name) => ({ kind: asked, signal }, ask) => {
     const kind = KIND_OF[asked]
-    return send(kind, name, kind === 'blobs' ? ask : () => twice(ask, signal))
+    return send(kind, name, () => unlessLeft(kind === 'blobs' ? ask : () => twice(ask, signal), signal))
   })
   return {
     name: guarded.name,
@@ -84,6 +85,24 @@ export function withCircuitBreaker(upstream: Upstream, options: CircuitBreakerOp
     },
     repository: guarded.repository,
     heard: (what, isOut) => outages.get(what)?.heard(isOut),
+  }
+}
+
+/** The caller has left, which says nothing about the upstream: no circuit judges an error that it does not know. */
+class Left extends Error {
+  readonly reason: unknown
+
+  constructor(reason: unknown) {
+    super('the caller has left')
+    this.reason = reason
+  }
+}
+
+async function unlessLeft<T>(ask: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  try {
+    return await ask()
+  } catch (error) {
+    throw signal?.aborted === true ? new Left(error) : error
   }
 }
 
