@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { isRegistryError } from '../../src/oci/errors.ts'
 import { fakeUpstream } from '../support/fake-upstream.ts'
 import { blobOf, eventually } from '../support/fixtures.ts'
+import { memoryStore } from '../support/memory-store.ts'
 import { openReader, digestRead, readBlob, readFrom, rig } from '../support/rig.ts'
 
 const MiB = 1024 * 1024
@@ -44,6 +46,45 @@ suite('one download for all', () => {
     half.resolve()
     assert.deepEqual(await Promise.all([first, late]), [digest, digest])
     assert.equal(upstream.count('GET', /blobs/), 1)
+  })
+
+  test('a reader that waits for what comes next is not far ahead while a slow disk holds up the connection', async () => {
+    await using upstream = await fakeUpstream({ bytesPerSecond: 64 * MiB })
+    const store = memoryStore()
+    const slow = Promise.withResolvers<number>()
+    const ingest: typeof store.blobs.ingest = async (expected) => {
+      const into = await store.blobs.ingest(expected)
+      let isSlow = false
+      const write: typeof into.write = async (...written) => {
+        const bytes = await into.write(...written)
+        // They can be read; a checkpoint is still being written.
+        if (!isSlow && into.filled.size > 16 * MiB) {
+          isSlow = true
+          slow.resolve(into.filled.size)
+          await sleep(1_000)
+        }
+        return bytes
+      }
+      return Object.create(into, { write: { value: write } }) as typeof into
+    }
+    await using proxy = await rig({
+      upstream,
+      store: { ...store, blobs: { ...store.blobs, ingest } },
+      policy: { segmentAbove: Infinity },
+      timeouts: { idle: 30_000 },
+    })
+    const { bytes, digest } = blobOf(96 * MiB)
+    upstream.addBlob(bytes)
+    const first = digestRead(proxy.repository(), digest)
+    const written = await slow.promise
+    await using second = await openReader(proxy.repository(), digest)
+    const [from, to] = [written - MiB, written + MiB]
+    assert.deepEqual(await readFrom(second, from, to), bytes.subarray(from, to))
+    assert.equal(await first, digest)
+    assert.deepEqual(
+      upstream.find('GET', /blobs/).map(({ headers }) => headers['range']),
+      [undefined],
+    )
   })
 
   test('the last 32 KiB come only when all of it is verified', async () => {

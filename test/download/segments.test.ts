@@ -33,6 +33,16 @@ test('a reader far ahead gets its bytes first, and what lies between stays to be
   assert.equal(segments.takeAt(51 * MiB, 100 * MiB, LENGTH), undefined)
 })
 
+test('what is written already is no distance, also before its connection has gone on', () => {
+  const filled = new IntervalSet()
+  const segments = new SegmentAllocator(filled)
+  segments.takeGap(100 * MiB)
+  filled.add(0, MiB)
+  assert.equal(segments.distanceTo(MiB), 0)
+  assert.equal(segments.distanceTo(3 * MiB), 2 * MiB)
+  assert.equal(segments.distanceTo(MiB / 2), 0)
+})
+
 test('a part that may not be taken over stays where it is', () => {
   const segments = new SegmentAllocator(new IntervalSet())
   const first = segments.takeGap(100 * MiB)!

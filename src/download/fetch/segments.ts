@@ -98,7 +98,8 @@ export class SegmentAllocator {
    */
   distanceTo(position: number): number | undefined {
     const holder = this.#holderOf(position)
-    return holder && position - holder.position
+    // What it has written counts, also while the store is not done with it: a slow one takes a while.
+    return holder && Math.max(0, position - this.#filled.filledFrom(holder.position))
   }
 
   #holderOf(position: number): Segment | undefined {

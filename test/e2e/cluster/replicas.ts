@@ -109,7 +109,7 @@ http {
     location / {
       proxy_pass http://replicas; proxy_http_version 1.1; proxy_set_header Connection "";
       # One thread reads for 200 clients: on a busy machine one of them may wait longer than a minute for its turn.
-      send_timeout 10m;
+      send_timeout 10m; proxy_read_timeout 10m;
       proxy_buffering off; proxy_request_buffering off; proxy_connect_timeout 1s;
       proxy_next_upstream error timeout http_502 http_503; proxy_next_upstream_tries 3;
     }
