@@ -155,8 +155,9 @@ export class Room {
     let bytes = await this.#excess(room)
     let urgent = await this.#excess(room, 0)
     let evicted = 0
-    if (bytes > 0) {
-      const freed = await pool.removePartials(bytes)
+    const isShortOfInodes = excessInodes(await pool.usage()) > 0
+    if (bytes > 0 || isShortOfInodes) {
+      const freed = await pool.removePartials(isShortOfInodes ? Infinity : bytes)
       if (freed > 0) evicted += 1
       bytes -= freed
       urgent -= freed

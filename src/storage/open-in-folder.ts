@@ -154,7 +154,7 @@ export async function openInFolder(paths: Paths, options: FilesystemStoreOptions
       repositories: storedRepositories(index.reader.read),
       upstreams: () => inSlices(query, storedUpstreams),
       sweepPartials: (limits) => run('sweep', () => partials.sweep(limits, now())),
-      evictPartials: (bytes) => run('sweep', () => partials.evict(bytes)),
+      evictPartials: store.evictPartials,
       clockStepped(milliseconds) {
         clamped = clamped.then(() => clockStepped(milliseconds)).catch(ignoreStorageError)
         return clamped

@@ -22,6 +22,8 @@ export interface FileBlobStore extends BlobStore<BlobReader>, ContentInventory {
   discard(digest: Digest): Promise<void>
   /** As `open`, but no use of the content. */
   peek(digest: Digest): Promise<BlobReader | undefined>
+  /** As `Partials.evict`. What is free is asked anew afterwards. */
+  evictPartials(bytes: number): Promise<number>
 }
 
 export interface FileBlobStoreOptions extends Omit<FileIngestOptions, 'commits' | 'space'> {
@@ -87,6 +89,8 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
     delete: remove,
 
     discard: removeCorrupt,
+
+    evictPartials: (bytes) => run('sweep', () => partials.evict(bytes)).finally(() => space.forget()),
 
     usage: () =>
       run('usage', async () => ({

@@ -28,7 +28,10 @@ export interface Partials {
   wrote(part: PartFile, bytes: number): void
   /** The ingest has committed, kept or removed the part. */
   release(part: PartFile): void
-  /** Keeps a part, with its checkpoint, for a later `take`. Of two parts of one key, the fuller stays. */
+  /**
+   * Keeps a part, with its checkpoint, for a later `take`. Of two parts of one key, the fuller stays; of more
+   * than a thousand, those kept last.
+   */
   keep(key: PartKey, part: PartFile): Promise<void>
   /** Removes the parts of a digest, whatever their origin: its content is committed. */
   drop(digest: Digest): Promise<void>
@@ -46,6 +49,9 @@ export interface Partials {
   /** Of all parts that an ingest works on. */
   readonly runningBytes: number
 }
+
+/** Parts that are kept. Each takes two files, of which a disk may have few, and is read when a store opens. */
+const MOST = 1_000
 
 interface Leftover {
   readonly id: string
@@ -143,8 +149,15 @@ export function partials(files: Files, paths: Paths, boot: string | undefined): 
     const other = leftovers.get(nameOf(key))
     const [fuller, rest] =
       other !== undefined && other.size >= leftover.size ? [other, leftover] : [leftover, other]
+    // The last that is kept is the last to go.
+    leftovers.delete(nameOf(key))
     leftovers.set(nameOf(key), fuller)
     if (rest !== undefined) await removePart(rest.id, files, paths)
+    for (const [name, { id }] of leftovers) {
+      if (leftovers.size <= MOST) break
+      leftovers.delete(name)
+      await removePart(id, files, paths)
+    }
   }
 
   function create({ digest, origin }: PartKey): PartFile {
