@@ -1,7 +1,10 @@
-/** Whether an upstream has an API that not every registry has, learnt for all of its repositories. */
+import { LRUCache } from 'lru-cache'
+
+/** Whether there is an API that not every registry has. */
 export class ApiSupport {
   readonly #now: () => number
   #missingUntil = -Infinity
+  #hasWorked = false
 
   /** `now`: milliseconds that never go back. */
   constructor(now: () => number) {
@@ -12,9 +15,39 @@ export class ApiSupport {
     return this.#now() < this.#missingUntil
   }
 
-  /** It may get one by an update: asked again after a while. */
+  /**
+   * It may get one by an update: asked again after a while. Where there is one, such an answer is about what was
+   * asked for.
+   */
   missing(): void {
-    this.#missingUntil = this.#now() + LEARNT_FOR
+    if (!this.#hasWorked) this.#missingUntil = this.#now() + LEARNT_FOR
+  }
+
+  worked(): void {
+    this.#hasWorked = true
+  }
+}
+
+/** Repositories that are remembered. */
+const MOST = 10_000
+
+/**
+ * The same for each repository: what is said of one that does not exist, or is kept elsewhere, is said of no
+ * other.
+ */
+export class ApiSupportByRepository {
+  readonly #known = new LRUCache<string, ApiSupport>({ max: MOST })
+  readonly #now: () => number
+
+  /** `now`: milliseconds that never go back. */
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  of(repository: string): ApiSupport {
+    const known = this.#known.get(repository) ?? new ApiSupport(this.#now)
+    this.#known.set(repository, known)
+    return known
   }
 }
 

@@ -5,7 +5,7 @@ import type { Tracer } from '../ports/tracing.ts'
 import type { SearchUpstream } from '../ports/search.ts'
 import type { Upstream } from '../ports/upstream.ts'
 import type { V1Store } from '../ports/v1-images.ts'
-import { ApiSupport } from './api-support.ts'
+import { ApiSupportByRepository } from './api-support.ts'
 import { anonymousElsewhere } from './auth/anonymous-elsewhere.ts'
 import { authorizer } from './auth/authorizer.ts'
 import { tokenSource } from './auth/token.ts'
@@ -205,7 +205,7 @@ export function upstreamClient(options: UpstreamClientOptions): UpstreamClient {
 
   const learnt = {
     pageSize: new PageSize(),
-    referrers: new ApiSupport(now),
+    referrers: new ApiSupportByRepository(now),
     heads: new HeadHabits(now),
   }
   const sorter = tagSorter()

@@ -18,7 +18,7 @@ import { discard, headerOf, type UpstreamResponse } from './requests.ts'
 import { nextPage } from './tags/next-page.ts'
 
 /** Codes of a 404 that speak of what was asked for, not of the API. */
-const ABSENT_CODES = new Set(['NAME_UNKNOWN', 'MANIFEST_UNKNOWN', 'BLOB_UNKNOWN'])
+const ABSENT_CODES = new Set(['NAME_UNKNOWN', 'MANIFEST_UNKNOWN', 'BLOB_UNKNOWN', 'NOT_FOUND'])
 
 /** Gateways in front of registries lose the type. */
 const MAY_BE_INDEX = new Set([OCI_INDEX, 'application/json', undefined])
@@ -75,6 +75,7 @@ async function fromApi(
       support.missing()
       return undefined
     }
+    support.worked()
     found.push(...page)
     bytes += body.length
     const next = nextPage(headerOf(response, 'link'), undefined)

@@ -5,7 +5,7 @@ import { openBlob, statBlob } from './fetch-blobs.ts'
 import { fetchManifest, resolveTag } from './fetch-manifests.ts'
 import type { HeadHabits } from './head-habits.ts'
 import type { WithTimeout } from './net/with-timeout.ts'
-import type { ApiSupport } from './api-support.ts'
+import type { ApiSupportByRepository } from './api-support.ts'
 import { fetchReferrers } from './referrers.ts'
 import { type RepositoryRequestsOptions, repositoryRequests } from './repository-requests.ts'
 import type { RateBudget } from './resilience/rate-budget.ts'
@@ -35,7 +35,7 @@ export interface RepositoryOptions extends RepositoryRequestsOptions {
 /** What an upstream does differently from others. */
 export interface LearntHabits {
   readonly pageSize: PageSize
-  readonly referrers: ApiSupport
+  readonly referrers: ApiSupportByRepository
   readonly heads: HeadHabits
 }
 
@@ -76,7 +76,13 @@ export function upstreamRepository(options: RepositoryOptions): UpstreamReposito
     }),
     referrers: (digest, signal) =>
       within(
-        (signal) => fetchReferrers(requests, digest, { support: learnt.referrers, habits }, signal),
+        (signal) =>
+          fetchReferrers(
+            requests,
+            digest,
+            { support: learnt.referrers.of(options.repository), habits },
+            signal,
+          ),
         signal,
       ),
   }

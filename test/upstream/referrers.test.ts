@@ -106,6 +106,19 @@ test('a manifest that the upstream does not know says nothing about its API', as
   assert.equal(digestsOf(await referrers(digest)).length, 1)
 })
 
+test('SEC-72 FR-16 what is no API for one repository, or one digest, is one for the others', async () => {
+  const { upstream, sbom } = await withReferrer({ api: true, tag: false })
+  await using _upstream = upstream
+  await using client = connectTo(upstream.url)
+  upstream.on(/nowhere.referrers/, { status: 404, body: '<html>', headers: { 'Content-Type': 'text/html' } })
+  assert.deepEqual(digestsOf(await client.repository('nowhere').referrers(digest)), [])
+  const { referrers } = client.repository()
+  assert.deepEqual(digestsOf(await referrers(digest)), [sbom])
+  upstream.on(/app.referrers/, { status: 404 })
+  assert.deepEqual(digestsOf(await referrers(digestOf(Buffer.from('other')))), [])
+  assert.deepEqual(digestsOf(await referrers(digest)), [sbom])
+})
+
 test('FR-16 who cannot find out does not say "none"', async (t) => {
   for (const [status, code] of [
     [500, 'UPSTREAM_UNAVAILABLE'],

@@ -15,7 +15,7 @@ import { followRedirects } from '../net/redirects.ts'
 import { httpTransport } from '../net/transport.ts'
 import { nodeTrust, type SystemTrust, upstreamTrust } from '../net/trust-store.ts'
 import { withTimeout } from '../net/with-timeout.ts'
-import { ApiSupport } from '../api-support.ts'
+import { ApiSupportByRepository } from '../api-support.ts'
 import type { Transport } from '../requests.ts'
 import { rateBudget } from '../resilience/rate-budget.ts'
 import { destinationRepository } from './destination-repository.ts'
@@ -126,7 +126,7 @@ export function destinationClient(options: DestinationOptions): Destination & { 
     if (request.method === 'GET' || request.method === 'HEAD') return reads(request)
     return (request.url.origin === url.origin ? own : others)(request)
   }
-  const learnt = { referrers: new ApiSupport(now), heads: new HeadHabits(now) }
+  const learnt = { referrers: new ApiSupportByRepository(now), heads: new HeadHabits(now) }
 
   return {
     name,

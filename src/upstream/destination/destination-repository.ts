@@ -5,7 +5,7 @@ import { invalidAnswer, refusal } from '../failures.ts'
 import { fetchManifest } from '../fetch-manifests.ts'
 import type { HeadHabits } from '../head-habits.ts'
 import type { WithTimeout } from '../net/with-timeout.ts'
-import type { ApiSupport } from '../api-support.ts'
+import type { ApiSupportByRepository } from '../api-support.ts'
 import { fetchReferrers } from '../referrers.ts'
 import { ABSENT, repositoryRequests } from '../repository-requests.ts'
 import { discard, headerOf, type Transport } from '../requests.ts'
@@ -22,7 +22,7 @@ export interface DestinationRepositoryOptions {
   readonly idle: number
   readonly commit: number
   /** Learnt by all repositories of this destination. */
-  readonly learnt: { readonly referrers: ApiSupport; readonly heads: HeadHabits }
+  readonly learnt: { readonly referrers: ApiSupportByRepository; readonly heads: HeadHabits }
 }
 
 /** One repository of a destination, by the requests of distribution-spec v1.1.1. */
@@ -73,7 +73,12 @@ export function destinationRepository(options: DestinationRepositoryOptions): De
     referrers: (digest, signal) =>
       within(
         (signal) =>
-          fetchReferrers(requests, digest, { support: learnt.referrers, habits: learnt.heads }, signal),
+          fetchReferrers(
+            requests,
+            digest,
+            { support: learnt.referrers.of(repository), habits: learnt.heads },
+            signal,
+          ),
         signal,
       ),
   }
