@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { tempFolder } from '../../test/support/temp-folder.ts'
 import { download } from '../support/download.ts'
-import { pull } from '../support/measure.ts'
+import { pull, touchMemory } from '../support/measure.ts'
 import { type Add, ofOwn } from '../support/report.ts'
 import { benchUpstream, entrepotSystem, peers, type System } from '../support/systems.ts'
 
@@ -11,6 +11,8 @@ const RATE = 256 * 1024
 
 /** Many clients that read one blob slower than it could be sent, and many that have stopped reading it. */
 export async function slowReaders(add: Add): Promise<void> {
+  // For the buffers of the sockets.
+  await touchMemory(6)
   await using upstream = await benchUpstream(64)
   await using folder = await tempFolder()
   const path = `/v2/library/app/blobs/${upstream.large}`

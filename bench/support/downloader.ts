@@ -10,7 +10,10 @@ export interface Order {
   readonly clients: number
   /** The size of the `blobOf` that every byte is compared with. */
   readonly compareWith?: number
-  /** Of each client, in pieces of 16 KiB. It stops after `seconds` then, instead of at the end. */
+  /**
+   * Of each client, in reads of 16 KiB at most: what it does not get for longer than `BURST` is lost to it. It
+   * stops after `seconds` then, instead of at the end.
+   */
   readonly bytesPerSecond?: number
   readonly seconds?: number
 }
@@ -27,10 +30,14 @@ export interface Downloads {
   readonly problems: readonly string[]
 }
 
+/** Milliseconds of its rate that a client can catch up on. */
+const BURST = 250
+
 const order = JSON.parse(process.argv[2] ?? '') as Order
 const { hostname, port, pathname } = new URL(order.url)
 const truth = order.compareWith === undefined ? undefined : blobOf(order.compareWith).bytes
 const buffer = Buffer.allocUnsafe(order.bytesPerSecond === undefined ? 256 * 1024 : 16 * 1024)
+const rate = (order.bytesPerSecond ?? Infinity) / 1000
 const problems: string[] = []
 const firsts: number[] = []
 let bytes = 0
@@ -39,13 +46,13 @@ const clients = Array.from({ length: order.clients }, client)
 await Promise.all(clients.map(({ connected }) => connected))
 const begun = performance.now()
 for (const { ask } of clients) ask()
-const timer =
-  order.bytesPerSecond === undefined
-    ? undefined
-    : setInterval(
-        () => clients.forEach(({ resume }) => resume()),
-        (1000 * buffer.length) / order.bytesPerSecond,
-      )
+let last = begun
+function allowMore(): void {
+  const now = performance.now()
+  for (const { allow } of clients) allow((now - last) * rate)
+  last = now
+}
+const timer = rate === Infinity ? undefined : setInterval(allowMore, buffer.length / rate)
 const enough =
   order.seconds === undefined ? [] : [new Promise((resolve) => setTimeout(resolve, order.seconds! * 1000))]
 await Promise.race([Promise.all(clients.map(({ ended }) => ended)), ...enough])
@@ -61,6 +68,8 @@ function client() {
   let head = ''
   let length = -1
   let received = 0
+  /** Bytes that it may read now, beyond the one read that it has begun. */
+  let allowed = 0
   const onread = {
     buffer,
     callback(count: number) {
@@ -85,7 +94,8 @@ function client() {
         socket.destroy()
         ended.resolve()
       }
-      return order.bytesPerSecond === undefined
+      allowed -= count
+      return rate === Infinity || allowed > 0
     },
   }
   const socket = connect({ host: hostname, port: Number(port), onread })
@@ -100,7 +110,10 @@ function client() {
     connected: connected.promise,
     ended: ended.promise,
     ask: () => socket.write(`GET ${pathname} HTTP/1.1\r\nHost: ${hostname}:${port}\r\n\r\n`),
-    resume: () => socket.resume(),
+    allow(more: number): void {
+      allowed = Math.min(allowed + more, BURST * rate)
+      if (allowed > 0) socket.resume()
+    },
     count: () => received,
   }
 }

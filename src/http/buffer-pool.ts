@@ -1,7 +1,7 @@
 // Powers of two. The largest is the size at which a warm read is fastest.
 const SIZES = [16, 32, 64, 128, 256, 512].map((kibibytes) => kibibytes * 1024)
 
-/** With this many buffers lent, a reader takes one at a time. */
+/** With this many readers of buffers, each takes one at a time. */
 const CROWD = 32
 
 /**
@@ -10,15 +10,16 @@ const CROWD = 32
  * thousand get 64 KiB each, and however many stall, they hold little more than the budget, in whatever order
  * they came.
  *
- * A buffer may be lent to several readers of the same bytes (`pieces.ts`). Each counts as if it had its own:
- * the size of a piece also bounds how long its copy into a socket holds the event loop.
+ * A buffer may be lent to several readers of the same bytes (`pieces.ts`). Its bytes count once, and each of
+ * them counts as a reader: the size of a piece also bounds how long its copy into a socket holds the event
+ * loop.
  */
 export class BufferPool {
   readonly #budget: number
   readonly #free: readonly Buffer[][] = SIZES.map(() => [])
   #freeBytes = 0
   #lentBytes = 0
-  #lent = 0
+  #readers = 0
 
   /** `budget` is in bytes. The pool may keep what it has not lent, for reuse. */
   constructor(budget = 96 * 1024 * 1024) {
@@ -35,18 +36,26 @@ export class BufferPool {
    * halve the pieces of every reader and so double its reads.
    */
   get isCrowded(): boolean {
-    return this.#lent >= CROWD
+    return this.#readers >= CROWD
+  }
+
+  /** The bytes that one more reader may take from a buffer at a time. */
+  get fairShare(): number {
+    const share = this.#budget / (this.#readers + 1)
+    let rank = 0
+    while (rank + 1 < SIZES.length && SIZES[rank + 1]! <= share) rank++
+    return SIZES[rank]!
   }
 
   /** Lends an uninitialised buffer, no larger than `wanted` bytes need, often smaller. */
   take(wanted: number): Buffer {
-    const allowed = Math.min((this.#budget - this.#lentBytes) / 64, this.#budget / (this.#lent + 1))
+    const allowed = Math.min((this.#budget - this.#lentBytes) / 64, this.fairShare)
     let rank = 0
     while (rank + 1 < SIZES.length && SIZES[rank]! < wanted && SIZES[rank + 1]! <= allowed) rank++
     while (rank > 0 && this.#free[rank]!.length === 0 && this.#isSpent(SIZES[rank]!)) rank--
     const size = SIZES[rank]!
     this.#lentBytes += size
-    this.#lent += 1
+    this.#readers += 1
     const buffer = this.#free[rank]!.pop()
     if (buffer !== undefined) {
       this.#freeBytes -= size
@@ -56,10 +65,20 @@ export class BufferPool {
     return Buffer.allocUnsafeSlow(size)
   }
 
-  /** Counts a lent buffer once more, for a further reader of its bytes. */
-  share(buffer: Buffer): void {
+  /** Counts a further reader of a lent buffer. */
+  join(): void {
+    this.#readers += 1
+  }
+
+  /** Counts it no more. Others still read the buffer. */
+  leave(): void {
+    this.#readers -= 1
+  }
+
+  /** Lends a buffer that was kept for its bytes, and counts as returned, once more. */
+  lendAgain(buffer: Buffer): void {
     this.#lentBytes += buffer.length
-    this.#lent += 1
+    this.#readers += 1
   }
 
   /** Takes a buffer back. Neither the caller nor the kernel may use it any more. */
@@ -71,7 +90,7 @@ export class BufferPool {
   /** Counts a buffer as returned without lending it again: somebody may still use it. */
   forget(buffer: Buffer): void {
     this.#lentBytes -= buffer.length
-    this.#lent -= 1
+    this.#readers -= 1
   }
 
   /** Keeps a buffer for reuse, which nobody uses and which counts as returned. */

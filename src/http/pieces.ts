@@ -51,8 +51,9 @@ export class HeldPiece {
   }
 
   #join(piece: Piece, reader: BlobReader, position: number, end: number): Buffer | Promise<Buffer> {
+    const most = Math.min(end - position, this.#pieces.fairShare)
     const took = (bytes: Buffer): Buffer => {
-      const wanted = bytes.length > end - position ? bytes.subarray(0, end - position) : bytes
+      const wanted = bytes.length > most ? bytes.subarray(0, most) : bytes
       reader.sharing?.took(position, wanted.length)
       return wanted
     }
@@ -99,6 +100,11 @@ export class Pieces {
     return this.#pool.isCrowded
   }
 
+  /** The bytes of a shared piece that a reader takes at a time. */
+  get fairShare(): number {
+    return this.#pool.fairShare
+  }
+
   /** Holds the piece from `position` on, which ends at `end` or before it. Reads it unless somebody has. */
   hold(reader: BlobReader, position: number, end: number): HeldPiece {
     return new HeldPiece(this, reader, position, end)
@@ -108,9 +114,13 @@ export class Pieces {
   share({ sharing }: BlobReader, position: number): Piece | undefined {
     const piece = sharing && this.#byPlace.get(placeOf(sharing.key, position))
     if (piece === undefined) return undefined
-    if (piece.holders === 0) this.#takeFromWindow(piece)
+    if (piece.holders === 0) {
+      this.#takeFromWindow(piece)
+      this.#pool.lendAgain(piece.buffer)
+    } else {
+      this.#pool.join()
+    }
     piece.holders += 1
-    this.#pool.share(piece.buffer)
     return piece
   }
 
@@ -165,8 +175,8 @@ export class Pieces {
   release(piece: Piece, isInUse: boolean): void {
     piece.isInUse ||= isInUse
     piece.holders -= 1
+    if (piece.holders > 0) return this.#pool.leave()
     this.#pool.forget(piece.buffer)
-    if (piece.holders > 0) return
     if (piece.isInUse) this.#forgetPlace(piece)
     else if (this.#isShared(piece)) this.#addToWindow(piece)
     else this.#pool.keep(piece.buffer)

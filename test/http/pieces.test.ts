@@ -173,6 +173,24 @@ test("a shared read that fails after a reader has left, which held it ahead, is 
   assert.equal(pool.lentBytes, 0)
 })
 
+test('a thousand readers of one piece hold its bytes once, and take 64 KiB of it at a time', async () => {
+  const held = Array.from({ length: 1000 }, () => pieces.hold(readerOf('a'), 0, bytes.length))
+  const lengths = (await Promise.all(held.map(({ bytes }) => bytes))).map(({ length }) => length)
+  assert.deepEqual(
+    lengths,
+    lengths.toSorted((a, b) => b - a),
+  )
+  assert.deepEqual([lengths[0], lengths.at(-1)], [512 * KiB, 64 * KiB])
+  assert.deepEqual(reads, [0])
+  assert.equal(pool.lentBytes, 512 * KiB)
+  // Those that others have left count for whoever stays.
+  for (const one of held.slice(0, -1)) one.release(false)
+  assert.equal(pool.lentBytes, 512 * KiB)
+  held.at(-1)!.release(false)
+  assert.equal(pool.lentBytes, 0)
+  assert.equal(pool.fairShare, 512 * KiB)
+})
+
 test('what nobody holds is bounded in bytes, and in time', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const piece = 512 * KiB
