@@ -1,47 +1,73 @@
 import { parseArgs } from 'node:util'
 import { nearest } from '../config/nearest.ts'
-import { type Command, type CommandOptions, type Invocation, UsageError } from './command.ts'
+import {
+  type Command,
+  COMMON_OPTIONS as COMMON,
+  type CommandOptions,
+  type Invocation,
+  UsageError,
+} from './command.ts'
 import type { Commands } from './commands.ts'
 
 export interface CommandLine extends Pick<Invocation, 'args' | 'options'> {
+  readonly name: string
   readonly command: Command
 }
 
-const COMMON = {
-  config: { type: 'string' },
-  help: { type: 'boolean', short: 'h' },
-  version: { type: 'boolean' },
-} as const
+/** The user asks for the help of a command; of all of them without a name. */
+export interface HelpWanted {
+  readonly help: string | undefined
+}
 
 /**
  * Finds the command, and parses the other arguments with its options.
  *
- * @returns 'help' or 'version' when the user asks for it
  * @throws UsageError
  */
 export function parseCommandLine(
   commands: Commands,
   argv: readonly string[],
-): CommandLine | 'help' | 'version' {
+): CommandLine | HelpWanted | 'version' {
   const found = findCommand(argv)
   if (found === undefined) {
     const { help, version } = parseArgs({ args: [...argv], options: COMMON, strict: false }).values
-    if (help === true) return 'help'
+    if (help === true) return { help: undefined }
     if (version === true) return 'version'
     throw new UsageError('no command given')
   }
   const { name, index } = found
-  if (name === 'help') return 'help'
-  const command = Object.hasOwn(commands, name) ? commands[name] : undefined
-  if (command === undefined) throw new UsageError(`unknown command ${name}${suggestion(name, commands)}`)
-  const { values, positionals: args } = read(name, argv.toSpliced(index, 1), command.options)
+  const others = argv.toSpliced(index, 1)
+  if (name === 'help') {
+    const of = findCommand(others)?.name
+    if (of !== undefined) commandNamed(commands, of)
+    return { help: of }
+  }
+  const command = commandNamed(commands, name)
+  const { values, positionals: args } = read(name, others, command.options)
   const { help, version, ...options } = values as Invocation['options']
-  if (help === true) return 'help'
+  if (help === true) return { help: name }
   if (version === true) return 'version'
   const [least, most] = command.takes
   if (args.length > most) throw new UsageError(`unexpected argument ${args[most]} for ${name}`)
-  if (args.length < least) throw new UsageError(`${name} needs ${command.synopsis.split(' ')[0]}`)
-  return { command, args, options }
+  if (args.length < least) throw new UsageError(`${name} needs ${argumentsIn(command.synopsis)}`)
+  return { name, command, args, options }
+}
+
+function commandNamed(commands: Commands, name: string): Command {
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined
+  if (command === undefined) throw new UsageError(`unknown command ${name}${suggestion(name, commands)}`)
+  return command
+}
+
+/** What a command cannot do without: `<pattern>… <destination>`. */
+function argumentsIn(synopsis: string): string {
+  return synopsis.includes(' | ') ? synopsis : /^[^[]*?(?= \[| -|$)/.exec(synopsis)![0]
+}
+
+/** The command that a line is for, as far as one can tell; undefined when there is none of that name. */
+export function commandOf(commands: Commands, argv: readonly string[]): string | undefined {
+  const name = findCommand(argv)?.name
+  return name !== undefined && Object.hasOwn(commands, name) ? name : undefined
 }
 
 /** The first argument that is neither an option that every command takes nor its value. */

@@ -9,7 +9,7 @@ export interface Command {
   readonly summary: string
   /** How many positional arguments the command takes. */
   readonly takes: readonly [least: number, most: number]
-  /** Beside `--config` and `--help`, which every command takes. */
+  /** Beside `COMMON_OPTIONS`. */
   readonly options: CommandOptions
   /** It shows secrets of the configuration to upstreams, so the environment must have them. */
   readonly usesSecrets?: true
@@ -17,7 +17,25 @@ export interface Command {
   run(invocation: Invocation): Promise<ExitCode>
 }
 
-export type CommandOptions = Readonly<Record<string, ParseArgsOptionDescriptor>>
+export interface CommandOption extends ParseArgsOptionDescriptor {
+  /** What it does, in the help of the command. */
+  readonly says: string
+  /** What stands for its value there: `URL`. */
+  readonly value?: string
+}
+
+export type CommandOptions = Readonly<Record<string, CommandOption>>
+
+/** The options of every command. */
+export const COMMON_OPTIONS = {
+  config: {
+    type: 'string',
+    value: 'FILE',
+    says: 'the configuration, instead of ./proxy.config.yaml (or ENTREPOT_CONFIG=FILE)',
+  },
+  help: { type: 'boolean', short: 'h', says: 'this help' },
+  version: { type: 'boolean', says: 'the version of this program' },
+} as const satisfies CommandOptions
 
 /** An option that may be given several times has a list. */
 export type OptionValue = string | boolean | readonly (string | boolean)[] | undefined

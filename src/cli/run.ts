@@ -3,12 +3,12 @@ import { resolve } from 'node:path'
 import { ConfigError } from '../config/config-error.ts'
 import { loadConfig } from '../config/load-config.ts'
 import { version } from '../util/version.ts'
-import { parseCommandLine } from './command-line.ts'
+import { commandOf, parseCommandLine } from './command-line.ts'
 import { type Invocation, UsageError } from './command.ts'
 import type { Commands } from './commands.ts'
 import { EXIT, type ExitCode } from './exit-code.ts'
 import { listenFailure } from './service/listen-failure.ts'
-import { usageOf } from './usage.ts'
+import { helpOf, usageOf } from './usage.ts'
 
 type Streams = Pick<Invocation, 'env' | 'stdout' | 'stderr'>
 
@@ -17,16 +17,18 @@ export async function run(commands: Commands, argv: readonly string[], streams: 
   const { env, stdout, stderr } = streams
   try {
     if (argv.length === 0) {
-      stderr.write(usageOf(commands))
+      stderr.write(usageOf(commands, stderr.columns))
       return EXIT.usage
     }
     const line = parseCommandLine(commands, argv)
-    if (line === 'help') {
-      stdout.write(usageOf(commands))
-      return EXIT.done
-    }
     if (line === 'version') {
       stdout.write(`entrepot ${version()}\n`)
+      return EXIT.done
+    }
+    if ('help' in line) {
+      const { columns } = stdout
+      const { help: name } = line
+      stdout.write(name === undefined ? usageOf(commands, columns) : helpOf(name, commands[name]!, columns))
       return EXIT.done
     }
     const named = line.options['config']?.toString() ?? env['ENTREPOT_CONFIG']
@@ -43,7 +45,10 @@ export async function run(commands: Commands, argv: readonly string[], streams: 
       return EXIT.configuration
     }
     if (error instanceof UsageError) {
-      stderr.write(`entrepot: ${error.message} (see entrepot help)\n`)
+      const name = commandOf(commands, argv)
+      stderr.write(
+        `entrepot: ${error.message} (see entrepot ${name === undefined ? 'help' : `${name} --help`})\n`,
+      )
       return EXIT.usage
     }
     stderr.write(`entrepot: ${failureText(error)}\n`)

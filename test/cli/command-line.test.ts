@@ -42,7 +42,7 @@ for (const [line, wrong] of [
 
 test('a command gets its own options, and what follows its name', () => {
   const line = parseCommandLine(table, ['--config', 'a', 'ls', 'node', '--json'])
-  assert.ok(typeof line === 'object')
+  assert.ok(typeof line === 'object' && 'command' in line)
   assert.equal(line.command, table['ls'])
   assert.deepEqual([line.args, { ...line.options }], [['node'], { config: 'a', json: true }])
 })

@@ -3,18 +3,21 @@ import type { CacheForClients, MirroredRegistry } from '../../clients/client-set
 import type { Config } from '../../config/load-config.ts'
 import { PUBLIC_REGISTRIES } from '../../config/schema/public-registries.ts'
 import type { Status } from '../../ports/insight/insight.ts'
-import { type Invocation, UsageError } from '../command.ts'
+import { type CommandOptions, type Invocation, UsageError } from '../command.ts'
 import { adminClient } from './admin-client.ts'
+import { JSON_OPTION, SERVER_OPTIONS } from './server-options.ts'
 import { readAuthorities, serverGiven } from './server-given.ts'
 
 /** The options that say which cache is meant. */
 export const CACHE_OPTIONS = {
-  json: { type: 'boolean' },
-  registry: { type: 'string' },
-  server: { type: 'string' },
-  token: { type: 'string' },
-  ca: { type: 'string' },
-} as const
+  json: JSON_OPTION,
+  registry: {
+    type: 'string',
+    value: 'URL',
+    says: 'where clients reach the cache; omitted: where the configuration listens',
+  },
+  ...SERVER_OPTIONS,
+} as const satisfies CommandOptions
 
 /**
  * The cache that clients are to use: where `--registry` says, else where the configuration listens. Its

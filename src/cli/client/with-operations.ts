@@ -13,14 +13,13 @@ import { type Command, type CommandOptions, type Invocation, UsageError } from '
 import type { ExitCode } from '../exit-code.ts'
 import { adminOf } from './admin-of.ts'
 import { remoteOperations } from './remote-operations.ts'
+import { JSON_OPTION, SERVER_OPTIONS } from './server-options.ts'
 import { serverGiven } from './server-given.ts'
 
 /** The options of every command that works on a store. */
 export const STORE_OPTIONS = {
-  json: { type: 'boolean' },
-  server: { type: 'string' },
-  token: { type: 'string' },
-  ca: { type: 'string' },
+  json: JSON_OPTION,
+  ...SERVER_OPTIONS,
 } as const satisfies CommandOptions
 
 /** The operations of one store, and how it reads the names of images. */

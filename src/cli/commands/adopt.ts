@@ -7,6 +7,7 @@ import { type AdoptedRepository, adoptRegistry2 } from '../../storage/adopt/adop
 import { registry2Layout } from '../../storage/adopt/registry2-layout.ts'
 import { isInUse } from '../../storage/lock.ts'
 import { readRegistry2 } from '../client/read-registry2.ts'
+import { JSON_OPTION } from '../client/server-options.ts'
 import { type Command, UsageError } from '../command.ts'
 import { EXIT } from '../exit-code.ts'
 import { countText, sizeText } from '../../util/human.ts'
@@ -16,7 +17,15 @@ export function adopt(): Command {
     synopsis: '<folder|config.yml> [--as UPSTREAM] [--copy] [--json]',
     summary: 'takes over what a registry:2 proxy has stored, into a store that no process has open',
     takes: [1, 1],
-    options: { json: { type: 'boolean' }, as: { type: 'string' }, copy: { type: 'boolean' } },
+    options: {
+      json: JSON_OPTION,
+      as: {
+        type: 'string',
+        value: 'UPSTREAM',
+        says: 'the upstream that it is of; omitted: the one with the url of its configuration',
+      },
+      copy: { type: 'boolean', says: 'copies the files; omitted: links them where the disk is the same' },
+    },
     async run({ args, options, stdout, stderr, config: read }) {
       const config = await read()
       const { folder, upstream } = await sourceOf(args[0]!, options['as']?.toString(), config)

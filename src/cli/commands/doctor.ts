@@ -2,6 +2,7 @@ import { diagnose, type Diagnosis } from '../../clients/doctor/diagnose.ts'
 import { machineAt } from '../../clients/doctor/machine.ts'
 import { detectVersion } from '../client/detect-version.ts'
 import { probeMirror } from '../client/probe-mirror.ts'
+import { JSON_OPTION } from '../client/server-options.ts'
 import type { Command } from '../command.ts'
 import { EXIT } from '../exit-code.ts'
 import { writeJson } from '../output/json.ts'
@@ -11,7 +12,14 @@ export function doctor(): Command {
     synopsis: '[image…] [--json]',
     summary: 'finds what the clients of this machine would pull past the cache, and says the fix',
     takes: [0, Infinity],
-    options: { json: { type: 'boolean' }, root: { type: 'string' } },
+    options: {
+      json: JSON_OPTION,
+      root: {
+        type: 'string',
+        value: 'DIR',
+        says: 'the folder that stands for /, such as that of a mounted image',
+      },
+    },
     async run({ args: images, options, stdout }) {
       const root = options['root']?.toString()
       const versionOf = async (program: string) =>

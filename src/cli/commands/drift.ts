@@ -13,7 +13,10 @@ export function drift(now: () => number): Command {
     synopsis: '[--since 7d] [--json]',
     summary: 'lists the tags that moved, from what to what, and moves that a cool-down holds back',
     takes: [0, 0],
-    options: { ...STORE_OPTIONS, since: { type: 'string' } },
+    options: {
+      ...STORE_OPTIONS,
+      since: { type: 'string', value: '7d', says: 'how many days to look back, 7d without it' },
+    },
     run: withProcess(async ({ json }, { options, stdout }) => {
       const { since = '7d' } = options
       const found = await json<DriftReport>('GET', `drift?${new URLSearchParams({ since: String(since) })}`)

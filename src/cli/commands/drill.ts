@@ -16,9 +16,9 @@ export function drill(): Command {
     takes: [0, 0],
     options: {
       ...STORE_OPTIONS,
-      upstream: { type: 'string' },
-      since: { type: 'string' },
-      fix: { type: 'boolean' },
+      upstream: { type: 'string', value: 'U', says: 'the upstream that is gone; omitted: all' },
+      since: { type: 'string', value: '7d', says: 'whose pulls count, 7d without it' },
+      fix: { type: 'boolean', says: 'warms and pins what would fail' },
     },
     run: withProcess(async (process, { options, stdout }) => {
       const { upstream, since = '7d' } = options

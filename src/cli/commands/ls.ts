@@ -17,10 +17,14 @@ export function ls(now: () => number): Command {
     takes: [0, 1],
     options: {
       ...STORE_OPTIONS,
-      sort: { type: 'string' },
-      limit: { type: 'string' },
-      vanishing: { type: 'boolean' },
-      'as-of': { type: 'string' },
+      sort: { type: 'string', value: 'KEY', says: 'size, age, use or hits; omitted: use' },
+      limit: { type: 'string', value: 'N', says: 'at most so many images' },
+      vanishing: { type: 'boolean', says: 'only images that their upstream has no more' },
+      'as-of': {
+        type: 'string',
+        value: 'DAY',
+        says: 'what tags pointed to then: 20261101 or 20261101t083000z, UTC',
+      },
     },
     run: withOperations(async ({ catalogue, patternOf }, { args, options, stdout }) => {
       const [by, limit, asOf] = [orderOf(options), limitOf(options), instantOf(options)]

@@ -4,6 +4,7 @@ import { IMAGE_DEFAULTS, withEnvironment } from '../../config/registry2/environm
 import { migrateRegistry2 } from '../../config/registry2/migrate.ts'
 import { readRegistry2 } from '../client/read-registry2.ts'
 import { migrateStore } from './migrate-store.ts'
+import { JSON_OPTION } from '../client/server-options.ts'
 import { type Command, UsageError } from '../command.ts'
 import { EXIT } from '../exit-code.ts'
 import { writeJson } from '../output/json.ts'
@@ -14,7 +15,11 @@ export function migrate(now: () => number): Command {
     synopsis: 'registry2 [config.yml] [--env FILE] | store --to s3 [--json]',
     summary: 'prints the configuration of a registry:2 proxy as ours, or uploads a store to storage.s3',
     takes: [1, 2],
-    options: { json: { type: 'boolean' }, env: { type: 'string' }, to: { type: 'string' } },
+    options: {
+      json: JSON_OPTION,
+      env: { type: 'string', value: 'FILE', says: 'its environment, a NAME=value a line' },
+      to: { type: 'string', value: 's3', says: 'the bucket of storage.s3, for a store' },
+    },
     async run(invocation) {
       const { args, options, stdout } = invocation
       const [kind, file] = args

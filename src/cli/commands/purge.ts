@@ -12,7 +12,10 @@ export function purge(): Command {
     synopsis: '<pattern> [--dry-run] [--json]',
     summary: 'removes images, and what no other image uses; pinned images stay',
     takes: [1, 1],
-    options: { ...STORE_OPTIONS, 'dry-run': { type: 'boolean' } },
+    options: {
+      ...STORE_OPTIONS,
+      'dry-run': { type: 'boolean', says: 'removes nothing, and says what it would' },
+    },
     run: withOperations(async ({ catalogue, patternOf }, { args, options, stdout, stderr }) => {
       const pattern = patternOf(args[0]!)
       const dryRun = options['dry-run'] === true

@@ -13,7 +13,7 @@ export function run(now: () => number): Command {
     synopsis: '<run> [--lock] [--json]',
     summary: 'tells what a run of a CI system has resolved, or writes it as a lock file',
     takes: [1, 1],
-    options: { ...STORE_OPTIONS, lock: { type: 'boolean' } },
+    options: { ...STORE_OPTIONS, lock: { type: 'boolean', says: 'as a lock file, which `warm -f` reads' } },
     run: withProcess(async ({ json }, { args, options, stdout }) => {
       const found = await json<RunReport>('GET', `runs/${encodeURIComponent(args[0]!)}`)
       if (options['json']) writeJson(stdout, found)

@@ -12,7 +12,15 @@ export function savings(): Command {
     synopsis: '[--by upstream|repository|client|day] [--since 7d] [--json]',
     summary: 'tells what the cache spared: requests, bytes, seconds, rate limit',
     takes: [0, 0],
-    options: { ...STORE_OPTIONS, by: { type: 'string' }, since: { type: 'string' } },
+    options: {
+      ...STORE_OPTIONS,
+      by: {
+        type: 'string',
+        value: 'KEY',
+        says: 'upstream, repository, client (a network) or day; omitted: upstream',
+      },
+      since: { type: 'string', value: '7d', says: 'how many days to look back, 30d without it' },
+    },
     run: withProcess(async ({ json }, { options, stdout }) => {
       const { by = 'upstream', since = '30d' } = options
       const query = new URLSearchParams({ by: String(by), since: String(since) })

@@ -19,9 +19,13 @@ export function setup(now: () => number): Command {
     takes: [1, 1],
     options: {
       ...CACHE_OPTIONS,
-      write: { type: 'boolean' },
-      root: { type: 'string' },
-      'client-version': { type: 'string' },
+      write: { type: 'boolean', says: 'writes the files; what was there is kept beside them' },
+      root: { type: 'string', value: 'DIR', says: 'the folder that stands for /' },
+      'client-version': {
+        type: 'string',
+        value: 'V',
+        says: 'the version of the client, such as 29.0; omitted: it is asked',
+      },
     },
     async run(invocation) {
       const { args, options, stdout } = invocation

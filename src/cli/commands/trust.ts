@@ -14,7 +14,7 @@ export function trust(now: () => number): Command {
     synopsis: '[image@digest] [--remove] [--json]',
     summary: 'serves a new digest of a tag at once, without its cool-down; without an image, lists them',
     takes: [0, 1],
-    options: { ...STORE_OPTIONS, remove: { type: 'boolean' } },
+    options: { ...STORE_OPTIONS, remove: { type: 'boolean', says: 'takes it back' } },
     run: withProcess(async (process, invocation) => {
       const { args, options, stdout } = invocation
       const [image] = args

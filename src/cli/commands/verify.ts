@@ -16,7 +16,10 @@ export function verify(now: () => number): Command {
     synopsis: '[--rate 50MiB] [--json]',
     summary: 'hashes everything stored, at so many bytes per second, and removes damaged objects',
     takes: [0, 0],
-    options: { ...STORE_OPTIONS, rate: { type: 'string' } },
+    options: {
+      ...STORE_OPTIONS,
+      rate: { type: 'string', value: '50MiB', says: 'bytes per second, 50MiB without it' },
+    },
     run: (invocation) => {
       const bytesPerSecond = rateFrom(String(invocation.options['rate'] ?? RATE))
       return withOperations(async ({ verify }, { options, stdout, stderr }) => {

@@ -27,11 +27,25 @@ export function exportImages(now: () => number): Command {
     takes: [1, 100],
     options: {
       ...STORE_OPTIONS,
-      output: { type: 'string', short: 'o' },
-      platform: { type: 'string', multiple: true },
-      referrers: { type: 'boolean' },
-      since: { type: 'string' },
-      'as-of': { type: 'string' },
+      output: {
+        type: 'string',
+        short: 'o',
+        value: 'FILE',
+        says: 'where the archive goes; .zst: compressed; -: the standard output',
+      },
+      platform: {
+        type: 'string',
+        multiple: true,
+        value: 'P',
+        says: 'only these platforms, such as linux/amd64; omitted: all',
+      },
+      referrers: { type: 'boolean', says: 'with signatures and whatever else refers to an image' },
+      since: {
+        type: 'string',
+        value: 'T',
+        says: 'without the layers of what was there then: 20261101 or 20261101t083000z, UTC',
+      },
+      'as-of': { type: 'string', value: 'T', says: 'what tags pointed to then' },
     },
     async run(invocation) {
       const { args, options } = invocation

@@ -16,7 +16,14 @@ export function importArchive(now: () => number): Command {
     summary:
       'takes in an archive of `export`, docker save (25 or newer), skopeo or oras, all of it or nothing; - is a pipe',
     takes: [1, 1],
-    options: { ...STORE_OPTIONS, as: { type: 'string' } },
+    options: {
+      ...STORE_OPTIONS,
+      as: {
+        type: 'string',
+        value: 'UPSTREAM/REPOSITORY',
+        says: 'the name of its images, instead of their own',
+      },
+    },
     run: withProcess(async (client, { args, options, stdout, stderr }) => {
       const file = args[0]!
       const isPipe = file === '-'

@@ -14,7 +14,10 @@ export function jobs(now: () => number): Command {
     summary:
       'lists what runs in the process and what has ended: warm, mirror, push, export, import; or cancels one',
     takes: [0, 0],
-    options: { ...STORE_OPTIONS, cancel: { type: 'string' } },
+    options: {
+      ...STORE_OPTIONS,
+      cancel: { type: 'string', value: 'ID', says: 'ends a job, as it is listed' },
+    },
     run: withProcess(async ({ json }, { options, stdout }) => {
       const id = options['cancel']?.toString()
       if (id !== undefined) {

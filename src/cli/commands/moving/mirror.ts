@@ -16,7 +16,7 @@ export function mirror(now: () => number): Command {
     synopsis: '[--run] [--json]',
     summary: 'what the rules of `mirror` have fetched ahead, what is missing and why; --run runs them now',
     takes: [0, 0],
-    options: { ...STORE_OPTIONS, run: { type: 'boolean' } },
+    options: { ...STORE_OPTIONS, run: { type: 'boolean', says: 'runs all rules now' } },
     run: withProcess(async (process, { options, stdout, stderr }) => {
       if (options['run'] !== true) {
         const { rules } = await process.json<{ rules: MirrorRuleView[] }>('GET', 'mirror')

@@ -17,18 +17,32 @@ const MOST = 100
 
 export function push(open: OpenHere): Command {
   return {
-    synopsis: '<pattern>... <destination> [--platform P] [--referrers] [--rate 50MB/s] [--dry-run] [--json]',
+    synopsis: '<pattern>… <destination> [--platform P]… [--referrers] [--rate 50MB/s] [--dry-run] [--json]',
     summary: 'copies stored images to another registry, and fetches what of them is not stored',
     takes: [2, MOST + 1],
     options: {
       ...STORE_OPTIONS,
-      platform: { type: 'string', multiple: true },
-      referrers: { type: 'boolean' },
-      'with-upstream': { type: 'boolean' },
-      'dry-run': { type: 'boolean' },
-      rate: { type: 'string' },
-      username: { type: 'string' },
-      'token-realm': { type: 'string', multiple: true },
+      platform: {
+        type: 'string',
+        multiple: true,
+        value: 'P',
+        says: 'only these platforms of an index, which is sparse there then; omitted: all',
+      },
+      referrers: { type: 'boolean', says: 'with signatures and whatever else refers to an image' },
+      'with-upstream': { type: 'boolean', says: 'names begin with their upstream, docker.io/library/node' },
+      'dry-run': { type: 'boolean', says: 'sends nothing, and says what it would' },
+      rate: { type: 'string', value: '50MB/s', says: 'bytes per second; omitted: no limit' },
+      username: {
+        type: 'string',
+        value: 'NAME',
+        says: 'logs in, with the password on the standard input; omitted: as docker login did',
+      },
+      'token-realm': {
+        type: 'string',
+        multiple: true,
+        value: 'URL',
+        says: 'a token service of another domain that may get the credentials',
+      },
     },
     async run(invocation) {
       const { args, options, stdout, stderr } = invocation

@@ -23,9 +23,20 @@ export function warm(now: () => number): Command {
     takes: [0, MOST],
     options: {
       ...STORE_OPTIONS,
-      file: { type: 'string', short: 'f', multiple: true },
-      platform: { type: 'string', multiple: true },
-      referrers: { type: 'boolean' },
+      file: {
+        type: 'string',
+        short: 'f',
+        multiple: true,
+        value: 'FILE',
+        says: 'images to fetch: a list, a compose file, Kubernetes manifests, a Dockerfile, a lock; -: standard input',
+      },
+      platform: {
+        type: 'string',
+        multiple: true,
+        value: 'P',
+        says: 'such as linux/amd64; omitted: those that were pulled of an image so far, else all',
+      },
+      referrers: { type: 'boolean', says: 'with signatures and whatever else refers to an image' },
     },
     async run(invocation) {
       const images = await wantedImages(invocation)
