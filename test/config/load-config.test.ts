@@ -269,6 +269,22 @@ upstreams: { r: { url: 'https://\${NAME}.internal', username: u, password: '$\${
   )
 })
 
+test('a variable needs no quotes in a mapping or a list on one line', async (t) => {
+  const yaml = `
+storage: { root: /var/\${NAME}/\${NAME}, maxSize: \${SIZE} }
+cache: { pin: [\${NAME}/a, '\${NAME}/b', "\${NAME}/c"] } # \${COMMENT}
+upstreams:
+  docker.io: { username: ci, password: \${HUB_TOKEN} }
+  r: { username: \${NAME}, password: $\${NAME}-\${NAME} }
+`
+  const env = { NAME: 'cache', SIZE: '1GiB', HUB_TOKEN: '{secret}' }
+  const { storage, cache, upstreams } = await load(t, yaml, { env })
+  assert.deepEqual([storage.root, storage.maxSize], ['/var/cache/cache', 2 ** 30])
+  assert.deepEqual(cache.pin, ['cache/a', 'cache/b', 'cache/c'])
+  assert.deepEqual(upstreams['docker.io']?.login, { username: 'ci', password: '{secret}' })
+  assert.deepEqual(upstreams['r']?.login, { username: 'cache', password: '${NAME}-cache' })
+})
+
 test('what a variable holds is not looked into again', async (t) => {
   const yaml = 'upstreams: { r: { username: u, password: "${A}" } }'
   const { upstreams } = await load(t, yaml, { env: { A: '${B}', B: 'no' } })

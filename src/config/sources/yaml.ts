@@ -10,7 +10,8 @@ export function parseYaml(file: string, text: string): ConfigSource {
     return new ConfigError([`${file}:${line}:${col}: ${what}`])
   }
 
-  const document = parseDocument(text, { lineCounter, prettyErrors: false, stringKeys: true })
+  const document = parseDocument(shield(text), { lineCounter, prettyErrors: false, stringKeys: true })
+  visit(document, { Scalar: (_, scalar) => void (scalar.value = unshield(scalar.value)) })
   const problem = document.errors[0] ?? document.warnings[0]
   if (problem?.code === 'DUPLICATE_KEY') {
     const [key] = /^[^\s:]*/.exec(text.slice(problem.pos[0]))!
@@ -25,6 +26,21 @@ export function parseYaml(file: string, text: string): ConfigSource {
     if (!(error instanceof ReferenceError)) throw error
     throw errorAt(0, `invalid YAML: ${error.message}`)
   }
+}
+
+const REFERENCE = /\$\{([^{}\s]*)\}/g
+const SHIELDED = /\$\uE000([^{}\s]*?)\uE001/g
+
+/**
+ * Takes the braces of `${NAME}` for letters, in as many characters: to YAML they begin a mapping, and
+ * `{ username: ci, password: ${TOKEN} }` were an error that nobody understands.
+ */
+function shield(text: string): string {
+  return text.replaceAll(REFERENCE, '$$\uE000$1\uE001')
+}
+
+function unshield(value: unknown): unknown {
+  return typeof value === 'string' ? value.replaceAll(SHIELDED, '$${$1}') : value
 }
 
 function refuseBadAliases(document: Document, errorAt: (offset: number, what: string) => ConfigError): void {
