@@ -26,15 +26,29 @@ function notCertificates(cause?: unknown): Error {
   return new Error('must be a file of PEM certificates', { cause })
 }
 
-/** @throws Error when they are not a certificate and the key that belongs to it */
+/** Which of the two is wrong; the message follows its name. */
+export class PairError extends Error {
+  readonly part: 'cert' | 'key'
+
+  constructor(part: PairError['part'], message: string, cause: unknown) {
+    super(message, { cause })
+    this.part = part
+  }
+}
+
+/** @throws PairError when they are not a certificate and the key that belongs to it */
 export function checkPair(cert: string, key: string): void {
+  // OpenSSL takes an empty text for one that is not given.
+  must('cert', 'must be a PEM certificate', () => void new X509Certificate(cert))
+  must('key', 'must be a private key in PEM, without a passphrase', () => void createPrivateKey(key))
+  must('key', 'must be the key of the certificate in cert', () => void createSecureContext({ cert, key }))
+}
+
+function must(part: PairError['part'], what: string, check: () => void): void {
   try {
-    // An empty text counts as not given.
-    void new X509Certificate(cert)
-    void createPrivateKey(key)
-    createSecureContext({ cert, key })
+    check()
   } catch (cause) {
     const { code = 'unknown' } = cause as NodeJS.ErrnoException
-    throw new Error(`must be a PEM certificate and the key that belongs to it (${code})`, { cause })
+    throw new PairError(part, `${what} (${code})`, cause)
   }
 }

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { accessSchema, adminSchema, listenSchema } from './schema/access-schema.ts'
-import { checkPair } from './certificates.ts'
+import { checkPair, PairError } from './certificates.ts'
 import { adminToken } from './admin-token.ts'
 import type { LoadedFile, LoadFile } from './files.ts'
 import { parseHtpasswd } from './htpasswd.ts'
@@ -109,7 +109,8 @@ async function loadTls(
   try {
     checkPair(cert.text, key.text)
   } catch (error) {
-    issues.add(issues.value(at, (error as Error).message))
+    if (!(error instanceof PairError)) throw error
+    issues.add(issues.value([...at, error.part], error.message))
   }
   return { cert, key, ...(authorities && { clientCa: authorities, clientAuth: clientAuth ?? 'require' }) }
 }

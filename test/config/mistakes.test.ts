@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -14,6 +15,13 @@ const URL =
   'must be an http or https URL without credentials, path or query, such as https://registry.example.com'
 const TEXT = 'must be a string that is not empty; put numbers in quotes'
 const HOST = 'must be a host name or address, with a port or without, such as example.internal:5443'
+
+function lockedKey(): string {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  return privateKey
+    .export({ format: 'pem', type: 'pkcs8', cipher: 'aes-256-cbc', passphrase: 'secret' })
+    .toString()
+}
 
 /** One upstream, `r`, with these keys. */
 const r = (keys: string) => `upstreams: { r: { ${keys} } }`
@@ -67,7 +75,13 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
   ['storage: { root: "" }', ': storage.root is "", but must be the name of a file or folder'],
   ['listen: { port: 65536 }', ': listen.port is 65536, but must be a whole number from 0 to 65535'],
   ['listen: { port: 50.5 }', ': listen.port is 50.5, but must be a whole number from 0 to 65535'],
-  ['listen: { host: "a b" }', ': listen.host is "a b", but must be an address or a host name'],
+  ...['a b', '0.0.0.0:5000', 'localhost:5000', ':5000'].map(
+    (host) =>
+      [
+        `listen: { host: "${host}" }`,
+        `: listen.host is "${host}", but must be an address or a host name; its port is a key of its own`,
+      ] as const,
+  ),
   [
     'listen: 5000',
     ': listen is 5000, but must be a mapping of host, port, tls, maxConnections, maxConnectionsPerAddress, ratePerClient, accel',
@@ -274,7 +288,16 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
   ],
   [
     'listen: { tls: { cert: a.crt, key: b.key } }',
-    ': listen.tls is a mapping, but must be a PEM certificate and the key that belongs to it (ERR_OSSL_X509_KEY_VALUES_MISMATCH)',
+    ': listen.tls.key is "b.key", but must be the key of the certificate in cert (ERR_OSSL_X509_KEY_VALUES_MISMATCH)',
+  ],
+
+  [
+    'listen: { tls: { cert: token, key: a.key } }',
+    ': listen.tls.cert is "token", but must be a PEM certificate (ERR_OSSL_PEM_NO_START_LINE)',
+  ],
+  [
+    'listen: { tls: { cert: a.crt, key: locked.key } }',
+    ': listen.tls.key is "locked.key", but must be a private key in PEM, without a passphrase (ERR_OSSL_CRYPTO_INTERRUPTED_OR_CANCELLED)',
   ],
 
   // replicate
@@ -354,6 +377,7 @@ test('every mistake is one line: the key, the value, what is allowed', async (t)
     'a.crt': cert,
     'a.key': key,
     'b.key': other.key,
+    'locked.key': lockedKey(),
   })
   for (const [yaml, line] of MISTAKES) {
     await t.test(yaml, async () => {

@@ -7,7 +7,10 @@ import { webAddress } from './urls.ts'
 
 const address = {
   /** The address to listen on; `0.0.0.0` and `::` mean all addresses. */
-  host: matching(/^[\w.:%-]+$/, 'an address or a host name'),
+  host: matching(
+    /^(?:[\w.%-]+|[\da-f]*:[\da-f:.]*:[\da-f:.]*(?:%[\w.-]+)?)$/i,
+    'an address or a host name; its port is a key of its own',
+  ),
   /** 0: any free port. */
   port: integer(0, 65_535),
 }

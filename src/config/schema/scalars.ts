@@ -69,7 +69,7 @@ export function platform() {
 
 export function oneOf<const T extends string>(...values: readonly T[]) {
   return scalar({
-    must: `must be one of ${values.join(', ')}`,
+    must: `must be ${values.length === 1 ? '' : 'one of '}${values.join(', ')}`,
     parse: (written) => values.find((value) => value === written),
   })
 }
