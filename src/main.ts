@@ -25,7 +25,7 @@ import { version } from './util/version.ts'
 /** Milliseconds after which a command that failed ends, whatever it left open. */
 const LAST_WORDS = 500
 
-async function start(config: Config, { load, file }: ConfigFile): Promise<void> {
+async function start(config: Config, { load, file, warnings }: ConfigFile): Promise<void> {
   const { log, flush } = buildLogger(config.log, process.stdout)
   process.on('exit', flush)
   let isStopping = false
@@ -43,9 +43,14 @@ async function start(config: Config, { load, file }: ConfigFile): Promise<void> 
     stop: (signal) => stop({ signal }),
     exit: () => process.exit(EXIT.failed),
   })
-  for (const line of await exposedSecrets(config)) log.warn(line)
+  const warn = (line: string): void => log.warn(line)
+  for (const line of [...warnings, ...(await exposedSecrets(config))]) warn(line)
   const started = entrepot(config, log, process.env, minorCollector())
-  const reload = reloader({ load, apply: async (next) => (await started).reload(next), log })
+  const reload = reloader({
+    load: () => load(warn),
+    apply: async (next) => (await started).reload(next),
+    log,
+  })
   process.on('SIGHUP', () => {
     if (hasTerminal && !isTerminalOpen()) stop({ signal: 'SIGHUP', reason: 'the terminal was closed' })
     else if (!isStopping) void reload()

@@ -1,5 +1,5 @@
 import type { ParseArgsOptionDescriptor } from 'node:util'
-import type { Config } from '../config/load-config.ts'
+import type { Config, LoadConfigOptions } from '../config/load-config.ts'
 import type { ExitCode } from './exit-code.ts'
 
 /** What `entrepot NAME` does. */
@@ -45,7 +45,7 @@ export interface Invocation {
   readonly options: Readonly<Record<string, OptionValue>>
   readonly env: Readonly<Record<string, string | undefined>>
   /** Reads the configuration: a command that is given `--server` needs none. @throws ConfigError */
-  config(options?: { readonly usesSecrets?: boolean }): Promise<Config>
+  config(options?: Pick<LoadConfigOptions, 'usesSecrets' | 'warn'>): Promise<Config>
   /** The path of the configuration file; undefined when there is none. */
   readonly file: string | undefined
   readonly stdout: Output

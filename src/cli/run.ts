@@ -35,8 +35,8 @@ export async function run(commands: Commands, argv: readonly string[], streams: 
     const name = named ?? 'proxy.config.yaml'
     const { usesSecrets = false } = line.command
     const required = named !== undefined
-    const config: Invocation['config'] = (how = { usesSecrets }) =>
-      loadConfig({ file: name, env, required, ...how })
+    const config: Invocation['config'] = (how) =>
+      loadConfig({ file: name, env, required, usesSecrets, ...how })
     const file = existsSync(name) ? resolve(name) : undefined
     return await line.command.run({ ...line, ...streams, config, file })
   } catch (error) {

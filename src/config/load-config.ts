@@ -15,6 +15,7 @@ import { type EventTarget, resolveEvents } from './events.ts'
 import { type Environment, expand } from './sources/environment.ts'
 import { refuseUnknownVariables, settingsIn } from './sources/environment-settings.ts'
 import { fileLoader, reasonOf } from './files.ts'
+import { idlePatterns } from './idle-patterns.ts'
 import { isWithin, type Issues, issuesIn, type KeyPath } from './issues.ts'
 import { mergeUpstreams } from './upstreams/merge-upstreams.ts'
 import { schemaKeys } from './schema/schema-keys.ts'
@@ -72,6 +73,8 @@ export interface LoadConfigOptions {
    * for commands in another shell than the proxy's. Omitted: true.
    */
   readonly usesSecrets?: boolean
+  /** Is told what is no mistake and does nothing, a line each. Omitted: nobody. */
+  readonly warn?: (line: string) => void
 }
 
 /**
@@ -80,7 +83,7 @@ export interface LoadConfigOptions {
  * @throws ConfigError that has every issue
  */
 export async function loadConfig(options: LoadConfigOptions): Promise<Config> {
-  const { file, env, required, usesSecrets = true } = options
+  const { file, env, required, usesSecrets = true, warn } = options
   const settings = settingsIn(env, KEYS)
   const source = withSettings(parseYaml(file, await readConfigFile(file, required)), settings)
   const issues = issuesIn(source)
@@ -121,6 +124,7 @@ export async function loadConfig(options: LoadConfigOptions): Promise<Config> {
     ? undefined
     : await issues.collect(() => resolveDefault(defaultUpstream, upstreams, resolved.upstreams, issues))
   issues.throwIfAny()
+  if (warn) idlePatterns(entries, resolved.upstreams, issues).forEach(warn)
   return deepFreeze({
     listen: resolved.listen!,
     admin: resolved.admin!,

@@ -9,8 +9,10 @@ import { writeJson } from '../output/json.ts'
 export interface ConfigFile {
   /** Its path; undefined when there is none, and the defaults hold. */
   readonly file: string | undefined
+  /** What is no mistake in it and does nothing, a line each. */
+  readonly warnings: readonly string[]
   /** Reads the configuration again. @throws ConfigError */
-  load(): Promise<Config>
+  load(warn: (line: string) => void): Promise<Config>
 }
 
 /** `start` starts the proxy, which runs on when the promise is fulfilled. */
@@ -35,14 +37,17 @@ export function serve(start: (config: Config, from: ConfigFile) => Promise<void>
     async run(invocation) {
       const { check, upstreams, json } = invocation.options
       if (upstreams && !check) throw new UsageError('--upstreams goes with --check')
-      const config = await invocation.config()
+      const warnings: string[] = []
+      const config = await invocation.config({ warn: (line) => warnings.push(line) })
+      if (check) for (const line of warnings) invocation.stderr.write(`${line}\n`)
       if (upstreams) return askUpstreams(config, invocation)
       if (check && json) writeJson(invocation.stdout, parse(describeConfig(config)))
       else if (check) invocation.stdout.write(describeConfig(config))
       else
         await start(logged(config), {
           file: invocation.file,
-          load: async () => logged(await invocation.config()),
+          warnings,
+          load: async (warn) => logged(await invocation.config({ warn })),
         })
       return EXIT.done
 

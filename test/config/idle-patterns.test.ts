@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { test } from 'node:test'
+import { loadConfig } from '../../src/config/load-config.ts'
+import { folderOf } from './folder.ts'
+
+test('a pattern of an upstream that there is not is told, with its line and what was meant', async (t) => {
+  const folder = await folderOf(t, {})
+  const file = `${folder}/proxy.config.yaml`
+  await writeFile(
+    file,
+    `publicUpstreams: false
+upstreams:
+  docker.io: {}
+  example.internal: { aliases: [mirror.internal] }
+access:
+  rules:
+    - { repositories: [docker.oi/library/*, docker.io/**, '**', '*/org/app'] }
+    - { repositories: [library/*] }
+cache:
+  pin: [node, org/app, quay.io/org/**]
+  coolDown: [{ match: 'dokcer.io/library/*:latest', for: 3d }]
+  keepDeleted: ['mirror.internal/org/**:v*', 'example.internal/org/**']
+views: { retain: [{ match: 'docker.io/library/*', for: 1d }, { match: 'a.example/**', for: 1d }] }
+mirror: [{ images: [docker.oi/library/node:20], schedule: '0 3 * * *' }]
+replicate: [{ images: ['**', 'quay.io/**'], to: registry.site-b.example }]
+`,
+  )
+  const warnings: string[] = []
+  await loadConfig({ file, env: {}, required: true, warn: (line) => warnings.push(line) })
+  const all = 'the upstreams are docker.io, example.internal'
+  const hub = 'did you mean docker.io?'
+  assert.deepEqual(
+    warnings.map((line) => line.replace(file, basename(file))),
+    [
+      ['7: access.rules[0].repositories[0] is "docker.oi/library/*"', 'docker.oi is no upstream', hub],
+      ['8: access.rules[1].repositories[0] is "library/*"', 'library is no upstream', all],
+      ['10: cache.pin[2] is "quay.io/org/**"', 'quay.io is no upstream', all],
+      ['11: cache.coolDown[0].match is "dokcer.io/library/*:latest"', 'dokcer.io is no upstream', hub],
+      [
+        '12: cache.keepDeleted[0] is "mirror.internal/org/**:v*"',
+        'mirror.internal is an alias of example.internal, and patterns have its name',
+        'did you mean example.internal?',
+      ],
+      ['13: views.retain[1].match is "a.example/**"', 'a.example is no upstream', all],
+      ['14: mirror[0].images[0] is "docker.oi/library/node:20"', 'docker.oi is no upstream', hub],
+      ['15: replicate[0].images[1] is "quay.io/**"', 'quay.io is no upstream', all],
+    ].map(([where, what, hint]) => `proxy.config.yaml:${where}, but ${what}, so nothing matches it: ${hint}`),
+  )
+})
