@@ -31,11 +31,14 @@ ${listed(optionRows({ ...options, ...COMMON_OPTIONS }), columns)}${synopsis.incl
 
 /** Those of the command itself come first. */
 function optionRows(options: CommandOptions): readonly (readonly [left: string, right: string])[] {
-  const isShared = (name: string): boolean => name === 'json' || Object.hasOwn(SERVER_OPTIONS, name)
-  const rank = (name: string): number => (Object.hasOwn(COMMON_OPTIONS, name) ? 2 : isShared(name) ? 1 : 0)
   return Object.entries(options)
-    .toSorted(([one], [other]) => rank(one) - rank(other))
+    .toSorted(([one], [other]) => rankOf(one) - rankOf(other))
     .map(([name, option]) => [flagText(name, option), option.says])
+}
+
+function rankOf(name: string): number {
+  if (Object.hasOwn(COMMON_OPTIONS, name)) return 2
+  return name === 'json' || Object.hasOwn(SERVER_OPTIONS, name) ? 1 : 0
 }
 
 function flagText(name: string, { short, value }: CommandOption): string {
