@@ -3,9 +3,11 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { Database } from './cluster/database.ts'
 import { type Leases, leases as openLeases } from './cluster/leases.ts'
-import { type News, type NewsListener, openNews, type PurgesHeard } from './cluster/news.ts'
+import { type News, type NewsListener, openNews } from './cluster/news.ts'
 import type { Notice } from './cluster/notice.ts'
+import { purgesHeard } from './cluster/purges-heard.ts'
 import { openOutbox } from './cluster/index/outbox.ts'
+import { refill as openRefill } from './cluster/index/refill.ts'
 import { keptTags } from './cluster/index/kept-tags.ts'
 import { peerTokens } from './cluster/peers/peer-token.ts'
 import { type Peers, peers as openPeers } from './cluster/peers/peers.ts'
@@ -34,7 +36,7 @@ import type { Neighbours, Outage, SharedJobs } from './ports/cluster.ts'
 import type { ClusterTelemetry } from './ports/telemetry.ts'
 import { realFiles } from './storage/files.ts'
 import type { FilesystemStore } from './storage/filesystem-store.ts'
-import { type LineFile, lineFile } from './storage/line-file.ts'
+import { lineFile } from './storage/line-file.ts'
 import type { Forgotten } from './storage/operations/purge.ts'
 import { version } from './util/version.ts'
 
@@ -99,8 +101,15 @@ export async function buildClusterParts(
   if (cluster === undefined || index === undefined) return undefined
   await using starting = new AsyncDisposableStack()
   const id = randomUUID()
+  const postgres = new URL(index.postgres).host
   const database = starting.use(
-    new Database({ url: index.postgres, password: index.password, asked: telemetry.asked, now }),
+    new Database({
+      url: index.postgres,
+      password: index.password,
+      asked: telemetry.asked,
+      restored: () => log.warn({ postgres }, 'the shared index had lost tables: they are made again'),
+      now,
+    }),
   )
   const tokens = peerTokens({ secret: cluster.secret, now: () => database.toShared(now()) })
   const links = sharedLinks(database)
@@ -126,18 +135,31 @@ export async function buildClusterParts(
     kept: () => keptTags({ pins: disk.pins, retained: settings.retained, now: now() }),
     now,
   })
+  const joined = joinedIn(lineFile(realFiles(), join(root, JOINED_FILE)), failed)
   const lists = replicatedLists({
     local: disk,
     shared: sharedLists(database, id),
-    joined: joinedIn(lineFile(realFiles(), join(root, JOINED_FILE)), failed),
+    joined,
     changed: () => listener?.trustChanged(),
     now,
   })
   const runs = sharedRuns({ database, id, keep: () => settings.keepRuns, forgotten: disk.runs.forget, now })
   const owners = sharedOwners(database, now)
+  const jobs = sharedJobs({ leases, database })
+  const refill = starting.use(
+    openRefill({
+      joined,
+      known: { ...disk.offload, past: disk.tags.past },
+      shared: { links, tags },
+      jobs,
+      told: (count) => log.info({ postgres, count }, 'the shared index was told what this store knows'),
+      failed,
+    }),
+  )
   let listener: ClusterListener | undefined
   let news: News | undefined
   const tellAll = (notice: Notice): void => news?.tell(notice)
+  const tellPurge = async (pattern: string) => news?.publish({ kind: 'purged', pattern })
   const resources = starting.move()
   return {
     index: {
@@ -150,7 +172,7 @@ export async function buildClusterParts(
     },
     shared: links,
     leases,
-    jobs: sharedJobs({ leases, database }),
+    jobs,
     neighbours: sharedOutages(leases, (outage) => tellAll({ kind: 'outage', ...outage })),
     peers,
     isPeer: (token, upstream, digest) =>
@@ -173,22 +195,17 @@ export async function buildClusterParts(
         listener: {
           tagChanged: to.tagChanged,
           noticed: (notice) => noticed(notice, to),
-          began: lists.synchronise,
-          returned() {
-            const { waiting } = outbox
-            log.info({ postgres: hostOf(index.postgres), waiting }, 'the shared index answers again')
+          async began() {
+            await lists.synchronise()
+            await all.tell()
+            refill.begin()
           },
+          returned: () => log.info({ postgres, waiting: outbox.waiting }, 'the shared index answers again'),
         },
       })
       resources.use(news)
     },
-    purging: (catalogue) =>
-      purgeForAll({
-        catalogue,
-        database,
-        tags,
-        tell: async (pattern) => news?.publish({ kind: 'purged', pattern }),
-      }),
+    purging: (catalogue) => purgeForAll({ catalogue, database, tags, tell: tellPurge }),
     async sweep() {
       if (!(await leads('trim'))) return
       await runs.trim()
@@ -225,19 +242,4 @@ export async function buildClusterParts(
         notice satisfies never
     }
   }
-}
-
-/** One line: until when. What cannot be kept is at worst heard again. */
-function purgesHeard(file: LineFile, failed: (error: unknown) => void): PurgesHeard {
-  return {
-    async read() {
-      const at = Number((await file.readAll()).at(-1) ?? Number.NaN)
-      return Number.isNaN(at) ? undefined : at
-    },
-    write: (at) => file.replace([String(at)]).catch(failed),
-  }
-}
-
-function hostOf(url: string): string {
-  return new URL(url).host
 }

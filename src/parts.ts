@@ -18,7 +18,7 @@ import type { BlobStore } from './ports/blob-store.ts'
 import { sharedScarcity, type SharedScarcity } from './cluster/shared-scarcity.ts'
 import { listenToReplicas } from './cluster-news.ts'
 import { type ClusterSharing, clusterSharing } from './cluster-sharing.ts'
-import { buildRemoteParts } from './remote-parts.ts'
+import { buildRemoteParts, type RemoteParts } from './remote-parts.ts'
 import { buildConverter } from './converting.ts'
 import type { Converter } from './schema1/converter.ts'
 import type { FilesystemStore } from './storage/filesystem-store.ts'
@@ -35,6 +35,8 @@ export interface Parts extends AsyncDisposable {
   /** The other replicas, where there are any. */
   readonly sharing: ClusterSharing | undefined
   readonly scarcity: SharedScarcity | undefined
+  /** What the last sweep of the remote store has found. */
+  readonly bucket: RemoteParts['report'] | undefined
   /** `disk`, with a part of it in memory. */
   readonly store: MemoryCached<FilesystemStore>
   /** The blobs of `store`, with room for what is written. */
@@ -118,24 +120,16 @@ export async function buildParts(
   const store = memoryCache(disk)
   starting.use(observed.savings)
   starting.use(observed.trafficHistory)
-  const webhooks = starting.use(
-    buildWebhooks(config.current, { ...options, telemetry: telemetry.webhooks, now }),
-  )
+  const hooks = { ...options, telemetry: telemetry.webhooks, now }
+  const webhooks = starting.use(buildWebhooks(config.current, hooks))
   observed.events.subscribe(webhooks.tell)
   const sweepPartials = () => {
     const { keepPartialFor: olderThan, keepPartial: maxBytes } = config.transfers
     return store.sweepPartials({ olderThan, maxBytes })
   }
   await sweepPartials()
-  const remote = await buildRemoteParts(config, {
-    disk,
-    log,
-    telemetry: telemetry.remote,
-    env: options.env,
-    cluster,
-    failed: observed.transferFailed,
-    now,
-  })
+  const watched = { telemetry: telemetry.remote, failed: observed.transferFailed }
+  const remote = await buildRemoteParts(config, { ...options, ...watched, disk, cluster, now })
   if (remote) starting.use(remote)
 
   const scarcity =
@@ -222,6 +216,7 @@ export async function buildParts(
     },
     sharing,
     scarcity,
+    bucket: remote?.report,
     downloads,
     converter,
     webhooks,

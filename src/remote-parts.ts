@@ -6,11 +6,13 @@ import { tieredBlobStore } from './cache/tiered-blob-store.ts'
 import type { RunningConfig } from './compose/running-config.ts'
 import { openS3 } from './compose/store/s3.ts'
 import { DownloadManager } from './download/manager.ts'
+import { bucketReport } from './observe/bucket-report.ts'
 import { remoteSweeper } from './eviction/remote-sweeper.ts'
 import type { Digest } from './oci/digest.ts'
 import { isRegistryError } from './oci/errors.ts'
 import type { BlobStore } from './ports/blob-store.ts'
 import type { ClusterParts } from './cluster-parts.ts'
+import type { BucketReport } from './ports/insight/insight.ts'
 import type { RemoteBlobs } from './ports/remote-blobs.ts'
 import type { RemoteTelemetry } from './ports/telemetry.ts'
 import { realFiles } from './storage/files.ts'
@@ -30,6 +32,8 @@ export interface RemoteParts extends AsyncDisposable {
   purge(digests: readonly Digest[]): Promise<void>
   /** Removes what expired or is too much, once in a while. */
   sweep(): Promise<void>
+  /** What the last sweep has found. */
+  report(): BucketReport | undefined
 }
 
 export interface RemotePartsOptions {
@@ -96,6 +100,7 @@ export async function buildRemoteParts(
     now,
   })
   let sweptAt = now()
+  let report: BucketReport | undefined
   const resources = starting.move()
   return {
     blobs: remote,
@@ -135,11 +140,17 @@ export async function buildRemoteParts(
       if (timeBetween(now(), sweptAt) < SWEEP_EVERY) return
       sweptAt = now()
       try {
-        log.info(await sweeper.sweep(), 'swept storage.s3')
+        const usage = await sweeper.sweep()
+        report = bucketReport(usage, s3.maxSize, now())
+        telemetry.swept(usage.bytes, usage.keptBytes, s3.maxSize)
+        log.info(usage, 'swept storage.s3')
+        if (report.trouble)
+          log.warn({ ...usage, maxSize: s3.maxSize, ...report.trouble }, 'storage.s3 is above its limit')
       } catch (error) {
         failed({ upstream: 's3' }, error)
       }
     },
+    report: () => report,
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   }
 

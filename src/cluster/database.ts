@@ -10,6 +10,8 @@ export interface DatabaseOptions {
   readonly password?: string | undefined
   /** A statement was answered; `reason` says how it failed. */
   readonly asked: (seconds: number, reason?: string) => void
+  /** Tables were missing, and were made again: what the others know of this replica is to be told again. */
+  readonly restored?: () => void
   /** Epoch milliseconds, of this replica. */
   readonly now: () => number
 }
@@ -62,22 +64,36 @@ export class Database implements Statements, AsyncDisposable {
   ): Promise<readonly R[]> => {
     if (!this.#circuit.mayTry()) throw unavailable('out')
     const startedAt = performance.now()
+    let isMigrated = false
     try {
-      await this.#migrated()
+      const migration = this.#migrated()
+      await migration
+      isMigrated = true
       const ask = () => this.#pool.query<R>(text, [...values])
-      // A restart of the database ends idle connections. Every statement may be repeated.
-      const { rows } = await ask().catch((error: unknown) => (isCut(error) ? ask() : Promise.reject(error)))
+      const { rows } = await ask().catch(async (error: unknown) => {
+        // A restart of the database ends idle connections. Every statement may be repeated.
+        if (!isCut(error) && !isOfSchema(error)) throw error
+        if (isOfSchema(error)) await this.#restore(migration)
+        return ask()
+      })
       this.#circuit.succeeded()
       this.options.asked((performance.now() - startedAt) / 1000)
       return rows
     } catch (error) {
       const reason = reasonOf(error)
       // What the database says of a statement is no outage of it.
-      if (isRefusal(error)) this.#circuit.succeeded()
+      if (isMigrated && isRefusal(error)) this.#circuit.succeeded()
       else this.#circuit.failed()
       this.options.asked((performance.now() - startedAt) / 1000, reason)
       throw unavailable(reason, error)
     }
+  }
+
+  /** Makes what is missing of the schema. @throws RegistryError STORAGE */
+  async restore(): Promise<void> {
+    await this.#restore(this.#migration).catch((error: unknown) => {
+      throw unavailable(reasonOf(error), error)
+    })
   }
 
   readonly toShared = (instant: number): number => instant + this.#clockAhead
@@ -95,12 +111,20 @@ export class Database implements Statements, AsyncDisposable {
     await this.#pool.end()
   }
 
-  async #migrated(): Promise<void> {
+  #migrated(): Promise<void> {
     this.#migration ??= migrate(this.#pool).catch((error: unknown) => {
       this.#migration = undefined
       throw error
     })
-    await this.#migration
+    return this.#migration
+  }
+
+  /** Once, for all statements that found what `before` had made gone. */
+  async #restore(before: Promise<void> | undefined): Promise<void> {
+    const isFirst = this.#migration === before
+    if (isFirst) this.#migration = undefined
+    await this.#migrated()
+    if (isFirst) this.options.restored?.()
   }
 }
 
@@ -131,7 +155,21 @@ function isCut(error: unknown): boolean {
   return /^(?:57P01|ECONNRESET|EPIPE|connection failed)$/.test(reasonOf(error))
 }
 
-/** Of the classes that stay when the same is asked again: data, integrity, syntax. */
+/** A table or a column is missing: somebody has emptied the database, or replaced it. */
+function isOfSchema(error: unknown): boolean {
+  return /^(?:42P01|42703)$/.test(reasonOf(error))
+}
+
 function isRefusal(error: unknown): boolean {
-  return /^(?:22|23|42)[0-9A-Z]{3}$/.test(reasonOf(error))
+  return isRefusedFor(reasonOf(error))
+}
+
+/**
+ * Whether a statement is refused again, however often it is sent: for its data, integrity or syntax. What is
+ * missing, or not allowed, an operator mends.
+ *
+ * @param reason as in the detail of an error
+ */
+export function isRefusedFor(reason: string): boolean {
+  return /^(?:22|23|42)[0-9A-Z]{3}$/.test(reason) && !/^(?:42P01|42703|42501)$/.test(reason)
 }

@@ -61,18 +61,34 @@ const CLAIM = `WITH taken AS (
     WHERE key = $1 AND NOT EXISTS (SELECT FROM taken)`
 
 export function leases({ database, id, address }: LeasesOptions): Leases {
-  /** How often each is claimed here. */
-  const held = new Map<string, number>()
+  /** How often each is claimed here, and what was said of it. */
+  const held = new Map<string, { count: number; readonly detail: string }>()
   const timer = setInterval(() => void renew(), RENEW_EVERY).unref()
 
   async function renew(): Promise<void> {
     if (held.size === 0) return
-    await database
-      .query(
+    const asked = [...held.keys()]
+    const renewed = await database
+      .query<{ key: string }>(
         `UPDATE entrepot_leases SET expires_at = clock_timestamp() + $3 * interval '1 millisecond'
-         WHERE holder = $1 AND key = ANY($2)`,
-        [id, [...held.keys()], EXPIRY],
+         WHERE holder = $1 AND key = ANY($2) RETURNING key`,
+        [id, asked, EXPIRY],
       )
+      .catch(ignoreAway)
+    if (renewed === undefined) return
+    const kept = new Set(renewed.map(({ key }) => key))
+    // Another one has it, or the database has lost it: then the others are to find it again.
+    for (const key of asked) {
+      const lost = kept.has(key) ? undefined : held.get(key)
+      if (lost === undefined) continue
+      await ask(key, lost.detail)
+      if (!held.has(key)) await give(key)
+    }
+  }
+
+  async function give(key: string): Promise<void> {
+    await database
+      .query('DELETE FROM entrepot_leases WHERE key = $1 AND holder = $2', [key, id])
       .catch(ignoreAway)
   }
 
@@ -93,12 +109,12 @@ export function leases({ database, id, address }: LeasesOptions): Leases {
   return {
     async claim(key, detail = '') {
       const claim = await ask(key, detail)
-      if (claim === 'own') held.set(key, (held.get(key) ?? 0) + 1)
+      if (claim === 'own') held.set(key, { count: (held.get(key)?.count ?? 0) + 1, detail })
       return claim
     },
     async keep(key) {
       const isOwn = (await ask(key)) === 'own'
-      if (isOwn) held.set(key, 1)
+      if (isOwn) held.set(key, { count: 1, detail: '' })
       else held.delete(key)
       return isOwn
     },
@@ -107,12 +123,10 @@ export function leases({ database, id, address }: LeasesOptions): Leases {
       return claim && claim === 'own'
     },
     async release(key) {
-      const left = (held.get(key) ?? 0) - 1
-      if (left > 0) return void held.set(key, left)
+      const lease = held.get(key)
+      if (lease !== undefined && --lease.count > 0) return
       held.delete(key)
-      await database
-        .query('DELETE FROM entrepot_leases WHERE key = $1 AND holder = $2', [key, id])
-        .catch(ignoreAway)
+      await give(key)
     },
     get held() {
       return held.size

@@ -15,8 +15,8 @@ export const NEWS = `WITH found AS (
 
 export interface NewsRow {
   readonly now: number
-  /** Which database it is. */
-  readonly database: string
+  /** Which database it is. null = its rows are gone. */
+  readonly database: string | null
   /** null = there is nothing new, and this is only the time. */
   readonly at: number | null
   readonly exact: string

@@ -126,6 +126,10 @@ export function openNews({ database, id, listener, failed, heard }: NewsOptions)
       }
       const rows = await database.query<NewsRow>(NEWS, [readFrom, id])
       const { now, database: identity } = rows[0]!
+      if (identity === null) {
+        await database.restore()
+        continue
+      }
       if (known === undefined || identity === known || (await begin())) known = identity
       database.learnClock(now)
       const found = rows.filter(({ at }) => at !== null)

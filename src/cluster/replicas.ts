@@ -4,6 +4,8 @@ import { ignoreAway } from './ignore-away.ts'
 
 /** The replicas of a cluster, as they tell the database of themselves. */
 export interface Replicas extends AsyncDisposable {
+  /** Tells the database of this replica now: it may be another one. */
+  tell(): Promise<void>
   /**
    * All that were seen within the last hour, by their address.
    *
@@ -30,7 +32,7 @@ const LIST_AGAIN = 3_000
 
 const SEEN = `WITH told AS (
     INSERT INTO entrepot_replicas (address, version, started_at, seen_at)
-    VALUES ($1, $2, clock_timestamp(), clock_timestamp())
+    VALUES ($1, $2, clock_timestamp() - $4 * interval '1 millisecond', clock_timestamp())
     ON CONFLICT (address) DO UPDATE SET version = excluded.version, seen_at = excluded.seen_at,
       started_at = CASE WHEN $3 THEN excluded.started_at ELSE entrepot_replicas.started_at END),
   gone AS (DELETE FROM entrepot_replicas WHERE seen_at < clock_timestamp() - interval '1 hour' AND address <> $1)
@@ -50,6 +52,7 @@ type Row = Omit<ReplicaReport, 'startedAt' | 'seenAt' | 'isOwn'> & {
 }
 
 export function replicas({ database, address, version, counted }: ReplicasOptions): Replicas {
+  const startedAt = performance.now()
   let isFirst = true
   let listed:
     | { readonly at: number; readonly rows: Promise<readonly ReplicaReport[] | undefined> }
@@ -58,6 +61,7 @@ export function replicas({ database, address, version, counted }: ReplicasOption
   void tell()
 
   return {
+    tell,
     list() {
       if (listed === undefined || performance.now() - listed.at > LIST_AGAIN) {
         listed = { at: performance.now(), rows: read() }
@@ -71,7 +75,10 @@ export function replicas({ database, address, version, counted }: ReplicasOption
   }
 
   async function tell(): Promise<void> {
-    const rows = await database.query<{ count: number }>(SEEN, [address, version, isFirst]).catch(ignoreAway)
+    const age = Math.round(performance.now() - startedAt)
+    const rows = await database
+      .query<{ count: number }>(SEEN, [address, version, isFirst, age])
+      .catch(ignoreAway)
     if (rows === undefined) return
     isFirst = false
     counted(rows[0]!.count)

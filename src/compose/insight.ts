@@ -1,7 +1,13 @@
 import type { Config } from '../config/load-config.ts'
 import { processStatus } from '../observe/status.ts'
 import { createWhy, type WhyOptions } from '../observe/why/why.ts'
-import type { ClusterReport, Insight, RunningTransfer, WebhookReport } from '../ports/insight/insight.ts'
+import type {
+  BucketReport,
+  ClusterReport,
+  Insight,
+  RunningTransfer,
+  WebhookReport,
+} from '../ports/insight/insight.ts'
 import type { StoreUsage, UpstreamInventory } from '../ports/metadata.ts'
 import { rewriteRules } from '../upstream/rewrite/rewrite-rules.ts'
 import { version } from '../util/version.ts'
@@ -20,12 +26,13 @@ export interface InsightOptions extends Pick<
   readonly transfers: () => readonly RunningTransfer[]
   readonly webhooks: () => readonly WebhookReport[]
   readonly cluster?: (() => Promise<ClusterReport>) | undefined
+  readonly bucket?: (() => BucketReport | undefined) | undefined
 }
 
 /** What the process can tell of itself: `entrepot status`, `entrepot why`. */
 export function buildInsight(
   config: Pick<Config, 'access' | 'cache' | 'listen' | 'storage' | 'upstreams'>,
-  { observed, usage, usageByUpstream, transfers, webhooks, cluster, ...options }: InsightOptions,
+  { observed, usage, usageByUpstream, transfers, webhooks, cluster, bucket, ...options }: InsightOptions,
 ): Insight {
   const { upstreams, answers, store, traffic } = observed
   return {
@@ -43,6 +50,7 @@ export function buildInsight(
       traffic,
       webhooks,
       cluster,
+      bucket,
     }),
     get traffic() {
       return observed.trafficHistory.history

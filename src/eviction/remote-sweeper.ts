@@ -27,6 +27,8 @@ export interface RemoteSweeperOptions {
 export interface RemoteUsage {
   readonly objects: number
   readonly bytes: number
+  /** Of what is never removed. They may exceed the limit. */
+  readonly keptBytes: number
 }
 
 /** A store over its limit is brought down to this share of it. */
@@ -50,6 +52,7 @@ export function remoteSweeper(options: RemoteSweeperOptions): { sweep(): Promise
       const expiredBefore = now() - policy.ttl
       let objects = 0
       let bytes = 0
+      let keptBytes = 0
       /** Bytes by the hour of their last use. */
       const byHour = new Map<number, number>()
       for await (const page of remote.list()) {
@@ -62,14 +65,17 @@ export function remoteSweeper(options: RemoteSweeperOptions): { sweep(): Promise
           if (expired.includes(blob)) continue
           objects += 1
           bytes += blob.size
-          if (keep.has(blob.digest)) continue
+          if (keep.has(blob.digest)) {
+            keptBytes += blob.size
+            continue
+          }
           const hour = Math.floor((touched.has(blob.digest) ? now() : blob.storedAt) / HOUR)
           byHour.set(hour, (byHour.get(hour) ?? 0) + blob.size)
         }
       }
-      if (maxSize === undefined || bytes <= maxSize || !mayRemoveNow) return { objects, bytes }
+      if (maxSize === undefined || bytes <= maxSize || !mayRemoveNow) return { objects, bytes, keptBytes }
       const freed = await removeOldest(bytes - maxSize * LOW_WATERMARK, byHour, keep)
-      return { objects: objects - freed.objects, bytes: bytes - freed.bytes }
+      return { objects: objects - freed.objects, bytes: bytes - freed.bytes, keptBytes }
     },
   }
 
@@ -95,7 +101,7 @@ export function remoteSweeper(options: RemoteSweeperOptions): { sweep(): Promise
     excess: number,
     byHour: ReadonlyMap<number, number>,
     keep: ReadonlySet<Digest>,
-  ): Promise<RemoteUsage> {
+  ): Promise<Omit<RemoteUsage, 'keptBytes'>> {
     let planned = 0
     let last = -Infinity
     for (const [hour, size] of [...byHour].toSorted(([a], [b]) => a - b)) {

@@ -1,4 +1,5 @@
 import type {
+  BucketReport,
   ClusterReport,
   RunningTransfer,
   Status,
@@ -33,6 +34,8 @@ export interface StatusOptions {
   readonly webhooks: () => readonly WebhookReport[]
   /** Omitted where there is one replica. */
   readonly cluster?: (() => Promise<ClusterReport>) | undefined
+  /** Omitted where there is no remote store. */
+  readonly bucket?: (() => BucketReport | undefined) | undefined
 }
 
 /** Collects the state of the process, of each upstream and of the store. */
@@ -55,6 +58,7 @@ export function processStatus(options: StatusOptions): () => Promise<Status> {
       traffic: traffic.report,
       webhooks: options.webhooks(),
       cluster: (await options.cluster?.()) ?? null,
+      bucket: options.bucket?.() ?? null,
     }
   }
 }

@@ -4,6 +4,8 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { hashSync } from 'bcryptjs'
+import { Registry } from 'prom-client'
+import { remoteMetrics } from '../../src/admin/metrics/remote-metrics.ts'
 import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import { fakeUpstream } from '../support/fake-upstream.ts'
 import { blobOf, eventually, manifestOf, selfSignedCertificate } from '../support/fixtures.ts'
@@ -82,4 +84,17 @@ test('the certificate of each listener is watched', async () => {
   })
   const left = (await scrape(proxy.adminUrl))('entrepot_certificate_expiry_seconds{listener="registry"}')
   assert.ok(left > 86_400 && left <= 2 * 86_400, `${left} seconds, of a certificate for two days`)
+})
+
+test('what is kept in the bucket is told beside its limit, where there is one', async () => {
+  const register = new Registry()
+  const remote = remoteMetrics(register)
+  assert.doesNotMatch(await register.metrics(), /entrepot_s3_(?:stored|limit)_bytes[ {]\S* ?\d/m)
+  remote.swept(300, 200, undefined)
+  assert.doesNotMatch(await register.metrics(), /limit_bytes/)
+  remote.swept(300, 200, 150)
+  const text = await register.metrics()
+  assert.match(text, /^entrepot_s3_stored_bytes\{kept="no"\} 100$/m)
+  assert.match(text, /^entrepot_s3_stored_bytes\{kept="yes"\} 200$/m)
+  assert.match(text, /^entrepot_s3_limit_bytes 150$/m)
 })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { remoteSweeper, type RemoteSweeperOptions } from '../../src/eviction/remote-sweeper.ts'
+import { bucketReport } from '../../src/observe/bucket-report.ts'
 import type { Digest } from '../../src/oci/digest.ts'
 import type { RemoteBlob } from '../../src/ports/remote-blobs.ts'
 import { blobOf } from '../support/fixtures.ts'
@@ -49,8 +50,10 @@ async function swept(ages: readonly number[], options: Partial<RemoteSweeperOpti
     now: () => NOW,
     ...options,
   })
-  const usage = await sweeper.sweep()
+  const { keptBytes, ...usage } = await sweeper.sweep()
   assert.deepEqual(usage, { objects: objects.size, bytes: objects.size * 100 })
+  const kept = await (options.kept?.() ?? new Set())
+  assert.equal(keptBytes, kept.intersection(new Set(objects.keys())).size * 100)
   return { left: [...objects.keys()], touched, removed }
 }
 
@@ -96,6 +99,18 @@ suite('the sweeper of the remote store', () => {
     })
     assert.deepEqual(left, [digests[0], digests[1], digests[3]])
     assert.deepEqual(removed, ['quota', 'quota'])
+  })
+
+  test('what is kept is never removed, and is told where it alone is above the limit', async () => {
+    const { left } = await swept([5, 1, 3], { maxSize: 150, kept: async () => new Set(digests.slice(0, 2)) })
+    assert.deepEqual(left, [digests[0], digests[1]])
+    const usage = { objects: 2, bytes: 200, keptBytes: 200 }
+    assert.equal(bucketReport(usage, 200, NOW).trouble, null)
+    assert.equal(bucketReport(usage, undefined, NOW).trouble, null)
+    const { trouble, limitBytes } = bucketReport(usage, 150, NOW)
+    assert.equal(limitBytes, 150)
+    assert.match(trouble!.said, /more than storage\.s3\.maxSize/)
+    assert.match(trouble!.advice, /raise storage\.s3\.maxSize/)
   })
 
   test('another replica removes', async () => {

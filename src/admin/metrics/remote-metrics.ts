@@ -18,8 +18,27 @@ export function remoteMetrics(register: Registry): RemoteTelemetry {
     help: 'Objects that are committed here and not in S3 yet.',
     registers,
   })
+  const stored = new Gauge({
+    name: 'entrepot_s3_stored_bytes',
+    help: 'Bytes in S3 as the last sweep found them. What pins and views.retain keep may exceed the limit.',
+    labelNames: ['kept'],
+    registers,
+  })
+  const limit = new Gauge({
+    name: 'entrepot_s3_limit_bytes',
+    help: 'storage.s3.maxSize; none where there is no limit.',
+    labelNames: [],
+    registers: [],
+  })
   return {
     answered: (operation, status, took) => seconds.observe({ operation, code: status ?? 'none' }, took),
     waiting: (count) => waiting.set(count),
+    swept(bytes, kept, most) {
+      stored.set({ kept: 'no' }, bytes - kept)
+      stored.set({ kept: 'yes' }, kept)
+      if (most === undefined) return
+      if (register.getSingleMetric('entrepot_s3_limit_bytes') === undefined) register.registerMetric(limit)
+      limit.set(most)
+    },
   }
 }

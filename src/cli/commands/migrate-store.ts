@@ -1,7 +1,6 @@
 import { openStore, SILENT } from '../../compose/store/open-store.ts'
 import { openS3 } from '../../compose/store/s3.ts'
 import type { Config } from '../../config/load-config.ts'
-import type { TagEntry, TagStretch } from '../../ports/metadata.ts'
 import { isInUse } from '../../storage/lock.ts'
 import type { FilesystemStore } from '../../storage/filesystem-store.ts'
 import type { OffloadStep } from '../../storage/operations/offload.ts'
@@ -50,18 +49,7 @@ export async function migrateStore(
   if (index !== undefined) {
     const { openSharedIndex } = await import('../../compose/store/shared-index.ts')
     const shared = resources.use(openSharedIndex(index, now))
-    for await (const { repository, digest, mediaType } of store.offload.links()) {
-      await shared.links.add(repository, digest, mediaType)
-      told += 1
-    }
-    for await (const { repository, tag, entry } of store.offload.tags()) {
-      // The oldest first: what is earlier than what the index knows changes nothing.
-      for (const sight of (await store.tags.past(repository, tag)).toReversed()) {
-        for (const seen of entriesOf(sight)) await shared.tags.set(repository, tag, seen)
-      }
-      await shared.tags.set(repository, tag, entry)
-      told += 1
-    }
+    told = await shared.tell({ ...store.offload, past: store.tags.past })
   }
   const { checked, uploaded } = last ?? { checked: NOTHING, uploaded: NOTHING }
   if (options['json']) writeJson(stdout, { checked, uploaded, damaged, told })
@@ -73,13 +61,6 @@ export async function migrateStore(
   }
   for (const digest of damaged) stderr.write(`${digest} is damaged here, and was not uploaded\n`)
   return damaged.length === 0 ? EXIT.done : EXIT.failed
-}
-
-function entriesOf({ digest, from, until, end }: TagStretch): readonly TagEntry[] {
-  const seen = { digest, checkedAt: from }
-  return end === 'deleted' && until !== undefined
-    ? [seen, { digest, checkedAt: until, goneAt: until }]
-    : [seen]
 }
 
 const NOTHING = { objects: 0, bytes: 0 }

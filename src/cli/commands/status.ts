@@ -1,4 +1,5 @@
 import type {
+  BucketReport,
   ClusterReport,
   Status,
   StoreReport,
@@ -43,7 +44,9 @@ export function status(now: () => number): Command {
         if (advice !== null) stdout.write(`${name}: ${advice}\n`)
       for (const webhook of found.webhooks) stdout.write(`${webhookText(webhook)}\n`)
       if (found.cluster) stdout.write(`\n${clusterText(found.cluster, ago, stdout.columns)}`)
-      stdout.write(`\n${storeText(found.store)}\n${transfersText(found)}\n`)
+      stdout.write(`\n${storeText(found.store)}\n`)
+      if (found.bucket) stdout.write(`${bucketText(found.bucket, ago)}\n`)
+      stdout.write(`${transfersText(found)}\n`)
       stdout.write(`entrepot ${found.version}, up ${ago(found.startedAt)}\n`)
       return EXIT.done
     }),
@@ -92,6 +95,16 @@ function storeText({ objects, bytes, limitBytes, partialBytes, freeBytes, troubl
     `${sizeText(freeBytes)} free on the disk`,
   ]
   const text = parts.join(', ')
+  return trouble === null ? text : `${text}\n${trouble.said}: ${trouble.advice}`
+}
+
+function bucketText(
+  { objects, bytes, limitBytes, keptBytes, sweptAt, trouble }: BucketReport,
+  ago: (instant: string) => string,
+): string {
+  const limit = limitBytes === null ? '' : ` of ${sizeText(limitBytes)}`
+  const kept = keptBytes === 0 ? '' : `, ${sizeText(keptBytes)} of them kept`
+  const text = `s3: ${sizeText(bytes)}${limit} in ${countText(objects, 'object')}${kept}, ${ago(sweptAt)} ago`
   return trouble === null ? text : `${text}\n${trouble.said}: ${trouble.advice}`
 }
 

@@ -4,6 +4,7 @@ import type { RepositoryName } from '../../oci/reference.ts'
 import type { TagEntry } from '../../ports/metadata.ts'
 import { mutex } from '../../util/async/mutex.ts'
 import { parseJsonObject } from '../../util/json-object.ts'
+import { isRefusedFor } from '../database.ts'
 
 /** What the other replicas are to know. To tell it twice does no harm. */
 export type Message =
@@ -52,7 +53,7 @@ const STEP = 100
 
 /** It is refused again, however often it is told. */
 function isRefused({ detail }: RegistryError): boolean {
-  return /^(?:22|23|42)[0-9A-Z]{3}$/.test(String(detail['reason']))
+  return isRefusedFor(String(detail['reason']))
 }
 
 /** @param tell throws RegistryError STORAGE while the others cannot be told */

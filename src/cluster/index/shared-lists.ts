@@ -1,4 +1,6 @@
 import type { Digest } from '../../oci/digest.ts'
+import { RegistryError } from '../../oci/errors.ts'
+import { SHARED_INDEX } from '../../ports/cluster.ts'
 import type { Pin } from '../../ports/operations.ts'
 import type { TrustedDigest } from '../../ports/time.ts'
 import type { Statements } from '../database.ts'
@@ -40,7 +42,9 @@ export function sharedLists({ query, toShared, fromShared }: Statements, id: str
   return {
     async identity() {
       const [row] = await query<{ id: string }>('SELECT id FROM entrepot_identity')
-      return row!.id
+      if (row === undefined)
+        throw new RegistryError('STORAGE', { operation: SHARED_INDEX, reason: 'emptied' })
+      return row.id
     },
     pins: {
       async list() {

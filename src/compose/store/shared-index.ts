@@ -5,9 +5,10 @@ import { ignoreAway } from '../../cluster/ignore-away.ts'
 import { JOINED_FILE, joinedIn } from '../../cluster/index/joined.ts'
 import { purgeForAll } from '../../cluster/index/purge-for-all.ts'
 import { replicatedLists } from '../../cluster/index/replicated-lists.ts'
-import { sharedLinks, type SharedLinks } from '../../cluster/index/shared-links.ts'
-import { sharedTags, type SharedTags } from '../../cluster/index/shared-tags.ts'
+import { sharedLinks } from '../../cluster/index/shared-links.ts'
+import { sharedTags } from '../../cluster/index/shared-tags.ts'
 import { sharedLists } from '../../cluster/index/shared-lists.ts'
+import { type Known, tellKnown } from '../../cluster/index/tell-known.ts'
 import { publish } from '../../cluster/notice.ts'
 import type { ImageCatalogue, PinList } from '../../ports/operations.ts'
 import { realFiles } from '../../storage/files.ts'
@@ -16,8 +17,8 @@ import { lineFile } from '../../storage/line-file.ts'
 import type { IndexConfig } from '../../config/storage.ts'
 
 export interface SharedIndex extends AsyncDisposable {
-  readonly links: SharedLinks
-  readonly tags: SharedTags
+  /** Tells it what a store knows. @returns how many links and tags @throws RegistryError STORAGE */
+  tell(known: Known): Promise<number>
 }
 
 /** What operators do with a store of a cluster, while no process has it open: it holds on all replicas. */
@@ -70,8 +71,7 @@ function rethrown(error: unknown): never {
 export function openSharedIndex({ postgres, password }: IndexConfig, now: () => number): SharedIndex {
   const database = new Database({ url: postgres, password, asked() {}, now })
   return {
-    links: sharedLinks(database),
-    tags: sharedTags(database),
+    tell: (known) => tellKnown(known, { links: sharedLinks(database), tags: sharedTags(database) }),
     [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
   }
 }

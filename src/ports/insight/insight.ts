@@ -25,6 +25,21 @@ export interface Status {
   readonly webhooks: readonly WebhookReport[]
   /** null = there is one replica. */
   readonly cluster: ClusterReport | null
+  /** null = there is no `storage.s3`, or it was not swept yet. */
+  readonly bucket: BucketReport | null
+}
+
+/** What is in `storage.s3`, as the last sweep found it. */
+export interface BucketReport {
+  readonly objects: number
+  readonly bytes: number
+  /** Of what pins and `views.retain` keep: it is never removed. */
+  readonly keptBytes: number
+  /** null = there is no limit. */
+  readonly limitBytes: number | null
+  readonly sweptAt: string
+  /** Why it stays above its limit; null = it does not. */
+  readonly trouble: { readonly said: string; readonly advice: string } | null
 }
 
 /** The replicas, as one of them sees them. */

@@ -21,7 +21,7 @@ export interface Postgres extends AsyncDisposable {
   /** Another server, which follows this one. */
   standby(): Promise<Standby>
   /** Runs SQL. @returns what psql prints, unaligned */
-  sql(text: string): string
+  sql(text: string, database?: string): string
 }
 
 const BIN = globSync('/usr/lib/postgresql/*/bin/initdb').map(dirname).at(-1)
@@ -58,26 +58,15 @@ export async function postgres({ maxConnections = 60 } = {}): Promise<Postgres> 
   const stop = () => stopIn(data)
   await asUser(`${BIN}/initdb`, '-D', data, '-U', 'entrepot', '-A', 'trust', '--no-sync')
   await start()
-  const sql = (text: string): string =>
+  const sql = (text: string, database = 'entrepot'): string =>
     execFileSync(
       'psql',
-      ['-h', '127.0.0.1', '-p', String(port), '-U', 'entrepot', '-d', 'entrepot', '-qAtc', text],
+      ['-h', '127.0.0.1', '-p', String(port), '-U', 'entrepot', '-d', database, '-qAtc', text],
       {
         encoding: 'utf8',
       },
     )
-  execFileSync('psql', [
-    '-h',
-    '127.0.0.1',
-    '-p',
-    String(port),
-    '-U',
-    'entrepot',
-    '-d',
-    'postgres',
-    '-qc',
-    'CREATE DATABASE entrepot',
-  ])
+  sql('CREATE DATABASE entrepot', 'postgres')
   return {
     url: `postgres://entrepot@127.0.0.1:${port}/entrepot`,
     port,
