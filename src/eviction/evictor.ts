@@ -17,8 +17,12 @@ export interface Evictor {
    * @returns the limit that leaves no room
    */
   reserve(size: number, upstream?: string): Promise<Reservation | Limit>
-  /** @returns the limit that content of this size exceeds even if all else were evicted */
-  limitFor(size: number, upstream?: string): Promise<Limit | undefined>
+  /**
+   * `written`: bytes of it that are on the disk.
+   *
+   * @returns the limit that content of this size exceeds even if all else were evicted
+   */
+  limitFor(size: number, upstream?: string, written?: number): Promise<Limit | undefined>
   /**
    * For a full disk: evicts until `bytes` more are free, at least one batch. @returns whether anything was
    * evicted
@@ -82,9 +86,9 @@ export function evictor(options: EvictorOptions): Evictor {
       ofShare[Symbol.dispose]()
       return reservation
     },
-    async limitFor(size, upstream) {
-      const isAboveShare = (await limited?.of(upstream)?.limitFor(size)) !== undefined
-      return isAboveShare ? 'share' : room.limitFor(size)
+    async limitFor(size, upstream, written = 0) {
+      const isAboveShare = (await limited?.of(upstream)?.limitFor(size, written)) !== undefined
+      return isAboveShare ? 'share' : room.limitFor(size, written)
     },
     makeRoom: (bytes) => room.makeRoom(bytes),
   }

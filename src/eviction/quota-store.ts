@@ -58,7 +58,7 @@ function reservingIngest(
 ): BlobIngest {
   const { filled } = ingest
   let knownSize = expected.size
-  reservation.written = filled.size
+  reservation.hold(filled.size)
 
   return {
     filled,
@@ -88,7 +88,7 @@ function reservingIngest(
 
   /** Content that cannot fit is refused at once, before anything is evicted for it. */
   async function learn(size: number): Promise<void> {
-    const limit = await limitFor(size, expected.origin)
+    const limit = await limitFor(size, expected.origin, filled.size)
     if (limit !== undefined) throw noRoom(limit)
     knownSize = size
   }

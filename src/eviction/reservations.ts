@@ -9,6 +9,8 @@ export interface Reservation extends Disposable {
   readonly size: number
   /** Bytes of it that are on the disk. */
   written: number
+  /** Takes the room of bytes that an earlier attempt has left on the disk: they need no other. */
+  hold(bytes: number): void
   /**
    * Takes room up to `end`, and evicts for it. Where room is free anyway it is taken up to `ahead`.
    *
@@ -34,6 +36,10 @@ export function bothOf(share: Reservation, store: Reservation): Reservation {
     },
     get refusedBy() {
       return refusedBy
+    },
+    hold(bytes) {
+      share.hold(bytes)
+      store.hold(bytes)
     },
     async grow(end, ahead) {
       refusedBy = (await growTo(share, end, ahead)) ? undefined : 'share'
@@ -82,6 +88,9 @@ export class Reservations {
         return held
       },
       written: 0,
+      hold(bytes) {
+        held = reservation.written = bytes
+      },
       grow: (end, ahead = end) => grow(reservation, end, ahead, (size) => (held = size)),
       [Symbol.dispose]: () => {
         this.#all.delete(reservation)

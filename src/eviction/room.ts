@@ -85,9 +85,14 @@ export class Room {
     return this.#reservations.add((...args) => this.#takeRoom(...args))
   }
 
-  /** @returns the limit that content of this size exceeds even if all else were evicted */
-  async limitFor(size: number): Promise<Limit | undefined> {
-    return exceededLimit(await this.#options.pool.usage(), NOTHING, this.#options.limits, size)
+  /**
+   * `written`: bytes of it that are on the disk.
+   *
+   * @returns the limit that content of this size exceeds even if all else were evicted
+   */
+  async limitFor(size: number, written: number): Promise<Limit | undefined> {
+    const { pool, limits } = this.#options
+    return exceededLimit(await pool.usage(), { bytes: written, unwritten: 0 }, limits, size - written)
   }
 
   /** Evicts until `bytes` more are free, at least one batch. @returns whether anything was evicted */
@@ -114,7 +119,7 @@ export class Room {
         return size !== undefined
       })
       if (hasTaken) return true
-      if (!(await this.#couldFit(end - own.size, own.size))) return false
+      if (!(await this.#couldFit(end - own.size, own))) return false
       // What was released meanwhile can be evicted now, if it is not free.
       if (this.#reservations.releases !== releases) continue
       if (this.#reservations.total.bytes <= own.size) return false
@@ -143,9 +148,9 @@ export class Room {
   }
 
   /** Whether there were room if nobody else held any. */
-  async #couldFit(room: number, held: number): Promise<boolean> {
+  async #couldFit(room: number, { size, written }: Reservation): Promise<boolean> {
     const { pool, limits } = this.#options
-    const own = { bytes: held, unwritten: held }
+    const own = { bytes: size, unwritten: Math.max(0, size - written) }
     return exceededLimit(await pool.usage(), own, limits, room) === undefined
   }
 

@@ -87,7 +87,13 @@ suite('trouble with the disk', () => {
     await using upstream = await fakeUpstream()
     const asked: number[] = []
     const room = {
-      reserve: async (size: number) => ({ size, written: 0, grow: async () => true, [Symbol.dispose]() {} }),
+      reserve: async (size: number) => ({
+        size,
+        written: 0,
+        hold() {},
+        grow: async () => true,
+        [Symbol.dispose]() {},
+      }),
       limitFor: async () => undefined,
       makeRoom: async (bytes: number) => asked.push(bytes) > 0,
     }

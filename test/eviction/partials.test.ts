@@ -2,11 +2,12 @@ import assert from 'node:assert/strict'
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
-import { evictor } from '../../src/eviction/evictor.ts'
+import { type Evictor, evictor } from '../../src/eviction/evictor.ts'
+import { quotaStore } from '../../src/eviction/quota-store.ts'
 import type { DiskUsage } from '../../src/ports/metadata.ts'
 import { realFiles } from '../../src/storage/files.ts'
 import { blobOf } from '../support/fixtures.ts'
-import { fill, holdsOnly, type OpenStore, put, storeFolder } from '../storage/setup.ts'
+import { fill, holdsOnly, type OpenStore, put, type StoreFolder, storeFolder } from '../storage/setup.ts'
 
 const BYTES = 1_000_000
 const CONTENT = [1, 2, 3].map((seed) => blobOf(10_000, seed))
@@ -37,20 +38,20 @@ async function keepPartials(store: OpenStore, count: number): Promise<void> {
   }
 }
 
-/** Fills the disk with partials, and lets them be evicted. @returns how many files of partials are left */
-async function leftAfterSweep(inodes: number, minFree: number): Promise<number> {
-  await using folder = await storeFolder()
+/** Opens the store on such a disk. */
+function openSmall(folder: StoreFolder, hasInodes: boolean): Promise<OpenStore> {
   const files = {
     ...realFiles(),
     space: async () => {
       const disk = smallDisk(folder.path)
-      return inodes === Infinity ? { ...disk, totalInodes: Infinity, freeInodes: Infinity } : disk
+      return hasInodes ? disk : { ...disk, totalInodes: Infinity, freeInodes: Infinity }
     },
   }
-  await using store = await folder.open({ files })
-  for (const blob of CONTENT) await put(store, blob)
-  await keepPartials(store, PARTIALS)
-  const evicting = evictor({
+  return folder.open({ files })
+}
+
+function evictorOf(store: OpenStore, minFree: number): Evictor {
+  return evictor({
     store: store.blobs,
     inventory: store.inventory,
     tags: store.tags,
@@ -63,19 +64,27 @@ async function leftAfterSweep(inodes: number, minFree: number): Promise<number> 
     // Nothing is in its grace period.
     now: () => Date.now() + 86_400_000,
   })
+}
+
+/** Fills the disk with partials, and lets them be evicted. @returns how many files of partials are left */
+async function leftAfterSweep(hasInodes: boolean, minFree: number): Promise<number> {
+  await using folder = await storeFolder()
+  await using store = await openSmall(folder, hasInodes)
+  for (const blob of CONTENT) await put(store, blob)
+  await keepPartials(store, PARTIALS)
   await store.inventory.usage()
-  await evicting.sweep()
+  await evictorOf(store, minFree).sweep()
   await holdsOnly(store, CONTENT)
   return (await folder.ingest()).length
 }
 
 suite('unfinished downloads go before committed content', () => {
   test('SEC-92 where inodes are short', async () => {
-    assert.equal(await leftAfterSweep(100, 0), 0)
+    assert.equal(await leftAfterSweep(true, 0), 0)
   })
 
   test('where bytes are short', async () => {
-    assert.ok((await leftAfterSweep(Infinity, BYTES / 2 + 150_000)) < 2 * PARTIALS)
+    assert.ok((await leftAfterSweep(false, BYTES / 2 + 150_000)) < 2 * PARTIALS)
   })
 })
 
@@ -90,3 +99,26 @@ test('SEC-92 no more than a thousand are kept, the last ones', async () => {
   await fill(ingest, bytes)
   await ingest.commit()
 })
+
+for (const sizeIsKnown of [true, false]) {
+  test(`SEC-70 a download is continued on a nearly full disk, its size ${sizeIsKnown ? 'known' : 'told later'}`, async () => {
+    await using folder = await storeFolder()
+    await using store = await openSmall(folder, false)
+    const [other, { bytes, digest }] = [blobOf(300_000, 1), blobOf(410_000, 2)]
+    await put(store, other)
+    {
+      await using ingest = await store.blobs.ingest({ digest })
+      await ingest.write(bytes.subarray(0, 400_000), 0)
+      await ingest.keep()
+    }
+    // 300 KB are free, of which 200 KB are to stay so.
+    const blobs = quotaStore(store.blobs, evictorOf(store, 200_000), { failed() {}, stored() {} })
+    const size = bytes.length
+    await using ingest = await blobs.ingest(sizeIsKnown ? { digest, size } : { digest })
+    assert.equal(ingest.filled.size, 400_000)
+    await ingest.write(bytes.subarray(400_000), 400_000, size)
+    await ingest.verify(size)
+    await ingest.commit()
+    await holdsOnly(store, [other, { bytes, digest }])
+  })
+}
