@@ -63,10 +63,11 @@ export function shortTermCache<T extends object>(options: ShortTermCacheOptions<
         return known.value
       }
       try {
-        const wait = known === undefined ? options?.signal : staleFallbackSignal(options?.signal)
-        const { value, joined } = await asking(options, () => questions.run(key, ask, wait))
-        if (value === undefined) answers.delete(key)
-        else answers.set(key, { value, at: now() })
+        const mayBeStale = known !== undefined && -left <= staleIfError(known.value)
+        const wait = mayBeStale ? staleFallbackSignal(options?.signal) : options?.signal
+        const { value, joined } = await asking(options, () =>
+          questions.run(key, () => answered(key, ask), wait),
+        )
         options?.report?.({
           result: joined ? 'collapsed' : 'miss',
           forwardStatus: value === undefined ? 404 : 200,
@@ -79,6 +80,14 @@ export function shortTermCache<T extends object>(options: ShortTermCacheOptions<
         return known.value
       }
     },
+  }
+
+  /** Keeps the answer, also when those who have asked have left by then. */
+  async function answered(key: string, ask: () => Promise<T | undefined>): Promise<T | undefined> {
+    const value = await ask()
+    if (value === undefined) answers.delete(key)
+    else answers.set(key, { value, at: now() })
+    return value
   }
 }
 

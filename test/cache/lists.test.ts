@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { shortTermCache } from '../../src/cache/lists.ts'
 
 test('lists in memory stay within their bytes, the least recently used goes first', async () => {
@@ -46,4 +47,56 @@ test('FR-33: a list is asked for again when the clock was set back', async () =>
   clock.now -= 86_400_000
   assert.equal((await get())?.asked, 2)
   assert.equal((await get())?.asked, 2)
+})
+
+test('the answer to a question that nobody waits for any more is kept', async () => {
+  const clock = { now: 0 }
+  const lists = shortTermCache<{ readonly asked: number }>({
+    fresh: () => 60_000,
+    staleIfError: () => 3_600_000,
+    maxBytes: 10_000,
+    sizeOf: () => 1,
+    now: () => clock.now,
+  })
+  let asked = 0
+  const answer = Promise.withResolvers<void>()
+  const ask = async () => {
+    asked += 1
+    if (asked === 2) await answer.promise
+    return { asked }
+  }
+  await lists.get('a', ask)
+  clock.now += 60_001
+  const leave = new AbortController()
+  const left = lists.get('a', ask, { signal: leave.signal })
+  leave.abort()
+  await assert.rejects(left)
+  answer.resolve()
+  await nextTurn()
+  assert.equal((await lists.get('a', ask))?.asked, 2)
+})
+
+test('what may not be served stale is waited for', async (t) => {
+  const clock = { now: 0 }
+  const lists = shortTermCache<{ readonly asked: number }>({
+    fresh: () => 60_000,
+    staleIfError: () => 3_600_000,
+    maxBytes: 10_000,
+    sizeOf: () => 1,
+    now: () => clock.now,
+  })
+  let asked = 0
+  const ask = async () => {
+    await nextTurn()
+    return { asked: (asked += 1) }
+  }
+  await lists.get('a', ask)
+  t.mock.method(AbortSignal, 'timeout', () => AbortSignal.abort(new DOMException('late', 'TimeoutError')))
+  clock.now += 3_000_000
+  assert.equal((await lists.get('a', ask))?.asked, 1)
+  // The question that went on is answered.
+  await nextTurn()
+  await nextTurn()
+  clock.now += 3_700_000
+  assert.equal((await lists.get('a', ask))?.asked, 3)
 })
