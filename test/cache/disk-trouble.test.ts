@@ -226,3 +226,49 @@ suite('trouble with the disk', () => {
     }
   })
 })
+
+test('F61 a tag that moved while the index cannot be written does not go back when upstream is out', async () => {
+  await using upstream = await fakeUpstream()
+  const store = memoryStore()
+  let isFull = false
+  const tags = {
+    ...store.tags,
+    async set(...args: Parameters<typeof store.tags.set>) {
+      if (isFull) throw new RegistryError('STORAGE', { operation: 'index', reason: 'ENOSPC' })
+      return store.tags.set(...args)
+    },
+  }
+  await using proxy = await rig({ upstream, store: { ...store, tags }, hot: true })
+  const { tags: seen } = proxy.repository('app')
+  const move = (layer: string) =>
+    upstream.addManifest('app', 'v1', manifestOf([Buffer.from(layer)]), OCI_MANIFEST).digest
+  const before = move('one')
+  assert.equal(await seen.resolve('v1'), before)
+  const after = move('two')
+  isFull = true
+  proxy.now += 60_001
+  assert.equal(await seen.resolve('v1'), after)
+  upstream.on(/manifests/, { status: 503, times: Infinity })
+  proxy.now += 60_001
+  assert.equal(await seen.resolve('v1'), after)
+})
+
+test('F61 F8 a tag that was deleted while the index cannot be written does not come back either', async () => {
+  await using upstream = await fakeUpstream()
+  const store = memoryStore()
+  const tags = {
+    ...store.tags,
+    async remove() {
+      throw new RegistryError('STORAGE', { operation: 'index', reason: 'ENOSPC' })
+    },
+  }
+  await using proxy = await rig({ upstream, store: { ...store, tags }, hot: true })
+  const { tags: seen } = proxy.repository('app')
+  const { digest } = upstream.addManifest('app', 'v1', manifestOf([]), OCI_MANIFEST)
+  assert.equal(await seen.resolve('v1'), digest)
+  upstream.content.removeTag('app', 'v1')
+  proxy.now += 60_001
+  assert.equal(await seen.resolve('v1'), undefined)
+  upstream.on(/manifests/, { status: 503, times: Infinity })
+  await assert.rejects(async () => seen.resolve('v1'), { code: 'UPSTREAM_UNAVAILABLE' })
+})

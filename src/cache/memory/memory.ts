@@ -55,6 +55,8 @@ export type MemoryCached<S extends UncachedStore> = Omit<S, keyof CachedParts> &
 const LARGEST_CONTENT = 64 * 1024
 const MAX_BYTES = 32 * 1024 * 1024
 const MAX_AGE = 5 * 60_000
+/** Too long to be served without upstream. */
+const LONG_AGO = 0
 
 /**
  * A store with a part of it in memory. This file knows all of that part:
@@ -72,9 +74,10 @@ const MAX_AGE = 5 * 60_000
  *
  * **Invalidation**: every change passes through here on its way to the store. Deleting or discarding a digest
  * (eviction deletes), taking it from an upstream and committing it anew forget all facts about it. Moving or
- * removing a tag forgets it; removing unused tags forgets all tags; a purge forgets everything. A read that
- * such a change overtakes is answered, and not kept. Damaged content that the scrub discards may still be
- * served: the copy in memory is intact.
+ * removing a tag forgets it; what the store cannot take in, on a full disk, is kept here, so that the tag does
+ * not go back. Removing unused tags forgets all tags; a purge forgets everything. A read that such a change
+ * overtakes is answered, and not kept. Damaged content that the scrub discards may still be served: the copy
+ * in memory is intact.
  *
  * Other files keep answers of upstream in memory: `lists.ts`, `negative.ts`, `blob-sizes.ts`.
  */
@@ -183,10 +186,23 @@ export function memoryCache<S extends UncachedStore>(
       store.tags.use(repository, tag)
       return entry
     },
-    set: (repository, tag, entry) =>
-      store.tags.set(repository, tag, entry).finally(() => tags.forget(contentKey(repository, tag))),
-    remove: (repository, tag) =>
-      store.tags.remove(repository, tag).finally(() => tags.forget(contentKey(repository, tag))),
+    async set(repository, tag, entry) {
+      const key = contentKey(repository, tag)
+      await store.tags.set(repository, tag, entry).catch((error: unknown) => {
+        tags.put(key, entry)
+        throw error
+      })
+      tags.forget(key)
+    },
+    async remove(repository, tag) {
+      const key = contentKey(repository, tag)
+      const entry = tags.get(key)
+      await store.tags.remove(repository, tag).catch((error: unknown) => {
+        if (entry !== undefined) tags.put(key, { ...entry, checkedAt: LONG_AGO })
+        throw error
+      })
+      tags.forget(key)
+    },
     removeUnusedSince: (instant, keep) =>
       store.tags.removeUnusedSince(instant, keep).finally(() => tags.forgetAll()),
   }

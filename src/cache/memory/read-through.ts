@@ -69,6 +69,12 @@ export class ReadThrough<Key extends string, Value extends object> {
     this.#entries.delete(key)
   }
 
+  /** Keeps a value that what lies behind could not take in. A read that began before is not kept. */
+  put(key: Key, value: Value): void {
+    this.forget(key)
+    this.#entries.set(key, value)
+  }
+
   forgetAll(): void {
     for (const key of this.#reads.keys()) this.#overtake(key)
     this.#entries.clear()
