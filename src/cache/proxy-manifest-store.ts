@@ -130,7 +130,7 @@ export function proxyManifestStore(
 
     async function fetchOnce(digest: Digest, options?: ReadOptions): Promise<Manifest | undefined> {
       const key = contentKey(repository, `manifest ${digest}`)
-      if (absent.has(key)) {
+      if (options?.noCache !== true && absent.has(key)) {
         options?.report?.({ result: 'negative' })
         return undefined
       }

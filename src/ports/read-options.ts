@@ -41,7 +41,10 @@ export interface ReadOptions {
    * answer. `seconds` count from the request.
    */
   readonly asked?: (seconds: number) => void
-  /** Upstream is asked for a tag, however fresh it is, and its failure is not excused (RFC 9111 `no-cache`). */
+  /**
+   * Upstream is asked for a tag, however fresh it is, and its failure is not excused (RFC 9111 `no-cache`); for
+   * what is not stored, also where it has just said that there is none.
+   */
   readonly noCache?: boolean
   /** Only a part of the opened blob will be read. */
   readonly partly?: boolean

@@ -214,6 +214,20 @@ suite('tags', () => {
     assert.equal(await tags.resolve('latest'), moved.digest)
   })
 
+  test('an image that was asked for by digest before it was pushed teaches nothing about HEAD', async () => {
+    await using upstream = await fakeUpstream()
+    await using proxy = await rig({ upstream, negative: 60_000 })
+    const { manifests, tags } = proxy.repository()
+    const body = manifestOf([])
+    assert.equal(await manifests.get(digestOf(body)), undefined)
+    const { digest } = upstream.addManifest('library/app', 'v1', body, OCI_MANIFEST)
+    assert.equal(await tags.resolve('v1'), digest)
+    assert.equal(upstream.count('GET', /manifests.v1/), 0)
+    proxy.now += 60_001
+    assert.equal(await tags.resolve('v1'), digest)
+    assert.equal(upstream.count('HEAD', /manifests.v1/), 2)
+  })
+
   test('"does not exist" is remembered for a moment', async () => {
     await using upstream = await fakeUpstream()
     await using proxy = await rig({ upstream, negative: 10_000 })

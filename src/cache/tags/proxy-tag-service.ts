@@ -195,7 +195,9 @@ export function proxyTagService(
       if (resolved === undefined) return undefined
       const { digest, manifest } = resolved
       if (manifest !== undefined) await manifests.put(manifest)
-      else if (digest !== entry?.digest && (await manifests.get(digest)) === undefined) return undefined
+      // Upstream has just said that it is there, whatever it said before.
+      else if (digest !== entry?.digest && (await manifests.get(digest, { noCache: true })) === undefined)
+        return undefined
       return digest
     }
   }
