@@ -85,7 +85,7 @@ export class DownloadManager implements AsyncDisposable {
     { signal, report }: ReadOptions = {},
   ): Promise<BlobReader | undefined> {
     const place = await this.#contextOf(request.repository.upstream).queue.enter(request.client, signal)
-    const reader = await passThrough(request).catch((error: unknown) => {
+    const reader = await passThrough(request, signal).catch((error: unknown) => {
       place[Symbol.dispose]()
       throw error
     })

@@ -12,16 +12,21 @@ import { Representation } from './fetch/representation.ts'
 /**
  * Opens a blob straight from its source for one reader, and stores nothing. The blob is received from its
  * first byte on, even for a range, so that it can be verified: the end is withheld until the digest matches.
+ * `signal` aborts when the reader leaves.
  *
  * @returns undefined when the source does not have the blob.
  * @throws RegistryError STORAGE when the source does not tell the size, because finding it out takes a store.
  */
-export async function passThrough(request: DownloadRequest): Promise<BlobReader | undefined> {
+export async function passThrough(
+  request: DownloadRequest,
+  signal?: AbortSignal,
+): Promise<BlobReader | undefined> {
   const { repository, digest, expectedSize, source } = request
   const { upstream } = repository
   const stop = new AbortController()
   const representation = new Representation(expectedSize)
-  const body = await openWhole(source, representation, stop.signal)
+  const ended = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal])
+  const body = await openWhole(source, representation, ended)
   if (body === undefined) return undefined
   const { size } = representation
   if (size === undefined) {

@@ -272,3 +272,31 @@ test('F61 F8 a tag that was deleted while the index cannot be written does not c
   upstream.on(/manifests/, { status: 503, times: Infinity })
   await assert.rejects(async () => seen.resolve('v1'), { code: 'UPSTREAM_UNAVAILABLE' })
 })
+
+test('SEC-80 F60 who leaves before a blob passes through gives its place back', async () => {
+  await using upstream = await fakeUpstream()
+  const store = memoryStore()
+  const blobs = {
+    ...store.blobs,
+    async ingest(): Promise<never> {
+      throw new RegistryError('STORAGE', { operation: 'ingest', reason: 'ENOSPC' })
+    },
+  }
+  await using proxy = await rig({
+    upstream,
+    store: { ...store, blobs },
+    queues: () => ({ places: 1, queueLength: 10, queueTimeout: 2_000 }),
+    timeouts: { headers: 20_000 },
+  })
+  upstream.addBlob(layer.bytes)
+  const { digest } = blobOf(10, 9)
+  upstream.on(new RegExp(digest), { delayMs: Infinity, times: Infinity })
+  const leave = new AbortController()
+  const left = readBlob(proxy.repository(), digest, { signal: leave.signal })
+  await eventually(() => upstream.count('GET', /blobs/) === 1)
+  // It waits for the only place, less long than upstream may take to answer.
+  const other = readBlob(proxy.repository(), layer.digest)
+  leave.abort()
+  await assert.rejects(left, { name: 'AbortError' })
+  assert.deepEqual(await other, layer.bytes)
+})
