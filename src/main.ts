@@ -14,6 +14,7 @@ import { commands } from './cli/commands.ts'
 import type { ConfigFile } from './cli/commands/serve.ts'
 import { EXIT } from './cli/exit-code.ts'
 import { run } from './cli/run.ts'
+import { outputFailure } from './cli/service/file-failure.ts'
 import { reloader } from './cli/service/reload.ts'
 import { watchNpm } from './cli/service/parent-watch.ts'
 import { followStopSignals } from './cli/service/stop-signals.ts'
@@ -92,8 +93,9 @@ async function shutDown(running: Entrepot, log: Logger): Promise<void> {
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   // The service, and the export of an archive, deal with it themselves.
   if (process.stdout.listenerCount('error') > 1) return
-  if (error.code !== 'EPIPE') throw error
-  process.exit(EXIT.done)
+  if (error.code === 'EPIPE') process.exit(EXIT.done)
+  process.stderr.write(`entrepot: ${outputFailure(error)}\n`)
+  process.exit(EXIT.failed)
 })
 
 process.on('uncaughtException', (error) => {

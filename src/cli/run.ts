@@ -7,6 +7,7 @@ import { commandOf, parseCommandLine } from './command-line.ts'
 import { type Invocation, UsageError } from './command.ts'
 import type { Commands } from './commands.ts'
 import { EXIT, type ExitCode } from './exit-code.ts'
+import { fileFailure } from './service/file-failure.ts'
 import { listenFailure } from './service/listen-failure.ts'
 import { helpOf, usageOf } from './usage.ts'
 
@@ -31,7 +32,8 @@ export async function run(commands: Commands, argv: readonly string[], streams: 
       stdout.write(name === undefined ? usageOf(commands, columns) : helpOf(name, commands[name]!, columns))
       return EXIT.done
     }
-    const named = line.options['config']?.toString() ?? env['ENTREPOT_CONFIG']
+    const named = line.options['config']?.toString() ?? (env['ENTREPOT_CONFIG'] || undefined)
+    if (named === '') throw new UsageError('--config needs the name of a file')
     const name = named ?? 'proxy.config.yaml'
     const { usesSecrets = false } = line.command
     const required = named !== undefined
@@ -60,7 +62,7 @@ function failureText(error: unknown): string {
   const { code, message, stack } = error as NodeJS.ErrnoException
   // A refusal says all in its message; anything else is a bug, and its stack says where.
   const otherwise = code === undefined && !isRefusal(error) ? (stack ?? message) : message
-  return listenFailure(error) ?? otherwise
+  return listenFailure(error) ?? fileFailure(error) ?? otherwise
 }
 
 function isRefusal(error: unknown): boolean {

@@ -270,11 +270,14 @@ suite('what a command says when it cannot', () => {
     await writeFile(file, `storage: { root: ./data }\nadmin: { port: ${proxy.port} }\n`)
     const other = await runEntrepot('du', '--config', file)
     assert.equal(other.code, 1)
-    assert.match(other.stderr, /^entrepot: http:\/\/127\.0\.0\.1:\d+ answered 404: .*\n$/)
+    assert.match(
+      other.stderr,
+      /^entrepot: http:\/\/127\.0\.0\.1:\d+ answered 404: that is a registry, and not the admin listener .*\n$/,
+    )
     await writeFile(file, 'storage: { root: ./data }\nadmin: { port: 1 }\n')
     assert.match(
       (await runEntrepot('ls', '--config', file)).stderr,
-      /^entrepot: the admin listener http:\/\/127\.0\.0\.1:1 does not answer \(ECONNREFUSED\)\n$/,
+      /^entrepot: the admin listener http:\/\/127\.0\.0\.1:1 does not answer \(ECONNREFUSED\): nothing listens there; .+\n$/,
     )
   })
 

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { Agent, type Dispatcher, request } from 'undici'
-import { parseJsonObject } from '../../util/json-object.ts'
 import { pinnedCertificate } from './pinned-certificate.ts'
+import { noAdminApi, noAnswer, refusal } from './refusals.ts'
 
 /** How to reach an admin listener. */
 export interface Connection {
@@ -37,7 +37,8 @@ export interface AdminClient {
   status(method: Method, path: string, content: object, allowed?: number): Promise<number>
 }
 
-export function adminClient({ url, token, certificate, authorities }: Connection): AdminClient {
+export function adminClient(connection: Connection): AdminClient {
+  const { url, token, certificate, authorities } = connection
   const dispatcher =
     certificate !== undefined
       ? pinnedCertificate(certificate)
@@ -47,14 +48,13 @@ export function adminClient({ url, token, certificate, authorities }: Connection
 
   return {
     async json<T>(method: Method, path: string, content?: object) {
-      const { body } = await send(method, path, jsonOf(content))
-      return (await body.json()) as T
+      return jsonIn<T>(await send(method, path, jsonOf(content)))
     },
     async *lines<T extends object>(method: Method, path: string, content: object, signal?: AbortSignal) {
       const { body } = await send(method, path, jsonOf(content))
       signal?.addEventListener('abort', () => body.destroy(), { once: true })
       for await (const line of linesOf(body)) {
-        const value = JSON.parse(line) as T | { readonly error: string }
+        const value = parsed<T | { readonly error: string }>(line)
         if ('error' in value) throw new Error(`${url}: ${value.error}`)
         yield value
       }
@@ -64,8 +64,21 @@ export function adminClient({ url, token, certificate, authorities }: Connection
       return { bytes: Number(headers['content-length']), body }
     },
     async upload<T>(path: string, bytes: AsyncIterable<Uint8Array>, type: string) {
-      const { body } = await send('POST', path, Readable.from(bytes, { objectMode: false }), type)
-      return (await body.json()) as T
+      // Reading them may fail, which is not the listener's fault.
+      let failure: { readonly error: unknown } | undefined
+      async function* watched(): AsyncGenerator<Uint8Array> {
+        try {
+          yield* bytes
+        } catch (error) {
+          failure = { error }
+          throw error
+        }
+      }
+      const body = Readable.from(watched(), { objectMode: false })
+      const response = await send('POST', path, body, type).catch((error: unknown) => {
+        throw failure === undefined ? error : failure.error
+      })
+      return jsonIn<T>(response)
     },
     async status(method, path, content, allowed) {
       const { statusCode, body } = await send(method, path, jsonOf(content), JSON_TYPE, allowed)
@@ -92,12 +105,22 @@ export function adminClient({ url, token, certificate, authorities }: Connection
       ...(content !== undefined && { body: content }),
       ...(dispatcher && { dispatcher }),
     }).catch((error: unknown) => {
-      const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message
-      throw new Error(`the admin listener ${url} does not answer (${reason})`, { cause: error })
+      throw noAnswer(connection, error)
     })
     if (response.statusCode < 300 || response.statusCode === allowed) return response
-    const text = await response.body.text()
-    throw new Error(`${url} answered ${response.statusCode}: ${reasonIn(text)}`)
+    throw refusal(connection, response.statusCode, await response.body.text())
+  }
+
+  async function jsonIn<T>({ body }: Dispatcher.ResponseData): Promise<T> {
+    return parsed<T>(await body.text())
+  }
+
+  function parsed<T>(text: string): T {
+    try {
+      return JSON.parse(text) as T
+    } catch (error) {
+      throw noAdminApi(connection, error)
+    }
   }
 }
 
@@ -115,8 +138,4 @@ async function* linesOf(body: AsyncIterable<Buffer>): AsyncGenerator<string> {
     rest = lines.pop()!
     yield* lines
   }
-}
-
-function reasonIn(text: string): string {
-  return String(parseJsonObject(text)?.['error'] ?? text.slice(0, 200))
 }

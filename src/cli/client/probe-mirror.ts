@@ -1,12 +1,11 @@
 import { rootCertificates } from 'node:tls'
 import { Agent, request } from 'undici'
+import { NOT_TLS } from './refusals.ts'
 import type { Probe } from '../../clients/doctor/judge-mirror.ts'
 
 /** Milliseconds. */
 const TIMEOUT = 5_000
 
-/** Codes of OpenSSL for an answer that is not TLS. */
-const NOT_TLS = /^ERR_SSL_(?:WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST|TLSV1_ALERT)/
 /** Codes of Node.js and OpenSSL for a certificate that is not accepted. */
 const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ERR_TLS_/
 

@@ -49,7 +49,7 @@ export function withOperations(
       return { holder: error.holder }
     })
     if ('holder' in store) {
-      const remote = remoteOperations(adminOf(config, `${store.holder} has the store open, and`))
+      const remote = remoteOperations(adminOf(config, invocation, `${store.holder} has the store open, and`))
       const configured = Object.keys(config.upstreams)
       const upstreams = invocation.args.some((text) => isAmbiguous(text, configured))
         ? [...configured, ...(await remote.catalogue.usage()).upstreams.map(({ name }) => name)]

@@ -16,7 +16,9 @@ export function withProcess(
   return async function run(invocation) {
     const server = serverGiven(invocation)
     return task(
-      adminClient(server ?? adminOf(await invocation.config(), 'the process cannot be asked, for')),
+      adminClient(
+        server ?? adminOf(await invocation.config(), invocation, 'the process cannot be asked, for'),
+      ),
       invocation,
     )
   }

@@ -45,7 +45,7 @@ export async function pushBy(
     return error
   })
   if (config instanceof ConfigError) {
-    const running = adminOf(await invocation.config(), CANNOT)
+    const running = adminOf(await invocation.config(), invocation, CANNOT)
     return pushAt(running, request, put).catch((error: Error) => {
       throw (error.cause as NodeJS.ErrnoException | undefined)?.code === 'ECONNREFUSED' ? config : error
     })
@@ -58,7 +58,7 @@ export async function pushBy(
     return { holder: error.holder }
   })
   if ('holder' in cache) {
-    return pushAt(adminOf(config, `${cache.holder} has the store open, and`), request, put)
+    return pushAt(adminOf(config, invocation, `${cache.holder} has the store open, and`), request, put)
   }
   await using resources = cache
   const images = request.images.map((text) => patternOf(text, resources.upstreams))

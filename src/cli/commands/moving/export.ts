@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createWriteStream, type WriteStream } from 'node:fs'
-import { rename, rm } from 'node:fs/promises'
+import { access, constants, rename, rm, stat } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
 import type { Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { createZstdCompress } from 'node:zlib'
@@ -50,7 +51,8 @@ export function exportImages(now: () => number): Command {
     async run(invocation) {
       const { args, options } = invocation
       const file = options['output']?.toString()
-      if (file === undefined) throw new UsageError('export needs -o FILE, or -o - for a pipe')
+      if (file === undefined || file === '') throw new UsageError('export needs -o FILE, or -o - for a pipe')
+      if (file !== '-') await requireRoom(file)
       const query = new URLSearchParams()
       for (const pattern of args) query.append('pattern', pattern)
       for (const platform of platformsGiven(options['platform']) ?? []) query.append('platform', platform)
@@ -74,6 +76,15 @@ export function exportImages(now: () => number): Command {
       })(invocation)
     },
   }
+}
+
+/** Before anything is fetched for it. @throws Error when no file can have that name */
+async function requireRoom(file: string): Promise<void> {
+  const found = await stat(file).catch(() => undefined)
+  // The archive takes the place of what has its name: of /dev/null too.
+  if (found !== undefined && !found.isFile())
+    throw new Error(`cannot use ${file}: it is no regular file; -o - writes to the standard output`)
+  await access(dirname(resolve(file)), constants.W_OK)
 }
 
 function instantGiven(name: string, option: OptionValue): string | undefined {

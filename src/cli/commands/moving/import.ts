@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { stat } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import type { ImportedImage, ImportReport } from '../../../ports/moving/archive.ts'
 import { countText, sizeText } from '../../../util/human.ts'
 import { STORE_OPTIONS } from '../../client/with-operations.ts'
@@ -27,7 +27,7 @@ export function importArchive(now: () => number): Command {
     run: withProcess(async (client, { args, options, stdout, stderr }) => {
       const file = args[0]!
       const isPipe = file === '-'
-      const total = isPipe ? 0 : (await stat(file)).size
+      const total = isPipe ? 0 : await sizeOf(file)
       const shown = bars(stderr, now)
       const as = options['as'] === undefined ? '' : `?as=${encodeURIComponent(String(options['as']))}`
       const report = await client
@@ -50,6 +50,14 @@ export function importArchive(now: () => number): Command {
       }
     }),
   }
+}
+
+/** @throws Error when it is no file that can be read, before anything is sent */
+async function sizeOf(file: string): Promise<number> {
+  await using opened = await open(file)
+  const stats = await opened.stat()
+  if (stats.isDirectory()) throw new Error(`cannot use ${file}: it is a folder, and an archive is needed`)
+  return stats.size
 }
 
 function textOf({ images, blobs, bytes }: ImportReport): string {

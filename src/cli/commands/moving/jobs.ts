@@ -2,7 +2,7 @@ import type { JobView } from '../../../ports/moving/jobs.ts'
 import { agoText } from '../../../util/human.ts'
 import { STORE_OPTIONS } from '../../client/with-operations.ts'
 import { withProcess } from '../../client/with-process.ts'
-import type { Command } from '../../command.ts'
+import { type Command, UsageError } from '../../command.ts'
 import { EXIT } from '../../exit-code.ts'
 import { writeJson } from '../../output/json.ts'
 import { table } from '../../output/table.ts'
@@ -20,6 +20,7 @@ export function jobs(now: () => number): Command {
     },
     run: withProcess(async ({ json }, { options, stdout }) => {
       const id = options['cancel']?.toString()
+      if (id === '') throw new UsageError('--cancel needs the job, as `entrepot jobs` lists it')
       if (id !== undefined) {
         const cancelled = await json<{ id: string }>('DELETE', `jobs/${encodeURIComponent(id)}`, {})
         if (options['json']) writeJson(stdout, cancelled)

@@ -22,7 +22,7 @@ export function refresh(): Command {
           if (!options['json']) stdout.write(`${tag.image}: ${textOf(tag)}\n`)
         } catch (error) {
           code = EXIT.failed
-          stderr.write(`${(error as Error).message}\n`)
+          stderr.write(`entrepot: ${(error as Error).message}\n`)
         }
       }
       if (options['json']) writeJson(stdout, tags)
