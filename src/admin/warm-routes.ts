@@ -60,7 +60,11 @@ export function warmRoutes({ warm, refresh, jobs, failed }: WarmRoutesOptions): 
               sum.bytes += result.bytes
               sum.fetched += result.fetched
               ended += 1
-              say(`${ended} of ${countText(images.length, 'image')}, ${sizeText(sum.fetched)} fetched`)
+              const short = sum.incomplete + sum.failed + sum.later
+              const lacking = short === 0 ? '' : `, ${short} not whole`
+              say(
+                `${ended} of ${countText(images.length, 'image')}${lacking}, ${sizeText(sum.fetched)} fetched`,
+              )
             }),
           ),
         )

@@ -62,7 +62,11 @@ export function retryIn(
   return retryAfter > LONGEST_WAIT ? undefined : Math.max(own, retryAfter * (1 + random / 10))
 }
 
+/** A wrong scheme, a certificate that is not trusted, a name that does not exist: somebody has to mend them. */
+const STAYS = /^ERR_(?:SSL|TLS)_|^CERT_|SELF_SIGNED|^UNABLE_TO_|^ENOTFOUND$/
+
 function isPassing(error: unknown): boolean {
+  if (isRegistryError(error) && STAYS.test(String(error.detail['reason']))) return false
   return isRegistryError(error, 'UPSTREAM_UNAVAILABLE', 'UPSTREAM_TIMEOUT', 'UPSTREAM_LIMITED')
 }
 

@@ -66,6 +66,16 @@ for (const state of ['runs', 'is stopped'] as const) {
       const mistaken = await entrepot('ls', 'a b')
       assert.equal(mistaken.code, 64)
       assert.match(mistaken.stderr, /^entrepot: "a b" must be an image pattern such as .*\n$/)
+      assert.deepEqual(await entrepot('ls', 'org/none'), {
+        code: 1,
+        stdout: '',
+        stderr: 'nothing matches docker.io/org/none\n',
+      })
+      assert.deepEqual(await entrepot('ls', 'org/none', '--json'), {
+        code: 1,
+        stdout: '[]\n',
+        stderr: 'nothing matches docker.io/org/none\n',
+      })
       const { images } = JSON.parse(`{"images":${(await entrepot('ls', 'org/*:1', '--json')).stdout}}`)
       assert.deepEqual(
         images.map(({ image, pinned }: { image: string; pinned: boolean }) => ({ image, pinned })),

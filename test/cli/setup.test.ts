@@ -47,7 +47,7 @@ suite('entrepot setup', () => {
     )
     const lines = again.stdout.trimEnd().split('\n').slice(0, 8)
     assert.ok(
-      lines.every((line) => line.startsWith('unchanged: ')),
+      lines.every((line) => line.startsWith(`unchanged: ${folder.path}/etc/docker/`)),
       again.stdout,
     )
     assert.equal((await readdir(join(folder.path, 'etc', 'docker'))).length, 3)

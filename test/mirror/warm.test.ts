@@ -172,3 +172,15 @@ test('refresh asks upstream however fresh a tag is, and says what it points to',
   const wrong = await runCommand(['refresh', `app@${descriptorOf(Buffer.from('')).digest}`, ...server])
   assert.match(wrong.stderr, /a digest never changes, name a tag/)
 })
+
+test('a job of which not all is whole says so, and mirror without rules that there are none', async () => {
+  await using upstream = await imageUpstream()
+  await using proxy = await startProxy({ upstream })
+  const server = ['--server', proxy.adminUrl]
+  assert.equal((await runCommand(['warm', 'absent:1', ...server])).code, 1)
+  const jobs = await runCommand(['jobs', ...server])
+  assert.match(jobs.stdout, /^warm-1 +done .* absent:1 +1 of 1 image, 1 not whole, 0 B fetched$/m)
+  assert.equal((await runCommand(['jobs', '--cancel', '', ...server])).code, 64)
+  const { code, stdout } = await runCommand(['mirror', ...server])
+  assert.deepEqual([code, stdout], [0, 'no rule is configured: add one to mirror\n'])
+})

@@ -102,6 +102,17 @@ suite('after a failure an upload', () => {
     assert.equal(retryIn(UPLOAD_POLICY, limit(3_600), 1, 0), undefined)
   })
 
+  test('that somebody has to mend is given up at once', () => {
+    for (const reason of ['ERR_SSL_WRONG_VERSION_NUMBER', 'DEPTH_ZERO_SELF_SIGNED_CERT', 'ENOTFOUND']) {
+      const error = new RegistryError('UPSTREAM_UNAVAILABLE', { reason })
+      assert.equal(retryIn(UPLOAD_POLICY, error, 1, 0.5), undefined)
+    }
+    for (const reason of ['ECONNREFUSED', 'EAI_AGAIN', 'ECONNRESET']) {
+      const error = new RegistryError('UPSTREAM_UNAVAILABLE', { reason })
+      assert.equal(retryIn(UPLOAD_POLICY, error, 1, 0.5), 5_000)
+    }
+  })
+
   test('that will not pass is given up', () => {
     for (const code of ['UPSTREAM_DENIED', 'UPSTREAM_INVALID', 'BLOB_UNKNOWN', 'STORAGE'] as const) {
       assert.equal(retryIn(UPLOAD_POLICY, new RegistryError(code), 1, 0.5), undefined)

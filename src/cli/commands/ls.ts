@@ -26,18 +26,19 @@ export function ls(now: () => number): Command {
         says: 'what tags pointed to then: 20261101 or 20261101t083000z, UTC',
       },
     },
-    run: withOperations(async ({ catalogue, patternOf }, { args, options, stdout }) => {
+    run: withOperations(async ({ catalogue, patternOf }, { args, options, stdout, stderr }) => {
       const [by, limit, asOf] = [orderOf(options), limitOf(options), instantOf(options)]
-      const images = await catalogue.images(patternOf(args[0] ?? '**'), {
+      const pattern = patternOf(args[0] ?? '**')
+      const images = await catalogue.images(pattern, {
         by,
         limit,
         asOf,
         vanishing: options['vanishing'] === true,
       })
-      if (options['json']) {
-        writeJson(stdout, images.map(imageToJson))
-        return EXIT.done
-      }
+      const isNothing = args[0] !== undefined && images.length === 0
+      if (isNothing) stderr.write(`nothing matches ${pattern.text}\n`)
+      if (options['json']) writeJson(stdout, images.map(imageToJson))
+      if (options['json'] || isNothing) return isNothing ? EXIT.failed : EXIT.done
       const rows = images.map((image) => [
         asOf === undefined ? imageText(image) : `${imageText(image)}@${digestText(image.digest)}`,
         sizeText(image.size),

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { ClientSetup } from '../../clients/client-setup.ts'
 import { type ClientVersion, parseClientVersion } from '../../clients/client-version.ts'
 import { CLIENTS } from '../../clients/setups.ts'
@@ -38,7 +39,8 @@ export function setup(now: () => number): Command {
         ? await writeAll(files, root, new Date(now()).toISOString().replaceAll(/[-:]|\.\d+/g, ''))
         : undefined
       if (options['json']) writeJson(stdout, toJson(files, found, backups))
-      else stdout.write(backups === undefined ? printed(files, found) : written(files, found, backups))
+      else
+        stdout.write(backups === undefined ? printed(files, found) : written(files, found, { backups, root }))
       return EXIT.done
     },
   }
@@ -80,11 +82,16 @@ function printed(files: readonly PlannedFile[], { commands, notes }: ClientSetup
   return [...blocks, ...steps, ...notes.map((note) => `# ${note}\n`)].join('\n')
 }
 
-function written(files: readonly PlannedFile[], { commands, notes }: ClientSetup, backups: Backups): string {
+function written(
+  files: readonly PlannedFile[],
+  { commands, notes }: ClientSetup,
+  { backups, root }: { readonly backups: Backups; readonly root: string },
+): string {
+  const here = (path: string): string => join(root, path)
   const lines = files.map(({ path, isChanged }) => {
-    if (!isChanged) return `unchanged: ${path}`
+    if (!isChanged) return `unchanged: ${here(path)}`
     const backup = backups.get(path)
-    return `wrote ${path}${backup === undefined ? '' : ` (what it was: ${backup})`}`
+    return `wrote ${here(path)}${backup === undefined ? '' : ` (what it was: ${here(backup)})`}`
   })
   const steps = backups.size === 0 ? [] : commands.map((step) => `now run: ${step}`)
   return [...lines, ...steps, ...notes, ''].join('\n')

@@ -132,6 +132,7 @@ export function createDrill(options: DrillOptions): Drill {
   }
 }
 
+/** The platform of an image that tells none, `unknown`, is nothing that `warm` takes. */
 function mendOf(image: string, platform: string | null): string {
-  return `entrepot warm ${image}${platform === null ? '' : ` --platform ${platform}`}`
+  return `entrepot warm ${image}${platform?.includes('/') === true ? ` --platform ${platform}` : ''}`
 }

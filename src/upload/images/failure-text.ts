@@ -14,7 +14,17 @@ export function failureText({ code, message, detail }: RegistryError): string {
   if (code === 'UPSTREAM_INVALID' && reason === 'NAME_UNKNOWN') {
     return `${who}there is no such repository (${said}): it may have to be created first`
   }
-  if (code === 'UPSTREAM_UNAVAILABLE' || code === 'UPSTREAM_TIMEOUT') return `${who}unavailable (${said})`
+  if (code === 'UPSTREAM_UNAVAILABLE' || code === 'UPSTREAM_TIMEOUT')
+    return `${who}unavailable (${said})${adviceFor(String(reason))}`
   if (code === 'UPSTREAM_INVALID') return `${who}unexpected answer (${said})`
   return `${who}${message}${reason === undefined ? '' : ` (${reason})`}`
+}
+
+/** For what does not pass by itself. */
+function adviceFor(reason: string): string {
+  if (reason === 'ENOTFOUND') return ': the name does not resolve'
+  if (reason.startsWith('ERR_SSL_')) return ': if it speaks no TLS, write http:// before its name'
+  if (/SELF_SIGNED|^UNABLE_TO_/.test(reason))
+    return ': its authority is not trusted here; name it by ca, of an upstream with its name or of the rule'
+  return ''
 }

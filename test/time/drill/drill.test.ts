@@ -207,3 +207,19 @@ test('drill --fix warms and pins what would fail', async () => {
   assert.equal((await pull(proxy, partly, partly.tag, 'linux/amd64')).forecast, 'stale')
   assert.equal((await fetch(`${proxy.adminUrl}/api/v1/drill?since=soon`)).status, 400)
 })
+
+test('what mends an image that tells no platform is a command that runs', async () => {
+  await using upstream = await fakeUpstream()
+  const parts = [Buffer.from('{}'), Buffer.from('layer')]
+  for (const blob of parts) upstream.addBlob(blob)
+  upstream.addManifest('library/bare', '1', manifestOf([parts[1]!]), OCI_MANIFEST)
+  await using proxy = await startProxy({ upstream })
+  await get(proxy, 'library/bare/manifests/1')
+  const drill = async () =>
+    JSON.parse((await runEntrepot('drill', '--server', proxy.adminUrl, '--json')).stdout) as DrillReport
+  const [pull] = (await drill()).pulls
+  assert.deepEqual([pull?.forecast, pull?.mend], ['incomplete', 'entrepot warm docker.io/library/bare:1'])
+  const words = pull!.mend!.split(' ').slice(1)
+  assert.equal((await runEntrepot(...words, '--server', proxy.adminUrl)).code, 0)
+  assert.equal((await drill()).pulls[0]?.forecast, 'served')
+})

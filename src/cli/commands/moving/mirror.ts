@@ -21,6 +21,7 @@ export function mirror(now: () => number): Command {
       if (options['run'] !== true) {
         const { rules } = await process.json<{ rules: MirrorRuleView[] }>('GET', 'mirror')
         if (options['json']) writeJson(stdout, rules)
+        else if (rules.length === 0) stdout.write('no rule is configured: add one to mirror\n')
         else for (const rule of rules) stdout.write(ruleText(rule, now()))
         return rules.every(({ last, failure }) => failure === null && (last?.problems.length ?? 0) === 0)
           ? EXIT.done
