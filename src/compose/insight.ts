@@ -1,4 +1,5 @@
 import type { Config } from '../config/load-config.ts'
+import { registryUrl } from '../config/registry-url.ts'
 import { processStatus } from '../observe/status.ts'
 import { createWhy, type WhyOptions } from '../observe/why/why.ts'
 import type {
@@ -39,6 +40,7 @@ export function buildInsight(
     status: processStatus({
       version: version(),
       startedAt: observed.startedAt,
+      registry: registryUrl(config.listen),
       upstreams,
       answers,
       store,

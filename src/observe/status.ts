@@ -20,6 +20,8 @@ export interface StatusOptions {
   readonly version: string
   /** Epoch milliseconds. */
   readonly startedAt: number
+  /** The URL of the registry; undefined = it listens on any free port. */
+  readonly registry: string | undefined
   readonly upstreams: Pick<UpstreamWatch, 'views'>
   readonly answers: Pick<Answers, 'lastOf'>
   readonly store: Pick<StoreWatch, 'trouble'>
@@ -47,6 +49,7 @@ export function processStatus(options: StatusOptions): () => Promise<Status> {
     return {
       version,
       startedAt: isoText(startedAt),
+      registry: options.registry ?? null,
       upstreams: views.map((view) =>
         Object.assign(upstreamReport(view, answers.lastOf(view.name), views), {
           storedBytes: stored.get(view.name)?.bytes ?? 0,

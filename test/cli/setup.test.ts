@@ -1,14 +1,20 @@
 /** `entrepot setup` through the front door. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { stringify } from 'yaml'
+import { registryUrl } from '../../src/config/registry-url.ts'
 import { runEntrepot } from '../support/child.ts'
 import { fakeUpstream } from '../support/fake-upstream.ts'
 import { startProxy } from '../support/proxy.ts'
 import { tempFolder } from '../support/temp-folder.ts'
+
+const LISTEN = { host: '0.0.0.0', port: 5000, maxConnections: 1, maxConnectionsPerAddress: 1 }
 
 async function configFile(folder: string, config: object = {}): Promise<string> {
   const file = join(folder, 'proxy.config.yaml')
@@ -93,8 +99,37 @@ suite('entrepot setup', () => {
     assert.match(stdout, /prefix = "only\.example"/, stderr)
     assert.doesNotMatch(stdout, /quay\.io/)
     const without = await runEntrepot('setup', 'podman', '--server', proxy.adminUrl)
-    assert.equal(without.code, 64)
-    assert.match(without.stderr, /--server needs --registry/)
+    assert.equal(without.code, 1)
+    assert.match(without.stderr, /listen\.port is 0: say with --registry/)
+  })
+
+  test('with --server and without --registry, that process tells where it listens', async () => {
+    await using upstream = await fakeUpstream()
+    await using proxy = await startProxy({ upstream })
+    const status = (await (await fetch(`${proxy.adminUrl}/api/v1/upstreams`)).json()) as object
+    const server = createServer((_, response) => {
+      response.end(
+        JSON.stringify({ ...status, registry: registryUrl({ ...LISTEN, host: '127.0.0.1', port: 5005 }) }),
+      )
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    try {
+      const { port } = server.address() as AddressInfo
+      const { stdout, stderr } = await runEntrepot(
+        ...['setup', 'k3s', '--server', `http://127.0.0.1:${port}`, '--root', '/nowhere'],
+      )
+      assert.ok(stdout.includes('- http://127.0.0.1:5005\n'), stdout + stderr)
+    } finally {
+      server.closeAllConnections()
+      server.close()
+    }
+    const cases = [
+      [{ host: '0.0.0.0' }, `http://${hostname().toLowerCase()}:5000`],
+      [{ host: '::1' }, 'http://[::1]:5000'],
+      [{ port: 0 }, undefined],
+    ] as const
+    for (const [listen, url] of cases) assert.equal(registryUrl({ ...LISTEN, ...listen }), url)
   })
 
   test('mistakes are told with what was meant', async () => {

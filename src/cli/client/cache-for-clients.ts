@@ -1,6 +1,5 @@
-import { hostname } from 'node:os'
 import type { CacheForClients, MirroredRegistry } from '../../clients/client-setup.ts'
-import type { Config } from '../../config/load-config.ts'
+import { registryUrl } from '../../config/registry-url.ts'
 import { PUBLIC_REGISTRIES } from '../../config/schema/public-registries.ts'
 import type { Status } from '../../ports/insight/insight.ts'
 import { type CommandOptions, type Invocation, UsageError } from '../command.ts'
@@ -14,38 +13,40 @@ export const CACHE_OPTIONS = {
   registry: {
     type: 'string',
     value: 'URL',
-    says: 'where clients reach the cache; omitted: where the configuration listens',
+    says: 'where clients reach the cache; omitted: where the process listens, by the name of its machine',
   },
   ...SERVER_OPTIONS,
 } as const satisfies CommandOptions
 
 /**
- * The cache that clients are to use: where `--registry` says, else where the configuration listens. Its
- * registries are those of the server that `--server` names, else of the configuration.
+ * The cache that clients are to use: where `--registry` says, else where the server that `--server` names, or the
+ * configuration, listens. Its registries are those of the same.
  *
  * @throws UsageError @throws ConfigError @throws Error when the server does not answer
  */
 export async function cacheForClients(invocation: Invocation): Promise<CacheForClients> {
   const { options } = invocation
   const given = options['registry']?.toString()
-  const url = given === undefined ? undefined : registryUrl(given)
+  const url = given === undefined ? undefined : urlGiven(given)
   const server = serverGiven(invocation)
   const ca = options['ca'] === undefined ? {} : { ca: readAuthorities(options['ca'].toString()) }
   if (server !== undefined) {
-    if (url === undefined)
-      throw new UsageError('--server needs --registry: the URL of the cache, as clients reach it')
-    const { upstreams } = await adminClient(server).json<Status>('GET', 'upstreams')
-    return { url, registries: upstreams.flatMap(({ name }) => registryNamed({ name })), ...ca }
+    const { upstreams, registry } = await adminClient(server).json<Status>('GET', 'upstreams')
+    return {
+      url: url ?? listeningAt(registry),
+      registries: upstreams.flatMap(({ name }) => registryNamed({ name })),
+      ...ca,
+    }
   }
   const config = await invocation.config()
   return {
-    url: url ?? listeningAt(config),
+    url: url ?? listeningAt(registryUrl(config.listen)),
     registries: Object.values(config.upstreams).flatMap(registryNamed),
     ...ca,
   }
 }
 
-function registryUrl(text: string): URL {
+function urlGiven(text: string): URL {
   const url = URL.parse(text)
   const isPlain = url !== null && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/`
   if (!isPlain) throw new UsageError('--registry must be a URL such as http://cache.internal:5000')
@@ -53,12 +54,10 @@ function registryUrl(text: string): URL {
 }
 
 /** @throws Error when it listens on any free port */
-function listeningAt({ listen }: Config): URL {
-  if (listen.port === 0)
+function listeningAt(url: string | null | undefined): URL {
+  if (typeof url !== 'string')
     throw new Error('listen.port is 0: say with --registry where clients reach the cache')
-  const host = /^(?:0\.0\.0\.0|\[?::\]?)$/.test(listen.host) ? hostname() : listen.host
-  const authority = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
-  return new URL(`${listen.tls ? 'https' : 'http'}://${authority}:${listen.port}`)
+  return new URL(url)
 }
 
 interface Named {

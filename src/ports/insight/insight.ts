@@ -18,6 +18,8 @@ export interface Insight {
 export interface Status {
   readonly version: string
   readonly startedAt: string
+  /** The URL of the registry, as clients reach it; null = it listens on any free port. */
+  readonly registry: string | null
   readonly upstreams: readonly UpstreamStatus[]
   readonly store: StoreReport
   readonly transfers: readonly RunningTransfer[]
