@@ -319,11 +319,11 @@ suite('what a command says when it cannot', () => {
   })
 
   test('help tells all commands, on request without complaint', async () => {
-    for (const args of [['help'], ['ls', '-h']]) {
+    for (const args of [['help'], ['-h']]) {
       const { code, stdout } = await runEntrepot(...args)
       assert.equal(code, 0)
       for (const command of ['serve', 'ls', 'du', 'purge', 'pin', 'unpin', 'verify'])
-        assert.match(stdout, new RegExp(`^ {2}entrepot ${command} `, 'm'))
+        assert.match(stdout, new RegExp(`^ {2}${command} `, 'm'))
     }
     const bare = await runEntrepot()
     assert.deepEqual([bare.code, bare.stdout], [64, ''])

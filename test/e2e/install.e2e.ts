@@ -95,7 +95,7 @@ suite('docs/install.md', { skip: missing('npm', 'git') }, () => {
     assert.equal(commands.length, 3)
     await pullsAfter(commands, clone, env)
     const onNewer = await run('entrepot', ['--help'], { PATH: `${join(prefix.npm_config_prefix, 'bin')}` })
-    assert.match(onNewer.stdout, /entrepot serve/)
+    assert.match(onNewer.stdout, /^ {2}serve /m)
 
     const root = join(folder.path, 'root')
     await mkdir(root)

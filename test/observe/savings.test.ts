@@ -74,7 +74,7 @@ suite('savings of the whole proxy', { concurrency: true }, () => {
     assert.match(stdout, /^docker\.io\/library\/app +11 MiB +30 +10 +\d/m)
     assert.match(stdout, /^all since \d{4}-\d\d-\d\d +11 MiB +30 +10 +\d/m)
     const mistaken = await runEntrepot('savings', '--by', 'name', '--server', proxy.adminUrl)
-    assert.equal(mistaken.code, 1)
+    assert.equal(mistaken.code, 64)
     assert.match(mistaken.stderr, /by must be one of upstream, repository, client, day/)
   })
 

@@ -294,6 +294,6 @@ test('why: the whole text for an image that works, and one of no upstream', asyn
     /^unknown\.example\/app:latest\nfails: no upstream is configured for unknown\.example\n/,
   )
   const mistaken = await why('a b')
-  assert.equal(mistaken.code, 1)
+  assert.equal(mistaken.code, 64)
   assert.match(mistaken.stderr, /image must be a name such as node:20/)
 })

@@ -66,7 +66,7 @@ test('drift tells what moved, from what to what, what looks immutable, and what 
   assert.match(text, /app:latest .*held until 2/)
   assert.match(text, /app:1\.2\.3 .*looks immutable/)
   const mistaken = await drift('--since', 'yesterday')
-  assert.equal(mistaken.code, 1)
+  assert.equal(mistaken.code, 64)
   assert.match(mistaken.stderr, /since must be a time such as 90m, 12h or 7d/)
 })
 
