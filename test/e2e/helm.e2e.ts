@@ -117,6 +117,8 @@ suite('the chart', { skip: process.arch === 'x64' ? missing('npm', 'unzip') : 'n
       ['service.type=Nodeport', /service[./]type/],
       ['persistence.size=60GiB', /persistence[./]size/],
       ['service.nodePort=http', /service[./]nodePort/],
+      ['config.admin=false', /config[./]admin/],
+      ['config.storage.root=/var/lib/entrepot', /config[./]storage[./]root/],
       ['podDisruptionBudget.maxUnavailable=2', /podDisruptionBudget[./]maxUnavailable/],
     ] as const) {
       const { code, stderr } = await run(helm, ['template', 'entrepot', CHART, '--set', set])
