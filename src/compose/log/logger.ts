@@ -21,7 +21,7 @@ export function buildLogger(
   // Also makes a pipe one that does not block, which Node does when `stdout` is first used.
   stdout.on('error', () => {})
   const isPretty = format === 'pretty' || (format === 'auto' && stdout.isTTY)
-  const output = isPretty ? streamOutput(pretty(stdout.isTTY)) : descriptorOutput(stdout.fd)
+  const output = isPretty ? streamOutput(pretty(hasColors(stdout))) : descriptorOutput(stdout.fd)
   const writer = new LineWriter(output, {
     dropped: (lines) => {
       const time = new Date().toISOString()
@@ -31,6 +31,11 @@ export function buildLogger(
   })
   const log = pino({ level, base: null, timestamp: stdTimeFunctions.isoTime }, writer)
   return { log, flush: () => writer.flushSync() }
+}
+
+/** As the terminal can, and as NO_COLOR and the like wish. */
+export function hasColors(stdout: Pick<NodeJS.WriteStream, 'isTTY' | 'hasColors'>): boolean {
+  return stdout.isTTY && stdout.hasColors()
 }
 
 function pretty(colorize: boolean): TextStream {
