@@ -71,7 +71,7 @@ const MISTAKES: Readonly<Record<string, string>> = {
   'access: { networks: [example.com] }': `access.networks[0] is "example.com", but ${NETWORK}`,
   'access: { networks: [10.0.0] }': `access.networks[0] is "10.0.0", but ${NETWORK}`,
   "access: { trustedProxies: ['fe80::1%eth0'] }": `access.trustedProxies[0] is "fe80::1%eth0", but ${NETWORK}`,
-  'access: { networks: 10.0.0.0/8 }': 'access.networks is "10.0.0.0/8", but must be a list',
+  'access: { networks: 10.0.0.0/8 }': 'access.networks is "10.0.0.0/8", but must be a list: ["10.0.0.0/8"]',
   'access: { network: [] }':
     'access.network is not a known key, did you mean `networks`? (allowed: networks, trustedProxies, htpasswd, oidc, rules)',
   'access: { htpasswd: weak }':

@@ -211,7 +211,7 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
     r('allow: [Library/*]'),
     ': upstreams.r.allow[0] is "Library/*", but must be the name of a repository, or a pattern such as library/* or org/**',
   ],
-  [r('deny: org'), ': upstreams.r.deny is "org", but must be a list'],
+  [r('deny: org'), ': upstreams.r.deny is "org", but must be a list: ["org"]'],
   [
     r('rewrite: [{ from: a/**, to: b/* }]'),
     ': upstreams.r.rewrite[0].to is "b/*", but must have **, as a/** has',
@@ -352,8 +352,8 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
   ],
 
   // YAML
-  ['cache: { ttl: 1d }\nlog: {}\ncache: {}', ':3:1: duplicate key cache'],
-  ['cache:\n  ttl: 1d\n  ttl: 2d', ':3:3: duplicate key ttl'],
+  ['cache: { ttl: 1d }\nlog: {}\ncache: {}', ':3:1: duplicate key cache: it is on line 1 already'],
+  ['cache:\n  ttl: 1d\n  ttl: 2d', ':3:3: duplicate key ttl: it is on line 2 already'],
   [
     'cache: [1',
     ':1:10: invalid YAML: Flow sequence in block collection must be sufficiently indented and end with a ]',

@@ -10,7 +10,12 @@ export function section<T extends z.ZodRawShape>(shape: T) {
 }
 
 export function list<T extends z.ZodType>(item: T) {
-  return z.array(item, { error: 'must be a list' })
+  return z.array(item, { error: ({ input }) => `must be a list${exampleOf(input)}` })
+}
+
+/** How a single item is written. One with an @ may hold a password. */
+function exampleOf(input: unknown): string {
+  return typeof input === 'string' && /^[\w.*/:-]{1,100}$/.test(input) ? `: ["${input}"]` : ''
 }
 
 /** What is said of a key that is not one of `known`, the message of the section's error. */

@@ -1,4 +1,4 @@
-import { type Document, LineCounter, parseDocument, visit } from 'yaml'
+import { type Document, isScalar, LineCounter, parseDocument, visit } from 'yaml'
 import { ConfigError, MASK } from '../config-error.ts'
 import { type ConfigSource, yamlSource } from './source.ts'
 
@@ -15,7 +15,9 @@ export function parseYaml(file: string, text: string): ConfigSource {
   const problem = document.errors[0] ?? document.warnings[0]
   if (problem?.code === 'DUPLICATE_KEY') {
     const [key] = /^[^\s:]*/.exec(text.slice(problem.pos[0]))!
-    throw errorAt(problem.pos[0], `duplicate key ${key}`)
+    const first = firstOf(document, problem.pos[0])
+    const where = first === undefined ? '' : `: it is on line ${lineCounter.linePos(first).line} already`
+    throw errorAt(problem.pos[0], `duplicate key ${key}${where}`)
   }
   if (problem !== undefined) throw errorAt(problem.pos[0], `invalid YAML: ${withoutSource(problem.message)}`)
   refuseBadAliases(document, errorAt)
@@ -26,6 +28,21 @@ export function parseYaml(file: string, text: string): ConfigSource {
     if (!(error instanceof ReferenceError)) throw error
     throw errorAt(0, `invalid YAML: ${error.message}`)
   }
+}
+
+/** Where the key that is repeated at `offset` stands first. */
+function firstOf(document: Document, offset: number): number | undefined {
+  let found: number | undefined
+  visit(document, {
+    Map(_, { items }) {
+      const keys = items.flatMap(({ key }) => (isScalar(key) && key.range ? [key] : []))
+      const again = keys.find(({ range }) => range![0] === offset)
+      if (again === undefined) return undefined
+      found = keys.find(({ value }) => value === again.value)!.range![0]
+      return visit.BREAK
+    },
+  })
+  return found
 }
 
 const REFERENCE = /\$\{([^{}\s]*)\}/g
