@@ -25,7 +25,7 @@ import { fileSchema } from './schema/file-schema.ts'
 import { resolveStorage, type StorageConfig } from './storage.ts'
 import { type ReplicateRule, resolveReplicate } from './replicate.ts'
 import { resolveDefault, resolveUpstreams, type Upstreams } from './upstreams/upstreams.ts'
-import { unbracedVariables } from './unbraced-variables.ts'
+import { shellWords } from './shell-words.ts'
 import { withSettings } from './sources/layered-source.ts'
 import { parseYaml } from './sources/yaml.ts'
 
@@ -127,7 +127,7 @@ export async function loadConfig(options: LoadConfigOptions): Promise<Config> {
   issues.throwIfAny()
   if (warn) {
     idlePatterns(entries, resolved.upstreams, issues).forEach(warn)
-    unbracedVariables(source.tree, issues).forEach(warn)
+    shellWords(source.tree, issues).forEach(warn)
   }
   return deepFreeze({
     listen: resolved.listen!,

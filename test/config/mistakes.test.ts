@@ -358,9 +358,25 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
     'cache: [1',
     ':1:10: invalid YAML: Flow sequence in block collection must be sufficiently indented and end with a ]',
   ],
-  ['cache:\n\tttl: 1d', ':2:1: invalid YAML: Tabs are not allowed as indentation'],
+  ['cache:\n\tttl: 1d', ':2:1: invalid YAML: Tabs are not allowed as indentation (write spaces)'],
   ['a: 1\n---\nb: 1', ':2:1: invalid YAML: Source contains multiple documents'],
-  ['cache: *absent', ':1:8: invalid YAML: this alias has no anchor'],
+  [
+    'cache: *absent',
+    ':1:8: invalid YAML: this alias has no anchor (a value that begins with * needs quotes)',
+  ],
+  [
+    'upstreams:\n  docker.io\n    username: ci',
+    ':2:3: invalid YAML: Implicit keys need to be on a single line (is there no colon behind a key?)',
+  ],
+  [
+    'cache:\n  pin:\n  - node\n  -app',
+    ':4:3: invalid YAML: Implicit map keys need to be followed by map values (is there no colon behind a key, or no space behind a dash?)',
+  ],
+  ['log: { level: "info }', ':1:22: invalid YAML: Missing closing "quote'],
+  [
+    'log: level: info',
+    ':1:6: invalid YAML: Nested mappings are not allowed in compact mappings (a value with a colon and a space needs quotes)',
+  ],
   ['cache: &x { tags: [*x] }', ':1:20: invalid YAML: an alias cannot contain itself'],
   [
     'a: &a [x, x]\nb: &b [*a, *a, *a, *a, *a]\nc: &c [*b, *b, *b, *b, *b]\nd: [*c, *c, *c, *c, *c]',

@@ -19,7 +19,8 @@ export function parseYaml(file: string, text: string): ConfigSource {
     const where = first === undefined ? '' : `: it is on line ${lineCounter.linePos(first).line} already`
     throw errorAt(problem.pos[0], `duplicate key ${key}${where}`)
   }
-  if (problem !== undefined) throw errorAt(problem.pos[0], `invalid YAML: ${withoutSource(problem.message)}`)
+  if (problem !== undefined)
+    throw errorAt(problem.pos[0], `invalid YAML: ${withoutSource(problem.message)}${hintOn(problem)}`)
   refuseBadAliases(document, errorAt)
   try {
     return yamlSource(file, document, lineCounter)
@@ -28,6 +29,20 @@ export function parseYaml(file: string, text: string): ConfigSource {
     if (!(error instanceof ReferenceError)) throw error
     throw errorAt(0, `invalid YAML: ${error.message}`)
   }
+}
+
+/** What people mostly meant, by the codes of the library. */
+const HINTS: Readonly<Record<string, string>> = {
+  MULTILINE_IMPLICIT_KEY: ' (is there no colon behind a key?)',
+  MISSING_CHAR: ' (is there no colon behind a key, or no space behind a dash?)',
+  BLOCK_AS_IMPLICIT_KEY: ' (a value with a colon and a space needs quotes)',
+  TAB_AS_INDENT: ' (write spaces)',
+  BAD_SCALAR_START: ' (write it in quotes)',
+}
+
+function hintOn({ code, message }: { readonly code: string; readonly message: string }): string {
+  // A quote that is missing has the code of a colon that is.
+  return message.startsWith('Missing closing') ? '' : (HINTS[code] ?? '')
 }
 
 /** Where the key that is repeated at `offset` stands first. */
@@ -64,7 +79,11 @@ function refuseBadAliases(document: Document, errorAt: (offset: number, what: st
   visit(document, {
     Alias(_, alias, ancestors) {
       const target = alias.resolve(document)
-      if (target === undefined) throw errorAt(alias.range![0], 'invalid YAML: this alias has no anchor')
+      if (target === undefined)
+        throw errorAt(
+          alias.range![0],
+          'invalid YAML: this alias has no anchor (a value that begins with * needs quotes)',
+        )
       if (ancestors.includes(target))
         throw errorAt(alias.range![0], 'invalid YAML: an alias cannot contain itself')
     },

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { loadConfig } from '../../src/config/load-config.ts'
 import { folderOf } from './folder.ts'
 
-test('a variable without its braces is told, and what else begins with a dollar is not', async (t) => {
+test('a variable without its braces and a home folder are told, and what else begins so is not', async (t) => {
   const folder = await folderOf(t, {
     'proxy.config.yaml': `upstreams:
   docker.io: { username: ci, password: $HUB_TOKEN }
@@ -11,6 +11,7 @@ test('a variable without its braces is told, and what else begins with a dollar 
 cache:
   tags: [{ match: '^v1$', fresh: 1h }]
   pin: [node, '\${NODE}']
+storage: { root: ~/data, maxSize: 1GiB }
 `,
   })
   const file = `${folder}/proxy.config.yaml`
@@ -21,7 +22,8 @@ cache:
     required: true,
     warn: (line) => warnings.push(line),
   })
-  const line = `${file}:2: upstreams.docker.io.password is taken as it is written: a variable of the environment is \${NAME}`
-  assert.deepEqual(warnings, [line])
+  const variable = `${file}:2: upstreams.docker.io.password is taken as it is written: a variable of the environment is \${NAME}`
+  const home = `${file}:7: storage.root is taken as it is written: write the home folder out`
+  assert.deepEqual(warnings, [variable, home])
   assert.equal(upstreams['docker.io']?.login?.password, '$HUB_TOKEN')
 })
