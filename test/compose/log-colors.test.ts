@@ -8,7 +8,7 @@ test('the log is coloured on a terminal that has colours, unless NO_COLOR says o
   const on = (isTTY: boolean, env: Record<string, string>) =>
     hasColors({
       isTTY,
-      hasColors: () => asNodeSees.call({ getColorDepth } as unknown as WriteStream, env),
+      hasColors: () => Reflect.apply(asNodeSees, { getColorDepth }, [env]) as boolean,
     })
   const xterm = { TERM: 'xterm-256color' }
   assert.deepEqual(
