@@ -207,6 +207,9 @@ test('an archive that is cut off anywhere is refused, and leaves nothing', async
     assert.deepEqual([status, /truncated|no index/i.test(error)], [409, true], `${end}: ${error}`)
     await assertNothingLeft()
   }
+  const text = await send(Buffer.from('no archive, but lines of a log\n'.repeat(100)))
+  assert.equal(text.status, 409)
+  assert.match(text.error, /^this is no tar archive, or not a whole one \(Invalid tar .+\w\)$/)
   const compressed = zstdCompressSync(bytes)
   const { status } = await send(compressed.subarray(0, compressed.length - 100))
   assert.equal(status, 409)
