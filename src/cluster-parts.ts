@@ -25,12 +25,14 @@ import { replicatedLinks } from './cluster/index/replicated-links.ts'
 import { type ReplicatedTags, replicatedTags } from './cluster/index/replicated-tags.ts'
 import { type SharedLinks, sharedLinks } from './cluster/index/shared-links.ts'
 import { replicas } from './cluster/replicas.ts'
+import { toldOnce } from './cluster/told-once.ts'
 import { sharedTags } from './cluster/index/shared-tags.ts'
 import { tellShared } from './cluster/index/tell-shared.ts'
 import type { StoreSettings } from './compose/store/open-store.ts'
 import type { Config } from './config/load-config.ts'
 import type { ImageCatalogue } from './ports/operations.ts'
 import type { ClusterReport } from './ports/insight/insight.ts'
+import type { HappenedEvent } from './ports/insight/events.ts'
 import type { LinkIndex } from './ports/metadata.ts'
 import type { Neighbours, Outage, SharedJobs } from './ports/cluster.ts'
 import type { ClusterTelemetry } from './ports/telemetry.ts'
@@ -58,6 +60,8 @@ export interface ClusterParts extends AsyncDisposable {
   isPeer(token: string, upstream: string, digest: string): boolean
   readonly jobs: SharedJobs
   readonly neighbours: Neighbours
+  /** Passes on events, of those that all replicas find the first one's only. */
+  toldOnce(tell: (event: HappenedEvent) => void): (event: HappenedEvent) => void
   /** Tells the others. Before `listen` there is nothing to tell. */
   tell(notice: Notice): void
   /** Begins to learn what the others change. */
@@ -174,6 +178,7 @@ export async function buildClusterParts(
     leases,
     jobs,
     neighbours: sharedOutages(leases, (outage) => tellAll({ kind: 'outage', ...outage })),
+    toldOnce: (tell) => toldOnce(leases, tell),
     peers,
     isPeer: (token, upstream, digest) =>
       tokens.isRight(token, { address: cluster.advertise, upstream, digest }),

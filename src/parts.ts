@@ -88,6 +88,9 @@ export async function buildParts(
     shares: () => config.store.shares,
     savingsLog: () => disk.savings,
     has: async (digest) => (await store.blobs.stat(digest)) !== undefined,
+    ...(config.current.cluster && {
+      elsewhere: async (...parts) => (await cluster?.shared.linked(...parts)) ?? [],
+    }),
     imagesOf: (digests) => disk.imagesOf(digests),
     connections,
   })
@@ -118,11 +121,13 @@ export async function buildParts(
   if (cluster) starting.use(cluster)
   const disk = cluster ? { ...opened, ...cluster.index } : opened
   const store = memoryCache(disk)
+  starting.use(observed.images)
   starting.use(observed.savings)
   starting.use(observed.trafficHistory)
-  const hooks = { ...options, telemetry: telemetry.webhooks, now }
+  const { advertise: replica } = config.current.cluster ?? {}
+  const hooks = { ...options, telemetry: telemetry.webhooks, replica, now }
   const webhooks = starting.use(buildWebhooks(config.current, hooks))
-  observed.events.subscribe(webhooks.tell)
+  observed.events.subscribe(cluster?.toldOnce(webhooks.tell) ?? webhooks.tell)
   const sweepPartials = () => {
     const { keepPartialFor: olderThan, keepPartial: maxBytes } = config.transfers
     return store.sweepPartials({ olderThan, maxBytes })

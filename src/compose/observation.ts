@@ -6,7 +6,7 @@ import { auditTrail } from '../observe/audit-trail.ts'
 import { eventLines } from '../observe/event-lines.ts'
 import { type EvictionWatch, type EvictionWatchOptions, evictionWatch } from '../observe/eviction-watch.ts'
 import { type EventHub, eventHub } from '../observe/events.ts'
-import { imageWatch, type ImageWatchOptions } from '../observe/image-watch.ts'
+import { type ImageWatch, imageWatch, type ImageWatchOptions } from '../observe/image-watch.ts'
 import { pullAdvice } from '../observe/pull-advice.ts'
 import { recordedUpstream } from '../observe/recorded-upstream.ts'
 import { recurring } from '../observe/recurring.ts'
@@ -39,6 +39,7 @@ export interface Observation {
   readonly events: EventHub
   readonly upstreams: UpstreamWatch
   readonly store: StoreWatch
+  readonly images: ImageWatch
   readonly evictions: EvictionWatch
   readonly cost: UpstreamCost
   readonly answers: Answers
@@ -64,7 +65,7 @@ export interface Observation {
 export interface ObservationOptions
   extends
     Omit<MetricsOptions, 'version' | 'limit'>,
-    Pick<ImageWatchOptions, 'has'>,
+    Pick<ImageWatchOptions, 'has' | 'elsewhere'>,
     Pick<EvictionWatchOptions, 'imagesOf'> {
   readonly log: Logger
   /** Asked when the store is open. */
@@ -75,7 +76,7 @@ export interface ObservationOptions
 
 export function buildObservation(
   { storage, upstreams }: Pick<Config, 'storage' | 'upstreams'>,
-  { log, now, savingsLog, has, imagesOf, ...measured }: ObservationOptions,
+  { log, now, savingsLog, has, elsewhere, imagesOf, ...measured }: ObservationOptions,
 ): Observation {
   const counted = metrics({ ...measured, version: version(), limit: storage.maxSize })
   const events = eventHub(now)
@@ -86,7 +87,7 @@ export function buildObservation(
     now,
   })
   const disk = storeWatch({ emit: events.emit, now })
-  const images = imageWatch({ emit: events.emit, has })
+  const images = imageWatch({ emit: events.emit, has, ...(elsewhere && { elsewhere }) })
   const audit = auditTrail({ log, now })
   const logins: LoginTelemetry = {
     login(result, { user = 'a token', address }) {
@@ -134,6 +135,7 @@ export function buildObservation(
     upstreams: watch,
     cost,
     store: disk,
+    images,
     evictions: evictionWatch({ emit: events.emit, imagesOf, now }),
     answers: recorded,
     audit,

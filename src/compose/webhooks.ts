@@ -15,6 +15,8 @@ export interface WebhooksOptions {
   readonly telemetry: WebhookTelemetry
   readonly env: NodeJS.ProcessEnv
   readonly ownPorts: () => Iterable<number>
+  /** Which replica tells it, where there are several. */
+  readonly replica: string | undefined
   /** Epoch milliseconds. */
   readonly now: () => number
 }
@@ -28,7 +30,7 @@ type Target = Config['events'][number]
 /** Opens the configured webhooks. */
 export function buildWebhooks(
   config: Pick<Config, 'events'>,
-  { log, telemetry, env, ownPorts, now }: WebhooksOptions,
+  { log, telemetry, env, ownPorts, replica, now }: WebhooksOptions,
 ): RunningWebhooks {
   const proxyFor = proxiesFrom(env)
   const trust = systemTrust({
@@ -79,6 +81,6 @@ export function buildWebhooks(
         open: () => open(target, key, name),
       }
     })
-  const running = webhooks(plansOf(config))
+  const running = webhooks(plansOf(config), replica)
   return { ...running, configure: (next) => running.configure(plansOf(next)) }
 }

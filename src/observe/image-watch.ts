@@ -6,7 +6,7 @@ import type { ImageTelemetry } from '../ports/telemetry.ts'
 import { yieldEvery } from '../util/async/yield-every.ts'
 import type { Emit } from './events.ts'
 
-export interface ImageWatch {
+export interface ImageWatch extends Disposable {
   readonly telemetry: ImageTelemetry
   /** Content was committed to the store. */
   stored(digest: Digest): void
@@ -16,6 +16,8 @@ export interface ImageWatchOptions {
   readonly emit: Emit
   /** Whether the store has it. */
   readonly has: (digest: Digest) => Promise<boolean>
+  /** Which of some parts other replicas have stored. Omitted where there are none. */
+  readonly elsewhere?: (repository: RepositoryName, parts: readonly Digest[]) => Promise<readonly Digest[]>
 }
 
 /** An image that is on its way into the store. */
@@ -23,6 +25,9 @@ interface Arriving {
   readonly repository: RepositoryName
   readonly digest: Digest
   readonly missing: Set<Digest>
+  /** When the other replicas are asked, in monotonic milliseconds, and how long after that again. */
+  askAt: number
+  wait: number
 }
 
 /** Parts of images that are waited for. A client may leave any number of images half pulled. */
@@ -31,12 +36,16 @@ const MOST_PARTS = 20_000
 const MOST_OF_ONE = 1_000
 /** Tags and indexes that are remembered for the names of images. */
 const MOST_NAMES = 2_000
+/** Milliseconds until the other replicas are asked for the first and for the last time, each time twice as long. */
+const ASK_FIRST = 4_000
+const ASK_LAST = 1_024_000
+const TICK = 2_000
 
 /**
  * Emits an event when the last part of an image has been stored, and when a tag was seen to move. An image is
  * named by the tag that led to it, through an index or not, and by its digest where none did.
  */
-export function imageWatch({ emit, has }: ImageWatchOptions): ImageWatch {
+export function imageWatch({ emit, has, elsewhere }: ImageWatchOptions): ImageWatch {
   const byPart = new Map<Digest, Set<string>>()
   const arriving = new LRUCache<string, Arriving>({
     maxSize: MOST_PARTS,
@@ -81,6 +90,28 @@ export function imageWatch({ emit, has }: ImageWatchOptions): ImageWatch {
     }
   }
 
+  let isAsking = false
+  const timer = elsewhere && setInterval(() => void askOthers(elsewhere), TICK).unref()
+
+  /** A balancer spreads the parts of one pull: each replica commits some of them. */
+  async function askOthers(elsewhere: NonNullable<ImageWatchOptions['elsewhere']>): Promise<void> {
+    if (isAsking) return
+    isAsking = true
+    try {
+      const due = [...arriving.entries()].filter(([, { askAt }]) => performance.now() >= askAt)
+      for (const [key, image] of due) {
+        image.askAt = image.wait > ASK_LAST ? Infinity : performance.now() + image.wait
+        image.wait *= 2
+        for (const part of await elsewhere(image.repository, [...image.missing])) arrived(key, part)
+      }
+    } catch (error) {
+      // They are asked again.
+      if (!isRegistryError(error, 'STORAGE')) throw error
+    } finally {
+      isAsking = false
+    }
+  }
+
   return {
     telemetry: {
       stored(repository, digest, { parts, isIndex }) {
@@ -92,7 +123,8 @@ export function imageWatch({ emit, has }: ImageWatchOptions): ImageWatch {
         if (parts.length === 0 || parts.length > MOST_OF_ONE) return
         // What is committed from now on counts, and then what was there before.
         for (const part of parts) byPart.set(part, (byPart.get(part) ?? new Set()).add(key))
-        arriving.set(key, { repository, digest, missing: new Set(parts) })
+        const askAt = performance.now() + ASK_FIRST
+        arriving.set(key, { repository, digest, missing: new Set(parts), askAt, wait: ASK_FIRST * 2 })
         void look(key, parts)
       },
       resolved(repository, tag, digest, before) {
@@ -105,6 +137,7 @@ export function imageWatch({ emit, has }: ImageWatchOptions): ImageWatch {
     stored(digest) {
       for (const key of byPart.get(digest) ?? []) arrived(key, digest)
     },
+    [Symbol.dispose]: () => clearInterval(timer),
   }
 }
 

@@ -19,7 +19,8 @@ export interface Webhooks extends AsyncDisposable {
   reports(): readonly WebhookReport[]
 }
 
-export function webhooks(plans: readonly WebhookPlan[]): Webhooks {
+/** @param replica which one tells it; undefined: there is one */
+export function webhooks(plans: readonly WebhookPlan[], replica?: string): Webhooks {
   /** Ids of events begin anew with the process. */
   const instance = randomBytes(8).toString('hex')
   let open = new Map<string, Webhook>()
@@ -41,7 +42,7 @@ export function webhooks(plans: readonly WebhookPlan[]): Webhooks {
       let body: string | undefined
       for (const webhook of open.values()) {
         if (!webhook.wants(event)) continue
-        body ??= bodyOf(event)
+        body ??= bodyOf(event, replica)
         webhook.add(`msg_${instance}_${event.id}`, body)
       }
     },
@@ -56,6 +57,7 @@ export function webhooks(plans: readonly WebhookPlan[]): Webhooks {
 }
 
 /** `{"type": "tag.moved", "timestamp": "…", "data": {…}}` */
-function bodyOf({ id: _id, at, type, ...data }: HappenedEvent): string {
-  return JSON.stringify({ type, timestamp: new Date(at).toISOString(), data })
+function bodyOf({ id: _id, at, type, ...data }: HappenedEvent, replica: string | undefined): string {
+  const told = { ...data, ...(replica !== undefined && { replica }) }
+  return JSON.stringify({ type, timestamp: new Date(at).toISOString(), data: told })
 }

@@ -24,6 +24,7 @@ function linksOver(facts: LinkFacts | 'away') {
         if (facts === 'away') throw new RegistryError('STORAGE', { reason: 'out' })
         return facts
       },
+      linked: async () => [],
       add: async () => {},
       removeAll: async () => {},
       remove: async () => {},

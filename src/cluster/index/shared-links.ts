@@ -18,6 +18,8 @@ export interface LinkFacts {
 /** The links of all replicas. Every method throws RegistryError STORAGE. */
 export interface SharedLinks {
   facts(repository: RepositoryName, digest: Digest): Promise<LinkFacts>
+  /** Which of these the repository is linked to. */
+  linked(repository: RepositoryName, digests: readonly Digest[]): Promise<readonly Digest[]>
   add(repository: RepositoryName, digest: Digest, mediaType?: string): Promise<void>
   /** Removes all links of content that is not stored any more. */
   removeAll(digests: readonly Digest[]): Promise<void>
@@ -66,6 +68,13 @@ export function sharedLinks({ query }: Pick<Statements, 'query'>): SharedLinks {
       const { value } = await asking.run(key, () => ask(repository, digest))
       recent.set(key, value)
       return value
+    },
+    async linked({ upstream, name }, digests) {
+      const rows = await query<{ digest: Digest }>(
+        'SELECT digest FROM entrepot_links WHERE digest = ANY($1) AND upstream = $2 AND repository = $3',
+        [digests, upstream, name],
+      )
+      return rows.map(({ digest }) => digest)
     },
     async add(repository, digest, mediaType) {
       const { upstream, name } = repository

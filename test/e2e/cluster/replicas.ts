@@ -37,6 +37,8 @@ export interface ClusterOptions {
   /** Of a connection to upstream. */
   readonly bytesPerSecond?: number
   readonly config?: object
+  /** Of the upstream, `docker.io`. */
+  readonly upstreamConfig?: object
   /** What is another way for one of them. */
   readonly of?: (replica: number, made: Made) => Promise<Differences>
 }
@@ -67,6 +69,7 @@ export async function cluster({
   replicas = 3,
   bytesPerSecond,
   config,
+  upstreamConfig,
   of = async () => ({}),
 }: ClusterOptions = {}): Promise<Cluster> {
   await using starting = new AsyncDisposableStack()
@@ -90,6 +93,7 @@ export async function cluster({
         upstream: differences.upstream ?? upstream.url,
         differences,
         config,
+        upstreamConfig,
       }),
     )
   }
@@ -139,10 +143,11 @@ interface ReplicaOptions {
   readonly upstream: string
   readonly differences: Differences
   readonly config: object | undefined
+  readonly upstreamConfig: object | undefined
 }
 
 function replica(options: ReplicaOptions): Replica {
-  const { folder, port, rgw, database, upstream, differences, config } = options
+  const { folder, port, rgw, database, upstream, differences, config, upstreamConfig } = options
   const { advertise, node = [] } = differences
   const url = `http://127.0.0.1:${port}`
   return {
@@ -166,7 +171,7 @@ function replica(options: ReplicaOptions): Replica {
           },
           cluster: { advertise: advertise ?? url, secretFile: './secret' },
           upstreams: {
-            'docker.io': { url: upstream, timeouts: { connect: '1s' } },
+            'docker.io': { url: upstream, timeouts: { connect: '1s' }, ...upstreamConfig },
           },
           shutdown: { delay: '500ms', grace: '25s' },
           log: { access: 'errors' },
