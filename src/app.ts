@@ -107,7 +107,7 @@ export async function entrepot(
       metrics,
       server,
       upstreams: () => [...parts.upstreamNames],
-      transfers: () => parts.downloads.list(),
+      transfers: parts.transfers,
       history: disk.tags.history,
       operations: {
         catalogue: observed.evictions.tellPurges(store.catalogue),

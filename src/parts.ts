@@ -6,6 +6,7 @@ import { buildObservation, type Observation, watchedUpstreams } from './compose/
 import { openStore } from './compose/store/open-store.ts'
 import type { RunningConfig } from './compose/running-config.ts'
 import { isUnreachable } from './compose/upstreams/is-unreachable.ts'
+import { servedSince } from './compose/upstreams/served-since.ts'
 import { buildUpstreams, type Upstreams, type UpstreamsOptions } from './compose/upstreams/upstreams.ts'
 import { buildTracing } from './compose/tracing.ts'
 import { buildWebhooks, type RunningWebhooks } from './compose/webhooks.ts'
@@ -14,6 +15,7 @@ import { type Evictor, evictor } from './eviction/evictor.ts'
 import { keepLast, keepLastOf } from './eviction/keep-last.ts'
 import { withConversions } from './eviction/with-conversions.ts'
 import { quotaStore } from './eviction/quota-store.ts'
+import type { RunningTransfer } from './ports/insight/insight.ts'
 import type { BlobStore } from './ports/blob-store.ts'
 import { sharedScarcity, type SharedScarcity } from './cluster/shared-scarcity.ts'
 import { listenToReplicas } from './cluster-news.ts'
@@ -44,6 +46,8 @@ export interface Parts extends AsyncDisposable {
   readonly upstreams: Upstreams
   readonly evictor: Evictor
   readonly downloads: DownloadManager
+  /** What is downloaded now, layers of the first protocol too. */
+  transfers(): readonly RunningTransfer[]
   readonly converter: Converter
   readonly webhooks: RunningWebhooks
   /** Undefined where it is off. */
@@ -143,6 +147,7 @@ export async function buildParts(
       tell: (upstream, duration) => cluster.tell({ kind: 'scarce', upstream, duration }),
       now: () => performance.now(),
     })
+  const v1 = v1Store({ index: disk.v1, links: store.links, blobs: () => blobs })
   const upstreams = starting.use(
     buildUpstreams(config.current, {
       ...options,
@@ -153,7 +158,7 @@ export async function buildParts(
       owners: disk.endpointOwners,
       record: observed.record,
       neighbours: cluster?.neighbours,
-      v1: v1Store({ index: disk.v1, links: store.links, blobs: () => blobs }),
+      v1,
     }),
   )
   const promised = { retained: disk.retained, broken: brokenPromise(log, now), now }
@@ -221,22 +226,14 @@ export async function buildParts(
     },
     sharing,
     scarcity,
+    transfers: () => [...downloads.list(), ...v1.transfers()],
     bucket: remote?.report,
     downloads,
     converter,
     webhooks,
     tracing,
     upstreamNames,
-    async servedSince() {
-      const urls = new Map(Object.values(config.current.upstreams).map(({ name, url }) => [name, url]))
-      try {
-        return await disk.recordUrls(urls)
-      } catch (error) {
-        // A store that does not tell where an upstream was has to be believed.
-        observed.storeFailed(error)
-        return new Map()
-      }
-    },
+    servedSince: () => servedSince(config.current, disk, observed.storeFailed),
     configure() {
       const before = upstreams.byName
       upstreams.configure(config.current, (upstream) => downloads.settled(upstream))

@@ -2,6 +2,7 @@ import { readContent } from './cache/read-content.ts'
 import type { Digest } from './oci/digest.ts'
 import { partsIn } from './oci/manifest-parts.ts'
 import { type BlobStore, isInMemory } from './ports/blob-store.ts'
+import type { RunningTransfer } from './ports/insight/insight.ts'
 import type { LinkIndex } from './ports/metadata.ts'
 import type { V1Index, V1Store } from './ports/v1-images.ts'
 
@@ -13,7 +14,11 @@ export interface V1StoreParts {
 }
 
 /** Where images of the first protocol are kept. */
-export function v1Store({ index, links, blobs }: V1StoreParts): V1Store {
+export function v1Store({ index, links, blobs }: V1StoreParts): V1Store & {
+  /** The layers that are being taken. */
+  transfers(): readonly RunningTransfer[]
+} {
+  const running = new Set<() => RunningTransfer>()
   return {
     index,
     blobs: {
@@ -22,6 +27,11 @@ export function v1Store({ index, links, blobs }: V1StoreParts): V1Store {
     },
     isComplete: (manifest) => isComplete(blobs(), manifest),
     grant: (repository, digest) => links.add(repository, digest),
+    watch(progress) {
+      running.add(progress)
+      return { [Symbol.dispose]: () => void running.delete(progress) }
+    },
+    transfers: () => [...running].map((progress) => progress()),
   }
 }
 

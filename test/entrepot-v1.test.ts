@@ -11,6 +11,7 @@ import {
   OCI_INDEX,
   OCI_MANIFEST,
 } from '../src/oci/media-types.ts'
+import type { Status } from '../src/ports/insight/insight.ts'
 import { fakeUpstream } from './support/fake-upstream.ts'
 import { type FakeV1, fakeV1, type FakeV1Options } from './support/fake-v1.ts'
 import { blobOf, eventually, manifestOf } from './support/fixtures.ts'
@@ -103,6 +104,32 @@ suite('an endpoint of the first protocol', () => {
     assert.equal(layerRequests(both.old), LAYERS.length)
     const tags = await call(proxy.port, 'GET', '/v2/library/old/tags/list')
     assert.deepEqual(JSON.parse(String(tags.body)), { name: 'library/old', tags: ['v1'] })
+  })
+
+  test('tells of the layers that are fetched from it among the running downloads, by the ids of their images', async () => {
+    await using both = await newAndOld({ bytesPerSecond: 200_000 })
+    await using proxy = await both.start()
+    const transfers = async () => {
+      const status = (await (await fetch(`${proxy.adminUrl}/api/v1/upstreams`)).json()) as Status
+      return status.transfers
+    }
+    const pulling = pulled(proxy.port)
+    let seen: Status['transfers'] = []
+    await eventually(async () => {
+      seen = (await transfers()).filter(({ filled }) => filled > 0)
+      return seen.length > 0
+    })
+    const names = new Set(both.ids.map((id) => `image ${id}`))
+    for (const { upstream, digest, filled, size, followers } of seen) {
+      assert.equal(upstream, 'docker.io')
+      assert.ok(names.has(digest), digest)
+      assert.ok(size === undefined || filled <= size)
+      assert.equal(followers, 1)
+    }
+    const shown = await (await fetch(`${proxy.adminUrl}/api/v1/transfers`)).json()
+    assert.ok((shown as { transfers: unknown[] }).transfers.length > 0)
+    await pulling
+    await eventually(async () => (await transfers()).length === 0)
   })
 
   test('is not asked for what an endpoint before it knows', async () => {

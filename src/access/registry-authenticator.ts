@@ -81,13 +81,13 @@ export function registryAuthenticator({
       }
       const identity = await identify(client, address)
       if (identity === undefined && needsIdentity && rules === undefined) throw refusal(identity)
+      const mayRead = (repository: RepositoryName): boolean => rules?.(identity, repository) ?? true
       return {
         identity,
+        mayRead,
         authorize(repository?: RepositoryName) {
           const isAllowed =
-            repository === undefined
-              ? identity !== undefined || !canBeKnown
-              : (rules?.(identity, repository) ?? true)
+            repository === undefined ? identity !== undefined || !canBeKnown : mayRead(repository)
           if (!isAllowed) throw refusal(identity)
         },
       }

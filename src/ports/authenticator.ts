@@ -23,6 +23,8 @@ export interface Principal {
    * @throws RegistryError UNAUTHORIZED, DENIED
    */
   authorize(repository?: RepositoryName): void
+  /** Whether `authorize` lets this repository be read: for who asks about many. */
+  mayRead(repository: RepositoryName): boolean
 }
 
 /** Decides who may use the registry, before the registry looks anything up. */

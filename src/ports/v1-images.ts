@@ -4,6 +4,7 @@
  */
 import type { Digest } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/reference.ts'
+import type { RunningTransfer } from './insight/insight.ts'
 import type { BlobStore } from './blob-store.ts'
 
 /** A repository of one endpoint, which alone gives its ids a meaning. */
@@ -41,4 +42,6 @@ export interface V1Store {
   isComplete(manifest: Digest): Promise<boolean>
   /** Upstream has sent this content for this repository, which may read it from now on. */
   grant(repository: RepositoryName, digest: Digest): Promise<void>
+  /** A layer is being taken; `progress` tells how far it is. Disposing ends it. Omitted: nobody looks. */
+  readonly watch?: (progress: () => RunningTransfer) => Disposable
 }

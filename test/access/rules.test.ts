@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { registryAuthenticator } from '../../src/access/registry-authenticator.ts'
 import { rules } from '../../src/access/rules.ts'
+import { isRegistryError } from '../../src/oci/errors.ts'
 
 const repository = (text: string) => {
   const slash = text.indexOf('/')
@@ -37,4 +39,26 @@ test('the first rule for an identity counts, and what no rule allows is denied',
     assert.equal(may(identity, repository(name)), expected, `${identity} ${name}`)
   }
   assert.equal(rules([])('anyone', repository('docker.io/library/node')), false)
+})
+
+test('who asks about many repositories learns without an exception what authorize lets pass', async () => {
+  const authenticator = registryAuthenticator({
+    rules: rules([{ repositories: ['docker.io/library/*'] }]),
+    certificates: 'optional',
+  })
+  const principal = await authenticator.authenticate({ address: '127.0.0.1' })
+  for (const [name, may] of [
+    ['docker.io/library/node', true],
+    ['ghcr.io/org/app', false],
+  ] as const) {
+    assert.equal(principal.mayRead(repository(name)), may)
+    if (may) principal.authorize(repository(name))
+    else
+      assert.throws(
+        () => principal.authorize(repository(name)),
+        (error) => isRegistryError(error, 'DENIED'),
+      )
+  }
+  const open = await registryAuthenticator({}).authenticate({ address: '127.0.0.1' })
+  assert.equal(open.mayRead(repository('ghcr.io/org/app')), true)
 })

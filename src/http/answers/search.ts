@@ -1,4 +1,4 @@
-import { isRegistryError, RegistryError } from '../../oci/errors.ts'
+import { RegistryError } from '../../oci/errors.ts'
 import type { RepositoryName } from '../../oci/reference.ts'
 import type { RepositorySearch, SearchRequest } from '../../ports/search.ts'
 import type { Exchange } from '../exchange.ts'
@@ -28,7 +28,8 @@ export async function answerSearch(
   exchange.kind = 'search'
   exchange.upstream = upstream
   const request = requestIn(exchange.query)
-  const mayRead = readableBy(exchange)
+  const { principal } = exchange
+  const mayRead = (repository: RepositoryName): boolean => principal?.mayRead(repository) ?? true
   const { total, repositories } = await search.search(upstream, request, mayRead, exchange.readOptions())
   sendJson(exchange, 200, [], {
     query: request.term,
@@ -62,16 +63,4 @@ function numberIn(query: URLSearchParams, parameter: string, omitted: number, mo
   if (number >= 1 && number <= most) return number
   const given = text.slice(0, 100)
   throw new RegistryError('PAGINATION_NUMBER_INVALID', { [parameter]: given, allowed: `1 to ${most}` })
-}
-
-function readableBy({ principal }: Exchange): (repository: RepositoryName) => boolean {
-  return (repository) => {
-    try {
-      principal?.authorize(repository)
-      return true
-    } catch (error) {
-      if (isRegistryError(error, 'DENIED', 'UNAUTHORIZED')) return false
-      throw error
-    }
-  }
 }

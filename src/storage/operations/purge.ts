@@ -63,6 +63,7 @@ export function createPurge({ query, changeAll, blobs, telemetry, ...hooks }: Pu
       } else if ('repository' in step) {
         const { repository, digest } = step
         sql.removeLink.run(repository.upstream, repository.name, digest)
+        sql.purgeV1.run(repository.upstream, repository.name, digest)
       }
     })
   }

@@ -10,6 +10,7 @@ import type { WithTimeout } from '../net/with-timeout.ts'
 import { imageChain } from './image-chain.ts'
 import { schema1Manifest } from './schema1-manifest.ts'
 import { sharedLayers } from './shared-layers.ts'
+import { layerProgress } from './layer-progress.ts'
 import { takeLayer } from './take-layer.ts'
 import type { V1Requests } from './v1-requests.ts'
 
@@ -167,11 +168,14 @@ export function imageTaking(options: ImageTakingOptions): ImageTaking {
     // What is not stored is asked for anew: the registry may have something else under this id by now.
     if (known !== undefined && (await store.blobs.stat(known.digest)) !== undefined) return known
     const take = async (signal: AbortSignal): Promise<V1Content> => {
+      const shown = layerProgress(upstream, id, now)
+      using _watched = store.watch?.(shown.view)
       const taken = await takeLayer(id, {
         blobs: store.blobs,
         origin: endpoint,
         key: `${endpoint} ${repository} ${id}`,
         mostBytes,
+        progress: shown.add,
         begun: {
           get: async () => (await store.index.find(of, 'begun', id))?.digest,
           set: (digest) => store.index.add(of, 'begun', { id, digest, size: 0 }),

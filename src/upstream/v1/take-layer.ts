@@ -25,6 +25,8 @@ export interface TakeLayerOptions {
   /** Bytes at most. */
   readonly mostBytes: number
   readonly begun: BegunVersion
+  /** So many bytes are there; `total` if upstream says it. */
+  readonly progress?: ((filled: number, total: number | undefined) => void) | undefined
   /** Opens the layer from a byte on. undefined = the registry does not have it. */
   readonly open: (start: number, signal: AbortSignal) => Promise<BlobBody | undefined>
   /** Monotonic clock, in milliseconds. */
@@ -50,7 +52,7 @@ const PIECE = 256 * 1024
  * of the signal
  */
 export async function takeLayer(id: string, options: TakeLayerOptions): Promise<V1Content> {
-  const { blobs, key, origin, begun, open, now, signal, mostBytes } = options
+  const { blobs, key, origin, begun, open, now, signal, mostBytes, progress } = options
   let furthest = 0
   for (let failures = 0; ;) {
     let reached = 0
@@ -141,6 +143,7 @@ export async function takeLayer(id: string, options: TakeLayerOptions): Promise<
         end += chunk.length
         if (end > mostBytes) throw invalid(`sends more than ${mostBytes} bytes of it`)
         await ingest.write(chunk, end - chunk.length)
+        progress?.(end, body.total)
         signal.throwIfAborted()
       }
       if (body.total !== undefined && body.total !== end)
