@@ -66,7 +66,7 @@ function reservingIngest(
       if (size !== knownSize) await learn(size!)
       // Segments arrive at several places: what counts is how many bytes there are.
       await takeRoom(filled.size + chunk.length, size ?? Infinity)
-      const written = await retryWhenDiskFull(() => ingest.write(chunk, position), makeRoom)
+      const written = await retryWhenDiskFull(() => ingest.write(chunk, position, size), makeRoom)
       reservation.written = filled.size
       return written
     },

@@ -27,7 +27,8 @@ export interface BlobBody extends AsyncIterable<Buffer> {
   readonly isFollowed?: boolean
   /**
    * The same bytes, instead of the iteration, in memory that is used again: the last two chunks stay as they
-   * are while the next one is waited for, and those before them do not.
+   * are while the next one is waited for, and those before them do not. Whoever iterates calls `return` once
+   * no chunk is used any more, after the last one too.
    */
   readonly reused?: AsyncIterable<Buffer>
 }

@@ -205,7 +205,13 @@ test('one that is reset when it is taken is nobody’s crash', async () => {
 
 test('a connection that breaks before undici has it is nobody’s crash', async () => {
   const socket = new DirectSocket()
-  const side = new HttpSide({ socket, scratch: Buffer.alloc(READ), isReused: true, keep: () => {} })
+  const side = new HttpSide({
+    socket,
+    scratch: Buffer.alloc(READ),
+    pieces: undefined,
+    isReused: true,
+    keep: () => {},
+  })
   side.lost(new Error('reset'))
   await eventually(() => side.closed)
   assert.equal(side.errored?.message, 'reset')

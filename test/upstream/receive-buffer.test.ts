@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ReceiveBuffer } from '../../src/upstream/body/receive-buffer.ts'
+import { SHARED_PIECE, SharedPieces } from '../../src/upstream/body/shared-pieces.ts'
+import { usesOf } from '../../src/util/shared-piece.ts'
 import { blobOf } from '../support/fixtures.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 
@@ -64,4 +66,36 @@ test('no piece is longer than what is still to come', () => {
   const buffer = new ReceiveBuffer(300 * KiB)
   while (buffer.left > 0) buffer.filled(buffer.space()!.length)
   assert.ok(buffer.allocated <= 320 * KiB, String(buffer.allocated))
+})
+
+test('two long bodies that come fast have shared pieces, which later ones use again', () => {
+  const pieces = new SharedPieces()
+  const memory = new Set<ArrayBufferLike>()
+  const bodies = [0, 1, 2].map(() => new ReceiveBuffer(40_000_000, pieces))
+  for (const body of bodies) {
+    while (body.left > 30_000_000) {
+      while (body.space() !== undefined) body.filled(body.space()!.length)
+      body.release()
+      for (let chunk; (chunk = body.take()) !== undefined; body.release()) {
+        if (usesOf(chunk) !== undefined) memory.add(chunk.buffer)
+      }
+    }
+  }
+  assert.ok(memory.size > 3 && memory.size <= 6, String(memory.size))
+  for (const body of bodies) body.end()
+  const again = Array.from({ length: memory.size }, () => pieces.take()!)
+  assert.deepEqual(new Set(again.map(({ buffer }) => buffer)), memory)
+  assert.ok(again.every(({ length }) => length === SHARED_PIECE))
+})
+
+test('a piece that another thread uses is lent to nobody before that ends', () => {
+  const pieces = new SharedPieces()
+  const [used, ...others] = Array.from({ length: 6 }, () => pieces.take()!)
+  assert.equal(pieces.take(), undefined)
+  Atomics.add(usesOf(used!)!, 0, 1)
+  for (const piece of [used!, ...others]) pieces.give(piece)
+  const lent = Array.from({ length: 6 }, () => pieces.take())
+  assert.deepEqual(new Set(lent), new Set([...others, undefined]))
+  Atomics.sub(usesOf(used!)!, 0, 1)
+  assert.equal(pieces.take(), used)
 })

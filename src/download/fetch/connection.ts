@@ -122,9 +122,11 @@ export class Connection {
       expected: segment.end - next,
       copies: body.reused === undefined,
     })
+    const chunks = (body.reused ?? body)[Symbol.asyncIterator]()
     try {
       this.#state = 'receiving'
-      for await (const chunk of body.reused ?? body) {
+      for (let step = await chunks.next(); step.done !== true; step = await chunks.next()) {
+        const chunk = step.value
         this.#received += chunk.length
         const skipped = Math.max(0, next - received)
         received += chunk.length
@@ -144,8 +146,12 @@ export class Connection {
       if (rangeEnd === undefined) representation.endedAt(received)
     } finally {
       this.#state = 'idle'
-      await buffer.flush()
-      recent.release(this)
+      try {
+        await buffer.flush()
+      } finally {
+        recent.release(this)
+        await chunks.return?.()
+      }
     }
   }
 

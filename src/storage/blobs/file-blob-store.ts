@@ -7,6 +7,7 @@ import type { BlobReader, BlobStore } from '../../ports/blob-store.ts'
 import type { StoreTelemetry } from '../../ports/telemetry.ts'
 import { fileIngest, type FileIngestOptions } from './file-ingest.ts'
 import { FreeSpace } from './free-space.ts'
+import { HashThread } from './hash-thread.ts'
 import { GroupCommit } from './group-commit.ts'
 import type { DiskUsage } from '../../ports/metadata.ts'
 import type { OpenFile } from '../files.ts'
@@ -26,7 +27,7 @@ export interface FileBlobStore extends BlobStore<BlobReader>, ContentInventory {
   evictPartials(bytes: number): Promise<number>
 }
 
-export interface FileBlobStoreOptions extends Omit<FileIngestOptions, 'commits' | 'space'> {
+export interface FileBlobStoreOptions extends Omit<FileIngestOptions, 'commits' | 'hashing' | 'space'> {
   readonly telemetry: StoreTelemetry
   readonly verify: VerifyReads
   readonly indexBytes: () => number
@@ -55,6 +56,7 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
   /** Counts removals: after one, another file may have the name of a file that readers still have open. */
   let removals = 0
   const commits = new GroupCommit(options)
+  const hashing = new HashThread()
   const space = new FreeSpace(askSpace)
 
   return {
@@ -84,7 +86,7 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
       return file && reader(descriptor!, file, key)
     },
 
-    ingest: (expected) => fileIngest(expected, { ...options, commits, space }),
+    ingest: (expected) => fileIngest(expected, { ...options, commits, hashing, space }),
 
     delete: remove,
 

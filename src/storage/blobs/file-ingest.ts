@@ -4,6 +4,7 @@ import type { BlobIngest, ExpectedContent } from '../../ports/blob-store.ts'
 import type { Files } from '../files.ts'
 import { writeAll } from './deferred-file.ts'
 import type { FreeSpace } from './free-space.ts'
+import type { HashThread } from './hash-thread.ts'
 import type { Committing, GroupCommit } from './group-commit.ts'
 import type { Partials } from './partials.ts'
 import type { Paths } from '../paths.ts'
@@ -19,6 +20,8 @@ export interface FileIngestOptions {
   readonly content: ContentIndex
   readonly commits: GroupCommit
   readonly space: Pick<FreeSpace, 'wrote' | 'forget'>
+  /** Hashes long content. */
+  readonly hashing: HashThread
   readonly run: StorageOperation
 }
 
@@ -32,12 +35,12 @@ const CATCH_UP = 4 * 1024 * 1024
 
 /** Writes one object to `ingest/` and moves it to `blobs/`. */
 export async function fileIngest(
-  { digest, mediaType = OCTET_STREAM, origin }: ExpectedContent,
-  { files, paths, partials, content, commits, space, run }: FileIngestOptions,
+  { digest, size: expected, mediaType = OCTET_STREAM, origin }: ExpectedContent,
+  { files, paths, partials, content, commits, space, hashing, run }: FileIngestOptions,
 ): Promise<BlobIngest> {
   const part = await run('ingest', () => partials.take({ digest, origin }))
   const { file, filled } = part
-  const hash = new RunningHash(digest, filled, (buffer, position) => file.read(buffer, position))
+  const hash = new RunningHash(digest, filled, (buffer, position) => file.read(buffer, position), hashing)
   let sinceCheckpoint = 0
   let committing: Committing | undefined
   let isKept = false
@@ -47,7 +50,8 @@ export async function fileIngest(
   return {
     filled,
 
-    write: (chunk, position) => exclusively(() => run('write', () => writeMissing(chunk, position))),
+    write: (chunk, position, size = expected) =>
+      exclusively(() => run('write', () => writeMissing(chunk, position, size))),
 
     read: (buffer, position) =>
       run('read', () => file.read(buffer.subarray(0, filled.filledFrom(position) - position), position)),
@@ -76,6 +80,7 @@ export async function fileIngest(
 
     async [Symbol.asyncDispose]() {
       await exclusively(async () => {
+        hash[Symbol.dispose]()
         partials.release(part)
         await run('close', () => file.close()).catch(ignoreStorageError)
         await run('discard', () => discard()).catch(ignoreStorageError)
@@ -83,12 +88,12 @@ export async function fileIngest(
     },
   }
 
-  async function writeMissing(chunk: Uint8Array, position: number): Promise<number> {
+  async function writeMissing(chunk: Uint8Array, position: number, size?: number): Promise<number> {
     const end = position + chunk.length
     const before = filled.size
     for (let gap = filled.firstGap(position, end); gap !== undefined; gap = filled.firstGap(position, end)) {
       const missing = chunk.subarray(gap.start - position, gap.end - position)
-      await writeAndHash(missing, gap.start)
+      await writeAndHash(missing, gap.start, size)
       filled.add(gap.start, gap.end)
       partials.wrote(part, gap.end - gap.start)
     }
@@ -107,14 +112,15 @@ export async function fileIngest(
    * Hashes while the disk writes. A failed write restarts the hash, because other bytes may take the place of
    * these.
    */
-  async function writeAndHash(bytes: Uint8Array, position: number): Promise<void> {
+  async function writeAndHash(bytes: Uint8Array, position: number, size?: number): Promise<void> {
     const writing = writeAll(file, bytes, position)
-    hash.add(bytes, position)
+    hash.add(bytes, position, size)
     await writing.catch((error: unknown) => {
       space.forget()
       hash.restart()
       throw error
     })
+    await hash.settled()
   }
 
   /** May be retried. */

@@ -1,6 +1,7 @@
 import { errors } from 'undici'
 import type { DirectSocket, Receiver } from '../net/direct-socket.ts'
 import { ReceiveBuffer } from './receive-buffer.ts'
+import type { SharedPieces } from './shared-pieces.ts'
 
 export interface DirectBodyOptions {
   readonly socket: DirectSocket
@@ -8,6 +9,8 @@ export interface DirectBodyOptions {
   readonly length: number
   /** Where the socket reads to until this body says otherwise. */
   readonly scratch: Buffer
+  /** Memory for a long body. Without them, its chunks are its own. */
+  readonly pieces?: SharedPieces | undefined
   /** Milliseconds between two reads. */
   readonly idle: number
   /** The body is over. `isWhole`: its last byte was read, and the socket may go on. Otherwise it may not. */
@@ -46,7 +49,7 @@ export class DirectBody implements AsyncIterable<Buffer>, Receiver {
 
   constructor(options: DirectBodyOptions) {
     this.#options = options
-    this.#buffer = new ReceiveBuffer(options.length)
+    this.#buffer = new ReceiveBuffer(options.length, options.pieces)
   }
 
   /** What has come already. */
@@ -67,6 +70,7 @@ export class DirectBody implements AsyncIterable<Buffer>, Receiver {
       next: () => this.#next(),
       return: async () => {
         this.destroy()
+        this.#buffer.end()
         return { done: true, value: undefined }
       },
     }

@@ -1,8 +1,13 @@
+import { usesOf } from '../../util/shared-piece.ts'
+import type { SharedPieces } from './shared-pieces.ts'
+
 const KiB = 1024
 /** Bytes of the first piece. It is enough for as long as chunks are taken as fast as they come. */
 const SMALLEST = 64 * KiB
 /** Bytes of a piece. A write to disk, a hash and a send cost no less a byte from about this size on. */
 const LARGEST = 512 * KiB
+/** Bytes of a body that is worth shared pieces. */
+const LONG = 16 * 1024 * KiB
 /** A piece that was filled by so few reads was too small. */
 const FEW_READS = 4
 /** One is received, one is being written, and one holds what was written last for close readers. */
@@ -31,9 +36,12 @@ export class ReceiveBuffer {
   readonly #pieces: Piece[] = []
   /** Those of the last chunks that were taken. */
   readonly #inUse: Piece[] = []
+  readonly #shared: SharedPieces | undefined
 
-  constructor(length: number) {
+  /** `shared`: pieces for a long body that comes fast. */
+  constructor(length: number, shared?: SharedPieces) {
     this.#left = length
+    this.#shared = length >= LONG ? shared : undefined
   }
 
   /** Bytes that are still to come. */
@@ -88,6 +96,12 @@ export class ReceiveBuffer {
     while (this.#inUse.length > IN_USE) this.#inUse.shift()
   }
 
+  /** Nothing is received any more, and the taker uses no chunk. */
+  end(): void {
+    this.#giveBack(this.#pieces.splice(0))
+    this.#inUse.length = 0
+  }
+
   /** The piece to fill. */
   #piece(): Piece | undefined {
     const last = this.#pieces.at(-1)
@@ -95,7 +109,7 @@ export class ReceiveBuffer {
     const isFree = (piece: Piece): boolean => piece.taken === piece.filled && !this.#inUse.includes(piece)
     let free = this.#pieces.findIndex(isFree)
     for (; free >= 0 && this.#pieces.length > PIECES; free = this.#pieces.findIndex(isFree)) {
-      this.#pieces.splice(free, 1)
+      this.#giveBack(this.#pieces.splice(free, 1))
     }
     if (free < 0 && this.#pieces.length >= PIECES) return undefined
     const size = Math.min(nextSize(last), Math.max(SMALLEST, this.#left))
@@ -104,10 +118,18 @@ export class ReceiveBuffer {
   }
 
   #newPiece(size: number, old?: Buffer): Piece {
-    const bytes = old !== undefined && old.length >= size ? old : Buffer.allocUnsafeSlow(size)
+    const bytes = old !== undefined && old.length >= size ? old : this.#memory(size)
     const piece = { bytes, filled: 0, taken: 0, reads: 0 }
     this.#pieces.push(piece)
     return piece
+  }
+
+  #giveBack(pieces: readonly Piece[]): void {
+    for (const { bytes } of pieces) if (usesOf(bytes) !== undefined) this.#shared?.give(bytes)
+  }
+
+  #memory(size: number): Buffer {
+    return (size >= LARGEST ? this.#shared?.take() : undefined) ?? Buffer.allocUnsafeSlow(size)
   }
 }
 

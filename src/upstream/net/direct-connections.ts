@@ -4,6 +4,7 @@ import type { buildConnector } from 'undici'
 import type { Dial, Target } from './dialer.ts'
 import { DirectSocket } from './direct-socket.ts'
 import { HttpSide, READ } from './http-side.ts'
+import { SharedPieces } from '../body/shared-pieces.ts'
 import { KeptSockets } from './kept-sockets.ts'
 
 /** Connections whose long bodies do not pass through undici, which connects by them. */
@@ -11,6 +12,7 @@ export class DirectConnections {
   readonly #dial: Dial
   /** What is read is copied at once, so that one buffer does for all. */
   readonly #scratch = Buffer.allocUnsafeSlow(READ)
+  readonly #pieces = new SharedPieces()
   readonly #open = new Set<DirectSocket>()
   #kept = new KeptSockets(this.#scratch)
 
@@ -30,7 +32,7 @@ export class DirectConnections {
       const place = placeOf(target)
       const keep = (socket: DirectSocket, milliseconds: number) => kept.keep(place, socket, milliseconds)
       for (let socket; (socket = kept.take(place)) !== undefined;) {
-        const side = new HttpSide({ socket, scratch: this.#scratch, isReused: true, keep })
+        const side = this.#sideOf(socket, true, keep)
         // What the other side has sent meanwhile, its end for example, is seen before a request is sent.
         await afterPoll()
         if (side.isIdle) return side
@@ -54,13 +56,17 @@ export class DirectConnections {
 
   async #connect(target: Target, keep: HttpSide['keep']): Promise<unknown> {
     const socket = new DirectSocket()
-    const side = new HttpSide({ socket, scratch: this.#scratch, isReused: false, keep })
+    const side = this.#sideOf(socket, false, keep)
     const dialled = await this.#dial(target, socket.onread)
     if (!dialled.isDirect) return dialled.socket
     this.#open.add(socket)
     dialled.socket.once('close', () => this.#open.delete(socket))
     socket.opened(dialled.socket)
     return side
+  }
+
+  #sideOf(socket: DirectSocket, isReused: boolean, keep: HttpSide['keep']): HttpSide {
+    return new HttpSide({ socket, scratch: this.#scratch, pieces: this.#pieces, isReused, keep })
   }
 }
 

@@ -1,4 +1,5 @@
 import { Duplex } from 'node:stream'
+import type { SharedPieces } from '../body/shared-pieces.ts'
 import type { DirectSocket, Receiver } from './direct-socket.ts'
 
 /** Bytes of a read while undici reads, and of what is held back then. */
@@ -9,7 +10,10 @@ export const LONG = 256 * 1024
 const LENGTH = /\r\ncontent-length:[\t ]*(\d{1,15})/i
 const HEAD_END = '\r\n\r\n'
 
-export interface HttpSideOptions extends Pick<HttpSide, 'isReused' | 'keep' | 'scratch' | 'socket'> {}
+export interface HttpSideOptions extends Pick<
+  HttpSide,
+  'isReused' | 'keep' | 'pieces' | 'scratch' | 'socket'
+> {}
 
 /**
  * What undici takes for its socket. It passes bytes on in both directions until a response may have a long
@@ -24,6 +28,8 @@ export class HttpSide extends Duplex implements Receiver {
   readonly isReused: boolean
   /** Where the connection is left to when a body was taken over, and has been read to its end. */
   readonly keep: (socket: DirectSocket, milliseconds: number) => void
+  /** For what takes a body over. */
+  readonly pieces: SharedPieces | undefined
   readonly #socket: DirectSocket
   readonly #scratch: Buffer
   /** A request was sent, and nothing has come since. */
@@ -34,10 +40,11 @@ export class HttpSide extends Duplex implements Receiver {
   #hasEnded = false
 
   /** Takes what the socket receives. */
-  constructor({ socket, scratch, isReused, keep }: HttpSideOptions) {
+  constructor({ socket, scratch, pieces, isReused, keep }: HttpSideOptions) {
     super({ highWaterMark: READ })
     this.isReused = isReused
     this.keep = keep
+    this.pieces = pieces
     this.#socket = socket
     this.#scratch = scratch
     socket.passTo(this)

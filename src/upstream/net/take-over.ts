@@ -28,12 +28,13 @@ export function takeOver(side: HttpSide | undefined, options: TakeOverOptions): 
     side.release()
     return undefined
   }
-  const { socket, scratch } = side
+  const { socket, scratch, pieces } = side
   const abort = (): void => body.destroy(signal.reason)
   const body = new DirectBody({
     socket,
     length,
     scratch,
+    pieces,
     idle,
     over(isWhole) {
       const milliseconds = isWhole ? keptFor(headers) : 0

@@ -1,0 +1,26 @@
+import { sharedPiece, usesOf } from '../../util/shared-piece.ts'
+
+/** Bytes. One hand-over to another thread, one write and one wake-up serve twice what an ordinary piece holds. */
+export const SHARED_PIECE = 1024 * 1024
+/** What two bodies use. V8 does not count shared memory, so it is never left to the garbage collector. */
+const MOST = 6
+
+/** Pieces of memory for long bodies that other threads may read, for as many bodies as that pays. */
+export class SharedPieces {
+  readonly #free: Buffer[] = []
+  #made = 0
+
+  /** @returns undefined when others have them all */
+  take(): Buffer | undefined {
+    const at = this.#free.findIndex((piece) => Atomics.load(usesOf(piece)!, 0) === 0)
+    if (at >= 0) return this.#free.splice(at, 1)[0]
+    if (this.#made >= MOST) return undefined
+    this.#made += 1
+    return sharedPiece(SHARED_PIECE)
+  }
+
+  /** Takes a piece back. Other threads may still use it. */
+  give(piece: Buffer): void {
+    this.#free.push(piece)
+  }
+}
