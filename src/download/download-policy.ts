@@ -33,8 +33,11 @@ const FAILURES_AT_FIRST = 1
 const READER_PATIENCE = 0.3
 /** A download that would take longer than this may use another connection. Seconds. */
 const WORTH_SPEEDING_UP = 0.5
-/** Bytes per second of one connection, a gigabit, from which on another one is not worth what it costs. */
-const FAST_ENOUGH = 125_000_000
+/**
+ * Bytes per second from which on another connection is not worth what it costs: half of what this process takes
+ * in.
+ */
+const FAST_ENOUGH = 300_000_000
 
 /** Bytes per second. A slower download gives up its place when others wait for one. */
 const MINIMUM_RATE = 1024
@@ -146,7 +149,7 @@ export function nextAction(
     if (ahead > 0 && secondsFor(ahead, rate) > READER_PATIENCE) return { openAt: position }
   }
   const isLong = size >= policy.segmentAbove && takesLong(size - filled, rate)
-  return isLong && fastest < FAST_ENOUGH && !isBusy ? 'openNext' : undefined
+  return isLong && Math.max(fastest, rate) < FAST_ENOUGH && !isBusy ? 'openNext' : undefined
 }
 
 /** Whether `bytes` at this rate take so long that another connection may help. */

@@ -96,7 +96,9 @@ test('a further connection is opened only for who waits long', () => {
   const table: [change: Partial<FetchState>, expected: ReturnType<typeof nextAction>][] = [
     [{}, 'openNext'],
     [{ rate: 1100 * MiB }, undefined],
-    [{ fastest: 125_000_000 }, undefined],
+    [{ fastest: 250_000_000 }, 'openNext'],
+    [{ connections: 2, rate: 400_000_000, fastest: 200_000_000 }, undefined],
+    [{ fastest: 300_000_000 }, undefined],
     [{ filled: 506 * MiB }, undefined],
     [{ size: 31 * MiB, rate: 1 * MiB }, undefined],
     [{ connections: 4 }, undefined],

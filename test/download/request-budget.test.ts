@@ -127,11 +127,19 @@ suite('several connections never cost', () => {
     }
   })
 
-  test('an upstream that sends 250 MB/s on a connection gets one GET, also where it falters', async () => {
-    const steady = await fetched({ size: 512 * MiB, perConnection: 250e6 })
+  test('an upstream that sends 250 MB/s on a connection gets a second one, which pays, and no third', async () => {
+    const size = 512 * MiB
+    const { requests, most, seconds } = await fetched({ size, perConnection: 250e6 })
+    assert.equal(most, 2)
+    assert.ok(size / 250e6 / seconds >= 1.3, `${size / 250e6 / seconds}`)
+    assert.ok(requests <= allowedFor(size), `${requests} requests`)
+  })
+
+  test('an upstream that sends 400 MB/s on a connection gets one GET, also where it falters', async () => {
+    const steady = await fetched({ size: 512 * MiB, perConnection: 400e6 })
     const faltering = await fetched({
       size: 512 * MiB,
-      perConnection: 250e6,
+      perConnection: 400e6,
       share: (beat) => (beat % 10 < 5 ? 1 : 0.2),
     })
     assert.deepEqual([steady.requests, faltering.requests], [1, 1])
