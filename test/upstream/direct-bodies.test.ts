@@ -6,6 +6,7 @@ import { createServer as createTlsServer } from 'node:tls'
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import { DirectSocket } from '../../src/upstream/net/direct-socket.ts'
 import { HttpSide, READ } from '../../src/upstream/net/http-side.ts'
+import { usesOf } from '../../src/util/shared-piece.ts'
 import { type FakeUpstream, fakeUpstream, type Script } from '../support/fake-upstream.ts'
 import { blobOf, eventually, selfSignedCertificate } from '../support/fixtures.ts'
 import { relay } from '../support/relay.ts'
@@ -81,14 +82,17 @@ for (const [protocol, options] of [
       const chunks = blob!.reused![Symbol.asyncIterator]()
       const first = await chunks.next()
       let got = (first.value as Buffer).length
+      let shared = 0
       // Longer than upstream may be silent: it is we who do not read.
       await sleep(400)
       for (let step; !(step = await chunks.next()).done;) {
         const chunk = step.value as Buffer
         assert.ok(chunk.equals(large.bytes.subarray(got, got + chunk.length)))
         got += chunk.length
+        if (usesOf(chunk) !== undefined) shared += chunk.length
       }
       assert.equal(got, large.bytes.length)
+      assert.ok(shared > got / 2, `${shared} bytes in shared memory`)
     })
 
     const faults: [what: string, script: Script, code: 'UPSTREAM_UNAVAILABLE' | 'UPSTREAM_TIMEOUT'][] = [

@@ -129,7 +129,8 @@ export class ReceiveBuffer {
   }
 
   #memory(size: number): Buffer {
-    return (size >= LARGEST ? this.#shared?.take() : undefined) ?? Buffer.allocUnsafeSlow(size)
+    // Over TLS a read brings 16 KiB, and a piece does not grow to the largest.
+    return (size > SMALLEST ? this.#shared?.take() : undefined) ?? Buffer.allocUnsafeSlow(size)
   }
 }
 
