@@ -137,5 +137,5 @@ export class ReceiveBuffer {
 function nextSize(last: Piece | undefined): number {
   if (last === undefined) return SMALLEST
   const { length } = last.bytes
-  return last.reads > FEW_READS ? length : Math.min(LARGEST, 4 * length)
+  return Math.min(LARGEST, last.reads > FEW_READS ? length : 4 * length)
 }
