@@ -34,9 +34,9 @@ describe('the thread that hashes', () => {
   test('takes long content only, two at a time, where there is a core for it', () => {
     assert.equal(new HashThread(1).begin('sha256', LONG), undefined)
     const thread = new HashThread(2)
-    assert.equal(thread.begin('sha256', 20 * MiB), undefined)
+    assert.equal(thread.begin('sha256', 95 * MiB), undefined)
     using _first = thread.begin('sha256', LONG)!
-    const second = thread.begin('sha256', 20 * MiB)!
+    const second = thread.begin('sha256', LONG)!
     assert.equal(thread.begin('sha256', LONG), undefined)
     second[Symbol.dispose]()
     using third = thread.begin('sha512', LONG)

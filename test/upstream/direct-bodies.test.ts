@@ -74,7 +74,7 @@ for (const [protocol, options] of [
     })
 
     test('one that nobody reads stops its sender, and is whole when it is read after all', async () => {
-      const large = blobOf(40_000_000, 3)
+      const large = blobOf(110_000_000, 3)
       await using upstream = await fakeUpstream(options)
       await using client = connectTo(upstream.url, { ca: tls.cert, timeouts: { idle: 150 } })
       upstream.addBlob(large.bytes)

@@ -71,9 +71,9 @@ test('no piece is longer than what is still to come', () => {
 test('two long bodies that come fast have shared pieces, which later ones use again', () => {
   const pieces = new SharedPieces()
   const memory = new Set<ArrayBufferLike>()
-  const bodies = [0, 1, 2].map(() => new ReceiveBuffer(40_000_000, pieces))
+  const bodies = [0, 1, 2].map(() => new ReceiveBuffer(140_000_000, pieces))
   for (const body of bodies) {
-    while (body.left > 30_000_000) {
+    while (body.left > 130_000_000) {
       while (body.space() !== undefined) body.filled(body.space()!.length)
       body.release()
       for (let chunk; (chunk = body.take()) !== undefined; body.release()) {

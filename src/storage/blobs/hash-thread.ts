@@ -4,10 +4,8 @@ import { usesOf } from '../../util/shared-piece.ts'
 import { hashInThread, type HashAnswer, type HashMessage } from './hash-in-thread.ts'
 
 const MiB = 1024 * 1024
-/** Bytes of content that is worth the way to the thread, */
-const WORTH_THREAD = 16 * MiB
-/** and of content that is worth waiting until it has started. */
-const WORTH_START = 96 * MiB
+/** Bytes of content that is worth the start of the thread, and its 15 MiB of memory. */
+const LONG = 96 * MiB
 /** One thread hashes as fast as the main one receives and sends. */
 const AT_ONCE = 2
 /** Milliseconds. A thread that has nothing to do costs memory. */
@@ -27,8 +25,7 @@ export class HashThread {
 
   /** @returns undefined where content of `size` bytes is better hashed on the main thread now */
   begin(algorithm: string, size: number): ThreadHash | undefined {
-    if (size < (this.#worker === undefined ? WORTH_START : WORTH_THREAD)) return undefined
-    if (this.#running.size >= AT_ONCE || this.#cores < 2) return undefined
+    if (size < LONG || this.#running.size >= AT_ONCE || this.#cores < 2) return undefined
     clearTimeout(this.#idle)
     const worker = (this.#worker ??= this.#start())
     const id = (this.#last += 1)

@@ -6,8 +6,8 @@ const KiB = 1024
 const SMALLEST = 64 * KiB
 /** Bytes of a piece. A write to disk, a hash and a send cost no less a byte from about this size on. */
 const LARGEST = 512 * KiB
-/** Bytes of a body that is worth shared pieces. */
-const LONG = 16 * 1024 * KiB
+/** Bytes of a body that is worth shared pieces: shorter content is hashed where it is received. */
+const LONG = 96 * 1024 * KiB
 /** A piece that was filled by so few reads was too small. */
 const FEW_READS = 4
 /** One is received, one is being written, and one holds what was written last for close readers. */
