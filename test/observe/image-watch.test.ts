@@ -34,3 +34,41 @@ test('SEC-73: a thousand parts are looked for in turns, and more are not an imag
   watch.telemetry.stored(repository, digest(0), { parts: digests(1_001), isIndex: false })
   assert.equal(looks, 1_000)
 })
+
+test('parts that other replicas have stored are asked for, later and later, until the image is whole', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  let elapsed = 0
+  t.mock.method(performance, 'now', () => elapsed)
+  const emitted: string[] = []
+  const asked: (readonly Digest[])[] = []
+  const elsewhere = new Set<Digest>()
+  using watch = imageWatch({
+    emit: (type) => void emitted.push(type),
+    has: async () => false,
+    async elsewhere(_repository, parts) {
+      asked.push(parts)
+      return parts.filter((part) => elsewhere.has(part))
+    },
+  })
+  const pass = async (seconds: number) => {
+    for (let at = 0; at < seconds; at += 2) {
+      elapsed += 2_000
+      t.mock.timers.tick(2_000)
+      for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate)
+    }
+  }
+  watch.telemetry.stored(repository, digest(0), { parts: digests(3), isIndex: false })
+  watch.stored(digest(1))
+  elsewhere.add(digest(2))
+  await pass(4)
+  assert.deepEqual(asked, [[digest(2), digest(3)]])
+  await pass(60)
+  assert.deepEqual(asked.slice(1), [[digest(3)], [digest(3)], [digest(3)]])
+  assert.deepEqual(emitted, [])
+  elsewhere.add(digest(3))
+  await pass(70)
+  assert.deepEqual(emitted, ['image.stored'])
+  const before = asked.length
+  await pass(200)
+  assert.equal(asked.length, before)
+})
