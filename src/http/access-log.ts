@@ -46,15 +46,15 @@ export class AccessLog implements LineSource {
   readonly #lineOf = requestLines()
   #lines = ''
 
-  constructor({ sink, mode, traceId, mostWaiting = 8 * 1024 }: AccessLogOptions) {
+  constructor({ sink, mode, traceId, mostWaiting = 2 * 1024 }: AccessLogOptions) {
     this.#sink = sink
     this.#mode = mode
     this.#traceId = traceId
     this.#mostWaiting = mostWaiting
   }
 
-  /** `status` is 499 when the client left before the answer began. */
-  add(exchange: Exchange, status: number): void {
+  /** `status` is 499 when the client left before the answer began; `ms`: what it took. */
+  add(exchange: Exchange, status: number, ms: number): void {
     const mode = this.#mode()
     const isAborted = exchange.isAborted && !exchange.isOpenEnded
     if (mode === false || (mode === 'errors' && status < 400 && !isAborted)) return
@@ -63,7 +63,7 @@ export class AccessLog implements LineSource {
     const { headers } = incoming
     this.#lines += this.#lineOf({
       time: Date.now(),
-      ms: performance.now() - exchange.startedAt,
+      ms,
       method: incoming.method!,
       kind: exchange.kind,
       client: exchange.client,
@@ -74,6 +74,7 @@ export class AccessLog implements LineSource {
       upstream: exchange.upstream,
       repository: exchange.repository,
       reference: exchange.reference,
+      subject: exchange.subject,
       path: exchange.path,
       range: headers.range,
       status,

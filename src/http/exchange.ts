@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Principal } from '../ports/authenticator.ts'
 import { addressGroup } from '../util/address-group.ts'
+import type { SubjectText } from './access-log-line.ts'
 import { Outbox } from './send.ts'
 import type { CacheStatus, ReadOptions } from '../ports/read-options.ts'
 import { SCHEMA1_DECIDED_BY, takesSchema1, takesUnsigned } from './headers/accept.ts'
@@ -31,6 +32,8 @@ export class Exchange {
   repository?: string
   /** A tag or a digest. */
   reference?: string
+  /** Keeps, with the path, how the log tells what was asked for. */
+  subject?: SubjectText
   cacheStatus?: CacheStatus
   failure?: unknown
   /** containerd's `?ns=`, which the answer repeats. */

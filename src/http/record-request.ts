@@ -2,9 +2,9 @@ import type { CacheStatus } from '../ports/read-options.ts'
 import type { RequestTelemetry } from '../ports/telemetry.ts'
 import type { Exchange } from './exchange.ts'
 
-/** Reports a finished request to `telemetry`, unless it addressed no upstream. */
-export function recordRequest(telemetry: RequestTelemetry, exchange: Exchange): void {
-  const { kind, upstream, repository, cacheStatus, failure, outgoing, startedAt, bytesSent } = exchange
+/** Reports a request that took `ms` to `telemetry`, unless it addressed no upstream. */
+export function recordRequest(telemetry: RequestTelemetry, exchange: Exchange, ms: number): void {
+  const { kind, upstream, repository, cacheStatus, failure, outgoing, bytesSent } = exchange
   if (kind === undefined || upstream === undefined || repository === undefined) return
   const isError =
     failure !== undefined && (outgoing.statusCode >= 500 || outgoing.statusCode === 429 || exchange.isAborted)
@@ -15,7 +15,7 @@ export function recordRequest(telemetry: RequestTelemetry, exchange: Exchange): 
     client: exchange.client,
     isHead: exchange.isHead,
     result: isError ? 'error' : resultOf(cacheStatus),
-    seconds: (performance.now() - startedAt) / 1000,
+    seconds: ms / 1000,
     bytes: bytesSent,
   })
 }

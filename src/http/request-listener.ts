@@ -90,8 +90,9 @@ export function registryRequestListener({
     const ended = (): void => {
       const status = outgoing.headersSent ? outgoing.statusCode : 499
       if (outgoing.writableFinished) exchange.bytesSent += exchange.bytesAtEnd
-      accessLog?.add(exchange, status)
-      recordRequest(telemetry, exchange)
+      const ms = performance.now() - exchange.startedAt
+      accessLog?.add(exchange, status, ms)
+      recordRequest(telemetry, exchange, ms)
       responses?.responded(status)
       finished?.(exchange, status)
     }

@@ -7,6 +7,7 @@ import { isRepositoryName, parseReference, type Reference } from '../oci/referen
 import type { Authenticator } from '../ports/authenticator.ts'
 import type { Registry, Repository } from '../ports/repository.ts'
 import type { RequestKind } from '../ports/telemetry.ts'
+import { SubjectText } from './access-log-line.ts'
 import { clientInfo } from './client-info.ts'
 import type { Exchange } from './exchange.ts'
 import { findRepository } from './find-repository.ts'
@@ -70,8 +71,10 @@ export function routeHandlers({ registry, authenticator, fail }: RouteHandlersOp
     return forClients((exchange, route) => {
       const name = nameIn(route)
       const { kind, reference, target } = targetOf(route)
+      const subject = new SubjectText()
       const answerPath: AnswerPath = (exchange) => {
         exchange.kind = kind
+        exchange.subject = subject
         const repository = findRepository(registry, exchange, name)
         if (reference !== undefined) exchange.reference = reference
         return answer(exchange, repository, target)

@@ -68,6 +68,19 @@ test('an output that takes a little at a time, or nothing for a while, gets ever
   assert.equal(out.text(), text)
 })
 
+test('an output that did not take everything is left alone for a moment', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const out = output(() => 7)
+  const writer = new LineWriter(out, { dropped })
+  writer.write('0123456789\n')
+  t.mock.timers.tick(20)
+  await turn()
+  assert.equal(out.text(), '0123456')
+  t.mock.timers.tick(1)
+  await turn()
+  assert.equal(out.text(), '0123456789\n')
+})
+
 test('F88: what waits for a blocked reader is bounded; dropped lines are counted and told', async () => {
   let room = 0
   const out = output(() => room)

@@ -5,7 +5,7 @@ import { describe, test } from 'node:test'
 import { pino, stdTimeFunctions } from 'pino'
 import { Exchange } from '../../src/http/exchange.ts'
 import { requestIds } from '../../src/http/request-id.ts'
-import { requestLines, type RequestRecord } from '../../src/http/access-log-line.ts'
+import { requestLines, type RequestRecord, SubjectText } from '../../src/http/access-log-line.ts'
 import { AccessLog, type LineSource } from '../../src/http/access-log.ts'
 import { RegistryError } from '../../src/oci/errors.ts'
 import { eventually } from '../support/fixtures.ts'
@@ -32,6 +32,7 @@ const RECORD: RequestRecord = {
   bytes: 17,
   cache: 'hit',
   cost: undefined,
+  subject: undefined,
   isAborted: true,
   failure: undefined,
 }
@@ -70,6 +71,30 @@ describe('a line', () => {
     }
   })
 
+  test('says the same after whatever other lines, though parts of them are kept', () => {
+    const subject = new SubjectText()
+    const userAgents = [undefined, 'curl/8', 'containerd/2.1', 'x'.repeat(301)]
+    const repositories = [undefined, 'library/app', 'library/db']
+    const clients = Array.from({ length: 300 }, (_, i) => `10.0.0.${i}`)
+    for (let i = 0; i < 2000; i++) {
+      const record: RequestRecord = {
+        ...RECORD,
+        time: RECORD.time + (i % 7),
+        method: i % 5 === 0 ? 'HEAD' : 'GET',
+        kind: i % 11 === 0 ? undefined : 'manifest',
+        client: clients[(i * i) % clients.length]!,
+        userAgent: userAgents[i % 4],
+        upstream: i % 13 === 0 ? 'ghcr.io' : 'docker.io',
+        repository: repositories[i % 3],
+        reference: i % 4 === 0 ? 'latest' : undefined,
+        range: i % 6 === 0 ? 'bytes=0-' : undefined,
+        status: i % 17 === 0 ? 404 : 200,
+        isAborted: i % 19 === 0,
+      }
+      assert.equal(lineOf({ ...record, subject }), requestLines()(record))
+    }
+  })
+
   test('names the cause of a failure', () => {
     const failure = new RegistryError('BLOB_UNKNOWN', { upstream: 'a"b' })
     const { error, detail } = JSON.parse(lineOf({ ...RECORD, failure }))
@@ -91,7 +116,7 @@ describe('the log', () => {
       writeLater: (it: LineSource) => waiting.push(it),
     }
     const log = new AccessLog({ sink, mode: () => true, mostWaiting: 20_000 })
-    for (let status = 200; status < 550; status++) log.add(exchange(), status)
+    for (let status = 200; status < 550; status++) log.add(exchange(), status, 1)
     assert.ok(written.length > 1 && written.every((text) => text.length > 20_000 && text.length < 21_000))
     assert.equal(waiting.length, written.length + 1)
     const text = written.join('') + log.takeLines()
@@ -107,7 +132,7 @@ describe('the log', () => {
     let mode: boolean | 'errors' = true
     const log = new AccessLog({ sink: { write() {}, writeLater() {} }, mode: () => mode })
     const statuses = () => {
-      for (const status of [200, 304, 404, 499, 500]) log.add(exchange(), status)
+      for (const status of [200, 304, 404, 499, 500]) log.add(exchange(), status, 1)
       return log
         .takeLines()
         .trimEnd()

@@ -17,12 +17,12 @@ export interface LineWriterOptions {
 
 /** Milliseconds that lines are gathered. */
 const GATHER = 20
-/** Milliseconds until an output that took nothing is tried again. It doubles from the first to the last. */
+/** Milliseconds until an output that did not take everything is tried again. It doubles from the first to the last. */
 const RETRY = { first: 1, last: 50 }
 /** Milliseconds that a process that ends waits for an output that takes nothing. */
 const LAST_WAIT = 500
-/** Bytes. */
-const BUFFER = 64 * 1024
+/** Bytes. What 20 ms gather is few writes, for each wakes up another thread, and memory is used as it fills. */
+const BUFFER = 256 * 1024
 /** Buffers that are kept for further lines. */
 const SPARES = 4
 
@@ -137,13 +137,13 @@ export class LineWriter implements LineSink {
     let retryIn = RETRY.first
     while (this.#next()) {
       this.#isWriting = true
+      const wanted = this.#rest.length
       const written = await this.#output.write(this.#rest)
       this.#isWriting = false
       this.#rest = this.#rest.subarray(written)
-      if (written > 0) {
-        retryIn = RETRY.first
-        continue
-      }
+      if (written > 0) retryIn = RETRY.first
+      // An output that is full now takes nothing at once: to try it costs more than to write.
+      if (written === wanted) continue
       await new Promise<void>((resolve) => setTimeout(resolve, retryIn).unref())
       retryIn = Math.min(2 * retryIn, RETRY.last)
     }
