@@ -3,27 +3,25 @@ import { fileURLToPath } from 'node:url'
 import { start } from '../../test/e2e/support/processes.ts'
 import { proxyProcess } from '../../test/e2e/support/proxy-process.ts'
 import { tempFolder } from '../../test/support/temp-folder.ts'
-import { answerTimes, type AnswerTimes, p99Of, p99Ratio } from '../support/listeners/answer-times.ts'
+import { p99Of, ratioOfMedians } from '../support/listeners/paced-pulls.ts'
 import { pull } from '../support/measure.ts'
 import { type Add, OWN } from '../support/report.ts'
 import { benchUpstream, missingHere } from '../support/systems.ts'
 
-const ROUNDS = 14
+const ROUNDS = 24
 const CPU_ROUNDS = 5
-const SECONDS = 3
+const SECONDS = 2
 const LISTENERS = 200
-/** In all rounds of one load together. */
+/** In all rounds together. */
 const EVENTS = 10_000
 const CONNECTIONS = 16
 
 /**
- * A server that has as much to do as it can answers 1 % late by a time slice of the scheduler, whatever it does,
- * and differs by a quarter from bout to bout. So the pulls are those of a busy cache that has room for them.
+ * Milliseconds between two pulls of a connection, at most. A server that has as much to do as it can answers 1 %
+ * late by a time slice of the scheduler, whatever it does. So the pulls are those of a busy cache that has room
+ * for them, some 5,000 a second.
  */
-const LOADS = [
-  { what: 'some 5,000 warm manifests a second', longestPause: 5, most: 1.1 },
-  { what: 'as many warm manifests as it answers', longestPause: 0, most: undefined },
-]
+const LONGEST_PAUSE = 5
 
 /** What 10,000 events and 200 listeners of the dashboard do to the pulls of others, bout by bout in the same process. */
 export async function listeners(add: Add): Promise<void> {
@@ -68,43 +66,28 @@ export async function listeners(add: Add): Promise<void> {
     most: 10,
   })
 
-  for (const { what, longestPause, most } of LOADS) {
-    const pulls = { url, connections: CONNECTIONS, seconds: SECONDS, longestPause }
-    const alone: AnswerTimes[] = []
-    const watched: AnswerTimes[] = []
-    await answerTimes(pulls)
-    const measureAlone = async () => alone.push(await answerTimes(pulls))
-    const measureWatched = async () => {
-      await using _ = await watch()
-      watched.push((await Promise.all([answerTimes(pulls), emit()]))[0])
-    }
-    for (let round = 0; round < ROUNDS; round++) {
-      // What changes in the course of the run meets both alike.
-      const inOrder = [measureAlone, measureWatched]
-      for (const measure of round % 2 === 0 ? inOrder : inOrder.toReversed()) {
-        await measure()
-        await sleep(200)
-      }
-    }
-    const p99 = `${what}: p99`
-    add(
-      p99,
-      OWN,
-      alone.map((times) => p99Of([times])),
-      'ms',
-    )
-    add(
-      `${p99}, with them`,
-      OWN,
-      watched.map((times) => p99Of([times])),
-      'ms',
-    )
-    const { ratio, low, high } = p99Ratio(watched, alone)
-    const limit = most === undefined ? undefined : { most }
-    add(`${p99} of all bouts, with them against without`, OWN, [ratio], '×', limit)
-    add(`${p99}: lower end of the 95 % interval`, OWN, [low], '×')
-    add(`${p99}: upper end of the 95 % interval`, OWN, [high], '×', limit)
+  const pulls = { url, connections: CONNECTIONS, seconds: SECONDS, longestPause: LONGEST_PAUSE }
+  const p99 = { alone: [] as number[], watched: [] as number[] }
+  await p99Of(pulls)
+  const alone = async () => p99.alone.push(await p99Of(pulls))
+  const watched = async () => {
+    await using _ = await watch()
+    const [answers] = await Promise.all([p99Of(pulls), emit()])
+    p99.watched.push(answers)
   }
+  for (let round = 0; round < ROUNDS; round++) {
+    // What changes in the course of the run meets both alike.
+    for (const measure of round % 2 === 0 ? [alone, watched] : [watched, alone]) {
+      await measure()
+      await sleep(200)
+    }
+  }
+  const what = 'warm manifest, some 5,000 a second: p99'
+  add(what, OWN, p99.alone, 'ms')
+  add(`${what}, with them`, OWN, p99.watched, 'ms')
+  const { ratio, low, high } = ratioOfMedians(p99.watched, p99.alone)
+  add(`${what}, with them against without`, OWN, [ratio], '×', { most: 1.1 })
+  add(`${what}: 95 % interval of that`, OWN, [low, high], '×')
 }
 
 function scriptOf(name: string): string {

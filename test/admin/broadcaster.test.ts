@@ -1,6 +1,6 @@
 /** Many listeners of many events: what they hold, and how often anything is made for them. */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
@@ -50,4 +50,32 @@ test('each event is written once for all listeners; one that does not read holds
   for (const client of clients) client[Symbol.dispose]()
   await eventually(() => broadcaster.count === 0, 20_000)
   server.close()
+})
+
+test('listeners are written to a few at a time, and a round begins when the last has ended', (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] })
+  const hub = eventHub(Date.now)
+  const broadcaster = new Broadcaster({ events: hub, transfers: () => '[]' })
+  const written: string[][] = []
+  const listeners = Array.from({ length: 250 }, () => {
+    const mine: string[] = []
+    written.push(mine)
+    const write = (message: Buffer) => mine.push(...message.toString().match(/(?<=^id: )\d+/gm)!)
+    return Object.assign(new EventEmitter(), { write }) as unknown as ServerResponse
+  })
+  for (const outgoing of listeners) broadcaster.add(outgoing, 0)
+  const got = (count: number): number => written.filter(({ length }) => length === count).length
+  hub.emit('upstream.up', { upstream: 'docker.io', seconds: 1 })
+  t.mock.timers.tick(1000)
+  for (let told = 5; told <= 250; told += 5) {
+    assert.equal(got(1), told)
+    t.mock.timers.tick(10)
+  }
+  hub.emit('upstream.up', { upstream: 'docker.io', seconds: 2 })
+  // This thread was held for seconds: the rounds that were due meanwhile are one.
+  t.mock.timers.tick(10_000)
+  for (let pause = 0; pause < 50; pause++) t.mock.timers.tick(10)
+  assert.deepEqual([...new Set(written.map((ids) => ids.join()))], ['1,2'])
+  for (const outgoing of listeners) outgoing.emit('close')
+  assert.equal(broadcaster.count, 0)
 })

@@ -22,23 +22,31 @@ interface Listener {
   quiet: number
 }
 
+/** Makes what a listener is sent now, if anything. */
+type MessageFor = (listener: Listener) => Buffer | undefined
+
 /** Milliseconds between two messages. */
 const EVERY = 1_000
 /** Messages without anything to say after which a comment keeps the connection alive. */
 const QUIET = 20
-/** Listeners that are written to between two turns of the event loop. */
-const AT_ONCE = 25
+/**
+ * Listeners that are written to at once, and milliseconds until the next ones are. All at once would keep both
+ * this thread and the kernel busy for 10 ms of each second, which one pull in a hundred would wait for.
+ */
+const AT_ONCE = 5
+const PAUSE = 10
 
 /**
- * Sends what happens to all listeners, once a second. Those who have had the same get the same bytes, made
- * once. A listener that does not read is left alone until it has: it holds one message and its socket, and
- * gets then what is remembered of the rest.
+ * Sends what happens to all listeners, once a second, to a few at a time. Those who have had the same get the
+ * same bytes, made once. A listener that does not read is left alone until it has: it holds one message and its
+ * socket, and gets then what is remembered of the rest.
  */
 export class Broadcaster {
   readonly #options: BroadcasterOptions
   readonly #listeners = new Set<Listener>()
   readonly #text = new EventText()
   #timer: NodeJS.Timeout | undefined
+  #isSending = false
 
   constructor(options: BroadcasterOptions) {
     this.#options = options
@@ -58,23 +66,23 @@ export class Broadcaster {
       clearInterval(this.#timer)
       this.#timer = undefined
     })
-    this.#timer ??= setInterval(() => this.#send([...this.#listeners], this.#messages()), EVERY).unref()
-    this.#send([listener], this.#messages())
+    this.#timer ??= setInterval(() => this.#begin(), EVERY).unref()
+    write(listener, this.#messages())
   }
 
-  #send(listeners: readonly Listener[], messageFor: (listener: Listener) => Buffer | undefined): void {
-    for (const listener of listeners.slice(0, AT_ONCE)) {
-      const { outgoing } = listener
-      if (outgoing.destroyed || outgoing.writableNeedDrain) continue
-      const message = messageFor(listener)
-      if (message !== undefined) outgoing.write(message)
-    }
+  #begin(): void {
+    if (!this.#isSending) this.#send([...this.#listeners], this.#messages())
+  }
+
+  #send(listeners: readonly Listener[], messageFor: MessageFor): void {
+    for (const listener of listeners.slice(0, AT_ONCE)) write(listener, messageFor)
     const rest = listeners.slice(AT_ONCE)
-    if (rest.length > 0) setImmediate(() => this.#send(rest, messageFor))
+    this.#isSending = rest.length > 0
+    if (this.#isSending) setTimeout(() => this.#send(rest, messageFor), PAUSE).unref()
   }
 
   /** Makes the messages of one round. */
-  #messages(): (listener: Listener) => Buffer | undefined {
+  #messages(): MessageFor {
     const { events, transfers } = this.#options
     const running = transfers()
     const texts = new Map<number, { readonly text: string; readonly id: number }>()
@@ -108,6 +116,13 @@ export class Broadcaster {
       return message
     }
   }
+}
+
+function write(listener: Listener, messageFor: MessageFor): void {
+  const { outgoing } = listener
+  if (outgoing.destroyed || outgoing.writableNeedDrain) return
+  const message = messageFor(listener)
+  if (message !== undefined) outgoing.write(message)
 }
 
 const STILL_HERE = Buffer.from(': still here\n\n')
