@@ -20,7 +20,7 @@ export interface RequestRecord {
   readonly upstream: string | undefined
   readonly repository: string | undefined
   readonly reference: string | undefined
-  /** What keeps the text of these three where the path was asked for before. */
+  /** Keeps what lines about one path have in common. Of `kind`, where the path was asked for before. */
   readonly subject: SubjectText | undefined
   /** Logged when no repository was found. */
   readonly path: string
@@ -44,24 +44,26 @@ const LONGEST = 300
  * character that JSON escapes is not checked again: upstream, repository, reference and request id.
  *
  * To join the pieces of a line costs more than to make them. So what most lines have in common with earlier
- * ones is kept in one piece: the time, the client and what it asked for.
+ * ones is kept in one piece: the time, the client, what it asked for and how that was answered.
  */
 export function requestLines(): (record: RequestRecord) => string {
   const beginningOf = beginnings()
   const clientOf = clientTexts()
   return (record) => {
-    const { method, kind, identity, reference, subject, range, cost, failure } = record
-    let line = beginningOf(record.time) + (method === 'GET' ? GET : `,"method":${quoted(method)}`)
-    if (kind !== undefined) line += `,"kind":"${kind}"`
+    const { method, kind, identity, subject, range, cost, failure } = record
+    let line = beginningOf(record.time)
+    if (method === 'GET' && subject !== undefined) line += subject.get
+    else line += `,"method":${quoted(method)}${kind === undefined ? '' : kindText(kind)}`
     line += clientOf(record.client, record.userAgent) + record.requestId
     if (record.traceId !== undefined) line += `","traceId":"${record.traceId}`
-    line += '"'
-    if (identity !== undefined) line += `,"identity":${quoted(identity)}`
-    if (record.repository === undefined) line += `,"path":${quoted(record.path)}`
-    else line += (subject ?? new SubjectText()).of(record.upstream, record.repository, reference)
-    if (range !== undefined) line += `,"range":${quoted(range)}`
-    line += record.status === 200 ? OK : `,"status":${record.status},"bytes":`
-    line += `${record.bytes},"ms":${tenths(record.ms)}`
+    if (identity !== undefined) line += `","identity":${quoted(identity).slice(0, -1)}`
+    if (range === undefined && subject !== undefined && record.repository !== undefined) {
+      line += subject.answered(record)
+    } else {
+      const of = record.repository === undefined ? `","path":${quoted(record.path)}` : namesText(record)
+      line += of + (range === undefined ? '' : `,"range":${quoted(range)}`) + answeredText(record)
+    }
+    line += tenths(record.ms)
     if (record.cache === 'hit' && cost === undefined && !record.isAborted && failure === undefined) {
       return line + HIT
     }
@@ -76,29 +78,50 @@ export function requestLines(): (record: RequestRecord) => string {
   }
 }
 
-const GET = ',"method":"GET"'
-const OK = ',"status":200,"bytes":'
 const END = ',"msg":"request"}\n'
 const HIT = `,"cache":"hit"${END}`
 
-/** The part of a line that says what was asked for. Kept for the next request for the same. */
+type Subject = Pick<RequestRecord, 'upstream' | 'repository' | 'reference' | 'status' | 'bytes'>
+
+/** What lines about one path have in common: what was asked for, and how it was answered last. */
 export class SubjectText {
-  #upstream: string | undefined
-  #repository: string | undefined
-  #reference: string | undefined
+  /** How it is asked for by GET. */
+  readonly get: string
+  #last: Subject = { upstream: '', repository: '', reference: '', status: 0, bytes: 0 }
   #text = ''
 
-  of(upstream: string | undefined, repository: string, reference: string | undefined): string {
-    if (repository === this.#repository && reference === this.#reference && upstream === this.#upstream) {
-      return this.#text
-    }
-    const named = reference === undefined ? '' : `,"reference":"${reference}"`
-    this.#text = inOnePiece(`,"upstream":"${upstream}","repository":"${repository}"${named}`)
-    this.#upstream = upstream
-    this.#repository = repository
-    this.#reference = reference
+  constructor(kind: RequestKind) {
+    this.get = inOnePiece(`,"method":"GET"${kindText(kind)}`)
+  }
+
+  /** What comes between the request id and the duration. */
+  answered({ upstream, repository, reference, status, bytes }: Subject): string {
+    const last = this.#last
+    const isSame =
+      repository === last.repository &&
+      reference === last.reference &&
+      upstream === last.upstream &&
+      status === last.status &&
+      bytes === last.bytes
+    if (isSame) return this.#text
+    this.#last = { upstream, repository, reference, status, bytes }
+    this.#text = inOnePiece(namesText(this.#last) + answeredText(this.#last))
     return this.#text
   }
+}
+
+function kindText(kind: RequestKind): string {
+  return `,"kind":"${kind}"`
+}
+
+/** Ends the text before, for that is one piece less. */
+function namesText({ upstream, repository, reference }: Subject): string {
+  const named = reference === undefined ? '' : `,"reference":"${reference}"`
+  return `","upstream":"${upstream}","repository":"${repository}"${named}`
+}
+
+function answeredText({ status, bytes }: Subject): string {
+  return `,"status":${status},"bytes":${bytes},"ms":`
 }
 
 /** Clients whose text is kept. */
@@ -106,16 +129,19 @@ const KNOWN_CLIENTS = 256
 
 /** The part of a line from the client up to the request id. Kept for clients, with their last user agent. */
 function clientTexts(): (client: string, userAgent: string | undefined) => string {
-  const known = new Map<string, { readonly userAgent: string | undefined; readonly text: string }>()
+  const known = new Map<string, { client: string; userAgent: string | undefined; text: string }>()
+  let last = { client: '', userAgent: undefined as string | undefined, text: '' }
   return (client, userAgent) => {
-    const last = known.get(client)
-    if (last !== undefined && last.userAgent === userAgent) return last.text
+    // Most requests follow one of the same client, and to compare costs less than to look up.
+    if (last.client !== client) last = known.get(client) ?? { client: '', userAgent: undefined, text: '' }
+    if (last.client === client && last.userAgent === userAgent && last.text !== '') return last.text
     const agent = userAgent === undefined ? '' : `,"userAgent":${quoted(userAgent)}`
     const text = inOnePiece(`,"client":${quoted(client)}${agent},"requestId":"`)
     if (client.length > LONGEST || (userAgent !== undefined && userAgent.length > LONGEST)) return text
     if (known.size >= KNOWN_CLIENTS) known.clear()
     // A part of a longer text, such as a header, would keep all of it.
-    known.set(inOnePiece(client), { userAgent, text })
+    last = { client: inOnePiece(client), userAgent, text }
+    known.set(last.client, last)
     return text
   }
 }

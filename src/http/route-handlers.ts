@@ -71,7 +71,7 @@ export function routeHandlers({ registry, authenticator, fail }: RouteHandlersOp
     return forClients((exchange, route) => {
       const name = nameIn(route)
       const { kind, reference, target } = targetOf(route)
-      const subject = new SubjectText()
+      const subject = new SubjectText(kind)
       const answerPath: AnswerPath = (exchange) => {
         exchange.kind = kind
         exchange.subject = subject

@@ -72,7 +72,7 @@ describe('a line', () => {
   })
 
   test('says the same after whatever other lines, though parts of them are kept', () => {
-    const subject = new SubjectText()
+    const subject = new SubjectText('manifest')
     const userAgents = [undefined, 'curl/8', 'containerd/2.1', 'x'.repeat(301)]
     const repositories = [undefined, 'library/app', 'library/db']
     const clients = Array.from({ length: 300 }, (_, i) => `10.0.0.${i}`)
@@ -89,9 +89,12 @@ describe('a line', () => {
         reference: i % 4 === 0 ? 'latest' : undefined,
         range: i % 6 === 0 ? 'bytes=0-' : undefined,
         status: i % 17 === 0 ? 404 : 200,
+        bytes: i % 23 === 0 ? 0 : 17,
+        identity: i % 29 === 0 ? 'ci' : undefined,
         isAborted: i % 19 === 0,
       }
-      assert.equal(lineOf({ ...record, subject }), requestLines()(record))
+      const kept = record.kind === undefined ? undefined : subject
+      assert.equal(lineOf({ ...record, subject: kept }), requestLines()(record))
     }
   })
 
