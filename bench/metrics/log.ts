@@ -13,7 +13,7 @@ import {
   systemOf,
 } from '../support/systems.ts'
 
-const ROUNDS = 7
+const ROUNDS = 9
 
 /** What the log of requests costs a warm manifest, to a file and to a pipe that somebody reads, as shipped. */
 export async function log(add: Add): Promise<void> {
