@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { proxyProcess } from '../../test/e2e/support/proxy-process.ts'
 import { tempFolder } from '../../test/support/temp-folder.ts'
 import { inTurn } from '../support/in-turn.ts'
-import { load, pull } from '../support/measure.ts'
+import { load, pull, touchMemory } from '../support/measure.ts'
 import { type Add, OWN } from '../support/report.ts'
 import {
   benchUpstream,
@@ -22,6 +22,8 @@ export async function log(add: Add): Promise<void> {
   if (missingHere('wrk')) return
   await using folder = await tempFolder()
   await using upstream = await benchUpstream(1)
+  // The page cache takes what is logged to a file, 20 MB a second.
+  await touchMemory(2)
   const path = `/v2/library/app/manifests/${upstream.manifest}`
   const cpuOf = async ({ url, cpu }: System): Promise<number> => {
     const before = await cpu()
