@@ -8,7 +8,7 @@ import { pull } from '../support/measure.ts'
 import { type Add, OWN } from '../support/report.ts'
 import { benchUpstream, missingHere } from '../support/systems.ts'
 
-const ROUNDS = 30
+const ROUNDS = 24
 const CPU_ROUNDS = 4
 const SECONDS = 2
 const LISTENERS = 200

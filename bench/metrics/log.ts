@@ -14,7 +14,7 @@ import {
 } from '../support/systems.ts'
 
 /** A process differs from the next by a twentieth, for as long as it runs. */
-const PROCESSES = 4
+const PROCESSES = 3
 const ROUNDS = 3
 
 /** What the log of requests costs a warm manifest, to a file and to a pipe that somebody reads, as shipped. */
