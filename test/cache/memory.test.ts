@@ -301,12 +301,28 @@ test('what is in memory is believed for a limited time', async () => {
 })
 
 describe('tags in memory', () => {
-  test('are asked for once, and every use is recorded', async () => {
+  test('are asked for once, and the store is told once a second that they are used', async () => {
+    const clock = { now: 1_000 }
+    const { cached, asked } = watched({ now: () => clock.now })
+    await cached.tags.set(app, 'latest', old!)
+    assert.deepEqual(await cached.tags.get(app, 'latest'), old)
+    const again = (wait: number) => {
+      clock.now += wait
+      assert.deepEqual(cached.tags.get(app, 'latest'), old, 'at once')
+    }
+    for (const wait of [0, 999]) again(wait)
+    assert.deepEqual(asked, ['latest'])
+    for (const wait of [1, 0, 1000, 999]) again(wait)
+    assert.deepEqual(asked, ['latest', 'use latest', 'use latest'])
+  })
+
+  test('have their own keys, however many are asked for', async () => {
     const { cached, asked } = watched()
     await cached.tags.set(app, 'latest', old!)
-    for (let i = 0; i < 2; i++) assert.deepEqual(await cached.tags.get(app, 'latest'), old)
+    await cached.tags.get(app, 'latest')
+    for (let i = 0; i < 10_001; i++) await cached.tags.get(app, `tag-${i}`)
+    assert.equal(new Set(asked).size, 10_002)
     assert.deepEqual(cached.tags.get(app, 'latest'), old, 'at once')
-    assert.deepEqual(asked, ['latest', 'use latest', 'use latest'])
   })
 
   test('SEC-22 are those of one repository of one upstream', async () => {

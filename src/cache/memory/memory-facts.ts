@@ -29,7 +29,13 @@ export function sizeOfFacts({ content, repositories, mediaTypes }: Facts): numbe
   return size
 }
 
-export function sizeOfTag(_: TagEntry, key: string): number {
+/** A tag, and when a use of it was last told to the store, in monotonic milliseconds. */
+export interface KnownTag {
+  readonly entry: TagEntry
+  toldAt: number
+}
+
+export function sizeOfTag(_: KnownTag, key: string): number {
   return OVERHEAD + key.length
 }
 

@@ -6,15 +6,23 @@ import type {
   ContentInventory,
   LinkIndex,
   ReferenceIndex,
-  TagEntry,
   TagIndex,
   TagUses,
   UpstreamInventory,
 } from '../../ports/metadata.ts'
 import type { ImageCatalogue, PurgeScope } from '../../ports/operations.ts'
 import type { ReadOptions } from '../../ports/read-options.ts'
-import { contentKey, repositoryKey } from '../keys.ts'
-import { type Facts, NOTHING, sizeOfFacts, sizeOfTag, withMediaType, withRepository } from './memory-facts.ts'
+import { repositoryKey } from '../keys.ts'
+import {
+  type Facts,
+  type KnownTag,
+  NOTHING,
+  sizeOfFacts,
+  sizeOfTag,
+  withMediaType,
+  withRepository,
+} from './memory-facts.ts'
+import { tagKeys } from './tag-keys.ts'
 import { perObject } from '../../util/per-object.ts'
 import { readContent } from '../read-content.ts'
 import { ReadThrough } from './read-through.ts'
@@ -57,6 +65,8 @@ const MAX_BYTES = 32 * 1024 * 1024
 const MAX_AGE = 5 * 60_000
 /** Too long to be served without upstream. */
 const LONG_AGO = 0
+/** Milliseconds between two uses of a tag that the store is told. It forgets tags after days. */
+const USES_APART = 1000
 
 /**
  * A store with a part of it in memory. This file knows all of that part:
@@ -87,10 +97,12 @@ export function memoryCache<S extends UncachedStore>(
 ): MemoryCached<S> {
   const bounds = { maxAge, ...(now && { now }) }
   const facts = new ReadThrough<Digest, Facts>({ ...bounds, maxBytes, sizeOf: sizeOfFacts })
-  const tags = new ReadThrough<string, TagEntry>({ ...bounds, maxBytes: maxBytes / 4, sizeOf: sizeOfTag })
+  const tags = new ReadThrough<string, KnownTag>({ ...bounds, maxBytes: maxBytes / 4, sizeOf: sizeOfTag })
   const used = store.inventory.use
   // A repository of the proxy asks under one object: to join and hash its name costs more than to find it.
   const keyOf = perObject(repositoryKey)
+  const tagKeyOf = tagKeys()
+  const clock = now ?? (() => performance.now())
 
   const blobs: BlobStore = {
     stat(digest, options) {
@@ -174,31 +186,35 @@ export function memoryCache<S extends UncachedStore>(
 
   const tagIndex: TagIndex = {
     get(repository, tag) {
-      const key = contentKey(repository, tag)
-      const entry = tags.get(key)
-      if (entry === undefined) {
+      const key = tagKeyOf(repository, tag)
+      const known = tags.get(key)
+      if (known === undefined) {
         return tags.read(
           key,
           () => store.tags.get(repository, tag),
-          (found) => found,
+          (entry) => entry && { entry, toldAt: clock() },
         )
       }
-      store.tags.use(repository, tag)
-      return entry
+      const time = clock()
+      if (time - known.toldAt >= USES_APART) {
+        known.toldAt = time
+        store.tags.use(repository, tag)
+      }
+      return known.entry
     },
     async set(repository, tag, entry) {
-      const key = contentKey(repository, tag)
+      const key = tagKeyOf(repository, tag)
       await store.tags.set(repository, tag, entry).catch((error: unknown) => {
-        tags.put(key, entry)
+        tags.put(key, { entry, toldAt: clock() })
         throw error
       })
       tags.forget(key)
     },
     async remove(repository, tag) {
-      const key = contentKey(repository, tag)
-      const entry = tags.get(key)
+      const key = tagKeyOf(repository, tag)
+      const known = tags.get(key)
       await store.tags.remove(repository, tag).catch((error: unknown) => {
-        if (entry !== undefined) tags.put(key, { ...entry, checkedAt: LONG_AGO })
+        if (known !== undefined) tags.put(key, { ...known, entry: { ...known.entry, checkedAt: LONG_AGO } })
         throw error
       })
       tags.forget(key)
@@ -210,7 +226,7 @@ export function memoryCache<S extends UncachedStore>(
   const { catalogue, ofUpstreams } = store
   return {
     ...store,
-    forgetTag: (repository: RepositoryName, tag: string) => tags.forget(contentKey(repository, tag)),
+    forgetTag: (repository: RepositoryName, tag: string) => tags.forget(tagKeyOf(repository, tag)),
     discard,
     blobs,
     links,
