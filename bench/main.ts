@@ -2,6 +2,7 @@
  * The figures of the design, side by side with the peers that are installed: `npm run bench`, or `npm run bench -- limited herd`
  * for some of them. Prints one table and writes it to bench/results/. `npm run bench -- --quick` is the regression gate of CI.
  */
+import { accel } from './metrics/accel.ts'
 import { cold } from './metrics/cold.ts'
 import { coldDirect } from './metrics/cold-direct.ts'
 import { followers } from './metrics/followers.ts'
@@ -27,6 +28,7 @@ import { type Add, median, type Row, save, show, table } from './support/report.
 const METRICS: Readonly<Record<string, (add: Add) => Promise<void>>> = {
   warm,
   'warm-small': warmSmall,
+  accel,
   tls,
   cold,
   'small-cold': smallCold,

@@ -1,13 +1,13 @@
 /** nginx in front, which sends stored blobs from the store's folder itself, by the snippet of docs/nginx.md. */
 import assert from 'node:assert/strict'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { fakeUpstream, type FakeUpstream } from '../support/fake-upstream.ts'
 import { blobOf, eventually } from '../support/fixtures.ts'
 import { tempFolder } from '../support/temp-folder.ts'
-import { documentedBlock } from './support/readme.ts'
-import { freePort, missing, start } from './support/processes.ts'
+import { ACCEL, nginxFront } from './support/nginx-front.ts'
+import { missing } from './support/processes.ts'
 import { proxyProcess, type ProxyProcess } from './support/proxy-process.ts'
 
 const MiB = 1024 * 1024
@@ -32,38 +32,25 @@ async function front(config: object = {}): Promise<Front> {
       listen: {
         host: '127.0.0.1',
         port: 0,
-        accel: { prefix: '/entrepot-store/', proxies: ['127.0.0.1'] },
+        accel: ACCEL,
       },
       storage: { root: './data', minFree: 0, verify: 'never' },
       ...config,
     }),
   )
-  const authority = `127.0.0.1:${await freePort()}`
-  const root = join(folder.path, 'nginx')
-  await mkdir(root)
-  const snippet = (await documentedBlock('docs/nginx.md', 'nginx'))
-    .replaceAll('127.0.0.1:5000', proxy.authority)
-    .replace('/var/lib/entrepot/', `${join(folder.path, 'entrepot', 'data')}/`)
-  await writeFile(
-    join(root, 'nginx.conf'),
-    `daemon off; user root; pid ${root}/pid; error_log stderr; events {}
-http {
-  log_format file '$request_filename'; access_log ${root}/log file;
-  proxy_temp_path ${root}/p; client_body_temp_path ${root}/b; fastcgi_temp_path ${root}/f;
-  uwsgi_temp_path ${root}/u; scgi_temp_path ${root}/s;
-  server { listen ${authority}; ${snippet} }
-}`,
+  const nginx = starting.use(
+    await nginxFront(join(folder.path, 'nginx'), {
+      authority: proxy.authority,
+      store: join(folder.path, 'entrepot', 'data'),
+    }),
   )
-  const url = `http://${authority}`
-  starting.use(start('nginx', ['-p', root, '-c', join(root, 'nginx.conf')]))
-  await eventually(async () => (await fetch(`${url}/v2/`).catch(() => undefined))?.ok === true, 20_000)
   const parts = starting.move()
   return {
-    url,
+    url: nginx.url,
     proxy,
     upstream,
     async files() {
-      const log = await readFile(join(root, 'log'), 'utf8')
+      const log = await readFile(nginx.log, 'utf8')
       return log.split('\n').filter((name) => name.includes('/data/blobs/')).length
     },
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
@@ -143,7 +130,7 @@ suite('X-Accel-Redirect, with nginx', { skip: missing('nginx') }, () => {
       listen: {
         host: '127.0.0.1',
         port: 0,
-        accel: { prefix: '/entrepot-store/', proxies: ['10.9.8.7'] },
+        accel: { ...ACCEL, proxies: ['10.9.8.7'] },
       },
     })
     await body(await fetch(nginx.url + BLOB))
