@@ -33,8 +33,8 @@ const QUIET = 20
  * Listeners that are written to at once, and milliseconds until the next ones are. All at once would keep both
  * this thread and the kernel busy for 10 ms of each second, which one pull in a hundred would wait for.
  */
-const AT_ONCE = 5
-const PAUSE = 10
+const AT_ONCE = 2
+const PAUSE = 4
 
 /**
  * Sends what happens to all listeners, once a second, to a few at a time. Those who have had the same get the
