@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { reset } from './reset.ts'
 
 /** What happens to the bytes that come back from the target. Changes apply to running connections too. */
 export interface Toxics {
@@ -37,9 +38,9 @@ export async function faultLink(target: string, initial: Toxics = {}): Promise<F
     clients.add(client)
     client.setNoDelay(true).on('error', () => {})
     client.once('close', () => clients.delete(client))
-    if (toxics.down) return void client.resetAndDestroy()
+    if (toxics.down) return void reset(client)
     const far = connect(Number(port), hostname)
-    far.setNoDelay(true).on('error', () => client.resetAndDestroy())
+    far.setNoDelay(true).on('error', () => reset(client))
     client.once('close', () => far.destroy())
     client.pipe(far)
     void carry(far, client, () => toxics)
@@ -48,7 +49,7 @@ export async function faultLink(target: string, initial: Toxics = {}): Promise<F
   await once(server, 'listening')
   const authority = `127.0.0.1:${(server.address() as AddressInfo).port}`
   const cut = (): void => {
-    for (const client of clients) client.resetAndDestroy()
+    for (const client of clients) reset(client)
   }
   return {
     url: `http://${authority}`,
@@ -87,7 +88,7 @@ async function carry(far: Socket, client: Socket, toxics: () => Toxics): Promise
         if (bytesPerSecond) await sleep((1000 * piece.length) / bytesPerSecond, undefined, { signal })
         at += piece.length
         passed += piece.length
-        if (passed >= (resetAtByte ?? Infinity)) return void client.resetAndDestroy()
+        if (passed >= (resetAtByte ?? Infinity)) return void reset(client)
         if (passed >= (stallAtByte ?? Infinity)) await once(client, 'close')
         if (client.destroyed) return
       }
@@ -95,7 +96,7 @@ async function carry(far: Socket, client: Socket, toxics: () => Toxics): Promise
     client.end()
   } catch {
     // Either side went away: so does the other.
-    client.resetAndDestroy()
+    reset(client)
   } finally {
     far.destroy()
   }

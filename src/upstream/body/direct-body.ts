@@ -117,7 +117,11 @@ export class DirectBody implements AsyncIterable<Buffer>, Receiver {
   }
 
   silent(): void {
-    this.#fail(new errors.BodyTimeoutError())
+    const { left } = this.#buffer
+    // After this process was held or asleep its timers come first, and then what came meanwhile.
+    setImmediate(() => {
+      if (this.#isReading && this.#buffer.left === left) this.#fail(new errors.BodyTimeoutError())
+    })
   }
 
   #next(): Promise<Step> {

@@ -3,6 +3,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { createServer as createTlsServer } from 'node:tls'
 import { type Script, ScriptBook } from './script.ts'
 import { type Answer, requestsOf, send, type WireRequest } from './wire.ts'
+import { reset } from '../reset.ts'
 
 /** One request as it came, and what it got. */
 export interface RecordedRequest extends WireRequest {
@@ -102,7 +103,7 @@ export class FakeListener implements AsyncDisposable {
     if (!this.#server.listening) return
     const closed = once(this.#server, 'close')
     this.#server.close()
-    for (const socket of this.#sockets) socket.resetAndDestroy()
+    for (const socket of this.#sockets) reset(socket)
     await closed
   }
 

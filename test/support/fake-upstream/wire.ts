@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import type { Script } from './script.ts'
+import { reset } from '../reset.ts'
 
 export interface WireRequest {
   readonly method: string
@@ -82,7 +83,7 @@ export async function send(socket: Socket, answer: Answer, options: SendOptions)
     const rest = body.subarray(atByte.k)
     await inPieces(body.subarray(0, atByte.k), options, put)
     if (atByte.then === 'stall') await aborted(signal)
-    if (atByte.then === 'reset') socket.resetAndDestroy()
+    if (atByte.then === 'reset') reset(socket)
     if (atByte.then === 'reset' || atByte.then === 'finish') return false
     if (atByte.then instanceof Promise) await Promise.race([atByte.then, aborted(signal)])
     await inPieces(
