@@ -211,6 +211,6 @@ export class BlobFetch implements Beating {
     if (!this.#representation.isConfirmed) return this.#plan.first()
     if (this.#connections <= 1) return this.#plan.alone()
     const mayGoOn = purpose === 'speed' && this.#connections <= this.#probe.allowed
-    return mayGoOn ? this.#plan.beside(this.#meter.rate) : undefined
+    return mayGoOn ? this.#plan.beside(this.#meter.rate / this.#connections) : undefined
   }
 }

@@ -49,13 +49,13 @@ export class SegmentPlan {
 
   /**
    * The next segment of one connection of several: no byte of it is being fetched, or it is a share of what
-   * another one has left, so that none is alone with a long rest at the end. `rate`: bytes per second.
+   * another one has left, so that none is alone with a long rest at the end. `rate`: bytes per second of each.
    */
   beside(rate: number): Segment | undefined {
     const requests = this.#requests
     const free = this.#segments.takeNext(this.#representation.end, segmentLength(requests))
     if (free !== undefined) return free
-    return mayOpenAnother(requests) && takesLong(requests.missing, rate) ? this.#takeOver() : undefined
+    return mayOpenAnother(requests) && takesLong(this.#segments.longest, rate) ? this.#takeOver() : undefined
   }
 
   /** A segment for a further connection. */

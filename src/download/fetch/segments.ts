@@ -58,7 +58,7 @@ export class SegmentAllocator {
    * @returns undefined when it is too small, or may not be divided
    */
   takeOver(length: number, mayDivide?: MayDivide): Segment | undefined {
-    const largest = [...this.#taken].toSorted((a, b) => b.end - b.position - (a.end - a.position))[0]
+    const largest = this.#largest
     if (largest === undefined || !Number.isFinite(largest.end)) return undefined
     const part = Math.min(length, Math.floor((largest.end - largest.position) / 2))
     return part < SMALLEST_PART ? undefined : this.#split(largest.position + part, length, mayDivide)
@@ -100,6 +100,16 @@ export class SegmentAllocator {
     const holder = this.#holderOf(position)
     // What it has written counts, also while the store is not done with it: a slow one takes a while.
     return holder && Math.max(0, position - this.#filled.filledFrom(holder.position))
+  }
+
+  /** Bytes that the largest segment still misses. */
+  get longest(): number {
+    const largest = this.#largest
+    return largest === undefined ? 0 : largest.end - largest.position
+  }
+
+  get #largest(): Segment | undefined {
+    return [...this.#taken].toSorted((a, b) => b.end - b.position - (a.end - a.position))[0]
   }
 
   #holderOf(position: number): Segment | undefined {
