@@ -26,8 +26,9 @@ export class HashThread {
   /** @returns undefined where content of `size` bytes is better hashed on the main thread now */
   begin(algorithm: string, size: number): ThreadHash | undefined {
     if (size < LONG || this.#running.size >= AT_ONCE || this.#cores < 2) return undefined
-    clearTimeout(this.#idle)
     const worker = (this.#worker ??= this.#start())
+    if (worker === undefined) return undefined
+    clearTimeout(this.#idle)
     const id = (this.#last += 1)
     const hash = new ThreadHash({
       tell: (message, transfer = []) => worker.postMessage(message satisfies HashMessage, transfer),
@@ -39,13 +40,10 @@ export class HashThread {
     return hash
   }
 
-  #start(): Worker {
-    // A file would have its types stripped anew, which takes three times as long and 15 MiB.
-    const worker = new Worker(`(${hashInThread.toString()})()`, {
-      eval: true,
-      execArgv: [],
-      resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 1 },
-    })
+  /** @returns undefined when the machine has no thread for us now */
+  #start(): Worker | undefined {
+    const worker = openWorker()
+    if (worker === undefined) return undefined
     worker.unref()
     worker.on('message', ({ id, hex }: HashAnswer) => this.#running.get(id)?.answered(hex))
     const failed = (reason: unknown): void => {
@@ -66,6 +64,20 @@ export class HashThread {
       this.#worker = undefined
       void ending?.terminate()
     }, IDLE).unref()
+  }
+}
+
+function openWorker(): Worker | undefined {
+  try {
+    // A file would have its types stripped anew, which takes three times as long and 15 MiB.
+    return new Worker(`(${hashInThread.toString()})()`, {
+      eval: true,
+      execArgv: [],
+      resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 1 },
+    })
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ERR_WORKER_INIT_FAILED') return undefined
+    throw error
   }
 }
 
