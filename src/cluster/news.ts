@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
-import { Client } from 'pg'
 import { isRegistryError } from '../oci/errors.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import { mutex } from '../util/async/mutex.ts'
-import { connectionOf, type Database } from './database.ts'
+import type { Database } from './database.ts'
 import { ignoreAway } from './ignore-away.ts'
 import type { SharedTag } from '../ports/cluster.ts'
+import { listenForNews } from './listen-for-news.ts'
 import { NEWS, type NewsRow, PAGE } from './news-rows.ts'
 import { type Notice, publish, stillHolds } from './notice.ts'
 import { untaken } from './untaken.ts'
@@ -52,8 +52,6 @@ export interface PurgesHeard {
 /** Milliseconds between two looks, while changes are told at once, and while they are not. */
 const LISTENING_EVERY = 10_000
 const POLLING_EVERY = 1_000
-/** Milliseconds after which it is tried again to be told at once. */
-const LISTEN_AGAIN = 30_000
 /** Statements may be committed in another order than their times. Milliseconds. */
 const OVERLAP = 5_000
 /** Milliseconds that news are kept; a replica that starts reads as much. */
@@ -73,7 +71,7 @@ export function openNews({ database, id, listener, failed, heard }: NewsOptions)
   let isAway = false
   let known: string | undefined
   let hasBegun = false
-  let listening: Client | undefined
+  let isListening = false
   let wake = Promise.withResolvers<void>()
   let lastHeard = -Infinity
   const exclusively = mutex()
@@ -86,14 +84,18 @@ export function openNews({ database, id, listener, failed, heard }: NewsOptions)
     },
   })
 
-  const loops = [watch(), keepListening()]
+  const listening = listenForNews(database, closing.signal, (isThrough) => {
+    isListening = isThrough
+    wake.resolve()
+  })
+  const loops = [watch(), listening]
 
   return {
     tell: (notice) => void tellAll(notice).catch(ignoreAway),
     publish: tellAll,
     poll,
     get mode() {
-      return listening === undefined ? 'polling' : 'listening'
+      return isListening ? 'listening' : 'polling'
     },
     async [Symbol.asyncDispose]() {
       closing.abort()
@@ -194,7 +196,7 @@ export function openNews({ database, id, listener, failed, heard }: NewsOptions)
         isAway = true
         hasBegun = false
       }
-      const every = listening === undefined || isAway ? POLLING_EVERY : LISTENING_EVERY
+      const every = !isListening || isAway ? POLLING_EVERY : LISTENING_EVERY
       const pause = new AbortController()
       await Promise.race([
         wake.promise,
@@ -204,51 +206,6 @@ export function openNews({ database, id, listener, failed, heard }: NewsOptions)
         }).catch(() => {}),
       ])
       pause.abort()
-    }
-  }
-
-  async function keepListening(): Promise<void> {
-    while (!closing.signal.aborted) {
-      const isBarred = await listenOnce().catch((error: unknown) => {
-        if (!(error instanceof Error)) throw error
-        return false
-      })
-      // From now on it has to ask.
-      listening = undefined
-      wake.resolve()
-      const pause = isBarred ? LISTEN_AGAIN : POLLING_EVERY
-      await sleep(pause, undefined, { ref: false, signal: closing.signal }).catch(() => {})
-    }
-  }
-
-  /** Listens until the connection ends. @returns whether nothing came through it from the beginning */
-  async function listenOnce(): Promise<boolean> {
-    const client = new Client(connectionOf(database.options))
-    const ended = new Promise<void>((resolve) => {
-      // A lost connection may tell two errors.
-      client.once('end', resolve).on('error', () => resolve())
-      closing.signal.addEventListener('abort', () => resolve(), { once: true })
-    })
-    const arrived = Promise.withResolvers<void>()
-    client.on('notification', () => {
-      arrived.resolve()
-      wake.resolve()
-    })
-    try {
-      await client.connect()
-      await client.query('LISTEN entrepot')
-      await database.query("SELECT pg_notify('entrepot', '')")
-      const isThrough = await Promise.race([
-        arrived.promise.then(() => true),
-        sleep(POLLING_EVERY, false, { ref: false }),
-      ])
-      if (!isThrough) return true
-      listening = client
-      await ended
-      return false
-    } finally {
-      // A connection that is half dead does not answer its end.
-      await Promise.race([client.end().catch(() => {}), sleep(1_000, undefined, { ref: false })])
     }
   }
 }

@@ -32,13 +32,7 @@ test('lists in memory stay within their bytes, the least recently used goes firs
 
 test('FR-33: a list is asked for again when the clock was set back', async () => {
   const clock = { now: 1_000_000_000 }
-  const lists = shortTermCache<{ readonly asked: number }>({
-    fresh: () => 60_000,
-    staleIfError: () => 0,
-    maxBytes: 10_000,
-    sizeOf: () => 1,
-    now: () => clock.now,
-  })
+  const lists = countedLists(clock, 0)
   let asked = 0
   const get = () => lists.get('a', async () => ({ asked: (asked += 1) }))
   await get()
@@ -51,13 +45,7 @@ test('FR-33: a list is asked for again when the clock was set back', async () =>
 
 test('the answer to a question that nobody waits for any more is kept', async () => {
   const clock = { now: 0 }
-  const lists = shortTermCache<{ readonly asked: number }>({
-    fresh: () => 60_000,
-    staleIfError: () => 3_600_000,
-    maxBytes: 10_000,
-    sizeOf: () => 1,
-    now: () => clock.now,
-  })
+  const lists = countedLists(clock, 3_600_000)
   let asked = 0
   const answer = Promise.withResolvers<void>()
   const ask = async () => {
@@ -78,13 +66,7 @@ test('the answer to a question that nobody waits for any more is kept', async ()
 
 test('what may not be served stale is waited for', async (t) => {
   const clock = { now: 0 }
-  const lists = shortTermCache<{ readonly asked: number }>({
-    fresh: () => 60_000,
-    staleIfError: () => 3_600_000,
-    maxBytes: 10_000,
-    sizeOf: () => 1,
-    now: () => clock.now,
-  })
+  const lists = countedLists(clock, 3_600_000)
   let asked = 0
   const ask = async () => {
     await nextTurn()
@@ -100,3 +82,14 @@ test('what may not be served stale is waited for', async (t) => {
   clock.now += 3_700_000
   assert.equal((await lists.get('a', ask))?.asked, 3)
 })
+
+/** Lists that are fresh for a minute. `staleIfError`: milliseconds. */
+function countedLists(clock: { readonly now: number }, staleIfError: number) {
+  return shortTermCache<{ readonly asked: number }>({
+    fresh: () => 60_000,
+    staleIfError: () => staleIfError,
+    maxBytes: 10_000,
+    sizeOf: () => 1,
+    now: () => clock.now,
+  })
+}

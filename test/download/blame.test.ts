@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import type { Digest } from '../../src/oci/digest.ts'
 import { isRegistryError } from '../../src/oci/errors.ts'
 import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
-import { fakeUpstream } from '../support/fake-upstream.ts'
+import { type FakeUpstream, fakeUpstream } from '../support/fake-upstream.ts'
 import { blobOf, eventually, manifestOf } from '../support/fixtures.ts'
 import { digestRead, openReader, readFrom, rig } from '../support/rig.ts'
 
@@ -30,13 +31,9 @@ suite('SEC-72 whom a failed download is held against', () => {
   test('SEC-72 a manifest that states a wrong size keeps a blob from its own repository alone', async () => {
     await using upstream = await fakeUpstream()
     await using proxy = await rig({ upstream })
-    const { bytes, digest } = blobOf(MiB)
-    upstream.addBlob(bytes)
-    const lie = JSON.parse(manifestOf([bytes]).toString()) as { layers: { size: number }[] }
-    lie.layers[0]!.size += 1
-    const manifest = upstream.addManifest('evil', 'v1', Buffer.from(JSON.stringify(lie)), OCI_MANIFEST)
+    const { digest, manifest } = addLayerOfWrongSize(upstream)
     const [evil, good] = [proxy.repository('evil'), proxy.repository('good')]
-    assert.ok(await evil.manifests.get(manifest.digest))
+    assert.ok(await evil.manifests.get(manifest))
     for (let i = 0; i < 3; i++) {
       await assert.rejects(digestRead(evil, digest), (error) => isRegistryError(error, 'UPSTREAM_INVALID'))
     }
@@ -47,13 +44,9 @@ suite('SEC-72 whom a failed download is held against', () => {
   test('SEC-72 who joins the download of a repository that states a wrong size gets the blob', async () => {
     await using upstream = await fakeUpstream()
     await using proxy = await rig({ upstream })
-    const { bytes, digest } = blobOf(MiB)
-    upstream.addBlob(bytes)
-    const lie = JSON.parse(manifestOf([bytes]).toString()) as { layers: { size: number }[] }
-    lie.layers[0]!.size += 1
-    const manifest = upstream.addManifest('evil', 'v1', Buffer.from(JSON.stringify(lie)), OCI_MANIFEST)
+    const { digest, manifest } = addLayerOfWrongSize(upstream)
     const [evil, good] = [proxy.repository('evil'), proxy.repository('good')]
-    assert.ok(await evil.manifests.get(manifest.digest))
+    assert.ok(await evil.manifests.get(manifest))
     const answer = Promise.withResolvers<void>()
     upstream.on(/evil.blobs/, { after: answer.promise, method: 'GET' })
     const refused = assert.rejects(digestRead(evil, digest))
@@ -79,3 +72,13 @@ suite('SEC-72 whom a failed download is held against', () => {
     await assert.rejects(rest, (error) => isRegistryError(error, 'UPSTREAM_UNAVAILABLE'))
   })
 })
+
+/** Adds a blob, and a manifest of the repository `evil` that says it is a byte longer. */
+function addLayerOfWrongSize(upstream: FakeUpstream): { digest: Digest; manifest: Digest } {
+  const { bytes, digest } = blobOf(MiB)
+  upstream.addBlob(bytes)
+  const lie = JSON.parse(manifestOf([bytes]).toString()) as { layers: { size: number }[] }
+  lie.layers[0]!.size += 1
+  const body = Buffer.from(JSON.stringify(lie))
+  return { digest, manifest: upstream.addManifest('evil', 'v1', body, OCI_MANIFEST).digest }
+}

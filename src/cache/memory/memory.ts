@@ -13,16 +13,8 @@ import type {
 import type { ImageCatalogue, PurgeScope } from '../../ports/operations.ts'
 import type { ReadOptions } from '../../ports/read-options.ts'
 import { repositoryKey } from '../keys.ts'
-import {
-  type Facts,
-  type KnownTag,
-  NOTHING,
-  sizeOfFacts,
-  sizeOfTag,
-  withMediaType,
-  withRepository,
-} from './memory-facts.ts'
-import { tagKeys } from './tag-keys.ts'
+import { type Facts, NOTHING, sizeOfFacts, withMediaType, withRepository } from './memory-facts.ts'
+import { tagMemory } from './tag-memory.ts'
 import { perObject } from '../../util/per-object.ts'
 import { readContent } from '../read-content.ts'
 import { ReadThrough } from './read-through.ts'
@@ -63,13 +55,9 @@ export type MemoryCached<S extends UncachedStore> = Omit<S, keyof CachedParts> &
 const LARGEST_CONTENT = 64 * 1024
 const MAX_BYTES = 32 * 1024 * 1024
 const MAX_AGE = 5 * 60_000
-/** Too long to be served without upstream. */
-const LONG_AGO = 0
-/** Milliseconds between two uses of a tag that the store is told. It forgets tags after days. */
-const USES_APART = 1000
 
 /**
- * A store with a part of it in memory. This file knows all of that part:
+ * A store with a part of it in memory. This file and `tag-memory.ts` know all of that part:
  *
  * - content of at most 64 KiB. It is hashed when it is read; damaged content is discarded, and a miss.
  * - links, which say that a repository may read a digest. "No" is not kept, as a link may be added at any
@@ -83,9 +71,8 @@ const USES_APART = 1000
  * **Bounds**: `maxBytes` together, the least recently used goes first; `maxAge` each.
  *
  * **Invalidation**: every change passes through here on its way to the store. Deleting or discarding a digest
- * (eviction deletes), taking it from an upstream and committing it anew forget all facts about it. Moving or
- * removing a tag forgets it; what the store cannot take in, on a full disk, is kept here, so that the tag does
- * not go back. Removing unused tags forgets all tags; a purge forgets everything. A read that such a change
+ * (eviction deletes), taking it from an upstream and committing it anew forget all facts about it. A purge
+ * forgets everything. A read that such a change
  * overtakes is answered, and not kept. Damaged content that the scrub discards may still be served: the copy
  * in memory is intact.
  *
@@ -97,12 +84,10 @@ export function memoryCache<S extends UncachedStore>(
 ): MemoryCached<S> {
   const bounds = { maxAge, ...(now && { now }) }
   const facts = new ReadThrough<Digest, Facts>({ ...bounds, maxBytes, sizeOf: sizeOfFacts })
-  const tags = new ReadThrough<string, KnownTag>({ ...bounds, maxBytes: maxBytes / 4, sizeOf: sizeOfTag })
+  const tags = tagMemory(store.tags, { maxBytes: maxBytes / 4, maxAge, now })
   const used = store.inventory.use
   // A repository of the proxy asks under one object: to join and hash its name costs more than to find it.
   const keyOf = perObject(repositoryKey)
-  const tagKeyOf = tagKeys()
-  const clock = now ?? (() => performance.now())
 
   const blobs: BlobStore = {
     stat(digest, options) {
@@ -184,54 +169,15 @@ export function memoryCache<S extends UncachedStore>(
       ),
   }
 
-  const tagIndex: TagIndex = {
-    get(repository, tag) {
-      const key = tagKeyOf(repository, tag)
-      const known = tags.get(key)
-      if (known === undefined) {
-        return tags.read(
-          key,
-          () => store.tags.get(repository, tag),
-          (entry) => entry && { entry, toldAt: clock() },
-        )
-      }
-      const time = clock()
-      if (time - known.toldAt >= USES_APART) {
-        known.toldAt = time
-        store.tags.use(repository, tag)
-      }
-      return known.entry
-    },
-    async set(repository, tag, entry) {
-      const key = tagKeyOf(repository, tag)
-      await store.tags.set(repository, tag, entry).catch((error: unknown) => {
-        tags.put(key, { entry, toldAt: clock() })
-        throw error
-      })
-      tags.forget(key)
-    },
-    async remove(repository, tag) {
-      const key = tagKeyOf(repository, tag)
-      const known = tags.get(key)
-      await store.tags.remove(repository, tag).catch((error: unknown) => {
-        if (known !== undefined) tags.put(key, { ...known, entry: { ...known.entry, checkedAt: LONG_AGO } })
-        throw error
-      })
-      tags.forget(key)
-    },
-    removeUnusedSince: (instant, keep) =>
-      store.tags.removeUnusedSince(instant, keep).finally(() => tags.forgetAll()),
-  }
-
   const { catalogue, ofUpstreams } = store
   return {
     ...store,
-    forgetTag: (repository: RepositoryName, tag: string) => tags.forget(tagKeyOf(repository, tag)),
+    forgetTag: tags.forget,
     discard,
     blobs,
     links,
     references,
-    tags: tagIndex,
+    tags: tags.index,
     ...(ofUpstreams && {
       ofUpstreams: {
         ...ofUpstreams,
