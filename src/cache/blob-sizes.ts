@@ -18,7 +18,7 @@ export interface BlobSizes {
 /** Entries of less than 1 KiB each. */
 const REMEMBERED = 50_000
 /** Of one manifest. Images have up to 127 layers, and a larger one would displace what others need. */
-const OF_ONE = 1_000
+const OF_ONE = 256
 
 export function blobSizes(): BlobSizes {
   const sizes = new LRUCache<string, number>({ max: REMEMBERED })
@@ -33,8 +33,11 @@ export function blobSizes(): BlobSizes {
       const key = contentKey(repository, manifest.descriptor.digest)
       if (learnt.has(key)) return
       learnt.set(key, true)
-      for (const { digest, size } of referencesIn(manifest).blobs.slice(0, OF_ONE))
+      let left = OF_ONE
+      for (const { digest, size } of referencesIn(manifest).blobs) {
+        if ((left -= 1) < 0) return
         sizes.set(contentKey(repository, digest), size)
+      }
     },
     of: (repository, digest) => sizes.get(contentKey(repository, digest)),
   }

@@ -18,6 +18,7 @@ import type { ManifestProvider } from '../ports/repository.ts'
 import type { ImageTelemetry } from '../ports/telemetry.ts'
 import type { UpstreamRepository } from '../ports/upstream.ts'
 import { type Maybe, whenKnown } from '../util/async/maybe.ts'
+import { yieldEvery } from '../util/async/yield-every.ts'
 import { singleFlight } from '../util/async/single-flight.ts'
 import type { BlobSizes } from './blob-sizes.ts'
 import { contentKey } from './keys.ts'
@@ -39,6 +40,9 @@ export interface ProxyManifestStoreOptions {
 }
 
 const INDEXES = new Set([OCI_INDEX, DOCKER_LIST])
+const SCHEMA1 = new Set([DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED])
+/** Bytes that are written and hashed in one turn of the event loop. */
+const AT_ONCE = 128 * 1024
 
 /** A repository's manifests. It also takes in a manifest that was fetched in another way. */
 export interface ManifestCache extends ManifestProvider {
@@ -228,12 +232,17 @@ function isManifest({ mediaType }: Descriptor): boolean {
  * and not stored; their payload is, when they are converted.
  */
 function isAddressable({ descriptor, body }: Manifest): boolean {
+  if (!SCHEMA1.has(descriptor.mediaType)) return true
   return digestOf(body, descriptor.digest) === descriptor.digest
 }
 
 async function store(local: BlobStore, { descriptor, body }: Manifest, origin: string): Promise<Descriptor> {
   await using ingest = await local.ingest({ ...descriptor, origin })
-  await ingest.write(body, 0)
+  const pause = yieldEvery(1)
+  for (let from = 0; from < body.length; from += AT_ONCE) {
+    await ingest.write(body.subarray(from, from + AT_ONCE), from)
+    await pause()
+  }
   await ingest.verify(body.length)
   return await ingest.commit()
 }

@@ -1,6 +1,10 @@
 import type { Content } from '../oci/descriptor.ts'
-import { digestOf } from '../oci/digest.ts'
+import { digestFrom, hasherFor } from '../oci/digest.ts'
 import type { BlobReader } from '../ports/blob-store.ts'
+import { yieldEvery } from '../util/async/yield-every.ts'
+
+/** Bytes that are hashed in one turn of the event loop. */
+const AT_ONCE = 256 * 1024
 
 /**
  * Reads a small blob into memory, and disposes the reader.
@@ -12,10 +16,14 @@ export async function readContent(reader: BlobReader): Promise<Content | undefin
   const { descriptor } = reader
   const buffer = Buffer.allocUnsafeSlow(descriptor.size)
   let end = 0
+  const hash = hasherFor(descriptor.digest)
+  const pause = yieldEvery(1)
   for (let count; end < buffer.length; end += count) {
-    count = await reader.read(buffer.subarray(end), end)
+    count = await reader.read(buffer.subarray(end, end + AT_ONCE), end)
     if (count === 0) break
+    hash.update(buffer.subarray(end, end + count))
+    await pause()
   }
-  const bytes = buffer.subarray(0, end)
-  return digestOf(bytes, descriptor.digest) === descriptor.digest ? { descriptor, bytes } : undefined
+  const isRight = digestFrom(hash, descriptor.digest) === descriptor.digest
+  return isRight ? { descriptor, bytes: buffer.subarray(0, end) } : undefined
 }

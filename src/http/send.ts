@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import { renderCacheStatus } from './headers/cache-status.ts'
 import type { Exchange } from './exchange.ts'
 import { type HeaderList, KeptHeaders } from './headers/head-template.ts'
@@ -51,6 +52,8 @@ function warningText(warning: string): string {
 
 /** Bytes that libuv writes at once from its stack. */
 const IN_ONE_WRITE = 12 * 1024
+/** Bytes of one answer that are written in one turn of the event loop. */
+const IN_ONE_TURN = 128 * 1024
 
 /**
  * Answers with a body that is in memory, in one piece or several. A long body is not copied: however many
@@ -111,8 +114,28 @@ function end({ exchange, pieces, length }: ReadyAnswer): void {
   // Node writes text in one piece with the headers, and bytes as a vector, which costs a tenth of a small
   // answer.
   if (length <= IN_ONE_WRITE) return void outgoing.end(textOf(pieces), 'latin1')
+  if (length > IN_ONE_TURN) return sendInTurns(outgoing, pieces)
   for (const piece of pieces.slice(0, -1)) outgoing.write(piece)
   outgoing.end(pieces.at(-1)!)
+}
+
+/** The kernel takes megabytes at once, and milliseconds for them. */
+function sendInTurns(outgoing: ServerResponse, pieces: readonly Buffer[]): void {
+  const parts = pieces.flatMap((piece) =>
+    Array.from({ length: Math.ceil(piece.length / IN_ONE_TURN) }, (_, i) =>
+      piece.subarray(i * IN_ONE_TURN, (i + 1) * IN_ONE_TURN),
+    ),
+  )
+  let next = 0
+  const send = (): void => {
+    if (outgoing.destroyed) return
+    const part = parts[next++]!
+    if (next === parts.length) outgoing.end(part)
+    else if (outgoing.write(part)) setImmediate(send)
+    else outgoing.once('drain', sendLater)
+  }
+  const sendLater = (): void => void setImmediate(send)
+  send()
 }
 
 function textOf(pieces: readonly Buffer[]): string {

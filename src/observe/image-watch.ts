@@ -117,15 +117,16 @@ export function imageWatch({ emit, has, elsewhere }: ImageWatchOptions): ImageWa
       stored(repository, digest, { parts, isIndex }) {
         const key = keyOf(repository, digest)
         if (isIndex) {
-          for (const part of parts.slice(0, MOST_OF_ONE)) indexes.set(keyOf(repository, part), key)
+          for (const part of someOf(parts, MOST_OF_ONE)) indexes.set(keyOf(repository, part), key)
           return
         }
-        if (parts.length === 0 || parts.length > MOST_OF_ONE) return
+        const missing = new Set(someOf(parts, MOST_OF_ONE + 1))
+        if (missing.size === 0 || missing.size > MOST_OF_ONE) return
         // What is committed from now on counts, and then what was there before.
-        for (const part of parts) byPart.set(part, (byPart.get(part) ?? new Set()).add(key))
+        for (const part of missing) byPart.set(part, (byPart.get(part) ?? new Set()).add(key))
         const askAt = performance.now() + ASK_FIRST
-        arriving.set(key, { repository, digest, missing: new Set(parts), askAt, wait: ASK_FIRST * 2 })
-        void look(key, parts)
+        arriving.set(key, { repository, digest, missing, askAt, wait: ASK_FIRST * 2 })
+        void look(key, [...missing])
       },
       resolved(repository, tag, digest, before) {
         tags.set(keyOf(repository, digest), tag)
@@ -143,4 +144,12 @@ export function imageWatch({ emit, has, elsewhere }: ImageWatchOptions): ImageWa
 
 function keyOf({ upstream, name }: RepositoryName, digest: Digest): string {
   return `${upstream}/${name}@${digest}`
+}
+
+function* someOf<T>(values: Iterable<T>, most: number): Generator<T> {
+  let left = most
+  for (const value of values) {
+    if ((left -= 1) < 0) return
+    yield value
+  }
 }

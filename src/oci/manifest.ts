@@ -13,7 +13,7 @@ export function referencesIn({
 }
 
 /** What a manifest refers to; nothing when it is of another kind. */
-export function referencesOf(document: JsonObject): ManifestReferences {
+export function referencesOf(document: JsonObject): ListedReferences {
   const found = new FoundReferences()
   for (const value of contentOf(document)) found.addContent(value)
   for (const value of othersOf(document)) found.addOther(value)
@@ -38,11 +38,15 @@ export async function collectReferences(document: JsonObject): Promise<ManifestR
   return found.all
 }
 
+interface ListedReferences extends ManifestReferences {
+  readonly digests: readonly Digest[]
+}
+
 class FoundReferences {
   readonly #blobs: Pick<Descriptor, 'digest' | 'size'>[] = []
   readonly #digests = new Set<Digest>()
 
-  get all(): ManifestReferences {
+  get all(): ListedReferences {
     return { blobs: this.#blobs, digests: [...this.#digests] }
   }
 

@@ -2,6 +2,7 @@
  * What the store remembers about its bytes. Answers may come later, because an implementation may be on
  * another machine. Instants are epoch milliseconds.
  */
+import type { DigestList } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { Maybe } from '../util/async/maybe.ts'
@@ -30,7 +31,7 @@ export interface ReferenceIndex {
   /** Whether references of this manifest are recorded. May be false for a manifest that refers to nothing. */
   has(manifest: Digest): boolean | Promise<boolean>
   /** Records the references of a stored manifest. Writes nothing when some are recorded already. */
-  record(manifest: Digest, references: readonly Digest[]): Promise<void>
+  record(manifest: Digest, references: DigestList): Promise<void>
 }
 
 export interface TagEntry {

@@ -115,7 +115,7 @@ export interface ImageTelemetry {
   stored(
     repository: RepositoryName,
     digest: Digest,
-    content: { readonly parts: readonly Digest[]; readonly isIndex: boolean },
+    content: { readonly parts: Iterable<Digest>; readonly isIndex: boolean },
   ): void
   /** Upstream said what a tag points to. `before`: what it was known to point to. */
   resolved(repository: RepositoryName, tag: string, digest: Digest, before: Digest | undefined): void

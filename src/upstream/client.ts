@@ -32,6 +32,7 @@ import { rateBudget } from './resilience/rate-budget.ts'
 import { searchIndex } from './search/search-index.ts'
 import { PageSize } from './tags/page-size.ts'
 import { ListRoom } from './tags/list-room.ts'
+import { readingThread } from './body/reading-thread.ts'
 import { tagSorter } from './tags/sorter.ts'
 import { v1Repositories } from './v1/v1-repository.ts'
 import type { UpstreamState } from './resilience/upstream-state.ts'
@@ -208,7 +209,8 @@ export function upstreamClient(options: UpstreamClientOptions): UpstreamClient {
     referrers: new ApiSupportByRepository(now),
     heads: new HeadHabits(now),
   }
-  const sorter = tagSorter()
+  const reading = readingThread()
+  const sorter = tagSorter(reading)
   const listRoom = new ListRoom(name)
   const rate = options.rate === undefined ? undefined : new BodyRate(options.rate, now)
   const takesItsTime = options.timeouts?.blob !== undefined
@@ -224,6 +226,7 @@ export function upstreamClient(options: UpstreamClientOptions): UpstreamClient {
     allocated,
     rate,
     promisesBlobsAfter,
+    reading,
   }
   const v1 = options.v1 && v1Repositories({ ...common, store: options.v1 })
 

@@ -1,17 +1,12 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Manifest } from '../oci/descriptor.ts'
 import { isDigest } from '../oci/digest.ts'
 import { MANIFEST_ACCEPT } from '../oci/media-types.ts'
 import type { ResolvedTag } from '../ports/upstream.ts'
 import { LIMITS } from './body/limits.ts'
-import { manifestOf } from './body/manifest-type.ts'
 import { invalidAnswer, refusal } from './failures.ts'
 import type { HeadHabits } from './head-habits.ts'
 import { ABSENT, PASSING, type RepositoryRequests } from './repository-requests.ts'
 import { discard, headerOf } from './requests.ts'
-
-/** Bytes of a manifest that takes milliseconds. */
-const LARGE = 256 * 1024
 
 /**
  * Fetches a manifest, by digest with kind `manifest`, by tag with kind `tag`. It is verified against the
@@ -29,11 +24,8 @@ export async function fetchManifest(
   const body = await requests.readHashed(response, LIMITS.manifest)
   const stated = kind === 'manifest' ? reference : headerOf(response, 'docker-content-digest')
   const expected = stated !== undefined && isDigest(stated) ? stated : undefined
-  // Reading the last bytes, looking at all of them and storing them are not to add up.
-  if (body.length > LARGE) await nextTurn()
-  const manifest = await manifestOf(body, headerOf(response, 'content-type'), expected)
+  const manifest = await requests.manifestOf(body, headerOf(response, 'content-type'), expected)
   if ('problem' in manifest) throw invalidAnswer(requests.upstream, manifest.problem)
-  if (body.length > LARGE) await nextTurn()
   return manifest
 }
 

@@ -1,5 +1,7 @@
 import type { RequestKind } from '../ports/telemetry.ts'
 import { readPieces } from './body/limits.ts'
+import { manifestOf } from './body/manifest-type.ts'
+import type { ReadingThread } from './body/reading-thread.ts'
 import { failure, invalidAnswer, refusal } from './failures.ts'
 import { headerOf, type Transport, type UpstreamRequest, type UpstreamResponse } from './requests.ts'
 
@@ -11,6 +13,8 @@ export interface RepositoryRequestsOptions {
   readonly transport: Transport
   /** Told the size of every piece of a body. */
   readonly received: (bytes: number) => void
+  /** Reads large manifests. Without it, they are read in steps. */
+  readonly reading?: Pick<ReadingThread, 'manifest'>
 }
 
 type Extras = Pick<UpstreamRequest, 'headers' | 'signal'>
@@ -29,11 +33,20 @@ export interface RepositoryRequests {
    * @throws RegistryError for other statuses, encoded content, and bodies over `limit` bytes
    */
   read(response: UpstreamResponse, limit: number): Promise<Buffer>
-  /** The same, piece by piece. `take` may throw to end it. */
-  readPieces(response: UpstreamResponse, limit: number, take: (piece: Buffer) => void): Promise<void>
+  /** The same, piece by piece. `take` may throw to end it, and may take its time. */
+  readPieces(
+    response: UpstreamResponse,
+    limit: number,
+    take: (piece: Buffer) => void | Promise<void>,
+  ): Promise<void>
   /** The same for content whose hash is checked: a wrong label is no harm there. */
   readHashed(response: UpstreamResponse, limit: number): Promise<Buffer>
+  /** Makes a manifest from a body, which it keeps, as `manifestOf` does. */
+  manifestOf: typeof manifestOf
 }
+
+/** Bytes of a manifest that takes more than a millisecond. */
+const LARGE = 128 * 1024
 
 /** The statuses that say "does not exist". */
 export const ABSENT = new Set([404, 410])
@@ -41,7 +54,7 @@ export const ABSENT = new Set([404, 410])
 export const PASSING = new Set([408, 429, 502, 503, 504, 508])
 
 export function repositoryRequests(options: RepositoryRequestsOptions): RepositoryRequests {
-  const { upstream, url, repository, transport, received } = options
+  const { upstream, url, repository, transport, received, reading } = options
   const root = `${url.pathname.replace(/\/$/, '')}/v2/${repository}`
   const send =
     (method: 'GET' | 'HEAD') =>
@@ -53,7 +66,7 @@ export function repositoryRequests(options: RepositoryRequestsOptions): Reposito
     try {
       const isWhole = await readPieces(response, limit, (piece) => {
         received(piece.length)
-        take(piece)
+        return take(piece)
       })
       if (!isWhole) throw invalidAnswer(upstream, `answer longer than ${limit} bytes`)
     } catch (error) {
@@ -80,6 +93,10 @@ export function repositoryRequests(options: RepositoryRequestsOptions): Reposito
       await readInPieces(response, limit, take)
     },
     readHashed,
+    manifestOf: (body, contentType, expected) =>
+      body.length > LARGE && reading !== undefined
+        ? reading.manifest(body, contentType, expected)
+        : manifestOf(body, contentType, expected),
   }
 }
 

@@ -32,3 +32,30 @@ test('SEC-58 a client that leaves between the making of an answer and its sendin
     server.close()
   }
 })
+
+test('SEC-73: a long answer is written a piece at a time, and arrives whole', async () => {
+  const pieces = [Buffer.from('['), Buffer.alloc(5_000_000, 'ab'), Buffer.alloc(0), Buffer.from(']')]
+  const written: number[] = []
+  const server = createServer((incoming, outgoing) => {
+    const write = outgoing.write.bind(outgoing) as (chunk: Buffer) => boolean
+    outgoing.write = (chunk: Buffer) => {
+      written.push(chunk.length)
+      return write(chunk)
+    }
+    send(new Exchange(incoming, outgoing), 200, [], pieces)
+  })
+  try {
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    const { port } = server.address() as AddressInfo
+    const response = await fetch(`http://127.0.0.1:${port}/`)
+    assert.ok(Buffer.concat(pieces).equals(Buffer.from(await response.arrayBuffer())))
+    assert.ok(written.length > 30 && Math.max(...written) <= 128 * 1024)
+    const leaving = new AbortController()
+    await fetch(`http://127.0.0.1:${port}/`, { signal: leaving.signal })
+    leaving.abort()
+    assert.equal((await fetch(`http://127.0.0.1:${port}/`, { method: 'HEAD' })).status, 200)
+  } finally {
+    server.closeAllConnections()
+    server.close()
+  }
+})

@@ -20,7 +20,7 @@ suite('what a manifest refers to', () => {
     const { blobs, digests: all } = referencesIn({ body: manifestOf([...bytes, bytes[0]!]) })
     assert.deepEqual(all, [config.digest, ...digests])
     assert.deepEqual(
-      blobs.map(({ size }) => size),
+      Array.from(blobs, ({ size }) => size),
       [2, 100, 200, 100],
     )
   })

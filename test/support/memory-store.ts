@@ -138,7 +138,7 @@ export function memoryStore(now: () => number = Date.now): InspectableStore {
     references: {
       has: async (manifest) => references.has(manifest),
       async record(manifest, digests) {
-        if (contents.has(manifest) && !references.has(manifest)) references.set(manifest, digests)
+        if (contents.has(manifest) && !references.has(manifest)) references.set(manifest, [...digests])
       },
     },
     tags: {

@@ -4,7 +4,9 @@ import { test } from 'node:test'
 import { digestOf, parseDigest } from '../../src/oci/digest.ts'
 import { MANIFEST_ACCEPT, OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import { type FakeUpstream, fakeUpstream } from '../support/fake-upstream.ts'
+import type { Manifest } from '../../src/oci/descriptor.ts'
 import { referencesIn } from '../../src/oci/manifest.ts'
+import { longestTurnOf } from '../support/longest-turn.ts'
 import { descriptorOf, indexOf, manifestOf } from '../support/fixtures.ts'
 import { assertFails, connectTo, failureOf } from './setup.ts'
 
@@ -194,4 +196,40 @@ test('FR-20 a manifest that is sent as plain JSON, or as bytes, is what its body
     const { digest } = upstream.addManifest('app', 'v1', Buffer.from('{"a":1}'), 'application/json')
     await assertFails(client.repository().manifest(digest), 'UPSTREAM_INVALID', { reason: /media type/ })
   })
+})
+
+test('SEC-73: a large manifest is read on another thread, and says what it says here', async () => {
+  const layers = Array.from({ length: 9_000 }, (_, i) => ({
+    ...descriptorOf(Buffer.from('layer')),
+    digest: digestOf(Buffer.from(`${i % 8_000}`)),
+    size: i,
+  }))
+  const large = manifestOf([], { layers })
+  await using upstream = await fakeUpstream()
+  upstream.addManifest('app', 'large', large, OCI_MANIFEST)
+  await using client = connectTo(upstream.url)
+  let manifest: Manifest | undefined
+  const milliseconds = await longestTurnOf(
+    async () => (manifest = await client.repository().manifest(digestOf(large))),
+  )
+  const here = referencesIn({ body: large })
+  assert.deepEqual(manifest?.descriptor, descriptorOf(large, OCI_MANIFEST))
+  assert.deepEqual(manifest.body, large)
+  assert.deepEqual([...manifest.references!.blobs], [...here.blobs])
+  assert.deepEqual([...manifest.references!.digests], [...here.digests].toSorted())
+  assert.ok(milliseconds < 50, `${milliseconds} ms of CPU in one turn`)
+})
+
+test('SEC-73: a large manifest that is none is refused from another thread', async () => {
+  const cases = [
+    [Buffer.from(`{"layers":[${'{},'.repeat(60_000)}{}]}`), /more than 10000 references/],
+    [Buffer.from(`{"schemaVersion":2,"layers":[],"a":"${'x'.repeat(200_000)}`), /not a JSON object/],
+  ] as const
+  await using upstream = await fakeUpstream()
+  await using client = connectTo(upstream.url)
+  for (const [body, problem] of cases) {
+    upstream.addManifest('app', 'bad', body, OCI_MANIFEST)
+    const work = client.repository().manifest(digestOf(body))
+    await assertFails(work, 'UPSTREAM_INVALID', { reason: problem })
+  }
 })

@@ -1,4 +1,6 @@
+import type { DigestList } from '../../oci/descriptor.ts'
 import type { Digest } from '../../oci/digest.ts'
+import { PackedLines } from '../../oci/packed-lines.ts'
 import type { ReferenceIndex } from '../../ports/metadata.ts'
 import type { IndexAccess } from './index-access.ts'
 import { STEP } from './sql.ts'
@@ -16,16 +18,20 @@ export function referenceIndex({ query, changeAll }: IndexAccess): ReferenceInde
       )
       if (!isWanted) return
       // In the order of the index, so that one page of it takes many, and is written once.
-      const distinct = [...new Set(references)].toSorted()
-      const steps = Array.from({ length: Math.ceil(distinct.length / STEP) }, (_, i) =>
-        distinct.slice(i * STEP, (i + 1) * STEP),
-      )
-      await changeAll(steps, (sql, step: readonly Digest[]) => {
+      const distinct = references instanceof PackedLines ? references : [...new Set(references)].toSorted()
+      await changeAll(stepsOf(distinct), (sql, step) => {
         // It may have been evicted between two slices.
         if (sql.findContent.get(manifest) === undefined) return
-        sql.addReferences.run(manifest, JSON.stringify(step))
+        sql.addReferences.run(manifest, JSON.stringify([...step]))
       })
       await query((sql) => void sql.setReferences.run(manifest, distinct.length))
     },
   }
+}
+
+function stepsOf(references: DigestList): readonly Iterable<Digest>[] {
+  if (references instanceof PackedLines) return references.slices(STEP)
+  return Array.from({ length: Math.ceil(references.length / STEP) }, (_, i) =>
+    references.slice(i * STEP, (i + 1) * STEP),
+  )
 }

@@ -17,14 +17,14 @@ export const LIMITS = {
 /**
  * Hands over the pieces of a body as they come.
  *
- * @param take may throw, which closes the connection
+ * @param take may throw, which closes the connection; the next piece waits for its promise
  * @returns whether it ended; false when it is, or claims to be, longer than `limit` bytes: its connection is
  * closed then
  */
 export async function readPieces(
   response: UpstreamResponse,
   limit: number,
-  take: (piece: Buffer) => void,
+  take: (piece: Buffer) => void | Promise<void>,
 ): Promise<boolean> {
   const { body } = response
   if (Number(headerOf(response, 'content-length') ?? 0) > limit) {
@@ -35,7 +35,7 @@ export async function readPieces(
   for await (const chunk of body as AsyncIterable<Buffer>) {
     size += chunk.length
     if (size > limit) return false
-    take(chunk)
+    await take(chunk)
   }
   return true
 }

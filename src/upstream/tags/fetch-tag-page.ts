@@ -3,6 +3,7 @@ import { refusal } from '../failures.ts'
 import { ABSENT, type RepositoryRequests } from '../repository-requests.ts'
 import { discard, headerOf } from '../requests.ts'
 import type { ListRoom } from './list-room.ts'
+import { readingPace } from './reading-pace.ts'
 import type { TagSorter } from './sorter.ts'
 import type { PageAnswer } from './tag-listing.ts'
 
@@ -22,9 +23,11 @@ export async function fetchTagPage(
   using reading = new DisposableStack()
   const share = reading.use(room.share())
   const page = reading.use(sorter.begin())
+  const pace = readingPace(signal)
   await requests.readPieces(response, LIMITS.tags, (piece) => {
     share.take(piece.length)
     page.add(piece)
+    return pace(piece.length)
   })
   return { page, link: headerOf(response, 'link'), memory: reading.move() }
 }

@@ -1,5 +1,5 @@
 import { type PageText, readPageText } from './page-text.ts'
-import type { SorterThread } from './sorter-thread.ts'
+import type { ListTask, ReadingThread } from '../body/reading-thread.ts'
 
 /** A page whose body comes piece by piece. Disposing it before its end gives its memory back. */
 export interface PageReading extends Disposable {
@@ -22,10 +22,10 @@ const BLOCK = 1024 * 1024
  * Reads the body of a page. A long one is handed over to the thread while it comes: as a whole it would take
  * twice its size here, and V8 collects the whole heap after some of that.
  */
-export function pageReading(thread: SorterThread): PageReading {
+export function pageReading(thread: Pick<ReadingThread, 'begin'>): PageReading {
   const pieces: Buffer[] = []
   let length = 0
-  let task: ReturnType<SorterThread['begin']> | undefined
+  let task: ListTask | undefined
   let block: Buffer | undefined
   let filled = 0
 

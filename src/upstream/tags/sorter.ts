@@ -1,6 +1,6 @@
 import { TagList } from '../../oci/tag-list.ts'
 import { AT_ONCE, type PageReading, pageReading } from './page-reading.ts'
-import { type SorterThread, sorterThread } from './sorter-thread.ts'
+import type { ReadingThread } from '../body/reading-thread.ts'
 
 /** Reads and sorts tag lists without holding the event loop. */
 export interface TagSorter {
@@ -13,7 +13,7 @@ export interface TagSorter {
  * Long lists are read on a thread: sorting the 12 MB of a large repository takes most of a second (SEC-73),
  * and is rare.
  */
-export function tagSorter(thread: SorterThread = sorterThread()): TagSorter {
+export function tagSorter(thread: Pick<ReadingThread, 'begin'>): TagSorter {
   return {
     begin: () => pageReading(thread),
     async merge(lists) {

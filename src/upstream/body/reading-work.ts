@@ -1,0 +1,96 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { MessagePort } from 'node:worker_threads'
+import { TagList } from '../../oci/tag-list.ts'
+import { LongPage } from '../tags/long-page.ts'
+import { manifestOf } from './manifest-type.ts'
+import { packReferences } from './packed-references.ts'
+import { bufferOf, type ReadingAnswer, type ReadingMessage, whole } from './reading-thread.ts'
+
+type ManifestMessage = Extract<ReadingMessage, { manifest: unknown }>
+type ListMessage = Exclude<ReadingMessage, { manifest: unknown }>
+
+/** Does the work of the thread, one message at a time. */
+export function takeMessages(port: MessagePort, early: readonly ReadingMessage[]): void {
+  const manifests: ManifestMessage[] = []
+  const lists: ListMessage[] = []
+  const listWork = new ListWork(port)
+  let isWorking = false
+
+  function take(message: ReadingMessage): void {
+    if ('manifest' in message) manifests.push(message)
+    else lists.push(message)
+    if (isWorking) return
+    isWorking = true
+    void work()
+  }
+
+  async function work(): Promise<void> {
+    for (;;) {
+      // Messages that came meanwhile are taken: a manifest does not wait for a list of 12 MB.
+      await nextTurn()
+      const manifest = manifests.shift()
+      const list = manifest === undefined ? lists.shift() : undefined
+      if (manifest !== undefined) await readManifest(port, manifest)
+      else if (list !== undefined) listWork.take(list)
+      else break
+    }
+    isWorking = false
+  }
+
+  port.on('message', take)
+  for (const message of early) take(message)
+}
+
+async function readManifest(
+  port: MessagePort,
+  { id, manifest: bytes, contentType, expected }: ManifestMessage,
+): Promise<void> {
+  const read = await manifestOf(bufferOf(bytes), contentType, expected)
+  const isManifest = !('problem' in read)
+  const references = isManifest ? packReferences(read.references!) : undefined
+  const manifest = isManifest
+    ? { descriptor: read.descriptor, body: bytes, references: references! }
+    : { problem: read.problem }
+  const memory = references && [bytes, references.blobs.bytes, references.digests.bytes].flatMap(whole)
+  port.postMessage({ id, manifest } satisfies ReadingAnswer, memory ?? [])
+}
+
+class ListWork {
+  readonly #port: MessagePort
+  readonly #pages = new Map<number, LongPage>()
+  readonly #lists = new Map<number, TagList[]>()
+
+  constructor(port: MessagePort) {
+    this.#port = port
+  }
+
+  take(message: ListMessage): void {
+    const { id } = message
+    if ('block' in message) {
+      const page = this.#pages.get(id) ?? new LongPage()
+      this.#pages.set(id, page)
+      page.add(bufferOf(message.block))
+    } else if ('list' in message) {
+      this.#lists.set(id, [...(this.#lists.get(id) ?? []), new TagList(bufferOf(message.list))])
+    } else {
+      if ('asks' in message) this.#reply(message.asks === 'page' ? this.#read(id) : this.#merged(id))
+      this.#pages.delete(id)
+      this.#lists.delete(id)
+      // Of a list some times its size is left, which nothing else here makes V8 collect.
+      globalThis.gc?.()
+    }
+  }
+
+  #reply(answer: ReadingAnswer): void {
+    this.#port.postMessage(answer, answer.text === undefined ? [] : whole(answer.text))
+  }
+
+  #read(id: number): ReadingAnswer {
+    const page = this.#pages.get(id)?.end()
+    return { id, text: page?.list.text, next: page?.next }
+  }
+
+  #merged(id: number): ReadingAnswer {
+    return { id, text: TagList.merge(this.#lists.get(id) ?? []).text }
+  }
+}
