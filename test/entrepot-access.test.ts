@@ -59,6 +59,22 @@ async function replace(file: string, text: string): Promise<void> {
 }
 
 suite('the whole proxy', { concurrency: true }, () => {
+  test('rules of who may pull, and of what may be pulled, take the names that Docker takes', async () => {
+    await using upstream = await fakeUpstream()
+    for (const name of ['library/app', 'library/secret', 'org/app'])
+      upstream.addManifest(name, 'latest', manifestOf([]), OCI_MANIFEST)
+    const of = (name: string): string => `/v2/${name}/manifests/latest`
+    for (const repositories of [['app'], ['docker.io/app', 'docker.io/library/secret'], ['library/*']]) {
+      await using proxy = await startProxy({
+        upstream,
+        upstreamConfig: { allow: ['app', 'docker.io/library/*', 'org/*'], deny: ['secret'] },
+        config: { access: { rules: [{ repositories }] } },
+      })
+      const statuses = ['app', 'secret', 'org/app'].map((name) => status(proxy.url + of(name)))
+      assert.deepEqual(await Promise.all(statuses), [200, 403, 403], repositories.join())
+    }
+  })
+
   test('without access: open to all who reach it, and said so', async () => {
     await using upstream = await fakeUpstream()
     addImage(upstream)

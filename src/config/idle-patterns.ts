@@ -8,50 +8,56 @@ import type { Upstreams } from './upstreams/upstreams.ts'
 type FileContent = Pick<z.output<typeof fileSchema>, 'access' | 'cache' | 'views' | 'mirror' | 'replicate'>
 
 /**
- * A line for each pattern that names an upstream that there is not: no image can match it. That is no
- * mistake of the file, for the upstream may have been removed, or be one of another site.
+ * A line for each pattern that no image can match: it names an upstream that there is not, the upstream alone,
+ * or has a capital letter. That is no mistake of the file, for the upstream may have been removed, or be one
+ * of another site.
  */
 export function idlePatterns(content: FileContent, upstreams: Upstreams, issues: Issues): readonly string[] {
+  return patternsIn(content).flatMap(({ path, text }) => {
+    const reason = reasonOf(text, upstreams)
+    return reason === undefined ? [] : [issues.value(path, reason).message]
+  })
+}
+
+/** @returns why nothing matches; undefined when something may */
+function reasonOf(text: string, upstreams: Upstreams): string | undefined {
   const names = Object.keys(upstreams)
-  return patternsIn(content, names).flatMap(({ path, upstream }) => {
-    if (upstream.includes('*') || names.includes(upstream)) return []
+  if (names.includes(text)) return `${text} is an upstream: its repositories are ${text}/**`
+  const pattern = parseImagePattern(text, names)!
+  const upstream = pattern.text.split('/', 1)[0]!
+  if (!upstream.includes('*') && !names.includes(upstream)) {
     const owner = Object.values(upstreams).find(({ aliases }) => aliases.includes(upstream))
-    const meant = owner?.name ?? nearest(upstream, names)
+    const meant = owner?.name ?? nearest(upstream.toLowerCase(), names)
     const hint = meant === undefined ? `the upstreams are ${names.join(', ')}` : `did you mean ${meant}?`
     const what =
       owner === undefined ? 'is no upstream' : `is an alias of ${owner.name}, and patterns have its name`
-    return [issues.value(path, `${upstream} ${what}, so nothing matches it: ${hint}`).message]
-  })
+    return `${upstream} ${what}, so nothing matches it: ${hint}`
+  }
+  // A tag may have some.
+  return /[A-Z]/.test(pattern.name) ? 'names have no capital letters, so nothing matches it' : undefined
 }
 
-interface Named {
+interface Written {
   readonly path: KeyPath
-  readonly upstream: string
+  readonly text: string
 }
 
-function patternsIn({ access, cache, views, mirror, replicate }: FileContent, names: readonly string[]) {
-  const images = (path: KeyPath, text: string): Named => ({
-    path,
-    upstream: firstOf(parseImagePattern(text, names)!.text),
-  })
+function written(path: KeyPath, text: string): Written {
+  return { path, text }
+}
+
+function patternsIn({ access, cache, views, mirror, replicate }: FileContent): readonly Written[] {
   return [
     ...(access.rules ?? []).flatMap(({ repositories }, i) =>
-      repositories.map((text, j): Named => ({
-        path: ['access', 'rules', i, 'repositories', j],
-        upstream: firstOf(text),
-      })),
+      repositories.map((text, j) => written(['access', 'rules', i, 'repositories', j], text)),
     ),
-    ...cache.pin.map((text, i) => images(['cache', 'pin', i], text)),
-    ...cache.coolDown.map(({ match }, i) => images(['cache', 'coolDown', i, 'match'], match)),
-    ...cache.keepDeleted.map((text, i) => images(['cache', 'keepDeleted', i], text)),
-    ...views.retain.map(({ match }, i) => images(['views', 'retain', i, 'match'], match)),
-    ...mirror.flatMap((rule, i) => rule.images.map((text, j) => images(['mirror', i, 'images', j], text))),
+    ...cache.pin.map((text, i) => written(['cache', 'pin', i], text)),
+    ...cache.coolDown.map(({ match }, i) => written(['cache', 'coolDown', i, 'match'], match)),
+    ...cache.keepDeleted.map((text, i) => written(['cache', 'keepDeleted', i], text)),
+    ...views.retain.map(({ match }, i) => written(['views', 'retain', i, 'match'], match)),
+    ...mirror.flatMap((rule, i) => rule.images.map((text, j) => written(['mirror', i, 'images', j], text))),
     ...replicate.flatMap((rule, i) =>
-      rule.images.map((text, j) => images(['replicate', i, 'images', j], text)),
+      rule.images.map((text, j) => written(['replicate', i, 'images', j], text)),
     ),
   ]
-}
-
-function firstOf(text: string): string {
-  return text.split('/', 1)[0]!.toLowerCase()
 }

@@ -12,6 +12,8 @@ export interface ImageName {
 /** A set of images. `text` is the canonical spelling of the pattern, `docker.io/library/node:20*`. */
 export interface ImagePattern {
   readonly text: string
+  /** Of `text`, the part before tag and digest. */
+  readonly name: string
   /** The pattern has no tag and no digest: it means whole repositories. */
   readonly isWhole: boolean
   /** The only repository it matches, where it has no star in its name. */
@@ -41,6 +43,28 @@ export function parseImagePattern(text: string, upstreams: readonly string[] = [
   return patternOf(fullName(name, upstreams), tag, digest)
 }
 
+export const REPOSITORY_PATTERN_MUST =
+  'must be a pattern of repositories such as node, docker.io/library/*, ghcr.io/org/** or **, in lower case, ' +
+  'without a tag and a digest: who may pull a repository may pull all of it'
+
+/** As `parseImagePattern`, for what holds for whole repositories. Their names are in lower case. */
+export function parseRepositoryPattern(
+  text: string,
+  upstreams?: readonly string[],
+): ImagePattern | undefined {
+  const pattern = parseImagePattern(text, upstreams)
+  return pattern?.isWhole === true && text === text.toLowerCase() ? pattern : undefined
+}
+
+/**
+ * Completes a pattern of the repositories of one upstream, as in `upstream/pattern`: in docker.io, `node` is
+ * `library/node`. The name of the upstream may be there already.
+ */
+export function patternWithin(upstream: string, text: string): string {
+  const start = `${upstream}/`
+  return fullName(text.startsWith(start) ? text : start + text, [upstream]).slice(start.length)
+}
+
 /** The pattern that has this canonical `text`. @throws Error when it is no pattern. */
 export function imagePattern(text: string): ImagePattern {
   const groups = PATTERN.exec(text)?.groups
@@ -67,6 +91,7 @@ function patternOf(name: string, tag?: string, digest?: string): ImagePattern {
   const matchesRepository = ({ upstream, name }: RepositoryName): boolean => isName(`${upstream}/${name}`)
   return {
     text: `${name}${tag === undefined ? '' : `:${tag}`}${digest === undefined ? '' : `@${digest}`}`,
+    name,
     isWhole: tag === undefined && digest === undefined,
     repository: name.includes('*') ? undefined : repositoryOf(name),
     matchesRepository,

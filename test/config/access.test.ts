@@ -36,7 +36,7 @@ access:
   htpasswd: users
   oidc: { issuer: https://issuer.example, audience: entrepot, jwks: 'https://issuer.example/keys?v=1' }
   rules:
-    - { identity: 'ci-*', repositories: ['ghcr.io/org/*', 'localhost:5000/a', '**'] }
+    - { identity: 'ci-*', repositories: ['ghcr.io/org/*', 'localhost:5000/a', '**', '*', node] }
     - { repositories: [docker.io/library/*] }
 `
   const env = { TOKEN: 'the-token-of-the-operator' }
@@ -62,7 +62,9 @@ test('a certificate authority for clients makes their certificates required; a t
 
 const NETWORK = 'must be a network such as 10.0.0.0/8 or 2001:db8::/32, or an address'
 const JWKS = 'must be an https URL without credentials, such as https://issuer.example/keys'
-const REPOSITORY = 'must be an upstream and a repository, such as docker.io/library/*, ghcr.io/org/** or **'
+const REPOSITORY =
+  'must be a pattern of repositories such as node, docker.io/library/*, ghcr.io/org/** or **, in lower case, ' +
+  'without a tag and a digest: who may pull a repository may pull all of it'
 const ADMIN_TOKEN = 'a token of at least 16 printable characters of ASCII, without spaces'
 const oidc = (jwks: string) => `access: { oidc: { issuer: i, audience: a, jwks: '${jwks}' } }`
 
@@ -83,8 +85,9 @@ const MISTAKES: Readonly<Record<string, string>> = {
   [oidc('https://a:b@issuer.example/keys')]:
     `access.oidc.jwks is "https://********@issuer.example/keys", but ${JWKS}`,
   'access: { oidc: { issuer: i, audience: a } }': `access.oidc.jwks is missing, but ${JWKS}`,
-  "access: { rules: [{ repositories: ['*'] }] }": `access.rules[0].repositories[0] is "*", but ${REPOSITORY}`,
-  'access: { rules: [{ repositories: [alpine] }] }': `access.rules[0].repositories[0] is "alpine", but ${REPOSITORY}`,
+  'access: { rules: [{ repositories: [node:20] }] }': `access.rules[0].repositories[0] is "node:20", but ${REPOSITORY}`,
+  'access: { rules: [{ repositories: [ghcr.io/Org/*] }] }': `access.rules[0].repositories[0] is "ghcr.io/Org/*", but ${REPOSITORY}`,
+  'access: { rules: [{ repositories: [a//b] }] }': `access.rules[0].repositories[0] is "a//b", but ${REPOSITORY}`,
   "access: { rules: [{ identity: 'ci-*', repositories: ['**'] }] }":
     'access.rules[0].identity matches nobody without access.htpasswd, access.oidc or listen.tls.clientCa',
   'listen: { tls: { cert: a.crt, key: a.key, clientAuth: require } }':

@@ -51,6 +51,26 @@ upstreams:
   assert.deepEqual(await load(t, text.replaceAll(/\*{8}/g, '${PASSWORD}'), { env }), config)
 })
 
+test('patterns of an upstream are completed as Docker does with names', async (t) => {
+  const { upstreams } = await load(
+    t,
+    `
+upstreams:
+  docker.io:
+    allow: [node, docker.io/alpine, org/app, '*', '**']
+    deny: [nod*]
+    rewrite: [{ from: centos, to: org/centos }]
+    endpoints: [{ url: https://a.example, credentials: [{ match: node, username: u, password: p }] }]
+  ghcr.io: { allow: [node, ghcr.io/org/*, '*'] }
+`,
+  )
+  const { allow, deny, rewrite, credentials } = upstreams['docker.io']!
+  assert.deepEqual(allow, ['library/node', 'library/alpine', 'org/app', 'library/*', '**'])
+  assert.deepEqual([deny, rewrite], [['library/nod*'], [{ from: 'library/centos', to: 'org/centos' }]])
+  assert.equal(credentials?.[0]?.match, 'library/node')
+  assert.deepEqual(upstreams['ghcr.io']!.allow, ['node', 'org/*', '*'])
+})
+
 test('the login of a proxy is masked, whichever part of it is the secret', async (t) => {
   for (const [login, shown] of [
     ['u:hunter2@', 'u:********@'],

@@ -155,10 +155,13 @@ describe(
   served(
     {
       passwords: login,
-      rules: rules([
-        { identity: 'ci-*', repositories: ['example.com/library/app'] },
-        { repositories: ['example.com/open/*'] },
-      ]),
+      rules: rules(
+        [
+          { identity: 'ci-*', repositories: ['example.com/library/app'] },
+          { repositories: ['example.com/open/*'] },
+        ],
+        ['example.com'],
+      ),
     },
     (ask) => {
       const APP = '/v2/library/app/manifests/latest?ns=example.com'

@@ -24,10 +24,11 @@ export interface RegistryAuth extends AsyncDisposable {
 }
 
 type AuthConfig = Pick<Config, 'access' | 'listen'>
+type BuiltFrom = AuthConfig & Pick<Config, 'upstreams'>
 
-/** Builds the registry's authentication from `access` and `listen.tls`. */
+/** Builds the registry's authentication from `access` and `listen.tls`, its rules for these `upstreams`. */
 export function buildRegistryAuth(
-  { access, listen: { tls } }: AuthConfig,
+  { access, listen: { tls }, upstreams }: BuiltFrom,
   telemetry: LoginTelemetry,
   log: Logger,
 ): RegistryAuth {
@@ -62,7 +63,7 @@ export function buildRegistryAuth(
           ...(access.networks && { networks: cidrList(access.networks) }),
           ...(htpasswd && { passwords: passwordsFrom(htpasswd) }),
           ...(oidc && { tokens: tokensOf(oidc) }),
-          ...(access.rules && { rules: rules(access.rules) }),
+          ...(access.rules && { rules: rules(access.rules, Object.keys(upstreams)) }),
           telemetry,
         }),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),

@@ -43,7 +43,7 @@ export interface RegistryListenerOptions {
   readonly log: Logger
 }
 
-type ServingConfig = Pick<Config, 'access' | 'log' | 'warnings'>
+type ServingConfig = Pick<Config, 'access' | 'log' | 'upstreams' | 'warnings'>
 
 export interface RegistryListener extends Listening {
   /** Serves further requests as this configuration says. */
@@ -77,8 +77,8 @@ export async function openRegistryListener(
     traceId: tracing?.traceId,
   })
 
-  function serve({ access, warnings }: ServingConfig) {
-    const auth = buildRegistryAuth({ access, listen: config }, counted, log)
+  function serve({ access, upstreams, warnings }: ServingConfig) {
+    const auth = buildRegistryAuth({ access, listen: config, upstreams }, counted, log)
     const answer = registryRequestListener({
       registry,
       ...(auth.authenticator && { authenticator: auth.authenticator }),
@@ -97,7 +97,9 @@ export async function openRegistryListener(
       ...(access.trustedProxies.length > 0 && { clientAddress: auth.clientAddress }),
       pool,
     })
-    return { access, warnings, auth, answer: tracing ? tracing.listener(answer) : answer }
+    // By which the patterns of rules are completed.
+    const names = Object.keys(upstreams)
+    return { access, warnings, names, auth, answer: tracing ? tracing.listener(answer) : answer }
   }
 
   let current = serve(serving)
@@ -126,8 +128,12 @@ export async function openRegistryListener(
     ...listening(server, opening.move()),
     configure(next) {
       mode = next.log.access
-      const { access, warnings } = next
-      if (isDeepStrictEqual(access, current.access) && warnings === current.warnings) return
+      const { access, upstreams, warnings } = next
+      const isSameAccess = isDeepStrictEqual(
+        [access, Object.keys(upstreams)],
+        [current.access, current.names],
+      )
+      if (isSameAccess && warnings === current.warnings) return
       const before = current
       current = serve(next)
       // Logins that are being checked end as they began.

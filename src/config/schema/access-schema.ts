@@ -1,7 +1,7 @@
 /** The schema of `listen`, `admin` and `access`: the two listeners, and who may use them. */
 import { z } from 'zod'
 import { ADMIN_TOKEN, ADMIN_TOKEN_MUST } from '../admin-token.ts'
-import { fileName, integer, matching, network, off, oneOf, rate, text } from './scalars.ts'
+import { fileName, integer, matching, network, off, oneOf, rate, repositories, text } from './scalars.ts'
 import { list, section } from './section.ts'
 import { webAddress } from './urls.ts'
 
@@ -99,13 +99,8 @@ export const accessSchema = section({
        * `ci-*`, `cert:ci-*`, `oidc:*`; `*` also matches `/`. Omitted: everyone, including anonymous clients.
        */
       identity: text().optional(),
-      /** Patterns of `util/glob.ts`: `ghcr.io/org/*`, `docker.io/library/*`. */
-      repositories: list(
-        matching(
-          /^(?:\*\*|[\w.:*-]+(?:\/[\w.*-]+)+)$/,
-          'an upstream and a repository, such as docker.io/library/*, ghcr.io/org/** or **',
-        ),
-      ),
+      /** Patterns of `oci/image-pattern.ts`: `node`, `ghcr.io/org/*`, `docker.io/library/*`. */
+      repositories: list(repositories()),
     }),
   ).optional(),
 })

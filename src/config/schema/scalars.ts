@@ -4,7 +4,12 @@
  */
 import { validate as isCronExpression } from 'node-cron'
 import { z } from 'zod'
-import { IMAGE_PATTERN_MUST, parseImagePattern } from '../../oci/image-pattern.ts'
+import {
+  IMAGE_PATTERN_MUST,
+  parseImagePattern,
+  parseRepositoryPattern,
+  REPOSITORY_PATTERN_MUST,
+} from '../../oci/image-pattern.ts'
 import { isPlatformPattern } from '../../oci/platform.ts'
 import { parseCidr } from '../../util/cidr.ts'
 import { WEBHOOK_SECRET, WEBHOOK_SECRET_MUST } from '../webhook-secret.ts'
@@ -151,6 +156,14 @@ export function images() {
   return scalar({
     must: IMAGE_PATTERN_MUST,
     parse: (written) => (parseImagePattern(String(written)) === undefined ? undefined : String(written)),
+  })
+}
+
+/** A pattern of whole repositories, as written. */
+export function repositories() {
+  return scalar({
+    must: REPOSITORY_PATTERN_MUST,
+    parse: (written) => (parseRepositoryPattern(String(written)) === undefined ? undefined : String(written)),
   })
 }
 

@@ -21,7 +21,7 @@ const way = {
   /** A Docker `config.json` that has the credentials, or names the helper that has them. */
   dockerConfig: fileName().optional(),
   /**
-   * Logins of single pattern, as patterns of `util/glob.ts`. The first match decides; without one, the
+   * Logins of single repositories, as patterns of `oci/image-pattern.ts`. The first match decides; without one, the
    * login above, or the helper, or the Docker config. Or a cloud, at which the identity of this workload is
    * exchanged for a login.
    */
@@ -79,14 +79,14 @@ export const upstreamSchema = section({
   /** Several addresses in the order in which they are asked, instead of `url`: `upstream/endpoints/`. */
   endpoints: list(endpoint).optional(),
   ...way,
-  /** Repositories that may be pulled, as patterns of `util/glob.ts`. Omitted: all. */
+  /** Repositories that may be pulled, as patterns of `oci/image-pattern.ts`. Omitted: all. */
   allow: list(repositories()).optional(),
   /** Repositories that may not be pulled. Wins over `allow`. */
   deny: list(repositories()).optional(),
   /** Other names by which repositories are asked for there: `upstream/rewrite/`. */
   rewrite: list(
     section({
-      /** A pattern of `util/glob.ts` with one star at most. */
+      /** A pattern of `oci/image-pattern.ts` with one star at most. */
       from: repositories(),
       /** The same star stands for what `from` matched by it. */
       to: repositories(),

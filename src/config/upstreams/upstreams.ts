@@ -4,6 +4,7 @@ import type { KeyPath, Issues } from '../issues.ts'
 import { PUBLIC_REGISTRIES } from '../schema/public-registries.ts'
 import { type UpstreamEntries, type UpstreamEntry, WAY_KEYS } from '../schema/upstream-schema.ts'
 import { checkRewrite } from '../rewrite.ts'
+import { withFullPatterns } from './full-patterns.ts'
 import { resolveWay, type Way } from './way.ts'
 
 /** The keys that hold for all its endpoints, and are taken as they are written. */
@@ -80,12 +81,13 @@ export function resolveDefault(
 
 async function resolveUpstream(
   key: string,
-  entry: UpstreamEntry,
+  written: UpstreamEntry,
   issues: Issues,
   load: LoadFile,
 ): Promise<UpstreamConfig> {
   const at = ['upstreams', key]
   const name = nameOf(key, issues)
+  const entry = withFullPatterns(name, written)
   const ways = await resolveWays(at, name, entry, issues, load)
   const { rewrite, schema1 } = entry
   const v1 = ways.findIndex(({ api }) => api === 'v1')
