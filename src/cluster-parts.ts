@@ -178,7 +178,7 @@ export async function buildClusterParts(
     leases,
     jobs,
     neighbours: sharedOutages(leases, (outage) => tellAll({ kind: 'outage', ...outage })),
-    toldOnce: (tell) => toldOnce(leases, tell),
+    toldOnce: (tell) => toldOnce(leases, tell, (err) => log.error({ err }, 'telling an event once failed')),
     peers,
     isPeer: (token, upstream, digest) =>
       tokens.isRight(token, { address: cluster.advertise, upstream, digest }),

@@ -20,18 +20,33 @@ const MOST_WAITING = 1_000
 
 /**
  * Passes on what happens, in its order: what several replicas find, from the first one only. Without the database
- * nobody knows who was the first, and each tells it.
+ * nobody knows who was the first, and each tells it, as when asking who was fails otherwise.
  */
 export function toldOnce(
   { turn }: Pick<Leases, 'turn'>,
   tell: (event: HappenedEvent) => void,
+  failed: (error: unknown) => void,
 ): (event: HappenedEvent) => void {
   const waiting: { readonly event: HappenedEvent; readonly key: string | undefined }[] = []
 
   async function tellAll(): Promise<void> {
     for (let first; (first = waiting[0]) !== undefined; waiting.shift()) {
-      const isOurs = first.key === undefined || ((await turn(first.key, TOLD_FOR)) ?? true)
-      if (isOurs) tell(first.event)
+      // The events behind this one wait for it, so that whatever fails must not end this.
+      try {
+        if (await isOurs(first.key)) tell(first.event)
+      } catch (error) {
+        failed(error)
+      }
+    }
+  }
+
+  async function isOurs(key: string | undefined): Promise<boolean> {
+    if (key === undefined) return true
+    try {
+      return (await turn(key, TOLD_FOR)) ?? true
+    } catch (error) {
+      failed(error)
+      return true
     }
   }
 

@@ -24,6 +24,7 @@ function replicas(count: number, { away = false } = {}) {
         },
       },
       (event) => told.push(`${replica} ${event.type}`),
+      assert.ifError,
     ),
   )
   return { tell, told }
@@ -48,6 +49,31 @@ suite('events of several replicas', () => {
     }
     await eventually(() => told.length === 3)
     assert.deepEqual(told, ['0 upstream.down', '0 quota', '1 quota'])
+  })
+
+  test('an event whose turn, or whose telling, fails holds up no other', async () => {
+    const failures = [new TypeError('no row'), new TypeError('no queue')]
+    const told: string[] = []
+    const failed: unknown[] = []
+    const each = toldOnce(
+      {
+        async turn(key) {
+          if (key.endsWith('docker.io out')) throw failures[0]!
+          return true
+        },
+      },
+      (event) => {
+        if (event.type === 'quota') throw failures[1]!
+        told.push(`${event.type} ${String((event as { upstream?: string }).upstream)}`)
+      },
+      (error) => failed.push(error),
+    )
+    each(down('docker.io'))
+    each(event('quota', { said: 'the store is full' }))
+    each(down('ghcr.io'))
+    await eventually(() => told.length === 2)
+    assert.deepEqual(told, ['upstream.down docker.io', 'upstream.down ghcr.io'])
+    assert.deepEqual(failed, failures)
   })
 
   test('while their database is away each tells all', async () => {
