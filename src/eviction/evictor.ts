@@ -78,13 +78,14 @@ export function evictor(options: EvictorOptions): Evictor {
       await tags.removeUnusedSince(now() - policy.ttl, isOut)
     },
     async reserve(size, upstream) {
+      using unused = new DisposableStack()
       const ofShare = await limited?.of(upstream)?.reserve(size)
       if (typeof ofShare === 'string') return 'share'
+      unused.use(ofShare)
       const reservation = await room.reserve(size)
-      if (ofShare === undefined) return reservation
-      if (typeof reservation !== 'string') return bothOf(ofShare, reservation)
-      ofShare[Symbol.dispose]()
-      return reservation
+      if (typeof reservation === 'string' || ofShare === undefined) return reservation
+      unused.move()
+      return bothOf(ofShare, reservation)
     },
     async limitFor(size, upstream, written = 0) {
       const isAboveShare = (await limited?.of(upstream)?.limitFor(size, written)) !== undefined
