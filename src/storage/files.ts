@@ -22,6 +22,8 @@ export interface OpenFile {
   /** Makes the written bytes survive a loss of power. */
   sync(): Promise<void>
   size(): Promise<number>
+  /** Names the file among all of its disk, as long as it is open here. */
+  id(): Promise<string>
   close(): Promise<void>
 }
 
@@ -125,6 +127,10 @@ function openFile(handle: FileHandle): OpenFile {
     write: async (bytes, position) => (await handle.write(bytes, 0, bytes.length, position)).bytesWritten,
     sync: () => handle.sync(),
     size: async () => (await handle.stat()).size,
+    async id() {
+      const { dev, ino } = await handle.stat({ bigint: true })
+      return `${dev} ${ino}`
+    },
     close: () => handle.close(),
   }
 }

@@ -135,7 +135,7 @@ export async function openInFolder(paths: Paths, options: FilesystemStoreOptions
       }),
       pins: pinning,
       adopt: createAdopt({ files, paths, content, blobs: store }),
-      verify: createVerify({ files, paths, query, totals: content.totals, discard: store.discard }),
+      verify: createVerify({ files, paths, query, totals: content.totals, discard: store.discardFile }),
       savings: savingsIndex({ query, changeAll }),
       trusted: trustedDigests(index.access),
       v1: v1Index(index.access, now),

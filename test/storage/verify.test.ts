@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { rm, truncate, writeFile } from 'node:fs/promises'
 import { suite, test } from 'node:test'
 import type { VerificationStep, VerifyOptions } from '../../src/ports/operations.ts'
-import { faultFiles } from '../support/fault-files.ts'
+import { faultFiles, filesAround } from '../support/fault-files.ts'
 import { blobOf } from '../support/fixtures.ts'
 import { nothingOpenBelow } from '../support/leaks.ts'
 import { addImage, repository } from './images.ts'
@@ -50,6 +50,33 @@ suite('verification of all that is stored', () => {
       isDone: true,
     })
   })
+
+  for (const operation of ['open', 'read'] as const) {
+    test(`what is evicted and stored again while it is verified (${operation}) is not removed for what was there before`, async () => {
+      await using folder = await storeFolder()
+      const replaced = Promise.withResolvers<void>()
+      let isDue = false
+      const files = filesAround(async (current, call, path) => {
+        if (!isDue || current !== operation || !path.includes(rotten.digest.slice(7))) return call()
+        isDue = false
+        if (operation === 'open') await store.blobs.delete(rotten.digest)
+        const result = call()
+        await Promise.allSettled([result])
+        if (operation === 'read') await store.blobs.delete(rotten.digest)
+        await put(store, rotten)
+        replaced.resolve()
+        return result
+      })
+      await using store = await folder.open({ files })
+      await put(store, rotten)
+      if (operation === 'read') await writeFile(folder.pathOf(rotten), blobOf(rotten.bytes.length, 99).bytes)
+      isDue = true
+      const steps = await verify(store)
+      await replaced.promise
+      assert.deepEqual([steps.flatMap(({ bad }) => bad), store.evicted], [[], []])
+      await holdsOnly(store, [rotten])
+    })
+  }
 
   test('no faster than it is told, with steps on the way', async () => {
     await using folder = await storeFolder()

@@ -35,6 +35,19 @@ suite('F65 bit rot, found when it is read', () => {
     assert.deepEqual(await contentOf(store, blob), blob.bytes)
   })
 
+  test('what is stored again meanwhile is not removed for what was there before', async () => {
+    await using folder = await storeFolder()
+    await using store = await folder.open({ verify: 'always' })
+    await put(store, blob)
+    await flipBit(folder, 1_000)
+    await using reader = (await store.blobs.open(blob.digest))!
+    await store.blobs.delete(blob.digest)
+    await put(store, blob)
+    await assert.rejects(readFrom(reader, 0, blob.bytes.length, PIECE), failsFor('ECORRUPT'))
+    assert.deepEqual(await contentOf(store, blob), blob.bytes)
+    assert.deepEqual(store.evicted, [])
+  })
+
   for (const [what, start, end] of [
     ['a range from the start', 0, 10],
     ['a range in the middle', 1_500_000, 1_500_010],

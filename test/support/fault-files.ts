@@ -13,6 +13,7 @@ export function filesAround(around: Around): Files {
     write: (bytes, position) => around('write', () => file.write(bytes, position), path),
     sync: () => around('sync', () => file.sync(), path),
     size: () => around('size', () => file.size(), path),
+    id: () => around('id', () => file.id(), path),
     close: () => around('close', () => file.close(), path),
   })
   return {

@@ -177,8 +177,18 @@ function openFile(inode: Inode, onChange: () => void): OpenFile {
       inode.durable = Buffer.from(inode.bytes)
     },
     size: async () => inode.bytes.length,
+    id: async () => idOf(inode),
     close: async () => {},
   }
+}
+
+const ids = new WeakMap<Inode, string>()
+let lastId = 0
+
+function idOf(inode: Inode): string {
+  const id = ids.get(inode) ?? `${(lastId += 1)}`
+  ids.set(inode, id)
+  return id
 }
 
 function fail(code: string, path: string): never {

@@ -66,6 +66,10 @@ export class DeferredFile implements OpenFile {
     return this.#memory === undefined ? ((await this.#file?.size()) ?? 0) : this.#length
   }
 
+  async id(): Promise<string> {
+    return (await this.written()).id()
+  }
+
   async close(): Promise<void> {
     this.#release()
     await this.#file?.close()

@@ -21,6 +21,11 @@ export type VerifyReads = 'never' | 'sample' | 'always'
 export interface FileBlobStore extends BlobStore<BlobReader>, ContentInventory {
   /** Removes damaged content, and counts it. */
   discard(digest: Digest): Promise<void>
+  /**
+   * The same, unless the content was evicted, or stored again, since `damaged` was opened; undefined: since there
+   * was no file. @returns whether it was removed
+   */
+  discardFile(digest: Digest, damaged: OpenFile | undefined): Promise<boolean>
   /** As `open`, but no use of the content. */
   peek(digest: Digest): Promise<BlobReader | undefined>
   /** As `Partials.evict`. What is free is asked anew afterwards. */
@@ -73,7 +78,7 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
       const file = await openWhole(descriptor)
       if (file !== undefined) {
         content.use(digest, true)
-        return verified(reader(descriptor, file, key), partly)
+        return verified(reader(descriptor, file, key), file, partly)
       }
       await removeCorrupt(digest)
       return undefined
@@ -91,6 +96,7 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
     delete: remove,
 
     discard: removeCorrupt,
+    discardFile,
 
     evictPartials: (bytes) => run('sweep', () => partials.evict(bytes)).finally(() => space.forget()),
 
@@ -140,6 +146,25 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
     })
   }
 
+  async function discardFile(digest: Digest, damaged: OpenFile | undefined): Promise<boolean> {
+    const isStill = await isFileOf(digest, damaged)
+    if (isStill) await removeCorrupt(digest)
+    return isStill
+  }
+
+  async function isFileOf(digest: Digest, known: OpenFile | undefined): Promise<boolean> {
+    let current: OpenFile | undefined
+    try {
+      current = await files.open(paths.blob(digest), 'r')
+      return known !== undefined && (await current.id()) === (await known.id())
+    } catch (error) {
+      // A file that cannot be looked at is no good one.
+      return codeOf(error) === 'ENOENT' ? known === undefined : true
+    } finally {
+      await current?.close()
+    }
+  }
+
   /** When the row cannot be removed, on a disk that became read-only, the next read is a miss again. */
   async function removeCorrupt(digest: Digest): Promise<void> {
     telemetry.evicted('corrupt')
@@ -186,11 +211,12 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
     if (file === undefined) await content.remove(digest)
   }
 
-  function verified(reader: BlobReader, partly: boolean): BlobReader {
+  function verified(reader: BlobReader, file: OpenFile, partly: boolean): BlobReader {
     const strict = verify === 'always'
     if (!strict && (verify === 'never' || partly || Math.random() >= SAMPLED)) return reader
     const { digest } = reader.descriptor
-    return verifyingReader(reader, { strict, partly, corrupt: () => removeCorrupt(digest) })
+    const corrupt = async () => void (await discardFile(digest, file))
+    return verifyingReader(reader, { strict, partly, corrupt })
   }
 
   function reader(descriptor: Descriptor, file: OpenFile, key: string): BlobReader {
@@ -206,7 +232,7 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
           return await run('read', () => file.read(buffer, position))
         } catch (error) {
           if (isRegistryError(error, 'STORAGE') && error.detail['reason'] === 'EIO') {
-            await removeCorrupt(descriptor.digest)
+            await discardFile(descriptor.digest, file)
           }
           throw error
         }

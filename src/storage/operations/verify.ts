@@ -11,8 +11,11 @@ export interface VerifyingOptions {
   readonly paths: Paths
   readonly query: Query
   readonly totals: () => Promise<Size>
-  /** Removes an object and counts it. */
-  readonly discard: (digest: Digest) => Promise<void>
+  /**
+   * Removes an object and counts it, unless it was stored again since `damaged` was opened; undefined: since it was
+   * missing. @returns whether it was removed
+   */
+  readonly discard: (digest: Digest, damaged: OpenFile | undefined) => Promise<boolean>
 }
 
 interface SizedDigest {
@@ -20,7 +23,10 @@ interface SizedDigest {
   readonly size: number
 }
 
-type Finding = BadObject['problem'] | undefined
+const PROBLEMS: ReadonlyMap<string | undefined, BadObject['problem']> = new Map([
+  ['ENOENT', 'missing'],
+  ['EIO', 'unreadable'],
+])
 
 const PIECE = 512 * 1024
 /** Milliseconds between two steps. */
@@ -36,34 +42,43 @@ export function createVerify({ files, paths, query, totals, discard }: Verifying
     let lastStep = start
     let bad: BadObject[] = []
 
-    for await (const { digest, size } of contents()) {
-      const problem = yield* examine(digest, size)
-      checked.objects += 1
-      if (problem !== undefined) bad.push(...(await remove(digest, size, problem)))
-    }
+    for await (const content of contents()) yield* verify(content)
     yield step(true)
 
-    async function* examine(digest: Digest, size: number): AsyncGenerator<VerificationStep, Finding> {
+    /** The file stays open until its content is removed: another one may have its name by then. */
+    async function* verify({ digest, size }: SizedDigest): AsyncGenerator<VerificationStep> {
       let file: OpenFile | undefined
+      let problem: BadObject['problem'] | undefined
       try {
-        file = await files.open(paths.blob(digest), 'r')
-        if ((await file.size()) !== size) return 'wrong size'
-        const hash = hasherFor(digest)
-        let position = 0
-        for (let count; (count = await file.read(buffer, position)) > 0; position += count) {
-          hash.update(buffer.subarray(0, count))
-          checked.bytes += count
-          await keepPace()
-          if (performance.now() - lastStep >= STEP) yield step(false)
+        try {
+          file = await files.open(paths.blob(digest), 'r')
+          problem = yield* examine(file, digest, size)
+        } catch (error) {
+          problem = PROBLEMS.get(codeOf(error))
+          if (problem === undefined) throw error
         }
-        return digestFrom(hash, digest) === digest ? undefined : 'wrong content'
-      } catch (error) {
-        if (codeOf(error) === 'ENOENT') return 'missing'
-        if (codeOf(error) === 'EIO') return 'unreadable'
-        throw error
+        checked.objects += 1
+        if (problem !== undefined) bad.push(...(await remove(digest, size, problem, file)))
       } finally {
         await file?.close()
       }
+    }
+
+    async function* examine(
+      file: OpenFile,
+      digest: Digest,
+      size: number,
+    ): AsyncGenerator<VerificationStep, BadObject['problem'] | undefined> {
+      if ((await file.size()) !== size) return 'wrong size'
+      const hash = hasherFor(digest)
+      let position = 0
+      for (let count; (count = await file.read(buffer, position)) > 0; position += count) {
+        hash.update(buffer.subarray(0, count))
+        checked.bytes += count
+        await keepPace()
+        if (performance.now() - lastStep >= STEP) yield step(false)
+      }
+      return digestFrom(hash, digest) === digest ? undefined : 'wrong content'
     }
 
     async function keepPace(): Promise<void> {
@@ -90,16 +105,17 @@ export function createVerify({ files, paths, query, totals, discard }: Verifying
     }
   }
 
-  /** @returns nothing when the object was evicted while it was verified */
+  /** @returns nothing when the object was evicted, or stored again, while it was verified */
   async function remove(
     digest: Digest,
     size: number,
     problem: BadObject['problem'],
+    file: OpenFile | undefined,
   ): Promise<readonly BadObject[]> {
     const isStored = await query((sql) => sql.findContent.get(digest) !== undefined)
     if (!isStored) return []
     const links = await query((sql) => sql.linksOf.all(digest, '', ''))
-    await discard(digest)
+    if (!(await discard(digest, file))) return []
     const repositories = links.map(({ upstream, repository }) => `${String(upstream)}/${String(repository)}`)
     return [{ digest, size, problem, repositories }]
   }
