@@ -58,8 +58,8 @@ export function clusterSharing(options: ClusterSharingOptions): ClusterSharing {
     },
     access: {
       isPeer: parts.isPeer,
-      open: async (upstream, digest, signal) =>
-        (await downloads().follow(upstream, digest, signal)) ??
+      open: async (upstream, digest, options) =>
+        (await downloads().follow(upstream, digest, options)) ??
         // The tier has content of other upstreams too, which this one has not proved to have.
         ((await knows(upstream, digest)) ? tier.open(digest) : undefined),
     },

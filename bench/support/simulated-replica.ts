@@ -133,7 +133,7 @@ export async function simulatedReplica(options: SimulatedReplicaOptions): Promis
       range: { readonly start?: number; readonly end?: number } | undefined,
       signal: AbortSignal,
     ): Promise<BlobBody | undefined> {
-      const reader = await replicaAt(at).downloads.follow(upstream, digest, signal)
+      const reader = await replicaAt(at).downloads.follow(upstream, digest, { signal })
       return reader && bodyOf(reader, range?.start ?? 0)
     },
     async [Symbol.asyncDispose]() {},

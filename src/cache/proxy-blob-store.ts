@@ -146,14 +146,15 @@ export function proxyBlobStore(
         (await permission.isGranted(digest)) || (await permission.prove(digest)) !== undefined
       const mayReadStored = async () =>
         (await permission.isGranted(digest)) || ((await permission.isProvable(digest)) && (await mayRead()))
+      const expectedSize = sizes.of(repository, digest)
       return {
         repository,
         digest,
         client: options?.client,
         mayRead,
-        expectedSize: sizes.of(repository, digest),
+        expectedSize,
         promiseAfter: upstream.promisesBlobsAfter,
-        source: cluster?.share({ repository, digest, mayRead, mayReadStored }, own) ?? own,
+        source: cluster?.share({ repository, digest, expectedSize, mayRead, mayReadStored }, own) ?? own,
         verified: () => permission.grant(digest),
       }
     }

@@ -1,9 +1,11 @@
 /**
  * Tells the readers of a download its size, with which they begin. A slow source may tell it too late for
- * them, so that it can be promised before the source has confirmed anything.
+ * them, so that it can be promised before the source has confirmed anything: to those who know the same size,
+ * for it comes from a manifest of one repository, and may be wrong (SEC-72).
  */
 export class Announcement {
   readonly #told = Promise.withResolvers<number | undefined>()
+  readonly #promised = Promise.withResolvers<number>()
   #isPromised = false
 
   constructor() {
@@ -11,11 +13,14 @@ export class Announcement {
   }
 
   /**
-   * What was told first: the size in bytes, or undefined for a blob that the source does not have. Rejects
-   * with the failure.
+   * What was told first to a reader who expects `expected` bytes, if it knows: the size in bytes, or undefined
+   * for a blob that the source does not have. Rejects with the failure.
    */
-  get size(): Promise<number | undefined> {
-    return this.#told.promise
+  size(expected: number | undefined): Promise<number | undefined> {
+    const { promise: told } = this.#told
+    if (expected === undefined) return told
+    const promised = this.#promised.promise.then((size) => (size === expected ? size : told))
+    return Promise.race([told, promised])
   }
 
   get isPromised(): boolean {
@@ -31,7 +36,7 @@ export class Announcement {
   }
 
   /**
-   * Tells `size` `after` so many milliseconds if that is still needed. Does nothing without either of them,
+   * Promises `size` `after` so many milliseconds if that is still needed. Does nothing without either of them,
    * or for an empty blob.
    *
    * @returns disposing of it withdraws the promise
@@ -42,7 +47,7 @@ export class Announcement {
     const promise = (): void => {
       if (!isNeeded()) return
       this.#isPromised = true
-      this.tell(size)
+      this.#promised.resolve(size)
     }
     timers.adopt(setTimeout(promise, after), clearTimeout)
     return timers

@@ -84,14 +84,14 @@ export class Download implements AsyncDisposable, Beating {
   }
 
   /**
-   * Adds a reader. `signal` ends its wait for the start of the download.
+   * Adds a reader, who expects `expected` bytes if it knows. `signal` ends its wait for the start.
    *
    * @returns undefined when the source does not have the blob.
    */
-  async subscribe(signal?: AbortSignal): Promise<BlobReader | undefined> {
+  async subscribe(expected: number | undefined, signal?: AbortSignal): Promise<BlobReader | undefined> {
     using leaving = new DisposableStack()
     const subscription = leaving.use(this.#readers.subscribe())
-    const size = await subscription.until(this.#announcement.size, signal)
+    const size = await subscription.until(this.#announcement.size(expected), signal)
     if (size === undefined) return undefined
     leaving.move()
     const descriptor = { mediaType: OCTET_STREAM, digest: this.#request.digest, size }
@@ -142,12 +142,10 @@ export class Download implements AsyncDisposable, Beating {
     this.#ingest = await this.#context.store.ingest(expected)
     const total = await this.#fetchInto(this.#ingest)
     if (total === undefined) {
-      if (this.#announcement.isPromised) {
-        const reason = 'blob that was promised by its manifest does not exist'
-        throw new RegistryError('UPSTREAM_UNAVAILABLE', { upstream: this.upstream, reason })
-      }
       this.#announcement.tell(undefined)
-      return undefined
+      if (!this.#announcement.isPromised) return undefined
+      const reason = 'blob that was promised by its manifest does not exist'
+      throw new RegistryError('UPSTREAM_UNAVAILABLE', { upstream: this.upstream, reason })
     }
     this.#size = total
     await this.#ingest.verify(total)

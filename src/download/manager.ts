@@ -31,6 +31,11 @@ export interface DownloadManagerOptions {
   readonly now: () => number
 }
 
+interface FollowOptions {
+  readonly size?: number | undefined
+  readonly signal?: AbortSignal
+}
+
 interface Running {
   /** The name of the repository that started it. */
   readonly startedBy: string
@@ -64,7 +69,7 @@ export class DownloadManager implements AsyncDisposable {
     for (;;) {
       const running = this.#running.get(key)
       if (running === undefined) {
-        const reader = await this.#start(key, request).subscribe(options.signal)
+        const reader = await this.#start(key, request).subscribe(request.expectedSize, options.signal)
         options.report?.({ result: 'miss', forwardStatus: 200, stored: true })
         return reader
       }
@@ -95,13 +100,17 @@ export class DownloadManager implements AsyncDisposable {
   }
 
   /**
-   * Subscribes to a download that runs, for a reader that may read it.
+   * Subscribes to a download that runs, for a reader that may read it, and expects `size` bytes if it knows.
    *
    * @returns undefined when there is none
    */
-  async follow(upstream: string, digest: Digest, signal?: AbortSignal): Promise<BlobReader | undefined> {
+  async follow(
+    upstream: string,
+    digest: Digest,
+    { size, signal }: FollowOptions = {},
+  ): Promise<BlobReader | undefined> {
     const running = this.#running.get(`${upstream} ${digest}`)
-    return running?.download.isJoinable ? running.download.subscribe(signal) : undefined
+    return running?.download.isJoinable ? running.download.subscribe(size, signal) : undefined
   }
 
   list(): readonly DownloadView[] {
@@ -133,13 +142,13 @@ export class DownloadManager implements AsyncDisposable {
    */
   async #join(
     download: Download,
-    { digest }: DownloadRequest,
+    { digest, expectedSize }: DownloadRequest,
     isOwn: boolean,
     signal: AbortSignal | undefined,
   ): Promise<OpenedBlob | undefined | 'ask again'> {
     if (download.isJoinable) {
       try {
-        const reader = await download.subscribe(signal)
+        const reader = await download.subscribe(expectedSize, signal)
         if (reader !== undefined || isOwn) return reader
       } catch (error) {
         if (isOwn || !isRegistryError(error, 'UPSTREAM_DENIED', 'UPSTREAM_INVALID')) throw error

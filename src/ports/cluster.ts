@@ -18,6 +18,8 @@ interface BlobSource {
 export interface SharedDownload {
   readonly repository: RepositoryName
   readonly digest: Digest
+  /** Bytes, where a manifest of the repository tells. */
+  readonly expectedSize?: number | undefined
   /** Whether upstream lets the repository read it, while another repository downloads it. */
   readonly mayRead: () => Promise<boolean>
   /** The same, where the bytes are stored: the upstream must have sent them before. */
@@ -93,6 +95,13 @@ export interface SharedJobs {
 export interface PeerAccess {
   /** Whether a replica has made the token, for this blob of this replica. */
   isPeer(token: string, upstream: string, digest: string): boolean
-  /** What this replica has of a blob, or is downloading. The others have found out who may read it. */
-  open(upstream: string, digest: Digest, signal: AbortSignal): Promise<OpenedBlob | undefined>
+  /**
+   * What this replica has of a blob, or is downloading, for another one that expects `size` bytes if it knows. The
+   * others have found out who may read it.
+   */
+  open(
+    upstream: string,
+    digest: Digest,
+    options: { readonly size: number | undefined; readonly signal: AbortSignal },
+  ): Promise<OpenedBlob | undefined>
 }

@@ -111,12 +111,12 @@ export function modelReplica(world: World, id: number, others: () => readonly Mo
   }
 
   const peers: Pick<Peers, 'open'> = {
-    async open(address, { upstream, digest }, range, signal) {
+    async open(address, { upstream, digest, size }, range, signal) {
       const peer = others()[Number(address)]!
       const { partitioned, lying } = world
       const isCut = () => peer.isDead || partitioned.has(id) || partitioned.has(Number(address))
       if (isCut()) throw unavailable()
-      const reader = (await peer.follow(upstream, digest, signal)) ?? (await peer.open())
+      const reader = (await peer.follow(upstream, digest, { size, signal })) ?? (await peer.open())
       const body = reader && bodyOf(reader, range?.start ?? 0, range?.end, isCut, signal)
       return body && lying.has(Number(address)) ? withWrongByte(body) : body
     },

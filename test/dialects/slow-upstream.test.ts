@@ -41,9 +41,13 @@ async function headOf(client: RawClient): Promise<string> {
   return client.peek().toString('latin1')
 }
 
-async function running(proxy: Proxy): Promise<number> {
+async function transfers(proxy: Proxy): Promise<readonly { followers: number }[]> {
   const answer = await fetch(`${proxy.adminUrl}/api/v1/transfers`)
-  return ((await answer.json()) as { transfers: unknown[] }).transfers.length
+  return ((await answer.json()) as { transfers: { followers: number }[] }).transfers
+}
+
+async function running(proxy: Proxy): Promise<number> {
+  return (await transfers(proxy)).length
 }
 
 suite('with timeouts.blob', () => {
@@ -114,6 +118,26 @@ suite('with timeouts.blob', () => {
     client.request('GET', BLOB, ['Connection: close'])
     assert.match((await client.rest()).toString('latin1'), /^HTTP\/1\.1 200 .*\r\n\r\n$/s)
     await eventually(async () => (await running(proxy)) === 0)
+  })
+
+  test('SEC-72 FR-21 nobody is promised what only the manifest of another repository says', async () => {
+    await using world = await slow({ blob: '60s' })
+    const { upstream, proxy, scanned } = world
+    const lie = JSON.parse(manifestOf([bytes]).toString()) as { layers: { size: number }[] }
+    lie.layers[0]!.size += 1
+    upstream.addManifest('evil/app', 'latest', Buffer.from(JSON.stringify(lie)), OCI_MANIFEST)
+    for (const path of [LATEST, '/v2/evil/app/manifests/latest']) await call(proxy.port, 'GET', path)
+    upstream.on(/evil.app.blobs/, { after: scanned.promise, method: 'GET', times: Infinity })
+    using first = await RawClient.connect(proxy.port)
+    first.request('GET', `/v2/evil/app/blobs/${digest}`, ['Connection: close'])
+    // It is promised.
+    assert.match(await headOf(first), new RegExp(`content-length: ${bytes.length + 1}`, 'i'))
+    const joined = call(proxy.port, 'GET', BLOB)
+    await eventually(async () => (await transfers(proxy))[0]?.followers === 2)
+    scanned.resolve()
+    const { status, body } = await joined
+    assert.deepEqual([status, body.length], [200, bytes.length])
+    assert.ok(body.equals(bytes))
   })
 
   test('FR-21 without a manifest nothing is promised', async () => {

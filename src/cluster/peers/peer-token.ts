@@ -3,6 +3,9 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 /** A replica shows by it that it is one. */
 export const TOKEN_HEADER = 'x-entrepot-peer'
 
+/** How many bytes it expects, where it knows. */
+export const SIZE_HEADER = 'x-entrepot-size'
+
 /** What a token is good for. */
 export interface PeerRequest {
   /** The origin that is asked, as its replica advertises it. */

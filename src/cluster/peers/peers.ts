@@ -4,7 +4,7 @@ import { RegistryError } from '../../oci/errors.ts'
 import type { BlobBody } from '../../ports/upstream.ts'
 import { ChunkIterator } from '../../util/async/chunk-iterator.ts'
 import type { Interval } from '../../util/interval-set.ts'
-import { type PeerTokens, TOKEN_HEADER } from './peer-token.ts'
+import { type PeerTokens, SIZE_HEADER, TOKEN_HEADER } from './peer-token.ts'
 
 /** The other replicas, as sources of what they are downloading. */
 export interface Peers extends AsyncDisposable {
@@ -16,7 +16,7 @@ export interface Peers extends AsyncDisposable {
    */
   open(
     address: string,
-    blob: { readonly upstream: string; readonly digest: Digest },
+    blob: { readonly upstream: string; readonly digest: Digest; readonly size?: number | undefined },
     range: Partial<Interval> | undefined,
     signal: AbortSignal,
   ): Promise<BlobBody | undefined>
@@ -33,7 +33,7 @@ export function peers(tokens: Pick<PeerTokens, 'token'>): Peers {
     bodyTimeout: TIMEOUTS.idle,
   })
   return {
-    async open(address, { upstream, digest }, range, signal) {
+    async open(address, { upstream, digest, size }, range, signal) {
       const detail = { upstream, peer: address }
       try {
         const { statusCode, headers, body } = await request(new URL(`/peer/${upstream}/${digest}`, address), {
@@ -41,6 +41,7 @@ export function peers(tokens: Pick<PeerTokens, 'token'>): Peers {
           signal,
           headers: {
             [TOKEN_HEADER]: tokens.token({ address, upstream, digest }),
+            ...(size !== undefined && { [SIZE_HEADER]: String(size) }),
             ...(range && {
               range: `bytes=${range.start ?? 0}-${range.end === undefined ? '' : range.end - 1}`,
             }),

@@ -35,7 +35,7 @@ const PATIENCE = EXPIRY + 1_000
  */
 export function sharedSource(
   { leases, peers, remote, uploaded, now }: SharedSourceOptions,
-  { repository, digest, mayRead, mayReadStored }: SharedDownload,
+  { repository, digest, expectedSize: size, mayRead, mayReadStored }: SharedDownload,
   upstream: Source,
 ): Source {
   const key = `blob ${repository.upstream} ${digest}`
@@ -97,7 +97,7 @@ export function sharedSource(
     signal: AbortSignal,
   ): Promise<BlobBody | undefined> {
     try {
-      return await peers.open(address, { upstream: repository.upstream, digest }, range, signal)
+      return await peers.open(address, { upstream: repository.upstream, digest, size }, range, signal)
     } catch (error) {
       if (signal.aborted || !isRegistryError(error)) throw error
       return undefined

@@ -13,15 +13,17 @@ import { answerBlob } from './blobs.ts'
 export function answerPeer(peers: PeerAccess, { pieces }: BlobSending) {
   const answer = answerBlob({ pieces })
   return (exchange: Exchange, upstream: string, digest: string): Promise<void> | undefined => {
-    const token = exchange.incoming.headers['x-entrepot-peer']
+    const { 'x-entrepot-peer': token, 'x-entrepot-size': expected } = exchange.incoming.headers
     if (typeof token !== 'string' || !isDigest(digest) || !peers.isPeer(token, upstream, digest)) {
       throw new RegistryError('NAME_UNKNOWN', { path: exchange.path.slice(0, 300) })
     }
+    const size = /^\d{1,15}$/.test(String(expected)) ? Number(expected) : undefined
     const repository: Repository = {
       name: { upstream, name: '' },
       blobs: {
         stat: refuse,
-        open: (_, { signal = new AbortController().signal } = {}) => peers.open(upstream, digest, signal),
+        open: (_, { signal = new AbortController().signal } = {}) =>
+          peers.open(upstream, digest, { size, signal }),
       },
       manifests: { get: refuse },
       tags: { resolve: refuse, list: refuse },
