@@ -1,5 +1,3 @@
-import { LRUCache } from 'lru-cache'
-
 /** Whether there is an API that not every registry has. */
 export class ApiSupport {
   readonly #now: () => number
@@ -25,29 +23,6 @@ export class ApiSupport {
 
   worked(): void {
     this.#hasWorked = true
-  }
-}
-
-/** Repositories that are remembered. */
-const MOST = 10_000
-
-/**
- * The same for each repository: what is said of one that does not exist, or is kept elsewhere, is said of no
- * other.
- */
-export class ApiSupportByRepository {
-  readonly #known = new LRUCache<string, ApiSupport>({ max: MOST })
-  readonly #now: () => number
-
-  /** `now`: milliseconds that never go back. */
-  constructor(now: () => number) {
-    this.#now = now
-  }
-
-  of(repository: string): ApiSupport {
-    const known = this.#known.get(repository) ?? new ApiSupport(this.#now)
-    this.#known.set(repository, known)
-    return known
   }
 }
 

@@ -5,7 +5,8 @@ import type { Tracer } from '../ports/tracing.ts'
 import type { SearchUpstream } from '../ports/search.ts'
 import type { Upstream } from '../ports/upstream.ts'
 import type { V1Store } from '../ports/v1-images.ts'
-import { ApiSupportByRepository } from './api-support.ts'
+import { ApiSupport } from './api-support.ts'
+import { ByRepository } from './by-repository.ts'
 import { anonymousElsewhere } from './auth/anonymous-elsewhere.ts'
 import { authorizer } from './auth/authorizer.ts'
 import { tokenSource } from './auth/token.ts'
@@ -206,8 +207,8 @@ export function upstreamClient(options: UpstreamClientOptions): UpstreamClient {
 
   const learnt = {
     pageSize: new PageSize(),
-    referrers: new ApiSupportByRepository(now),
-    heads: new HeadHabits(now),
+    referrers: new ByRepository(() => new ApiSupport(now)),
+    heads: new ByRepository(() => new HeadHabits(now)),
   }
   const reading = readingThread()
   const sorter = tagSorter(reading)

@@ -5,9 +5,10 @@ export type HeadKind = 'manifest' | 'blob'
 const LEARNT_FOR = 600_000
 
 /**
- * Whether the HEAD of an upstream can be relied on, for each kind of content. Some registries refuse HEAD,
+ * Whether the HEAD of a repository can be relied on, for each kind of content. Some registries refuse HEAD,
  * deny what GET gives, or misstate sizes (harbor#22609, diun#1614, godoxy#169). HEAD is a hint, and GET
- * decides; where they have differed the hint is not asked for again for a while.
+ * decides; where they have differed the hint is not asked for again for a while. A tag that is pushed between the
+ * two makes them differ too, and a GET counts towards rate limits: so it is learnt for each repository alone.
  */
 export class HeadHabits {
   readonly #now: () => number

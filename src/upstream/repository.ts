@@ -5,7 +5,8 @@ import { openBlob, statBlob } from './fetch-blobs.ts'
 import { fetchManifest, resolveTag } from './fetch-manifests.ts'
 import type { HeadHabits } from './head-habits.ts'
 import type { WithTimeout } from './net/with-timeout.ts'
-import type { ApiSupportByRepository } from './api-support.ts'
+import type { ApiSupport } from './api-support.ts'
+import type { ByRepository } from './by-repository.ts'
 import { fetchReferrers } from './referrers.ts'
 import { type RepositoryRequestsOptions, repositoryRequests } from './repository-requests.ts'
 import type { RateBudget } from './resilience/rate-budget.ts'
@@ -35,15 +36,15 @@ export interface RepositoryOptions extends RepositoryRequestsOptions {
 /** What an upstream does differently from others. */
 export interface LearntHabits {
   readonly pageSize: PageSize
-  readonly referrers: ApiSupportByRepository
-  readonly heads: HeadHabits
+  readonly referrers: ByRepository<ApiSupport>
+  readonly heads: ByRepository<HeadHabits>
 }
 
 /** One repository of one upstream, by the requests of distribution-spec v1.1.1. */
 export function upstreamRepository(options: RepositoryOptions): UpstreamRepository {
   const { upstream, deadlines, budget, received, allocated, rate, learnt, sorter, listRoom } = options
   const { response: within, blob: withinBlob } = deadlines
-  const { heads: habits } = learnt
+  const habits = learnt.heads.of(options.repository)
   const requests = repositoryRequests(options)
 
   return {

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { digestOf } from '../../src/oci/digest.ts'
-import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
+import { OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import { type FakeUpstream, fakeUpstream } from '../support/fake-upstream.ts'
 import type { Script } from '../support/fake-upstream/script.ts'
-import { blobOf, descriptorOf, manifestOf } from '../support/fixtures.ts'
+import { blobOf, descriptorOf, indexOf, manifestOf } from '../support/fixtures.ts'
 import { assertFails, connectTo } from './setup.ts'
 
 const MANIFEST = manifestOf([Buffer.from('layer')])
@@ -67,6 +67,32 @@ suite('of a manifest', () => {
     await using client = connectTo(upstream.url)
     upstream.on(BY_TAG, { status: 403, times: Infinity })
     await assertFails(client.repository().resolve('v1'), 'UPSTREAM_DENIED', { status: 403 })
+  })
+
+  test('SEC-72 a repository whose HEAD is odd teaches nothing about the others', async () => {
+    await using upstream = await withContent()
+    upstream.addManifest('odd', 'v1', MANIFEST, OCI_MANIFEST)
+    upstream.on(/odd\/manifests/, { method: 'HEAD', status: 404, times: Infinity })
+    upstream.on(/odd\/blobs/, { method: 'HEAD', status: 404, times: Infinity })
+    await using client = connectTo(upstream.url)
+    const odd = client.repository('odd')
+    assert.equal((await odd.resolve('v1'))?.digest, manifest)
+    assert.equal((await odd.statBlob(digest))?.size, bytes.length)
+    const { resolve, statBlob } = client.repository()
+    assert.deepEqual(await resolve('v1'), { digest: manifest })
+    assert.equal((await statBlob(digest))?.size, bytes.length)
+    assert.equal(upstream.count('GET', /\/v2\/app\//), 0)
+  })
+
+  test('SEC-72 HEAD that is right in one repository is not believed in another that an absent tag is absent', async () => {
+    await using upstream = await withContent()
+    const subject = digestOf(Buffer.from('subject'))
+    const index = indexOf([descriptorOf(MANIFEST, OCI_MANIFEST)])
+    upstream.addManifest('odd', subject.replace(':', '-'), index, OCI_INDEX)
+    upstream.on(/odd\/manifests/, { method: 'HEAD', status: 404, times: Infinity })
+    await using client = connectTo(upstream.url)
+    await client.repository().resolve('v1')
+    assert.equal((await client.repository('odd').referrers(subject)).referrers.length, 1)
   })
 
   test('FR-09 a digest that HEAD states and that is not there: what comes by tag counts', async () => {

@@ -15,7 +15,8 @@ import { followRedirects } from '../net/redirects.ts'
 import { httpTransport } from '../net/transport.ts'
 import { nodeTrust, type SystemTrust, upstreamTrust } from '../net/trust-store.ts'
 import { withTimeout } from '../net/with-timeout.ts'
-import { ApiSupportByRepository } from '../api-support.ts'
+import { ApiSupport } from '../api-support.ts'
+import { ByRepository } from '../by-repository.ts'
 import type { Transport } from '../requests.ts'
 import { rateBudget } from '../resilience/rate-budget.ts'
 import { destinationRepository } from './destination-repository.ts'
@@ -126,7 +127,10 @@ export function destinationClient(options: DestinationOptions): Destination & { 
     if (request.method === 'GET' || request.method === 'HEAD') return reads(request)
     return (request.url.origin === url.origin ? own : others)(request)
   }
-  const learnt = { referrers: new ApiSupportByRepository(now), heads: new HeadHabits(now) }
+  const learnt = {
+    referrers: new ByRepository(() => new ApiSupport(now)),
+    heads: new ByRepository(() => new HeadHabits(now)),
+  }
 
   return {
     name,

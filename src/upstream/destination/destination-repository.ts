@@ -5,7 +5,8 @@ import { invalidAnswer, refusal } from '../failures.ts'
 import { fetchManifest } from '../fetch-manifests.ts'
 import type { HeadHabits } from '../head-habits.ts'
 import type { WithTimeout } from '../net/with-timeout.ts'
-import type { ApiSupportByRepository } from '../api-support.ts'
+import type { ApiSupport } from '../api-support.ts'
+import type { ByRepository } from '../by-repository.ts'
 import { fetchReferrers } from '../referrers.ts'
 import { ABSENT, repositoryRequests } from '../repository-requests.ts'
 import { discard, headerOf, type Transport } from '../requests.ts'
@@ -22,7 +23,10 @@ export interface DestinationRepositoryOptions {
   readonly idle: number
   readonly commit: number
   /** Learnt by all repositories of this destination. */
-  readonly learnt: { readonly referrers: ApiSupportByRepository; readonly heads: HeadHabits }
+  readonly learnt: {
+    readonly referrers: ByRepository<ApiSupport>
+    readonly heads: ByRepository<HeadHabits>
+  }
 }
 
 /** One repository of a destination, by the requests of distribution-spec v1.1.1. */
@@ -76,7 +80,7 @@ export function destinationRepository(options: DestinationRepositoryOptions): De
           fetchReferrers(
             requests,
             digest,
-            { support: learnt.referrers.of(repository), habits: learnt.heads },
+            { support: learnt.referrers.of(repository), habits: learnt.heads.of(repository) },
             signal,
           ),
         signal,
