@@ -3,6 +3,8 @@ import assert from 'node:assert/strict'
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { BufferPool } from '../../src/http/buffer-pool.ts'
 import { Pieces } from '../../src/http/pieces.ts'
@@ -13,6 +15,14 @@ import { digestOf } from '../../src/oci/digest.ts'
 import { isRegistryError } from '../../src/oci/errors.ts'
 import type { Address } from '../../src/ports/repository.ts'
 import { MemoryRegistry } from '../support/memory-registry.ts'
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
+
+function heapInUse(): number {
+  collectGarbage()
+  return process.memoryUsage().heapUsed
+}
 
 const digest = digestOf(Buffer.from('content'))
 const empty = new MemoryRegistry()
@@ -156,6 +166,30 @@ test('a route that waits for nothing has answered when dispatch returns, by GET 
     assert.equal(dispatch(registry, exchange), undefined)
     assert.equal(exchange.outgoing.headersSent, true)
   }
+})
+
+test('SEC-71: a name that is kept does not keep the URL that it came from', () => {
+  const names: string[] = []
+  const routes = registryRoutes({
+    registry: { find: ({ name }) => void names.push(name) },
+    sending: { pieces: new Pieces(new BufferPool()) },
+    fail() {},
+  })
+  const ask = (i: number): void => {
+    // As Node makes it.
+    const url = Buffer.from(`/v2/library/app${i}/tags/list?n=1&x=${'x'.repeat(8000)}`).toString('latin1')
+    try {
+      void dispatch(routes, exchangeOf(url, 'GET'))
+    } catch (error) {
+      assert.ok(isRegistryError(error, 'NAME_UNKNOWN'))
+    }
+  }
+  for (let i = 0; i < 100; i++) ask(i)
+  const before = heapInUse()
+  for (let i = 0; i < 4_000; i++) ask(i)
+  const kept = heapInUse() - before
+  assert.equal(names.length, 4_100)
+  assert.ok(kept < 8_000_000, `${kept} bytes for 4,000 names, of URLs of 32 MB`)
 })
 
 test('a path that was asked for before means the same again, and is not routed again', () => {
