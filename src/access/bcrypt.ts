@@ -1,5 +1,7 @@
 import { extname } from 'node:path'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
+import { RegistryError } from '../oci/errors.ts'
+import { startThread } from '../util/async/start-thread.ts'
 
 export interface CompareRequest {
   readonly id: number
@@ -23,6 +25,8 @@ export interface Bcrypt extends AsyncDisposable {
  * Runs bcrypt on a worker thread, one comparison at a time. By design a comparison costs 50 ms to seconds of
  * CPU: other requests must not wait for it, and clients that guess must not use more than one core. The
  * thread starts with the first comparison. Disposing of it waits for those that run.
+ *
+ * `compare` throws RegistryError NO_THREAD while the machine has no thread for it, or when it has ended.
  */
 export function bcrypt(): Bcrypt {
   const waiting = new Map<number, PromiseWithResolvers<boolean>>()
@@ -30,24 +34,27 @@ export function bcrypt(): Bcrypt {
   let last = 0
 
   function start(): Worker {
-    const started = new Worker(new URL(`./bcrypt-worker${extname(import.meta.url)}`, import.meta.url))
+    const started = startThread(new URL(`./bcrypt-worker${extname(import.meta.url)}`, import.meta.url))
+    if (started === undefined) throw noThread('the limit of processes is reached')
     started.on('message', ({ id, isRight }: CompareResult) => {
       waiting.get(id)?.resolve(isRight)
       waiting.delete(id)
     })
-    started.on('error', fail)
+    started.on('error', (error) => fail(started, error))
+    started.on('exit', () => fail(started, noThread('the thread has ended')))
     started.unref()
     return started
   }
 
-  function fail(error: unknown): void {
+  function fail(of: Worker | undefined, error: unknown): void {
+    if (worker !== of) return
     worker = undefined
     for (const { reject } of waiting.values()) reject(error)
     waiting.clear()
   }
 
   return {
-    compare(password, hash) {
+    async compare(password, hash) {
       worker ??= start()
       const request: CompareRequest = { id: ++last, password, hash }
       const result = Promise.withResolvers<boolean>()
@@ -58,7 +65,11 @@ export function bcrypt(): Bcrypt {
     async [Symbol.asyncDispose]() {
       await Promise.allSettled([...waiting.values()].map(({ promise }) => promise))
       await worker?.terminate()
-      fail(new Error('closed'))
+      fail(worker, new Error('closed'))
     },
   }
+}
+
+function noThread(reason: string): RegistryError {
+  return new RegistryError('NO_THREAD', { operation: 'login', reason })
 }

@@ -40,6 +40,7 @@ const RESPONSES: Record<ErrorCode, readonly [status: number, code: string]> = {
   CONVERTING: [503, 'UNAVAILABLE'],
   LOOP: [508, 'UNAVAILABLE'],
   STORAGE: [503, 'UNAVAILABLE'],
+  NO_THREAD: [503, 'UNAVAILABLE'],
   UNKNOWN: [500, 'UNKNOWN'],
 }
 
@@ -103,6 +104,7 @@ function headersOf({ code, detail }: RegistryError): HeaderList {
       return detail['size'] === undefined ? [] : ['Content-Range', `bytes */${detail['size']}`]
     case 'UPSTREAM_LIMITED':
     case 'CONVERTING':
+    case 'NO_THREAD':
     case 'TOOMANYREQUESTS':
       return ['Retry-After', RETRY_AFTER]
     default:

@@ -26,6 +26,7 @@ const MESSAGES = {
   CONVERTING: 'the image is being converted, retry later',
   LOOP: 'request loop: an upstream of this proxy leads back to it',
   STORAGE: 'local storage failed',
+  NO_THREAD: 'this machine lets the proxy start no thread, retry later',
   UNKNOWN: 'internal error',
 } as const
 

@@ -7,6 +7,7 @@ import { RegistryError } from '../../src/oci/errors.ts'
 import type { BlobReader } from '../../src/ports/blob-store.ts'
 import { layerMeter } from '../../src/schema1/meter/layer-meter.ts'
 import { blobOf, descriptorOf } from '../support/fixtures.ts'
+import { nextThread } from '../support/next-thread.ts'
 import { EMPTY_LAYER } from '../support/schema1.ts'
 
 const MiB = 1024 * 1024
@@ -133,6 +134,18 @@ test('a tar that is longer than the limit is refused before it is read to its en
     /the layer x has 9437184 bytes/.test(String(error.detail['reason'])),
   )
   assert.equal(huge.disposed, 1)
+})
+
+test('when the thread ends, so does what it measures, and the next layer gets another', async () => {
+  await using meter = layerMeter()
+  const thread = nextThread()
+  const reader = { ...readerOf(blobOf(MiB).bytes), read: async (buffer: Buffer) => buffer.length }
+  const measuring = meter.measure('x', reader)
+  void (await thread).terminate()
+  await assert.rejects(measuring, { code: 'NO_THREAD' })
+  assert.equal(reader.disposed, 1)
+  const { bytes } = blobOf(MiB)
+  assert.equal((await meter.measure('x', content(bytes))).diffId, digestOf(bytes))
 })
 
 test('closing ends what is measured', async () => {

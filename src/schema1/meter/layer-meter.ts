@@ -1,6 +1,8 @@
 import { extname } from 'node:path'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
+import { RegistryError } from '../../oci/errors.ts'
 import { type BlobReader, isInMemory, type OpenedBlob } from '../../ports/blob-store.ts'
+import { startThread } from '../../util/async/start-thread.ts'
 import type { LayerFacts } from '../../ports/conversions.ts'
 import type { MeasuredLayer } from '../measured-layer.ts'
 import { InvalidImageError } from '../invalid-image.ts'
@@ -18,6 +20,7 @@ export interface LayerMeter extends AsyncDisposable {
    *
    * @param name names it in errors
    * @throws RegistryError UPSTREAM_INVALID when it is no tar, plain or in gzip, or too long
+   * @throws RegistryError NO_THREAD while the machine has no thread for it, or when it has ended
    * @throws what the reader throws, and the reason of the signal
    */
   measure(name: string, blob: OpenedBlob, signal?: AbortSignal): Promise<MeasuredLayer>
@@ -58,7 +61,13 @@ export function layerMeter({ mostBytes = MOST_BYTES }: LayerMeterOptions = {}): 
         )
       }
       const id = ++last
-      const measuring = begin(id)
+      let measuring: Measuring
+      try {
+        measuring = begin(id)
+      } catch (error) {
+        if (!isInMemory(blob)) await blob[Symbol.asyncDispose]()
+        throw error
+      }
       const reading = readPieces(measuring, blob, (piece) => post({ id, piece }, piece))
       try {
         const facts = await settled(reading, () => post({ id, end: true }), measuring, signal)
@@ -104,9 +113,10 @@ export function layerMeter({ mostBytes = MOST_BYTES }: LayerMeterOptions = {}): 
   }
 
   function start(): Worker {
-    const started = new Worker(new URL(`./meter-worker${extname(import.meta.url)}`, import.meta.url), {
+    const started = startThread(new URL(`./meter-worker${extname(import.meta.url)}`, import.meta.url), {
       resourceLimits: { maxOldGenerationSizeMb: 128 },
     })
+    if (started === undefined) throw noThread('the limit of processes is reached')
     started.on('message', (answer: MeterAnswer) => {
       const measuring = running.get(answer.id)
       if (measuring === undefined) return
@@ -115,9 +125,11 @@ export function layerMeter({ mostBytes = MOST_BYTES }: LayerMeterOptions = {}): 
         measuring.pieceFreed.resolve()
       } else measuring.result.resolve(answer.facts)
     })
-    started.on('error', (error) => {
-      if (thread === started) fail(error)
-    })
+    const ended = (reason: unknown): void => {
+      if (thread === started) fail(reason)
+    }
+    started.on('error', ended)
+    started.on('exit', () => ended(noThread('the thread has ended')))
     started.unref()
     return started
   }
@@ -130,6 +142,10 @@ export function layerMeter({ mostBytes = MOST_BYTES }: LayerMeterOptions = {}): 
       stop(measuring)
     }
   }
+}
+
+function noThread(reason: string): RegistryError {
+  return new RegistryError('NO_THREAD', { operation: 'measure a layer', reason })
 }
 
 function stop(measuring: Measuring): void {

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
+import { startThread } from '../../util/async/start-thread.ts'
 import { usesOf } from '../../util/shared-piece.ts'
 import { hashInThread, type HashAnswer, type HashMessage } from './hash-in-thread.ts'
 
@@ -68,17 +69,12 @@ export class HashThread {
 }
 
 function openWorker(): Worker | undefined {
-  try {
-    // A file would have its types stripped anew, which takes three times as long and 15 MiB.
-    return new Worker(`(${hashInThread.toString()})()`, {
-      eval: true,
-      execArgv: [],
-      resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 1 },
-    })
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ERR_WORKER_INIT_FAILED') return undefined
-    throw error
-  }
+  // A file would have its types stripped anew, which takes three times as long and 15 MiB.
+  return startThread(`(${hashInThread.toString()})()`, {
+    eval: true,
+    execArgv: [],
+    resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 1 },
+  })
 }
 
 interface ThreadHashOptions {

@@ -1,7 +1,8 @@
 import { extname } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { RegistryError } from '../../oci/errors.ts'
+import { startThread } from '../../util/async/start-thread.ts'
 import type { Row, Task, TaskName, Arguments } from '../operations/reader-tasks.ts'
 
 /**
@@ -60,13 +61,15 @@ export function indexReader(location: URL, refuse: (error: unknown) => Promise<n
       const id = ++lastId
       let isOver = false
       try {
-        for (let answer = ask({ id, task: { name, args } }); ;) {
+        // Another thread knows nothing of the task.
+        const thread = (worker ??= start())
+        for (let answer = ask(thread, { id, task: { name, args } }); ;) {
           const { page, failure } = await answer
           isOver = page === undefined
           if (failure !== undefined) await refuse(Object.assign(new Error(failure.message), failure))
           if (page === undefined) return
           // The next page is read while this one is dealt with. Who leaves the loop does not hear its failure.
-          answer = ask({ id })
+          answer = ask(thread, { id })
           answer.catch(() => {})
           // Node hands over up to a thousand messages in one turn of the event loop.
           await nextTurn()
@@ -85,26 +88,28 @@ export function indexReader(location: URL, refuse: (error: unknown) => Promise<n
     },
   }
 
-  function ask(question: Question): Promise<Answer> {
-    worker ??= start()
+  async function ask(thread: Worker, question: Question): Promise<Answer> {
+    if (worker !== thread) throw unreadable('the thread has ended')
     const answer = Promise.withResolvers<Answer>()
     waiting.set(question.id, answer)
-    worker.ref()
-    worker.postMessage(question)
+    thread.ref()
+    thread.postMessage(question)
     return answer.promise
   }
 
   function start(): Worker {
-    const started = new Worker(new URL(`./index-reader-worker${extname(import.meta.url)}`, import.meta.url), {
-      workerData: { location: location.href },
-    })
+    const started = startThread(
+      new URL(`./index-reader-worker${extname(import.meta.url)}`, import.meta.url),
+      { workerData: { location: location.href } },
+    )
+    if (started === undefined) throw unreadable('no thread: the limit of processes is reached')
     started.on('message', (answer: Answer) => {
       waiting.get(answer.id)?.resolve(answer)
       waiting.delete(answer.id)
       if (waiting.size === 0) started.unref()
     })
-    started.on('error', (error) => failAll(started, error))
-    started.on('exit', () => failAll(started, closed()))
+    started.on('error', (error) => failAll(started, unreadable('the thread has failed', error)))
+    started.on('exit', () => failAll(started, unreadable('the thread has ended')))
     return started
   }
 
@@ -115,14 +120,19 @@ export function indexReader(location: URL, refuse: (error: unknown) => Promise<n
     waiting.clear()
   }
 
+  /** A task that comes meanwhile gets a thread of its own. */
   async function end(): Promise<void> {
     const ending = worker
     if (ending === undefined) return
-    await ending.terminate()
     failAll(ending, closed())
+    await ending.terminate()
   }
 }
 
 function closed(): RegistryError {
-  return new RegistryError('STORAGE', { operation: 'index', reason: 'closed' })
+  return unreadable('closed')
+}
+
+function unreadable(reason: string, cause?: unknown): RegistryError {
+  return new RegistryError('STORAGE', { operation: 'index', reason }, { cause })
 }

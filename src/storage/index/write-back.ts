@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { extname } from 'node:path'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
+import { startThread } from '../../util/async/start-thread.ts'
 
 /** Writes the WAL of the index back into its file, in a thread of its own. */
 export interface WriteBack {
@@ -29,6 +30,8 @@ export function writeBack(location: URL): WriteBack {
 
   async function writeOnce(): Promise<void> {
     worker ??= start()
+    // Then SQLite does it when the WAL has grown.
+    if (worker === undefined) return
     const current = worker
     current.ref()
     current.postMessage('write back')
@@ -42,13 +45,13 @@ export function writeBack(location: URL): WriteBack {
     current.unref()
   }
 
-  function start(): Worker {
-    const started = new Worker(new URL(`./write-back-worker${extname(import.meta.url)}`, import.meta.url), {
+  function start(): Worker | undefined {
+    const started = startThread(new URL(`./write-back-worker${extname(import.meta.url)}`, import.meta.url), {
       workerData: { location: location.href },
     })
-    started.unref()
-    started.on('error', () => (worker = undefined))
-    started.on('exit', () => (worker = undefined))
+    started?.unref()
+    started?.on('error', () => (worker = undefined))
+    started?.on('exit', () => (worker = undefined))
     return started
   }
 }
