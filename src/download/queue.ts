@@ -120,8 +120,15 @@ export function queue(options: QueueOptions): Queue {
   const isFullFor = (client: Client): boolean =>
     waiting >= options.queueLength && greedierThan(client) === undefined
 
-  const full = (): RegistryError =>
-    new RegistryError('TOOMANYREQUESTS', { upstream, queueLength: options.queueLength })
+  /** Kept: to make it costs as much as to find out that the queue is full. */
+  let fullError: RegistryError | undefined
+  const full = (): RegistryError => {
+    const { queueLength } = options
+    if (fullError?.detail['queueLength'] !== queueLength) {
+      fullError = new RegistryError('TOOMANYREQUESTS', { upstream, queueLength })
+    }
+    return fullError
+  }
 
   const wait = (name: string, signal: AbortSignal | undefined): Promise<Disposable> =>
     new Promise((resolve, reject) => {

@@ -6,6 +6,10 @@ import { Outbox } from './send.ts'
 import type { CacheStatus, ReadOptions } from '../ports/read-options.ts'
 import { SCHEMA1_DECIDED_BY, takesSchema1, takesUnsigned } from './headers/accept.ts'
 import type { RequestKind } from '../ports/telemetry.ts'
+import { Turns } from './server/turns.ts'
+
+/** Made once: the stack of an error costs more than the rest of leaving. */
+const LEFT = new DOMException('the client has left', 'AbortError')
 
 /**
  * One request and its answer, on Node's own objects: to make a web Response would cost more than all other
@@ -25,6 +29,7 @@ export class Exchange {
   readonly requestId: string
   /** Sends answers that are in memory. */
   readonly outbox: Outbox
+  readonly #turns: Turns
   /** The authenticated client. undefined = everybody may read everything. */
   principal?: Principal
   kind?: RequestKind
@@ -56,12 +61,14 @@ export class Exchange {
     requestId = '',
     client = incoming.socket.remoteAddress ?? '',
     outbox = new Outbox(),
+    turns = new Turns(),
   ) {
     this.incoming = incoming
     this.outgoing = outgoing
     this.client = client
     this.requestId = requestId
     this.outbox = outbox
+    this.#turns = turns
     this.isHead = incoming.method === 'HEAD'
     const url = incoming.url!
     const mark = url.indexOf('?')
@@ -96,10 +103,15 @@ export class Exchange {
       const abort = new AbortController()
       this.#abort = abort
       const { outgoing } = this
-      if (outgoing.destroyed) abort.abort()
-      else outgoing.once('close', () => outgoing.writableFinished || abort.abort())
+      if (outgoing.destroyed) abort.abort(LEFT)
+      else outgoing.once('close', () => outgoing.writableFinished || this.inTurn(() => abort.abort(LEFT)))
     }
     return this.#abort.signal
+  }
+
+  /** Runs what follows when the client has left: of one that leaves with hundreds of requests, in turns. */
+  inTurn(task: () => void): void {
+    this.#turns.run(this.client, task)
   }
 
   /** Whether the client asked for a range up to the end: containerd leaves when it has its part of it. */

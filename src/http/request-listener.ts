@@ -1,5 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
-import { RegistryError } from '../oci/errors.ts'
+import { isRegistryError, RegistryError } from '../oci/errors.ts'
 import type { Advise } from '../ports/advise.ts'
 import type { PeerAccess } from '../ports/cluster.ts'
 import type { Authenticator } from '../ports/authenticator.ts'
@@ -15,10 +15,12 @@ import { Exchange } from './exchange.ts'
 import { dispatch } from './hono-adapter.ts'
 import { Pieces } from './pieces.ts'
 import { recordRequest } from './record-request.ts'
+import { RefusalPace } from './refusal-pace.ts'
 import { requestIds } from './request-id.ts'
 import type { AccessLog, Logger } from './access-log.ts'
 import { registryRoutes } from './routes.ts'
 import { Outbox } from './send.ts'
+import { Turns } from './server/turns.ts'
 import { announcesBody, ignoreBody, requestValidator } from './validate-request.ts'
 
 export interface RegistryRequestListenerOptions {
@@ -48,6 +50,8 @@ export interface RegistryRequestListenerOptions {
   readonly mayRedirect?: ((address: string) => boolean) | undefined
   /** Without it, nothing can be searched. */
   readonly search?: RepositorySearch | undefined
+  /** Those in which requests begin, where there are any. */
+  readonly turns?: Turns
 }
 
 /**
@@ -70,23 +74,27 @@ export function registryRequestListener({
   mayRedirect,
   search,
   pool = new BufferPool(),
+  turns = new Turns(),
 }: RegistryRequestListenerOptions): RequestListener {
   const sending = { pieces: new Pieces(pool), accel, rates, mayRedirect }
   const requestIdOf = requestIds()
   const outbox = new Outbox()
   const validateRequest = requestValidator()
+  const refusals = new RefusalPace()
   const routes = registryRoutes({ registry, authenticator, sending, advise, peers, search, fail })
 
   function fail(error: unknown, exchange: Exchange): void {
     if (exchange.isAborted) return
     exchange.failure = error
     if (!(error instanceof RegistryError)) logger?.error({ err: error }, 'a request failed unexpectedly')
-    sendError(exchange, error)
+    const delay = isRegistryError(error, 'TOOMANYREQUESTS') ? refusals.delay(exchange.client) : 0
+    if (delay === 0) sendError(exchange, error)
+    else setTimeout(() => exchange.inTurn(() => exchange.isAborted || sendError(exchange, error)), delay)
   }
 
   function begin(incoming: IncomingMessage, outgoing: ServerResponse): Exchange {
     const requestId = requestIdOf(incoming.headers['x-request-id'])
-    const exchange = new Exchange(incoming, outgoing, requestId, clientAddress?.(incoming), outbox)
+    const exchange = new Exchange(incoming, outgoing, requestId, clientAddress?.(incoming), outbox, turns)
     const ended = (): void => {
       const status = outgoing.headersSent ? outgoing.statusCode : 499
       if (outgoing.writableFinished) exchange.bytesSent += exchange.bytesAtEnd

@@ -80,8 +80,12 @@ export function routeHandlers({ registry, authenticator, fail }: RouteHandlersOp
         return answer(exchange, repository, target)
       }
       const { path } = exchange
-      if (path.length <= KNOWN_PATHS.longest) known.set(path, (exchange) => admit(exchange, answerPath))
-      return answerPath(exchange)
+      const answered = answerPath(exchange)
+      // What is answered from memory is asked for again. A client that asks for ever new paths fills nothing.
+      if (answered === undefined && path.length <= KNOWN_PATHS.longest) {
+        known.set(path, (exchange) => admit(exchange, answerPath))
+      }
+      return answered
     })
   }
 

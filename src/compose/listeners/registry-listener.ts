@@ -8,6 +8,7 @@ import { AccessLog } from '../../http/access-log.ts'
 import { registryRequestListener } from '../../http/request-listener.ts'
 import { listen } from '../../http/server/http-server.ts'
 import { inTurns } from '../../http/server/in-turns.ts'
+import { Turns } from '../../http/server/turns.ts'
 import type { Advise } from '../../ports/advise.ts'
 import type { PeerAccess } from '../../ports/cluster.ts'
 import type { Registry } from '../../ports/repository.ts'
@@ -69,6 +70,7 @@ export async function openRegistryListener(
   const { host, port, tls, maxConnections, maxConnectionsPerAddress, ratePerClient, accel } = config
   await using opening = new AsyncDisposableStack()
   const pool = new BufferPool()
+  const turns = new Turns()
   const rates = ratePerClient === undefined ? undefined : new ClientRates(ratePerClient)
   let mode = serving.log.access
   const accessLog = new AccessLog({
@@ -96,6 +98,7 @@ export async function openRegistryListener(
       finished: tracing?.finished,
       ...(access.trustedProxies.length > 0 && { clientAddress: auth.clientAddress }),
       pool,
+      turns,
     })
     // By which the patterns of rules are completed.
     const names = Object.keys(upstreams)
@@ -110,7 +113,7 @@ export async function openRegistryListener(
     const address = isDirect ? (incoming.socket.remoteAddress ?? '') : auth.clientAddress(incoming)
     return address.includes(':') ? addressGroup(address) : address
   }
-  const answer = inTurns((incoming, outgoing) => current.answer(incoming, outgoing), clientOf)
+  const answer = inTurns((incoming, outgoing) => current.answer(incoming, outgoing), clientOf, turns)
   const server = await listen(answer, {
     host,
     port,

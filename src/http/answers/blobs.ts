@@ -55,7 +55,8 @@ async function sendRead(exchange: Exchange, reader: BlobReader, sending: BlobSen
   // bytes.
   let disposed: Promise<void> | undefined
   const dispose = () => (disposed ??= Promise.resolve(reader[Symbol.asyncDispose]()))
-  const leave = () => void dispose().catch((error: unknown) => (exchange.failure ??= error))
+  const leave = () =>
+    exchange.inTurn(() => void dispose().catch((error: unknown) => (exchange.failure ??= error)))
   exchange.outgoing.once('close', leave)
   try {
     if (exchange.isAborted) return
