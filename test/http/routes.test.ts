@@ -13,6 +13,7 @@ import { dispatch } from '../../src/http/hono-adapter.ts'
 import { registryRoutes } from '../../src/http/routes.ts'
 import { digestOf } from '../../src/oci/digest.ts'
 import { isRegistryError } from '../../src/oci/errors.ts'
+import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import type { Address } from '../../src/ports/repository.ts'
 import { MemoryRegistry } from '../support/memory-registry.ts'
 
@@ -192,30 +193,43 @@ test('SEC-71: a name that is kept does not keep the URL that it came from', () =
   assert.ok(kept < 8_000_000, `${kept} bytes for 4,000 names, of URLs of 32 MB`)
 })
 
-test('a path that was asked for before means the same again, and is not routed again', () => {
+test('a path that was answered from memory means the same again, and is not routed again', () => {
   const addresses: Address[] = []
   const failures: unknown[] = []
+  const body = Buffer.from('content')
+  const manifest = { body, descriptor: { digest, mediaType: OCI_MANIFEST, size: body.length } }
+  const repository = { ...empty.find({ name: 'library/app' })!, manifests: { get: () => manifest } }
   const routes = registryRoutes({
-    registry: { find: (address) => void addresses.push(address) },
+    registry: { find: (address) => (addresses.push(address), repository) },
     sending: { pieces: new Pieces(new BufferPool()) },
     fail: (error) => void failures.push(error),
   })
   const path = `/v2/library/app/manifests/${digest}`
   for (const asked of ['GET', 'HEAD', 'GET', 'PUT']) {
     const exchange = exchangeOf(`${path}?ns=ghcr.io`, asked)
-    try {
-      void dispatch(routes, exchange)
-    } catch (error) {
-      failures.push(error)
-    }
+    void dispatch(routes, exchange)
     if (asked === 'PUT') break
-    assert.deepEqual([exchange.kind, failures.length], ['manifest', addresses.length])
+    assert.deepEqual([exchange.kind, exchange.outgoing.statusCode], ['manifest', 200])
     assert.notEqual(routes.recall(path), undefined)
   }
   const address = { namespace: 'ghcr.io', host: undefined, name: 'library/app' }
   assert.deepEqual(addresses, [address, address, address])
-  const codes = failures.map((error) => isRegistryError(error) && error.code)
-  assert.deepEqual(codes, ['NAME_UNKNOWN', 'NAME_UNKNOWN', 'NAME_UNKNOWN', 'UNSUPPORTED'])
+  assert.deepEqual(
+    failures.map((error) => isRegistryError(error) && error.code),
+    ['UNSUPPORTED'],
+  )
   void dispatch(routes, exchangeOf('/v2/library/app/manifests/.x', 'GET'))
   assert.equal(routes.recall('/v2/library/app/manifests/.x'), undefined)
+})
+
+test('SEC-80: paths that upstream is asked for, or that are refused, are not remembered', async () => {
+  const routes = registryRoutes({
+    registry: empty,
+    sending: { pieces: new Pieces(new BufferPool()) },
+    fail: () => {},
+  })
+  for (const path of [`/v2/library/app/manifests/${digest}`, `/v2/library/app/blobs/${digest}`]) {
+    await dispatch(routes, exchangeOf(path, 'GET'))?.catch(() => {})
+    assert.equal(routes.recall(path), undefined)
+  }
 })
