@@ -42,6 +42,24 @@ function addIndex(upstream: FakeUpstream): { readonly amd64: string } {
 }
 
 suite('entrepot why', { concurrency: true }, () => {
+  test('an image of which upstream lacks a layer: that it fails, and which one it is', async () => {
+    await using upstream = await fakeUpstream()
+    upstream.addBlob(config)
+    upstream.addManifest('library/app', '1', manifestOf([amd.bytes]), OCI_MANIFEST)
+    await using proxy = await startProxy({ upstream })
+    await call(proxy.port, 'GET', '/v2/app/manifests/1')
+    const before = await whyOf(proxy, 'app:1')
+    assert.equal(before.works, 'unknown')
+    assert.match(before.verdict, /^is fetched from docker\.io: 2 of its 2 parts are not stored/)
+    assert.equal((await call(proxy.port, 'GET', `/v2/app/blobs/${digestOf(config)}`)).status, 200)
+    await eventually(async () => (await whyOf(proxy, 'app:1')).verdict.includes('1 of its 2 parts is not'))
+    assert.equal((await call(proxy.port, 'GET', `/v2/app/blobs/${amd.digest}`)).status, 404)
+    const { verdict, works, advice } = await whyOf(proxy, 'app:1')
+    assert.equal(works, 'no')
+    assert.equal(verdict, `fails: docker.io does not have ${amd.digest.slice(7, 19)}, which is a part of it`)
+    assert.match(advice!, /^push the image to docker\.io again/)
+  })
+
   test('of an image with platforms: what is whole is served while upstream is down', async () => {
     await using upstream = await fakeUpstream()
     const { amd64 } = addIndex(upstream)

@@ -1,6 +1,6 @@
 import { html } from 'hono/html'
 import type { PlatformReport, Why } from '../../ports/insight/why.ts'
-import { freshnessText, upstreamText } from '../../ports/insight/why-text.ts'
+import { freshnessText, upstreamText, withoutUpstreamText } from '../../ports/insight/why-text.ts'
 import { agoText, ageText, countText, instantText, sizeText } from '../../util/human.ts'
 import { type Html, table } from './page.ts'
 
@@ -90,12 +90,7 @@ function facts(why: Why, now: number): readonly (readonly [string, Html | string
       : undefined,
     ['Kept', keptText(pinnedBy, evictedAt, now)],
     pull ? ['A pull now', pull.bytes ? `${pull.text}, ${sizeText(pull.bytes)}` : pull.text] : undefined,
-    pull
-      ? [
-          'If upstream is down',
-          pull.withoutUpstream.length > 0 ? `works for ${pull.withoutUpstream.join(', ')}` : 'fails',
-        ]
-      : undefined,
+    pull ? ['If upstream is down', withoutUpstreamText(pull)] : undefined,
   ]
   return known.filter((fact) => fact !== undefined)
 }

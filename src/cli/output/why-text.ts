@@ -1,5 +1,5 @@
 import type { PlatformReport, Why } from '../../ports/insight/why.ts'
-import { freshnessText, upstreamText } from '../../ports/insight/why-text.ts'
+import { freshnessText, upstreamText, withoutUpstreamText } from '../../ports/insight/why-text.ts'
 import { ageText, countText, instantText, sizeText } from '../../util/human.ts'
 
 /**
@@ -18,7 +18,7 @@ export function whyText(why: Why, ago: (instant: string) => string, now: number)
     ['stored', storedLines(why)],
     ['kept', keptLines(why, now)],
     ['pull now', why.pull === null ? [] : [pullLine(why.pull)]],
-    ['if down', why.pull === null ? [] : [downLine(why.pull.withoutUpstream)]],
+    ['if down', why.pull === null ? [] : [withoutUpstreamText(why.pull)]],
     ['answers', answerLines(why, ago)],
   ]
   const rows = facts.flatMap(([name, lines]) =>
@@ -75,10 +75,6 @@ function keptLines({ pinnedBy, evictedAt, stored }: Why, now: number): readonly 
 
 function pullLine({ text, bytes }: NonNullable<Why['pull']>): string {
   return bytes === null || bytes === 0 ? text : `${text}, ${sizeText(bytes)}`
-}
-
-function downLine(platforms: readonly string[]): string {
-  return platforms.length === 0 ? 'fails' : `works for ${platforms.join(', ')}`
 }
 
 function answerLines({ answers }: Why, ago: (instant: string) => string): readonly string[] {

@@ -66,6 +66,7 @@ function textOf(
   if (known === undefined) return 'one request for each manifest and layer of the image'
   const asks = check > 0 ? 'one HEAD upstream' : 'no request upstream'
   if (known.requests === 0) return asks
-  const layers = `${known.requests} ${known.requests === 1 ? 'layer' : 'layers'} of ${platform}`
+  const of = platform === 'unknown' ? '' : ` of ${platform}`
+  const layers = `${known.requests} ${known.requests === 1 ? 'layer' : 'layers'}${of}`
   return check > 0 ? `${asks}, then ${layers}` : layers
 }

@@ -1,6 +1,7 @@
+import type { Digest } from '../../oci/digest.ts'
 import type { Why } from '../../ports/insight/why.ts'
 import { freshnessText } from '../../ports/insight/why-text.ts'
-import { instantText } from '../../util/human.ts'
+import { digestText, instantText } from '../../util/human.ts'
 import { isoText } from '../status.ts'
 import type { Facts } from './facts.ts'
 import { imagesIn, isWhole } from './pull.ts'
@@ -112,6 +113,14 @@ function ofMissing(facts: Facts, trouble: Trouble | undefined): Verdict {
       advice: 'check the spelling of the name and of the tag',
     }
   }
+  const gone = goneUpstream(facts)
+  if (gone !== undefined) {
+    return {
+      works: 'no',
+      verdict: `fails: ${name} does not have ${digestText(gone)}, which is a part of it`,
+      advice: `push the image to ${name} again, or pull another tag`,
+    }
+  }
   if (wasStored(facts)) {
     return {
       works: 'unknown',
@@ -142,5 +151,16 @@ function lackOf(facts: Facts): string {
   if (tag?.state === 'expired') return 'the stored copy is too old to be served (cache.staleIfError)'
   const [least] = imagesIn(content.platforms).toSorted((a, b) => a.missing.length - b.missing.length)
   if (least?.isStored !== true) return 'no platform of it is stored'
-  return `${least.missing.length} of its ${least.layers} parts are not stored (evicted, or never pulled)`
+  const are = least.missing.length === 1 ? 'is' : 'are'
+  return `${least.missing.length} of its ${least.layers} parts ${are} not stored (evicted, or never pulled)`
+}
+
+/** A part that is not stored, and of which upstream said last that it does not exist: one for each platform. */
+function goneUpstream({ content, answers }: Facts): Digest | undefined {
+  const isGone = (digest: Digest): boolean =>
+    answers.find(({ reference }) => reference === digest)?.outcome === 'absent'
+  const gone = imagesIn(content?.platforms ?? []).map(
+    ({ missing }) => missing.find(({ digest }) => isGone(digest))?.digest,
+  )
+  return gone.every((digest) => digest !== undefined) ? gone[0] : undefined
 }

@@ -1,6 +1,6 @@
 import { ageText } from '../../util/human.ts'
 import type { UpstreamReport } from './insight.ts'
-import type { TagReport } from './why.ts'
+import type { PullReport, TagReport } from './why.ts'
 
 const CREDENTIALS: Readonly<Record<UpstreamReport['credentials'], string>> = {
   none: 'no credentials',
@@ -22,4 +22,11 @@ export function upstreamText(upstream: UpstreamReport, now: number): string {
 export function freshnessText({ state, ttl }: Pick<TagReport, 'state' | 'ttl'>): string {
   if (state === 'fresh') return `fresh for ${ageText(Math.max(1, ttl) * 1000)}`
   return state === 'stale' ? 'stale' : 'too old to be served without upstream'
+}
+
+/** What a pull does while the upstream is down. Content without a platform, as a Helm chart, is of an unknown one. */
+export function withoutUpstreamText({ withoutUpstream }: Pick<PullReport, 'withoutUpstream'>): string {
+  if (withoutUpstream.length === 0) return 'fails'
+  const known = withoutUpstream.filter((platform) => platform !== 'unknown')
+  return known.length === 0 ? 'works' : `works for ${known.join(', ')}`
 }
