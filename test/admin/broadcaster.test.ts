@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { EventEmitter, once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { test } from 'node:test'
+import { test, type TestContext } from 'node:test'
 import { Broadcaster } from '../../src/admin/events/broadcaster.ts'
 import { eventHub } from '../../src/observe/events.ts'
 import { eventually } from '../support/fixtures.ts'
@@ -52,30 +52,70 @@ test('each event is written once for all listeners; one that does not read holds
   server.close()
 })
 
-test('listeners are written to a few at a time, and a round begins when the last has ended', (t) => {
-  t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] })
+/** Listeners that read at once what is written to them: the ids of their events. */
+function readers(broadcaster: Broadcaster, count: number, id: number) {
+  return Array.from({ length: count }, () => {
+    const ids: string[] = []
+    const write = (message: Buffer) => ids.push(...message.toString().match(/(?<=^id: )\d+/gm)!)
+    const outgoing = Object.assign(new EventEmitter(), { write })
+    broadcaster.add(outgoing as unknown as ServerResponse, id)
+    return { ids, close: () => outgoing.emit('close') }
+  })
+}
+
+type Clock = TestContext['mock']['timers']
+
+/** One at a time, for what a timer starts counts from the end of a tick. */
+function pass(clock: Clock, milliseconds: number): void {
+  for (let i = 0; i < milliseconds; i++) clock.tick(1)
+}
+
+test('one listener after the other is written to, each with all that it has not had', (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
   const hub = eventHub(Date.now)
   const broadcaster = new Broadcaster({ events: hub, transfers: () => '[]' })
-  const written: string[][] = []
-  const listeners = Array.from({ length: 250 }, () => {
-    const mine: string[] = []
-    written.push(mine)
-    const write = (message: Buffer) => mine.push(...message.toString().match(/(?<=^id: )\d+/gm)!)
-    return Object.assign(new EventEmitter(), { write }) as unknown as ServerResponse
-  })
-  for (const outgoing of listeners) broadcaster.add(outgoing, 0)
-  const got = (count: number): number => written.filter(({ length }) => length === count).length
-  hub.emit('upstream.up', { upstream: 'docker.io', seconds: 1 })
-  t.mock.timers.tick(1000)
-  for (let told = 2; told <= 250; told += 2) {
-    assert.equal(got(1), told)
-    t.mock.timers.tick(4)
+  const listeners = readers(broadcaster, 250, 0)
+  const told = (): number => listeners.filter(({ ids }) => ids.length > 0).length
+  const emit = (): void => hub.emit('upstream.up', { upstream: 'docker.io', seconds: 1 })
+  emit()
+  pass(t.mock.timers, 999)
+  assert.equal(told(), 0)
+  pass(t.mock.timers, 1)
+  for (let expected = 1; expected < 250; expected++) {
+    assert.equal(told(), expected)
+    pass(t.mock.timers, 10)
   }
-  hub.emit('upstream.up', { upstream: 'docker.io', seconds: 2 })
-  // This thread was held for seconds: the rounds that were due meanwhile are one.
-  t.mock.timers.tick(10_000)
-  for (let pause = 0; pause < 125; pause++) t.mock.timers.tick(4)
-  assert.deepEqual([...new Set(written.map((ids) => ids.join()))], ['1,2'])
-  for (const outgoing of listeners) outgoing.emit('close')
+  assert.equal(told(), 250)
+  emit()
+  emit()
+  // The next round was due before this one had ended.
+  pass(t.mock.timers, 250 * 10)
+  assert.deepEqual([...new Set(listeners.map(({ ids }) => ids.join()))], ['1,2,3'])
+  for (const { close } of listeners) close()
+  assert.equal(broadcaster.count, 0)
+})
+
+test('a round begins each second, and passes those by who have had everything', (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const hub = eventHub(Date.now)
+  const broadcaster = new Broadcaster({ events: hub, transfers: () => '[]' })
+  const emit = (): void => hub.emit('upstream.up', { upstream: 'docker.io', seconds: 1 })
+  const [first] = readers(broadcaster, 1, 0)
+  emit()
+  const others = readers(broadcaster, 50, 1)
+  const [last] = readers(broadcaster, 1, 0)
+  assert.deepEqual([first!.ids, last!.ids], [[], ['1']])
+  pass(t.mock.timers, 1000)
+  assert.deepEqual(first!.ids, ['1'])
+  // Only one was written to, so this second is as long as that of nobody.
+  for (let round = 2; round < 5; round++) {
+    pass(t.mock.timers, 989)
+    emit()
+    pass(t.mock.timers, 10)
+    assert.equal(first!.ids.length, round - 1)
+    pass(t.mock.timers, 1)
+    assert.equal(first!.ids.length, round)
+  }
+  for (const { close } of [first!, last!, ...others]) close()
   assert.equal(broadcaster.count, 0)
 })

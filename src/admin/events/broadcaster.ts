@@ -25,19 +25,19 @@ interface Listener {
 /** Makes what a listener is sent now, if anything. */
 type MessageFor = (listener: Listener) => Buffer | undefined
 
-/** Milliseconds between two messages. */
+/** Milliseconds from one round to the next, unless it takes longer. A listener gets a message of each at most. */
 const EVERY = 1_000
-/** Messages without anything to say after which a comment keeps the connection alive. */
-const QUIET = 20
+/** Rounds without anything to say after which a comment keeps the connection alive. */
+const QUIET = 15
 /**
- * Listeners that are written to at once, and milliseconds until the next ones are. All at once would keep both
- * this thread and the kernel busy for 10 ms of each second, which one pull in a hundred would wait for.
+ * Milliseconds from one message to the next. To write one keeps this thread busy for some 20 µs; all at once would
+ * be 10 ms of each second, which one pull in a hundred would wait for. More than 100 listeners make a round longer
+ * rather than the pause shorter: nobody reads faster, and 100 messages a second is what they cost at most.
  */
-const AT_ONCE = 2
-const PAUSE = 4
+const PAUSE = 10
 
 /**
- * Sends what happens to all listeners, once a second, to a few at a time. Those who have had the same get the
+ * Sends what happens to all listeners, once a second, to one after the other. Those who have had the same get the
  * same bytes, made once. A listener that does not read is left alone until it has: it holds one message and its
  * socket, and gets then what is remembered of the rest.
  */
@@ -45,8 +45,8 @@ export class Broadcaster {
   readonly #options: BroadcasterOptions
   readonly #listeners = new Set<Listener>()
   readonly #text = new EventText()
+  /** Of the next message or round, while there are listeners. */
   #timer: NodeJS.Timeout | undefined
-  #isSending = false
 
   constructor(options: BroadcasterOptions) {
     this.#options = options
@@ -63,22 +63,29 @@ export class Broadcaster {
     outgoing.once('close', () => {
       this.#listeners.delete(listener)
       if (this.#listeners.size > 0) return
-      clearInterval(this.#timer)
+      clearTimeout(this.#timer)
       this.#timer = undefined
     })
-    this.#timer ??= setInterval(() => this.#begin(), EVERY).unref()
+    if (this.#timer === undefined) this.#wait(EVERY, () => this.#begin())
     write(listener, this.#messages())
   }
 
-  #begin(): void {
-    if (!this.#isSending) this.#send([...this.#listeners], this.#messages())
+  #wait(milliseconds: number, next: () => void): void {
+    this.#timer = setTimeout(next, milliseconds).unref()
   }
 
-  #send(listeners: readonly Listener[], messageFor: MessageFor): void {
-    for (const listener of listeners.slice(0, AT_ONCE)) write(listener, messageFor)
-    const rest = listeners.slice(AT_ONCE)
-    this.#isSending = rest.length > 0
-    if (this.#isSending) setTimeout(() => this.#send(rest, messageFor), PAUSE).unref()
+  #begin(): void {
+    this.#send([...this.#listeners].values(), this.#messages(), EVERY)
+  }
+
+  /** Writes to the next of these listeners that there is a message for. `left`: milliseconds until the next round. */
+  #send(listeners: Iterator<Listener>, messageFor: MessageFor, left: number): void {
+    for (let next = listeners.next(); next.done !== true; next = listeners.next()) {
+      if (!write(next.value, messageFor)) continue
+      this.#wait(PAUSE, () => this.#send(listeners, messageFor, left - PAUSE))
+      return
+    }
+    this.#wait(Math.max(0, left), () => this.#begin())
   }
 
   /** Makes the messages of one round. */
@@ -118,11 +125,13 @@ export class Broadcaster {
   }
 }
 
-function write(listener: Listener, messageFor: MessageFor): void {
+/** @returns whether there was something to write */
+function write(listener: Listener, messageFor: MessageFor): boolean {
   const { outgoing } = listener
-  if (outgoing.destroyed || outgoing.writableNeedDrain) return
+  if (outgoing.destroyed || outgoing.writableNeedDrain) return false
   const message = messageFor(listener)
   if (message !== undefined) outgoing.write(message)
+  return message !== undefined
 }
 
 const STILL_HERE = Buffer.from(': still here\n\n')

@@ -14,7 +14,8 @@ const MOST_LISTENERS = 250
 
 /**
  * `GET events` (server-sent events): `transfers` with the running downloads, each second while they change,
- * and every change of state by its type, at most 100 a second.
+ * and every change of state by its type, at most 250 at a time. More than 100 listeners get both less often: 250
+ * of them every 2.5 seconds.
  */
 export function eventsRoutes({ events, transfers }: EventsRoutesOptions): Hono<AdminEnv> {
   const broadcaster = new Broadcaster({ events, transfers: () => JSON.stringify(transfers()) })
@@ -23,7 +24,13 @@ export function eventsRoutes({ events, transfers }: EventsRoutesOptions): Hono<A
     if (broadcaster.count >= MOST_LISTENERS) return c.json({ error: 'too many listeners' }, 503)
     const { outgoing } = c.env
     const newest = events.since(0).at(-1)?.id ?? 0
-    outgoing.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' })
+    // It ends with its connection, so it needs no chunks: they make a third of what writing a message costs.
+    outgoing.removeHeader('Transfer-Encoding')
+    outgoing.writeHead(200, {
+      'Content-Type': 'text/event-stream',
+      'Cache-Control': 'no-store',
+      Connection: 'close',
+    })
     outgoing.write(': entrepot\n\n')
     broadcaster.add(outgoing, startOf(c.req.header('last-event-id'), newest))
     return RESPONSE_ALREADY_SENT
