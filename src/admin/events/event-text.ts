@@ -1,11 +1,8 @@
 import type { HappenedEvent } from '../../ports/insight/events.ts'
 import { eventSentence } from './event-sentence.ts'
 
-/**
- * Events of one message at most: 100 a second where 250 listeners get one every 2.5 seconds. A person reads no
- * more, and a machine sees by the ids that some are missing.
- */
-const MOST = 250
+/** Events of one message at most. A person reads no more, and a machine sees by the ids that some are missing. */
+const MOST = 100
 
 /** The text of events as server-sent events. Each is written once, however many listeners get it. */
 export class EventText {

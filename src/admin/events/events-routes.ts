@@ -14,8 +14,7 @@ const MOST_LISTENERS = 250
 
 /**
  * `GET events` (server-sent events): `transfers` with the running downloads, each second while they change,
- * and every change of state by its type, at most 250 at a time. More than 100 listeners get both less often: 250
- * of them every 2.5 seconds.
+ * and every change of state by its type, at most 100 at a time. 200 listeners get both every two seconds.
  */
 export function eventsRoutes({ events, transfers }: EventsRoutesOptions): Hono<AdminEnv> {
   const broadcaster = new Broadcaster({ events, transfers: () => JSON.stringify(transfers()) })
