@@ -1,9 +1,8 @@
 /**
- * Loaded into the process of the proxy: a second listener, on a port that it prints, which serves the events of the admin API and
- * emits as many as it is told to (`/emit?count=10000&seconds=10`), and answers what CPU the main thread used meanwhile, in seconds.
+ * Serves the events of the admin API on the port EVENTS_PORT, emits as many as it is told to (`/emit?count=10000&seconds=10`), and
+ * answers what CPU the main thread used meanwhile, in seconds. Loaded into the process of the proxy.
  */
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { getRequestListener } from '@hono/node-server'
 import { Hono } from 'hono'
@@ -37,10 +36,8 @@ const app = new Hono<AdminEnv>()
     return c.json({ cpu: (user + system) / 1e6 })
   })
 // The listener ends with the process.
-const server = createServer(getRequestListener(app.fetch, { overrideGlobalObjects: false })).listen(
-  0,
+createServer(getRequestListener(app.fetch, { overrideGlobalObjects: false })).listen(
+  Number(process.env['EVENTS_PORT']),
   '127.0.0.1',
-  () => {
-    process.stdout.write(`${JSON.stringify({ eventsPort: (server.address() as AddressInfo).port })}\n`)
-  },
+  () => process.stdout.write('{"msg":"emitting"}\n'),
 )

@@ -1,46 +1,65 @@
-import { fileURLToPath } from 'node:url'
-import { succeed } from '../../../test/e2e/support/processes.ts'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 
-export interface PacedPulls {
+export interface PacedPullsOptions {
   readonly url: string
   readonly connections: number
-  readonly seconds: number
   /** Milliseconds that a connection waits before a request at most: as many as it happens. */
   readonly longestPause: number
 }
 
-const SCRIPT = fileURLToPath(new URL('paced-pulls.lua', import.meta.url))
-
-/** The 99th percentile of their answer times, in milliseconds. @throws when there were answers that are no success */
-export async function p99Of({ url, connections, seconds, longestPause }: PacedPulls): Promise<number> {
-  const options = ['-t1', `-c${connections}`, `-d${seconds}s`, '-s', SCRIPT]
-  const printed = await succeed('wrk', [...options, url, '--', String(longestPause)])
-  const [, microseconds] = /^p99 (\d+)$/m.exec(printed) ?? []
-  if (microseconds === undefined || /Non-2xx|Socket errors/.test(printed))
-    throw new Error(`${url}\n${printed}`)
-  return Number(microseconds) / 1000
+/** Pulls over connections that stay: those of a program that is started for each bout would be its slowest ones. */
+export interface PacedPulls extends Disposable {
+  /** The answer times of all pulls that end within these seconds, in milliseconds. */
+  during(seconds: number): Promise<readonly number[]>
 }
 
-const SAMPLES = 10_000
+/** An answer that is no success, or a connection that ends, ends the process. */
+export async function pacedPulls({ url, connections, longestPause }: PacedPullsOptions): Promise<PacedPulls> {
+  const { hostname, port, host, pathname } = new URL(url)
+  const request = Buffer.from(`GET ${pathname} HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
+  const sockets: Socket[] = []
+  let times: number[] = []
 
-/**
- * The ratio of the lower quartiles, and where it lies in 95 % of samples of the values of each (the bootstrap).
- * What else a machine does only ever makes an answer later, so the quieter bouts tell of the server most.
- */
-export function ratioOfQuartiles(
-  of: readonly number[],
-  to: readonly number[],
-): { readonly ratio: number; readonly low: number; readonly high: number } {
-  const drawn = (values: readonly number[]): number =>
-    quartile(values.map(() => values[Math.floor(Math.random() * values.length)]!))
-  const ratios = Array.from({ length: SAMPLES }, () => drawn(of) / drawn(to)).toSorted((a, b) => a - b)
+  for (let i = 0; i < connections; i++) {
+    const buffer = Buffer.alloc(64 * 1024)
+    let began = 0
+    let missing = 0
+    const ask = (): void => {
+      began = performance.now()
+      socket.write(request)
+    }
+    const callback = (length: number): boolean => {
+      const size = missing > 0 ? missing : sizeOfAnswer(buffer.toString('latin1', 0, length))
+      missing = size - length
+      if (missing > 0) return true
+      times.push(performance.now() - began)
+      setTimeout(ask, Math.random() * (longestPause + 1))
+      return true
+    }
+    const socket = connect({ port: Number(port), host: hostname, onread: { buffer, callback } })
+    sockets.push(socket)
+    await once(socket, 'connect')
+    ask()
+  }
+
   return {
-    ratio: quartile(of) / quartile(to),
-    low: ratios[Math.floor(0.025 * SAMPLES)]!,
-    high: ratios[Math.floor(0.975 * SAMPLES)]!,
+    async during(seconds) {
+      times = []
+      await sleep(seconds * 1000)
+      return times
+    },
+    [Symbol.dispose]() {
+      for (const socket of sockets) socket.destroy()
+    },
   }
 }
 
-function quartile(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 4)]!
+/** In bytes, of the answer that begins with this text. Its head has come whole. */
+function sizeOfAnswer(text: string): number {
+  const head = text.indexOf('\r\n\r\n') + 4
+  const [, length] = /\r\ncontent-length: (\d+)/i.exec(text.slice(0, head)) ?? []
+  if (!text.startsWith('HTTP/1.1 200 ') || length === undefined) throw new Error(`no success: ${text}`)
+  return head + Number(length)
 }
