@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import { Agent, get } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { type Program, start } from '../../test/e2e/support/processes.ts'
 import { tempFolder } from '../../test/support/temp-folder.ts'
+import { elsewhere } from '../support/elsewhere.ts'
 import type { HostileContent } from '../support/hostile-upstream.ts'
 import { type Add, OWN } from '../support/report.ts'
 import { entrepotSystem } from '../support/systems.ts'
@@ -29,7 +29,7 @@ const SETTLE = 6_000
 export async function hostile(add: Add): Promise<void> {
   const seconds = Number(process.env['SECONDS'] ?? 60) / BOUTS
   await using folder = await tempFolder()
-  await using upstream = elsewhere('hostile-upstream.ts')
+  await using upstream = elsewhere(script('hostile-upstream.ts'))
   const { port, warm } = await upstream.line((line) => JSON.parse(line) as HostileContent)
   await using proxy = await entrepotSystem(`${folder.path}/entrepot`, `http://127.0.0.1:${port}`, {
     storage: { root: './data', minFree: 0, maxSize: MAX_SIZE },
@@ -56,7 +56,7 @@ export async function hostile(add: Add): Promise<void> {
     for (let bout = 0; bout < BOUTS; bout++) {
       await sleep(SETTLE)
       const quiet = await measured(Math.max(3, seconds / 2))
-      await using attacker = elsewhere('attacker.ts', proxy.url, attack, String(seconds))
+      await using attacker = elsewhere(script('attacker.ts'), proxy.url, attack, String(seconds))
       const attacked = await measured(seconds)
       const { requests } = await attacker.line((line) => JSON.parse(line) as { requests: number })
       bouts.push({ quiet, attacked, requests })
@@ -202,8 +202,6 @@ function pull(agent: Agent, url: string): Promise<Pulled> {
   })
 }
 
-/** A program of another machine: what it takes of this one must not delay the proxy or the other client. */
-function elsewhere(name: string, ...args: readonly string[]): Program {
-  const script = fileURLToPath(new URL(`../support/${name}`, import.meta.url))
-  return start('nice', ['-n', '19', process.execPath, script, ...args])
+function script(name: string): string {
+  return fileURLToPath(new URL(`../support/${name}`, import.meta.url))
 }
