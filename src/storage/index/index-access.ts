@@ -8,14 +8,22 @@ export interface IndexAccess {
   readonly query: Query
   /** Runs changes that belong together, in one transaction. */
   readonly transact: Query
-  /** Changes every item, in slices of about a millisecond with turns of the event loop between them. */
-  changeAll<T>(items: readonly T[], change: Change<Statements, T>): Promise<void>
-  /** Lets others run between two slices. A failed WAL checkpoint is counted and ignored. */
-  rest(): Promise<void>
+  /**
+   * Changes every item, in slices of half a millisecond with turns of the event loop between them. In the
+   * middle of an item that takes several slices, and between all of them where `isOneThing` is set, the loop is
+   * left to others for most of the time: however much one manifest has of something, nobody feels it.
+   */
+  changeAll<T>(items: readonly T[], change: Change<Statements, T>, isOneThing?: boolean): Promise<void>
+  /**
+   * Lets others run between two slices; with `isPause`, for longer than the slice took. A failed WAL checkpoint
+   * is counted and ignored.
+   */
+  rest(isPause?: boolean): Promise<void>
 }
 
 export function indexAccess(database: IndexDatabase<Statements>, run: StorageOperation): IndexAccess {
-  const rest = (): Promise<void> => run('index', () => database.rest()).catch(ignoreStorageError)
+  const rest = (isPause = false): Promise<void> =>
+    run('index', () => database.rest(isPause)).catch(ignoreStorageError)
   const change = <T>(task: () => T): Promise<T> =>
     run('index', async () => {
       for (;;) {
@@ -30,12 +38,13 @@ export function indexAccess(database: IndexDatabase<Statements>, run: StorageOpe
   return {
     query: (task) => change(() => database.run(task)),
     transact: (task) => change(() => database.transact(task)),
-    async changeAll(items, changeOne) {
+    async changeAll(items, changeOne, isOneThing = false) {
       for (let done = 0; done < items.length;) {
         await database.ready()
         const left = items.slice(done, done + MOST)
-        done += await change(() => database.transactSome(left, changeOne))
-        if (done < items.length) await rest()
+        const some = await change(() => database.transactSome(left, changeOne))
+        done += some
+        if (done < items.length) await rest(isOneThing || some === 0)
       }
       database.getReady()
     },

@@ -1,5 +1,5 @@
 import { existsSync, renameSync, rmSync } from 'node:fs'
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { DatabaseSync } from 'node:sqlite'
 import { lockHolders } from '../lock-holders.ts'
@@ -25,7 +25,7 @@ export interface IndexDatabase<S> {
   /** Runs `task` in a transaction. */
   transact<T>(task: (sql: S) => T): T
   /**
-   * Applies `change` to one item after another in one transaction, for about a millisecond.
+   * Applies `change` to one item after another in one transaction, for about half a millisecond.
    *
    * @returns how many items are done; 0 when the first one is not done yet
    */
@@ -45,8 +45,8 @@ export interface IndexDatabase<S> {
    * meanwhile.
    */
   getReady(): void
-  /** Lets the event loop turn between two slices, and waits as `ready` does. */
-  rest(): Promise<void>
+  /** Lets the event loop turn between two slices, or pauses, and waits as `ready` does. */
+  rest(isPause?: boolean): Promise<void>
   /** As SQLite takes it: other threads may open connections of their own, and have to close them first. */
   readonly location: URL
   /** Bytes of the pages in use. The file does not shrink, but its free pages are used again. */
@@ -63,7 +63,12 @@ interface Opened<S> {
 }
 
 /** Milliseconds for which one slice of a long change holds the event loop. */
-const SLICE = 1
+const SLICE = 0.5
+/**
+ * Milliseconds of a pause. An answer takes several turns of the event loop, and slices without pauses would
+ * hold up each of them.
+ */
+const PAUSE = 4
 /** Pages of the WAL that a long change leaves to be written back before it goes on: 8 MiB. */
 const MOST_UNWRITTEN = 2_000
 /** Milliseconds between two looks whether there is something to write back, */
@@ -111,9 +116,9 @@ export function indexDatabase<S>(
     unlocked: () => writing.run(),
     ready: () => writeBackFrom(MOST_UNWRITTEN),
     getReady: () => void writeBackFrom(MOST_UNWRITTEN),
-    async rest() {
+    async rest(isPause = false) {
       await writeBackFrom(MOST_UNWRITTEN)
-      await nextTurn()
+      await (isPause ? sleep(PAUSE) : nextTurn())
     },
     location,
     get bytes() {

@@ -19,11 +19,16 @@ export function referenceIndex({ query, changeAll }: IndexAccess): ReferenceInde
       if (!isWanted) return
       // In the order of the index, so that one page of it takes many, and is written once.
       const distinct = references instanceof PackedLines ? references : [...new Set(references)].toSorted()
-      await changeAll(stepsOf(distinct), (sql, step) => {
-        // It may have been evicted between two slices.
-        if (sql.findContent.get(manifest) === undefined) return
-        sql.addReferences.run(manifest, JSON.stringify([...step]))
-      })
+      const isOneThing = true
+      await changeAll(
+        stepsOf(distinct),
+        (sql, step) => {
+          // It may have been evicted between two slices.
+          if (sql.findContent.get(manifest) === undefined) return
+          sql.addReferences.run(manifest, JSON.stringify([...step]))
+        },
+        isOneThing,
+      )
       await query((sql) => void sql.setReferences.run(manifest, distinct.length))
     },
   }

@@ -23,8 +23,8 @@ export interface UsageLogOptions<K> {
    * Writes the first of the uses, or a part of it. @returns how many are done; undefined when writing failed
    */
   readonly write: (uses: Iterable<Use<K>>) => number | undefined
-  /** Lets others run between two writes. */
-  readonly rest: () => Promise<void>
+  /** Lets others run between two writes; for longer in the middle of a use. */
+  readonly rest: (isPause: boolean) => Promise<void>
 }
 
 const EVERY = 5_000
@@ -44,7 +44,7 @@ export function usageLog<K extends readonly string[]>({ now, write, rest }: Usag
       const written = writeSome()
       if (written === undefined) return
       left -= written
-      await rest()
+      await rest(written === 0)
     }
   }
   const timer = setInterval(() => void flush(), EVERY).unref()
