@@ -1,4 +1,5 @@
 import { endOfString } from '../../oci/manifest-json.ts'
+import { plainTags } from '../../oci/plain-tags.ts'
 import { TagList } from '../../oci/tag-list.ts'
 import { type PageText, readPageText } from './page-text.ts'
 
@@ -95,6 +96,12 @@ export class LongPage {
   }
 
   #readPart(elements: Buffer): void {
+    const plain = plainTags(elements)
+    if (plain !== undefined) {
+      if (plain.isEmpty && this.#tags > 0) this.#refuse()
+      else this.#parts.push(plain)
+      return
+    }
     const text = elements.toString()
     const part = readPageText(`{"tags":[${text}]}`)
     // Beside a comma there has to be an element.
