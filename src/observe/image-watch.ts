@@ -120,8 +120,8 @@ export function imageWatch({ emit, has, elsewhere }: ImageWatchOptions): ImageWa
           for (const part of someOf(parts, MOST_OF_ONE)) indexes.set(keyOf(repository, part), key)
           return
         }
-        const missing = new Set(someOf(parts, MOST_OF_ONE + 1))
-        if (missing.size === 0 || missing.size > MOST_OF_ONE) return
+        if (parts.length === 0 || parts.length > MOST_OF_ONE) return
+        const missing = new Set(parts)
         // What is committed from now on counts, and then what was there before.
         for (const part of missing) byPart.set(part, (byPart.get(part) ?? new Set()).add(key))
         const askAt = performance.now() + ASK_FIRST

@@ -1,3 +1,4 @@
+import type { DigestList } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { ErrorDetail } from '../oci/errors.ts'
 import type { RepositoryName } from '../oci/reference.ts'
@@ -115,7 +116,7 @@ export interface ImageTelemetry {
   stored(
     repository: RepositoryName,
     digest: Digest,
-    content: { readonly parts: Iterable<Digest>; readonly isIndex: boolean },
+    content: { readonly parts: DigestList; readonly isIndex: boolean },
   ): void
   /** Upstream said what a tag points to. `before`: what it was known to point to. */
   resolved(repository: RepositoryName, tag: string, digest: Digest, before: Digest | undefined): void

@@ -74,9 +74,16 @@ export function repositoryRequests(options: RepositoryRequestsOptions): Reposito
     }
   }
   const readHashed = async (response: UpstreamResponse, limit: number): Promise<Buffer> => {
+    const size = Number(headerOf(response, 'content-length') ?? 0)
+    // To join the pieces of a large body at its end would hold the event loop for more than a millisecond.
+    const whole = size > LARGE && size <= limit ? Buffer.allocUnsafeSlow(size) : undefined
     const pieces: Buffer[] = []
-    await readInPieces(response, limit, (piece) => void pieces.push(piece))
-    return Buffer.concat(pieces)
+    let length = 0
+    await readInPieces(response, limit, (piece) => {
+      if (whole === undefined) pieces.push(piece)
+      else length += piece.copy(whole, length)
+    })
+    return whole?.subarray(0, length) ?? Buffer.concat(pieces)
   }
 
   return {
