@@ -33,7 +33,7 @@ import { rateBudget } from './resilience/rate-budget.ts'
 import { searchIndex } from './search/search-index.ts'
 import { PageSize } from './tags/page-size.ts'
 import { ListRoom } from './tags/list-room.ts'
-import { readingThread } from './body/reading-thread.ts'
+import { type ReadingThread, readingThread } from './body/reading-thread.ts'
 import { tagSorter } from './tags/sorter.ts'
 import { v1Repositories } from './v1/v1-repository.ts'
 import type { UpstreamState } from './resilience/upstream-state.ts'
@@ -83,6 +83,8 @@ export interface UpstreamClientOptions {
   readonly via?: () => string
   /** Follows its requests. Omitted: nobody does. */
   readonly tracer?: Tracer | undefined
+  /** Reads long answers, of other upstreams too. Omitted: a thread of its own does. */
+  readonly reading?: ReadingThread
   /** Runs a minor garbage collection: see `minorGc`. */
   readonly collectGarbage?: () => void
   /** Replaces the system's name resolution. */
@@ -210,7 +212,7 @@ export function upstreamClient(options: UpstreamClientOptions): UpstreamClient {
     referrers: new ByRepository(() => new ApiSupport(now)),
     heads: new ByRepository(() => new HeadHabits(now)),
   }
-  const reading = readingThread()
+  const { reading = readingThread() } = options
   const sorter = tagSorter(reading)
   const listRoom = new ListRoom(name)
   const rate = options.rate === undefined ? undefined : new BodyRate(options.rate, now)

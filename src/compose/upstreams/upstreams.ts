@@ -9,6 +9,7 @@ import type { UpstreamTelemetry } from '../../ports/telemetry.ts'
 import type { Tracer } from '../../ports/tracing.ts'
 import type { Upstream } from '../../ports/upstream.ts'
 import type { V1Store } from '../../ports/v1-images.ts'
+import { readingThread } from '../../upstream/body/reading-thread.ts'
 import { proxiesFrom } from '../../upstream/net/proxy-environment.ts'
 import { systemTrust } from '../../upstream/net/trust-store.ts'
 import { memoryOwners } from '../../upstream/endpoints/memory-owners.ts'
@@ -82,6 +83,7 @@ export function buildUpstreams(config: UpstreamsConfig, options: UpstreamsOption
     env,
     failed: (err) => log.warn({ err }, 'reload failed, keeping the previous version'),
   })
+  const reading = readingThread()
   const closing = new AbortController()
   const open = new Set<OpenUpstream>()
   let current = new Map<string, Opened>()
@@ -112,6 +114,7 @@ export function buildUpstreams(config: UpstreamsConfig, options: UpstreamsOption
       via: loops.via,
       tracer: options.tracer,
       neighbours: options.neighbours,
+      reading,
       ...(collectGarbage && { collectGarbage }),
       telemetry,
       reloadFailed: (err: unknown) =>

@@ -1,16 +1,21 @@
 import { extname } from 'node:path'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import type { Manifest } from '../../oci/descriptor.ts'
 import type { Digest } from '../../oci/digest.ts'
+import { RegistryError } from '../../oci/errors.ts'
 import { TagList } from '../../oci/tag-list.ts'
+import { startThread } from '../../util/async/start-thread.ts'
 import type { PageText } from '../tags/page-text.ts'
+import { manifestOf } from './manifest-type.ts'
 import { type PackedReferences, unpackReferences } from './packed-references.ts'
+import { TextSlots } from './text-slots.ts'
 
 /** What the thread is told. Tasks end with a question, `isLeft` without one. */
 export type ReadingMessage = { readonly id: number } & (
   | { readonly block: Uint8Array }
   | { readonly list: Uint8Array }
-  | { readonly asks: 'page' | 'merged' }
+  /** `slot`: where the text goes, if there is room for it. */
+  | { readonly asks: 'page' | 'merged'; readonly slot: SharedArrayBuffer | undefined }
   | { readonly isLeft: true }
   | ManifestQuestion
 )
@@ -23,8 +28,8 @@ interface ManifestQuestion {
 
 export interface ReadingAnswer {
   readonly id: number
-  /** undefined: it is no tag list. */
-  readonly text?: Uint8Array | undefined
+  /** Of the list, or its length where it is in the slot; undefined: it is no tag list. */
+  readonly text?: Uint8Array | number | undefined
   readonly next?: string | undefined
   readonly manifest?: PackedManifest | { readonly problem: string }
 }
@@ -37,7 +42,7 @@ export interface PackedManifest extends Pick<Manifest, 'descriptor'> {
 
 /** Work on one long list. */
 export interface ListTask {
-  /** Hands over some bytes of the body of a page. The caller loses them. */
+  /** Hands over some bytes of the body of a page. The caller loses them, and the memory that they are in. */
   add(block: Uint8Array): void
   /** Reads the page. @returns undefined when it is no tag list */
   page(): Promise<PageText | undefined>
@@ -51,6 +56,7 @@ export interface ListTask {
  * before lists.
  */
 export interface ReadingThread {
+  /** @throws RegistryError NO_THREAD while the machine has no thread for it; so do the tasks when it has ended */
   begin(): ListTask
   /** As `manifestOf` does. The caller loses `body`, and gets it back with the manifest. */
   manifest(
@@ -58,6 +64,11 @@ export interface ReadingThread {
     contentType: string | undefined,
     expected: Digest | undefined,
   ): Promise<Manifest | { readonly problem: string }>
+}
+
+interface Task extends PromiseWithResolvers<ReadingAnswer> {
+  /** Lists that the thread may read. */
+  reads: readonly TagList[]
 }
 
 /** Milliseconds. A thread that has nothing to do costs memory. */
@@ -70,19 +81,23 @@ export function readingThread(): ReadingThread {
   let worker: Worker | undefined
   let last = 0
   let idle: NodeJS.Timeout | undefined
-  const open = new Map<number, PromiseWithResolvers<ReadingAnswer>>()
+  const open = new Map<number, Task>()
+  let slots = new TextSlots()
 
-  function start(): Worker {
-    const started = new Worker(new URL(`./reading-worker${extname(import.meta.url)}`, import.meta.url), {
-      resourceLimits: { maxOldGenerationSizeMb: HEAP_MEGABYTES },
-    })
+  function start(): Worker | undefined {
+    const code = new URL(`./reading-worker${extname(import.meta.url)}`, import.meta.url)
+    const started = startThread(code, { resourceLimits: { maxOldGenerationSizeMb: HEAP_MEGABYTES } })
+    if (started === undefined) return undefined
     started.unref()
     started.on('message', (answer: ReadingAnswer) => {
-      open.get(answer.id)?.resolve(answer)
-      close(answer.id)
+      const { id } = answer
+      const task = open.get(id)
+      if (task === undefined || typeof answer.text !== 'number') slots.giveBack(id)
+      task?.resolve(answer)
+      close(id)
     })
     started.on('error', (error) => failAll(started, error))
-    started.on('exit', () => failAll(started, new Error('the thread that reads long answers has ended')))
+    started.on('exit', () => failAll(started, noThread('the thread has ended')))
     return started
   }
 
@@ -91,6 +106,7 @@ export function readingThread(): ReadingThread {
     worker = undefined
     for (const { reject } of open.values()) reject(reason)
     open.clear()
+    slots = new TextSlots()
   }
 
   function close(id: number): void {
@@ -98,43 +114,54 @@ export function readingThread(): ReadingThread {
     idle = setTimeout(() => {
       const ending = worker
       worker = undefined
+      slots = new TextSlots()
       void ending?.terminate()
     }, IDLE).unref()
   }
 
   function beginTask() {
     clearTimeout(idle)
-    worker ??= start()
-    const own = worker
+    const own = (worker ??= start())
+    if (own === undefined) throw noThread('the limit of processes is reached')
     last += 1
-    const answer = Promise.withResolvers<ReadingAnswer>()
+    const task: Task = { ...Promise.withResolvers<ReadingAnswer>(), reads: [] }
     // It may fail before anybody asks.
-    answer.promise.catch(() => {})
-    open.set(last, answer)
+    task.promise.catch(() => {})
+    open.set(last, task)
     return {
       id: last,
-      answer: answer.promise,
+      task,
+      answer: task.promise,
       tell: (message: ReadingMessage, transfer: ArrayBuffer[] = []) => own.postMessage(message, transfer),
     }
   }
 
   return {
     begin() {
-      const { id, answer, tell } = beginTask()
-      const ask = (asks: 'page' | 'merged'): Promise<ReadingAnswer> => {
-        tell({ id, asks })
-        return answer
+      const { id, task, answer, tell } = beginTask()
+      let bytes = 0
+      const ask = async (asks: 'page' | 'merged') => {
+        tell({ id, asks, slot: slots.lend(id, bytes) })
+        const { text, next } = await answer
+        return { next, text: typeof text === 'number' ? slots.textOf(id, text) : text && bufferOf(text) }
       }
       return {
-        add: (block) => tell({ id, block }, whole(block)),
+        add(block) {
+          bytes += block.length
+          tell({ id, block }, memoryOf(block))
+        },
         async page() {
           const { text, next } = await ask('page')
-          return text && { list: new TagList(bufferOf(text)), ...(next !== undefined && { next }) }
+          return text && { list: new TagList(text), ...(next !== undefined && { next }) }
         },
         async merge(lists) {
-          // They may be in use, and are copied.
-          for (const { text } of lists) tell({ id, list: text })
-          return new TagList(bufferOf((await ask('merged')).text!))
+          // What is in a slot is read there, and must not be overwritten meanwhile. The others are copied.
+          task.reads = lists
+          for (const { text } of lists) {
+            bytes += text.length
+            tell({ id, list: text })
+          }
+          return new TagList((await ask('merged')).text!)
         },
         leave() {
           if (open.has(id)) tell({ id, isLeft: true })
@@ -143,8 +170,10 @@ export function readingThread(): ReadingThread {
       }
     },
     async manifest(body, contentType, expected) {
+      // Here, it takes some milliseconds.
+      if ((worker ??= start()) === undefined) return manifestOf(body, contentType, expected)
       const { id, answer, tell } = beginTask()
-      tell({ id, manifest: body, contentType, expected }, whole(body))
+      tell({ id, manifest: body, contentType, expected }, memoryOf(body))
       const manifest = (await answer).manifest!
       if ('problem' in manifest) return manifest
       const { descriptor, references } = manifest
@@ -153,11 +182,18 @@ export function readingThread(): ReadingThread {
   }
 }
 
+function noThread(reason: string): RegistryError {
+  return new RegistryError('NO_THREAD', { operation: 'read', reason })
+}
+
 export function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
   return Buffer.from(buffer, byteOffset, byteLength)
 }
 
-/** The memory of `bytes`, to be handed over to another thread, unless somebody else has a part of it. */
-export function whole({ buffer, byteLength }: Uint8Array): ArrayBuffer[] {
-  return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength ? [buffer] : []
+/**
+ * The memory that `bytes` are in, to be handed over to another thread with all that it holds. Short ones may be
+ * in Node's pool, and are copied.
+ */
+export function memoryOf({ buffer, byteLength }: Uint8Array): ArrayBuffer[] {
+  return buffer instanceof ArrayBuffer && byteLength >= Buffer.poolSize ? [buffer] : []
 }

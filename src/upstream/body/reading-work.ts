@@ -4,7 +4,7 @@ import { TagList } from '../../oci/tag-list.ts'
 import { LongPage } from '../tags/long-page.ts'
 import { manifestOf } from './manifest-type.ts'
 import { packReferences } from './packed-references.ts'
-import { bufferOf, type ReadingAnswer, type ReadingMessage, whole } from './reading-thread.ts'
+import { bufferOf, memoryOf, type ReadingAnswer, type ReadingMessage } from './reading-thread.ts'
 
 type ManifestMessage = Extract<ReadingMessage, { manifest: unknown }>
 type ListMessage = Exclude<ReadingMessage, { manifest: unknown }>
@@ -51,8 +51,13 @@ async function readManifest(
   const manifest = isManifest
     ? { descriptor: read.descriptor, body: bytes, references: references! }
     : { problem: read.problem }
-  const memory = references && [bytes, references.blobs.bytes, references.digests.bytes].flatMap(whole)
+  const memory = references && [bytes, references.blobs.bytes, references.digests.bytes].flatMap(memoryOf)
   port.postMessage({ id, manifest } satisfies ReadingAnswer, memory ?? [])
+}
+
+interface Answer {
+  readonly text: Buffer | undefined
+  readonly next: string | undefined
 }
 
 class ListWork {
@@ -73,7 +78,10 @@ class ListWork {
     } else if ('list' in message) {
       this.#lists.set(id, [...(this.#lists.get(id) ?? []), new TagList(bufferOf(message.list))])
     } else {
-      if ('asks' in message) this.#reply(message.asks === 'page' ? this.#read(id) : this.#merged(id))
+      if ('asks' in message) {
+        const answer = message.asks === 'page' ? this.#read(id) : this.#merged(id)
+        this.#reply(id, answer, message.slot)
+      }
       this.#pages.delete(id)
       this.#lists.delete(id)
       // Of a list some times its size is left, which nothing else here makes V8 collect.
@@ -81,16 +89,24 @@ class ListWork {
     }
   }
 
-  #reply(answer: ReadingAnswer): void {
-    this.#port.postMessage(answer, answer.text === undefined ? [] : whole(answer.text))
+  #reply(id: number, { text, next }: Answer, slot: SharedArrayBuffer | undefined): void {
+    if (text !== undefined && slot !== undefined && text.length <= slot.byteLength) {
+      new Uint8Array(slot).set(text)
+      this.#port.postMessage({ id, text: text.length, next } satisfies ReadingAnswer, [])
+    } else {
+      this.#port.postMessage(
+        { id, text, next } satisfies ReadingAnswer,
+        text === undefined ? [] : memoryOf(text),
+      )
+    }
   }
 
-  #read(id: number): ReadingAnswer {
+  #read(id: number): Answer {
     const page = this.#pages.get(id)?.end()
-    return { id, text: page?.list.text, next: page?.next }
+    return { text: page?.list.text, next: page?.next }
   }
 
-  #merged(id: number): ReadingAnswer {
-    return { id, text: TagList.merge(this.#lists.get(id) ?? []).text }
+  #merged(id: number): Answer {
+    return { text: TagList.merge(this.#lists.get(id) ?? []).text, next: undefined }
   }
 }
