@@ -129,6 +129,38 @@ suite('the chart', { skip: process.arch === 'x64' ? missing('npm', 'unzip') : 'n
     assert.notEqual((await run(helm, ['template', 'entrepot', CHART, ...both])).code, 0)
   })
 
+  test('a volume that is smaller than what the store may take is refused in plain words', async () => {
+    const render = (...sets: string[]) =>
+      run(helm, ['template', 'entrepot', CHART, ...sets.flatMap((set) => ['--set', set])])
+    for (const sets of [
+      ['config.storage.maxSize=60GiB'],
+      ['config.storage.maxSize=90000000000'],
+      ['config.storage.maxSize=64GB'],
+      ['config.storage.minFree=20GiB'],
+      ['persistence.size=50Gi'],
+      ['persistence.size=50G'],
+      ['persistence.enabled=false', 'persistence.size=10Gi'],
+      ['env[0].name=ENTREPOT_STORAGE_MAXSIZE', 'env[0].value=1TiB'],
+    ]) {
+      const { code, stderr } = await render(...sets)
+      assert.notEqual(code, 0, sets.join())
+      assert.match(stderr, /persistence\.size is \S+ \(\d+ bytes\), less than storage\.maxSize \(\d+ bytes\)/)
+      assert.match(stderr, /raise persistence\.size, or lower config\.storage\.maxSize/)
+    }
+    for (const sets of [
+      ['config.storage.maxSize=59GiB'],
+      ['config.storage.maxSize=60000000000'],
+      ['config.storage.maxSize=1000GiB', 'persistence.size=1Ti'],
+      ['config.storage.maxSize=90GiB', 'persistence.existingClaim=mine'],
+      ['config.storage.maxSize=90GiB', 'existingConfig.secret=mine'],
+      ['config.storage.maxSize=90GiB', 'env[0].name=ENTREPOT_STORAGE_MAXSIZE', 'env[0].value=1GiB'],
+      ['env[0].name=ENTREPOT_STORAGE_MAXSIZE', 'env[0].valueFrom.configMapKeyRef.name=mine'],
+    ]) {
+      const { code, stderr } = await render(...sets)
+      assert.equal(code, 0, `${sets.join()}: ${stderr}`)
+    }
+  })
+
   test('a change of the configuration is a change of the pod', async () => {
     const annotations = async (set: string) => {
       const yaml = await succeed(helm, ['template', 'entrepot', CHART, '--set', set])

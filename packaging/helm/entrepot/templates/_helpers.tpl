@@ -79,3 +79,44 @@ true
 {{- define "entrepot.ownConfig" -}}
 {{- if not (or .Values.existingConfig.configMap .Values.existingConfig.secret) -}}true{{- end -}}
 {{- end -}}
+
+{{/* Bytes of what Kubernetes or Entrepot takes: 60Gi, 500M, 90GiB, 10GB, or a number. Empty: it cannot be told here. */}}
+{{- define "entrepot.bytes" -}}
+{{- $text := toString . -}}
+{{- $number := regexFind "^[0-9]+([.][0-9]+)?(e[+][0-9]+)?" $text -}}
+{{- $unit := trimPrefix $number $text | trimSuffix "B" | lower -}}
+{{- $powers := list "" "k" "m" "g" "t" "p" "e" -}}
+{{- $power := trimSuffix "i" $unit -}}
+{{- if and $number (has $power $powers) -}}
+{{- $bytes := float64 $number -}}
+{{- range $powers -}}
+{{- if and . (le (index (dict "k" 1 "m" 2 "g" 3 "t" 4 "p" 5 "e" 6) .) (index (dict "" 0 "k" 1 "m" 2 "g" 3 "t" 4 "p" 5 "e" 6) $power)) -}}
+{{- $bytes = mulf $bytes (ternary 1024.0 1000.0 (hasSuffix "i" $unit)) -}}
+{{- end -}}
+{{- end -}}
+{{- printf "%.0f" $bytes -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A key of `storage`, as the environment or the values say. Empty: it is not said here. */}}
+{{- define "entrepot.storageSize" -}}
+{{- $said := dig "storage" .key .default .values.config -}}
+{{- $name := printf "ENTREPOT_STORAGE_%s" (upper .key) -}}
+{{- range .values.env -}}
+{{- if eq .name $name -}}{{- $said = .value | default "" -}}{{- end -}}
+{{- end -}}
+{{- include "entrepot.bytes" $said -}}
+{{- end -}}
+
+{{/* The store stays below storage.maxSize, not below the size of a volume that it does not know. */}}
+{{- define "entrepot.checkRoom" -}}
+{{- if and (include "entrepot.ownConfig" .) (not (and .Values.persistence.enabled .Values.persistence.existingClaim)) -}}
+{{- $room := include "entrepot.bytes" .Values.persistence.size -}}
+{{- $maxSize := include "entrepot.storageSize" (dict "values" .Values "key" "maxSize" "default" "50GiB") -}}
+{{- $minFree := include "entrepot.storageSize" (dict "values" .Values "key" "minFree" "default" "1GiB") -}}
+{{- if and $room $maxSize $minFree (lt (float64 $room) (addf (float64 $maxSize) (float64 $minFree))) -}}
+{{- $text := "persistence.size is %s (%s bytes), less than storage.maxSize (%s bytes) and storage.minFree (%s bytes) together: raise persistence.size, or lower config.storage.maxSize" -}}
+{{- fail (printf $text .Values.persistence.size $room $maxSize $minFree) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
