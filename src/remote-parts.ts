@@ -12,6 +12,7 @@ import type { Digest } from './oci/digest.ts'
 import { isRegistryError } from './oci/errors.ts'
 import type { BlobStore } from './ports/blob-store.ts'
 import type { ClusterParts } from './cluster-parts.ts'
+import { uploadTurns } from './cluster/upload-turns.ts'
 import type { BucketReport } from './ports/insight/insight.ts'
 import type { RemoteBlobs } from './ports/remote-blobs.ts'
 import type { RemoteTelemetry } from './ports/telemetry.ts'
@@ -73,6 +74,7 @@ export async function buildRemoteParts(
       folder: join(root, 'uploads'),
       open: disk.peek,
       remote,
+      turns: cluster && uploadTurns(cluster.leases),
       failed: (digest, error) => failed({ upstream: 's3', digest }, error),
       changed: telemetry.waiting,
     }),

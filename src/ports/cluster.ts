@@ -91,6 +91,14 @@ export interface SharedJobs {
   inTurn<T>(job: string, work: () => Promise<T>, signal: AbortSignal): Promise<T>
 }
 
+/** Keeps replicas from uploading the same at a time. It is for economy: an upload twice does no harm. */
+export interface UploadTurns {
+  /** @returns false while another replica uploads this blob */
+  take(digest: Digest): Promise<boolean>
+  /** Lets the others. */
+  give(digest: Digest): Promise<void>
+}
+
 /** What a replica gives to the others. */
 export interface PeerAccess {
   /** Whether a replica has made the token, for this blob of this replica. */

@@ -81,6 +81,24 @@ suite('three replicas', { skip: missing('nginx', ...RGW) || withoutPostgres }, (
     t.diagnostic(`first byte after the first client's: ${median(later).toFixed(1)} ms (median of 5 rounds)`)
   })
 
+  test('a large blob that all of them read along is uploaded by one of them', async (t) => {
+    const sum = async (name: string): Promise<number> => {
+      const counts = await Promise.all(all.replicas.map((each) => each.metric(name)))
+      return counts.reduce((total, count) => total + count, 0)
+    }
+    const sent = () => sum('entrepot_s3_seconds_count{operation="put-part",code="200"}')
+    const idle = () => eventually(async () => (await sum('entrepot_s3_waiting_uploads')) === 0, 120_000)
+    await idle()
+    const before = await sent()
+    const blob = newBlob(80 * MiB)
+    const pulled = await Promise.all(all.replicas.map(({ url }) => pullBlob(url + pathOf(blob))))
+    assert.deepEqual(new Set(pulled.map(({ digest }) => digest)), new Set([blob.digest]))
+    await idle()
+    const parts = (await sent()) - before
+    t.diagnostic(`80 MiB: ${parts} parts of 8 MiB were sent to S3`)
+    assert.equal(parts, 10)
+  })
+
   test('a manifest and a tag are asked for once, by whichever replica', async () => {
     const layer = newBlob(1000)
     all.upstream.addBlob(Buffer.from('{}'))
