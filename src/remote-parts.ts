@@ -34,7 +34,7 @@ export interface RemoteParts extends AsyncDisposable {
   /** Removes what expired or is too much, once in a while. */
   sweep(): Promise<void>
   /** What the last sweep has found. */
-  report(): BucketReport | undefined
+  report(): BucketReport
 }
 
 export interface RemotePartsOptions {
@@ -101,8 +101,9 @@ export async function buildRemoteParts(
     },
     now,
   })
-  let sweptAt = now()
-  let report: BucketReport | undefined
+  // The first one comes with the first sweep of the cache: until then nobody knows how much there is.
+  let sweptAt: number | undefined
+  let report = bucketReport(s3.maxSize, undefined)
   const resources = starting.move()
   return {
     blobs: remote,
@@ -139,16 +140,17 @@ export async function buildRemoteParts(
       await remote.delete(...digests).catch(ignored)
     },
     async sweep() {
-      if (timeBetween(now(), sweptAt) < SWEEP_EVERY) return
+      if (sweptAt !== undefined && timeBetween(now(), sweptAt) < SWEEP_EVERY) return
       sweptAt = now()
       try {
         const usage = await sweeper.sweep()
-        report = bucketReport(usage, s3.maxSize, now())
+        report = bucketReport(s3.maxSize, { ...usage, at: now() })
         telemetry.swept(usage.bytes, usage.keptBytes, s3.maxSize)
         log.info(usage, 'swept storage.s3')
         if (report.trouble)
           log.warn({ ...usage, maxSize: s3.maxSize, ...report.trouble }, 'storage.s3 is above its limit')
       } catch (error) {
+        if (report.sweptAt === null) sweptAt = undefined
         failed({ upstream: 's3' }, error)
       }
     },

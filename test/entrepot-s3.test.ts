@@ -5,7 +5,9 @@ import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { digestOf } from '../src/oci/digest.ts'
 import { OCI_MANIFEST } from '../src/oci/media-types.ts'
+import type { Status } from '../src/ports/insight/insight.ts'
 import { type FakeS3, fakeS3, S3_CONFIG } from './s3/fake-s3.ts'
+import { runEntrepot } from './support/child.ts'
 import { fakeUpstream, type FakeUpstream } from './support/fake-upstream.ts'
 import { blobOf, eventually, manifestOf } from './support/fixtures.ts'
 import { type Proxy, startProxy } from './support/proxy.ts'
@@ -20,7 +22,7 @@ interface Cache extends AsyncDisposable {
   readonly s3: FakeS3
   readonly upstream: FakeUpstream
   readonly folder: string
-  start(storage?: object): Promise<Proxy>
+  start(storage?: object, more?: Record<string, unknown>): Promise<Proxy>
 }
 
 async function cache(): Promise<Cache> {
@@ -35,7 +37,7 @@ async function cache(): Promise<Cache> {
     s3,
     upstream,
     folder: temp.path,
-    start: (storage) =>
+    start: (storage, more) =>
       startProxy({
         upstream,
         folder: temp.path,
@@ -46,6 +48,7 @@ async function cache(): Promise<Cache> {
             s3: { ...S3_CONFIG, endpoint: s3.url, prefix: 'cache' },
             ...storage,
           },
+          ...more,
         },
       }),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
@@ -135,6 +138,28 @@ suite('storage.s3', () => {
     here.s3.mode = 'right'
     await using _second = await here.start()
     await isUploaded(here)
+  })
+
+  test('what the bucket has is told after the first sweep, and before it that nobody knows yet', async () => {
+    await using all = await cache()
+    const s3 = { ...S3_CONFIG, endpoint: all.s3.url, prefix: 'cache', maxSize: '1GiB' }
+    await using proxy = await all.start({ s3 }, { cache: { sweep: '* * * * * *' } })
+    const status = async () =>
+      ((await (await fetch(`${proxy.adminUrl}/api/v1/upstreams`)).json()) as Status).bucket!
+    const first = await status()
+    if (first.sweptAt === null)
+      assert.deepEqual([first.bytes, first.objects, first.limitBytes], [null, null, 2 ** 30])
+    await pull(all, proxy)
+    await isUploaded(all)
+    await eventually(async () => (await status()).sweptAt !== null, 10_000)
+    const page = await (await fetch(proxy.adminUrl)).text()
+    const card = /<span>Bucket<\/span><b>(.*?)<\/b><span class="dim">(.*?)<\/span>/
+      .exec(page)
+      ?.slice(1)
+      .join(' ')
+    assert.match(card ?? '', /^[\d.]+ \w+ of 1\.0 GiB, \d objects?, counted (?:now|\d+ s ago)$/)
+    const { stdout } = await runEntrepot('status', '--server', proxy.adminUrl)
+    assert.match(stdout, /^s3: [\d.]+ \w+ of 1\.0 GiB in \d objects?, counted (?:now|\d+ s ago)$/m)
   })
 
   test('a replica starts without its bucket, and says so', async () => {

@@ -27,7 +27,7 @@ export interface InsightOptions extends Pick<
   readonly transfers: () => readonly RunningTransfer[]
   readonly webhooks: () => readonly WebhookReport[]
   readonly cluster?: (() => Promise<ClusterReport>) | undefined
-  readonly bucket?: (() => BucketReport | undefined) | undefined
+  readonly bucket?: (() => BucketReport) | undefined
 }
 
 /** What the process can tell of itself: `entrepot status`, `entrepot why`. */

@@ -1,18 +1,23 @@
 import type { BucketReport } from '../ports/insight/insight.ts'
 
-/** @param limit bytes; undefined: none @param at epoch milliseconds of the sweep that found this */
-export function bucketReport(
-  { objects, bytes, keptBytes }: Pick<BucketReport, 'objects' | 'bytes' | 'keptBytes'>,
-  limit: number | undefined,
-  at: number,
-): BucketReport {
-  const isOver = limit !== undefined && keptBytes > limit
+/** What a sweep has found. `at`: epoch milliseconds. */
+interface Swept {
+  readonly objects: number
+  readonly bytes: number
+  readonly keptBytes: number
+  readonly at: number
+}
+
+/** @param limit bytes; undefined: none @param swept undefined: there was no sweep yet */
+export function bucketReport(limit: number | undefined, swept: Swept | undefined): BucketReport {
+  const { objects = null, bytes = null, keptBytes = null } = swept ?? {}
+  const isOver = limit !== undefined && keptBytes !== null && keptBytes > limit
   return {
     objects,
     bytes,
     keptBytes,
     limitBytes: limit ?? null,
-    sweptAt: new Date(at).toISOString(),
+    sweptAt: swept === undefined ? null : new Date(swept.at).toISOString(),
     trouble: isOver
       ? {
           said: 'what pins and views.retain keep is more than storage.s3.maxSize, and all else is removed',

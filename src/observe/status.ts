@@ -37,7 +37,7 @@ export interface StatusOptions {
   /** Omitted where there is one replica. */
   readonly cluster?: (() => Promise<ClusterReport>) | undefined
   /** Omitted where there is no remote store. */
-  readonly bucket?: (() => BucketReport | undefined) | undefined
+  readonly bucket?: (() => BucketReport) | undefined
 }
 
 /** Collects the state of the process, of each upstream and of the store. */

@@ -9,6 +9,7 @@ import { suite, test } from 'node:test'
 import { hashSync } from 'bcryptjs'
 import { parse } from 'yaml'
 import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
+import { fakeS3, S3_CONFIG } from '../s3/fake-s3.ts'
 import { fakeUpstream } from '../support/fake-upstream.ts'
 import { blobOf, eventually, manifestOf, selfSignedCertificate } from '../support/fixtures.ts'
 import { startProxy } from '../support/proxy.ts'
@@ -67,6 +68,7 @@ suite('monitoring', { skip: missing('promtool', 'prometheus') }, () => {
   test('every query of the board returns a series from a real scrape', async () => {
     await using folder = await tempFolder()
     await using upstream = await fakeUpstream()
+    await using s3 = await fakeS3()
     const layer = blobOf(100_000)
     upstream.addBlob(layer.bytes)
     upstream.addManifest('library/app', '1', manifestOf([layer.bytes]), OCI_MANIFEST)
@@ -85,7 +87,13 @@ suite('monitoring', { skip: missing('promtool', 'prometheus') }, () => {
       config: {
         access: { htpasswd: users },
         listen: { host: '127.0.0.1', port: 0, tls },
-        storage: { root: './data', minFree: 0, maxSize: '50MB' },
+        cache: { sweep: '* * * * * *' },
+        storage: {
+          root: './data',
+          minFree: 0,
+          maxSize: '50MB',
+          s3: { ...S3_CONFIG, endpoint: s3.url, maxSize: '50MB' },
+        },
       },
     })
     const config = join(folder.path, 'prometheus.yml')

@@ -105,9 +105,9 @@ suite('the sweeper of the remote store', () => {
     const { left } = await swept([5, 1, 3], { maxSize: 150, kept: async () => new Set(digests.slice(0, 2)) })
     assert.deepEqual(left, [digests[0], digests[1]])
     const usage = { objects: 2, bytes: 200, keptBytes: 200 }
-    assert.equal(bucketReport(usage, 200, NOW).trouble, null)
-    assert.equal(bucketReport(usage, undefined, NOW).trouble, null)
-    const { trouble, limitBytes } = bucketReport(usage, 150, NOW)
+    assert.equal(bucketReport(200, { ...usage, at: NOW }).trouble, null)
+    assert.equal(bucketReport(undefined, { ...usage, at: NOW }).trouble, null)
+    const { trouble, limitBytes } = bucketReport(150, { ...usage, at: NOW })
     assert.equal(limitBytes, 150)
     assert.match(trouble!.said, /more than storage\.s3\.maxSize/)
     assert.match(trouble!.advice, /raise storage\.s3\.maxSize/)

@@ -1,7 +1,13 @@
 import { html } from 'hono/html'
-import type { Status, TrafficHistory, UpstreamStatus, WebhookReport } from '../../ports/insight/insight.ts'
+import type {
+  BucketReport,
+  Status,
+  TrafficHistory,
+  UpstreamStatus,
+  WebhookReport,
+} from '../../ports/insight/insight.ts'
 import type { SavedReport } from '../../ports/insight/savings.ts'
-import { ageText, countText, durationText, instantText, sizeText } from '../../util/human.ts'
+import { ageText, agoText, countText, durationText, instantText, sizeText } from '../../util/human.ts'
 import type { HappenedEvent } from '../../ports/insight/events.ts'
 import { eventSentence } from '../events/event-sentence.ts'
 import { type Html, table } from './page.ts'
@@ -17,9 +23,9 @@ export function overview(
   events: readonly HappenedEvent[],
   now: number,
 ): Html {
-  const { upstreams, store, traffic, transfers, webhooks, version, startedAt } = status
+  const { upstreams, store, bucket, traffic, transfers, webhooks, version, startedAt } = status
   const share = traffic.requests === 0 ? '-' : `${Math.round((traffic.hits / traffic.requests) * 100)} %`
-  const cards: readonly (readonly [string, string, string])[] = [
+  const cards: readonly Card[] = [
     ['Answered without upstream', share, `${traffic.hits} of ${countText(traffic.requests, 'request')}`],
     ['Requests upstream', String(traffic.upstreamRequests), `${sizeText(traffic.upstreamBytes)} received`],
     ['Sent to clients', sizeText(traffic.servedBytes), countText(traffic.errors, 'error')],
@@ -30,12 +36,14 @@ export function overview(
       `of ${sizeText(store.limitBytes)}, ${countText(store.objects, 'object')}`,
     ],
     ['Free on the disk', sizeText(store.freeBytes), `${sizeText(store.indexBytes)} index`],
+    ...(bucket === null ? [] : [bucketCard(bucket, now)]),
   ]
+  const troubles = [store.trouble, bucket?.trouble ?? null].filter((trouble) => trouble !== null)
   return html`<div data-live></div>
     <ul class="cards">
       ${cards.map(([name, value, more]) => html`<li><span>${name}</span><b>${value}</b><span class="dim">${more}</span></li>`)}
     </ul>
-    ${store.trouble === null ? '' : html`<p class="verdict no">${store.trouble.said}: ${store.trouble.advice}</p>`}
+    ${troubles.map(({ said, advice }) => html`<p class="verdict no">${said}: ${advice}</p>`)}
     <h2>Traffic</h2>
     ${trafficSection(history)}
     <h2>Upstreams</h2>
@@ -52,6 +60,17 @@ export function overview(
       Entrepot ${version}, up ${ageText(now - Date.parse(startedAt))}. As JSON:
       <a href="api/v1/upstreams">state</a>, <a href="metrics">metrics</a>, <a href="readyz">readiness</a>.
     </p>`
+}
+
+type Card = readonly [name: string, value: string, more: string]
+
+function bucketCard({ objects, bytes, keptBytes, limitBytes, sweptAt }: BucketReport, now: number): Card {
+  if (objects === null || bytes === null || sweptAt === null)
+    return ['Bucket', '-', 'not counted yet, the first sweep does']
+  const limit = limitBytes === null ? '' : `of ${sizeText(limitBytes)}, `
+  const kept = keptBytes === null || keptBytes === 0 ? '' : `${sizeText(keptBytes)} kept, `
+  const counted = `counted ${agoText(now - Date.parse(sweptAt))}`
+  return ['Bucket', sizeText(bytes), `${limit}${countText(objects, 'object')}, ${kept}${counted}`]
 }
 
 function happened(event: HappenedEvent): Html {

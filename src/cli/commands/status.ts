@@ -11,7 +11,7 @@ import { STORE_OPTIONS } from '../client/with-operations.ts'
 import { withProcess } from '../client/with-process.ts'
 import type { Command } from '../command.ts'
 import { EXIT } from '../exit-code.ts'
-import { ageText, countText, sizeText } from '../../util/human.ts'
+import { ageText, agoText, countText, sizeText } from '../../util/human.ts'
 import { writeJson } from '../output/json.ts'
 import { table } from '../output/table.ts'
 
@@ -45,7 +45,7 @@ export function status(now: () => number): Command {
       for (const webhook of found.webhooks) stdout.write(`${webhookText(webhook)}\n`)
       if (found.cluster) stdout.write(`\n${clusterText(found.cluster, ago, stdout.columns)}`)
       stdout.write(`\n${storeText(found.store)}\n`)
-      if (found.bucket) stdout.write(`${bucketText(found.bucket, ago)}\n`)
+      if (found.bucket) stdout.write(`${bucketText(found.bucket, now())}\n`)
       stdout.write(`${transfersText(found)}\n`)
       stdout.write(`entrepot ${found.version}, up ${ago(found.startedAt)}\n`)
       return EXIT.done
@@ -100,11 +100,14 @@ function storeText({ objects, bytes, limitBytes, partialBytes, freeBytes, troubl
 
 function bucketText(
   { objects, bytes, limitBytes, keptBytes, sweptAt, trouble }: BucketReport,
-  ago: (instant: string) => string,
+  now: number,
 ): string {
   const limit = limitBytes === null ? '' : ` of ${sizeText(limitBytes)}`
+  if (objects === null || bytes === null || keptBytes === null || sweptAt === null)
+    return 's3: not counted yet, the first sweep does'
   const kept = keptBytes === 0 ? '' : `, ${sizeText(keptBytes)} of them kept`
-  const text = `s3: ${sizeText(bytes)}${limit} in ${countText(objects, 'object')}${kept}, ${ago(sweptAt)} ago`
+  const counted = `counted ${agoText(now - Date.parse(sweptAt))}`
+  const text = `s3: ${sizeText(bytes)}${limit} in ${countText(objects, 'object')}${kept}, ${counted}`
   return trouble === null ? text : `${text}\n${trouble.said}: ${trouble.advice}`
 }
 

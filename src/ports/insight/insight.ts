@@ -27,19 +27,19 @@ export interface Status {
   readonly webhooks: readonly WebhookReport[]
   /** null = there is one replica. */
   readonly cluster: ClusterReport | null
-  /** null = there is no `storage.s3`, or it was not swept yet. */
+  /** null = there is no `storage.s3`. */
   readonly bucket: BucketReport | null
 }
 
-/** What is in `storage.s3`, as the last sweep found it. */
+/** What is in `storage.s3`, as the last sweep found it; null = this process has not swept it yet. */
 export interface BucketReport {
-  readonly objects: number
-  readonly bytes: number
+  readonly objects: number | null
+  readonly bytes: number | null
   /** Of what pins and `views.retain` keep: it is never removed. */
-  readonly keptBytes: number
+  readonly keptBytes: number | null
   /** null = there is no limit. */
   readonly limitBytes: number | null
-  readonly sweptAt: string
+  readonly sweptAt: string | null
   /** Why it stays above its limit; null = it does not. */
   readonly trouble: { readonly said: string; readonly advice: string } | null
 }
