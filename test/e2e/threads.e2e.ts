@@ -15,6 +15,7 @@ const NOBODY = 65_534
 const isRoot = process.getuid?.() === 0
 /** The limit holds for nobody that is root. */
 const AS_NOBODY = isRoot ? ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'] : []
+const TAGS = 40_000
 const layer = blobOf(300_000)
 
 suite('a process that may start no more threads', { skip: missing('prlimit', 'setpriv') }, () => {
@@ -29,6 +30,10 @@ suite('a process that may start no more threads', { skip: missing('prlimit', 'se
     await using upstream = await fakeUpstream()
     upstream.addBlob(layer.bytes)
     upstream.addManifest('library/app', 'latest', manifestOf([layer.bytes]), OCI_MANIFEST)
+    const many = Array.from({ length: 6_000 }, (_, i) => Buffer.from(`layer ${i}`))
+    upstream.addManifest('library/long', 'latest', manifestOf(many), OCI_MANIFEST)
+    for (let i = 0; i < TAGS; i++)
+      upstream.addManifest('library/tags', `v${(i * 7919) % TAGS}`, manifestOf([]), OCI_MANIFEST)
     await using service = await startService({
       folder: folder.path,
       wrap: AS_NOBODY,
@@ -58,16 +63,19 @@ suite('a process that may start no more threads', { skip: missing('prlimit', 'se
     await eventually(async () => (await listed()) !== 200, 30_000)
     assert.equal((await get('app/manifests/latest')).status, 200)
     assert.ok((await get(`app/blobs/${layer.digest}`)).body.equals(layer.bytes))
-    const refused = await get('app/manifests/latest', login)
-    const [error] = (JSON.parse(refused.body.toString()) as { errors: Record<string, unknown>[] }).errors
-    assert.deepEqual(
-      [refused.status, refused.headers['retry-after'], error?.['code'], error?.['message']],
-      [503, '3', 'UNAVAILABLE', 'this machine lets the proxy start no thread, retry later'],
-    )
+    assert.equal((await get('long/manifests/latest')).status, 200)
+    for (const refused of [await get('app/manifests/latest', login), await get('tags/tags/list')]) {
+      const [error] = (JSON.parse(refused.body.toString()) as { errors: Record<string, unknown>[] }).errors
+      assert.deepEqual(
+        [refused.status, refused.headers['retry-after'], error?.['code'], error?.['message']],
+        [503, '3', 'UNAVAILABLE', 'this machine lets the proxy start no thread, retry later'],
+      )
+    }
     assert.equal((await fetch(`${adminUrl}/readyz`)).status, 200)
 
     await allow(4096)
     assert.equal((await get('app/manifests/latest', login)).status, 200)
+    assert.equal((await get('tags/tags/list')).status, 200)
     assert.equal(await listed(), 200)
     assert.doesNotMatch(service.text(), /a failure that nobody handled/)
   })
