@@ -160,7 +160,7 @@ function loadedWith(file: string, seen = new Set<string>()): ReadonlySet<string>
 }
 
 test('what few need is loaded only for them', () => {
-  const loaded = loadedWith('src/main.ts')
+  const loaded = loadedWith('src/program.ts')
   assert.ok(loaded.has('src/http/routes.ts') && loaded.has('undici'))
   const rare = ['pg', 'dockerfile-ast', 'src/cluster-parts.ts', 'src/tracing/tracing.ts']
   assert.deepEqual(
