@@ -61,6 +61,17 @@ export async function resolveAdmin(
   }
 }
 
+const EVERYWHERE = new Set(['0.0.0.0', '::'])
+
+/** Two listeners cannot share a port, unless each has an address of its own. The issue is added. */
+export function checkPorts(listen: ListenConfig, admin: AdminConfig, issues: Issues): void {
+  const { host, port } = admin
+  const isShared = host === listen.host || EVERYWHERE.has(host) || EVERYWHERE.has(listen.host)
+  if (port !== listen.port || port === 0 || !isShared) return
+  const what = `is ${port}, and so is listen.port: each listener needs a port of its own`
+  issues.add(issues.key(['admin', 'port'], what))
+}
+
 /** @throws ConfigIssue */
 export async function resolveAccess(
   { htpasswd, ...rest }: AccessEntry,

@@ -8,6 +8,7 @@ import {
   resolveAccess,
   resolveAdmin,
   resolveListen,
+  checkPorts,
 } from './listeners.ts'
 import { type ClusterConfig, resolveCluster } from './cluster.ts'
 import { ConfigError } from './config-error.ts'
@@ -124,6 +125,7 @@ export async function loadConfig(options: LoadConfigOptions): Promise<Config> {
   const checkedDefault = issues.has(['upstreams'])
     ? undefined
     : await issues.collect(() => resolveDefault(defaultUpstream, upstreams, resolved.upstreams, issues))
+  if (resolved.listen && resolved.admin) checkPorts(resolved.listen, resolved.admin, issues)
   issues.throwIfAny()
   if (warn) {
     idlePatterns(entries, resolved.upstreams, issues).forEach(warn)

@@ -285,6 +285,25 @@ upstreams:
   assert.deepEqual(upstreams['r']?.login, { username: 'cache', password: '${NAME}-cache' })
 })
 
+test('a line break at the end of a variable is none of its value: secrets are made with `echo`', async (t) => {
+  const env = { PASSWORD: 'secret\r\n', ENTREPOT_STORAGE_MAXSIZE: '20GiB\n' }
+  const { upstreams, storage } = await load(t, 'upstreams: { r: { username: u, password: "${PASSWORD}" } }', {
+    env,
+  })
+  assert.equal(upstreams['r']?.login?.password, 'secret')
+  assert.equal(storage.maxSize, 20 * 2 ** 30)
+})
+
+test('two listeners may share a port where each has an address of its own, or any is free', async (t) => {
+  for (const yaml of [
+    'listen: { host: 10.0.0.1 }\nadmin: { port: 5000 }',
+    'listen: { port: 0 }\nadmin: { port: 0 }',
+    'listen: { port: 5001 }\nadmin: false',
+  ]) {
+    await load(t, yaml)
+  }
+})
+
 test('what a variable holds is not looked into again', async (t) => {
   const yaml = 'upstreams: { r: { username: u, password: "${A}" } }'
   const { upstreams } = await load(t, yaml, { env: { A: '${B}', B: 'no' } })

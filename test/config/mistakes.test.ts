@@ -336,6 +336,16 @@ const MISTAKES: readonly (readonly [yaml: string, line: string])[] = [
     ': events[0].secret is ********, but must be a secret of at least 16 printable characters of ASCII, without spaces',
   ],
 
+  // the listeners
+  [
+    'listen: { port: 5001 }',
+    ': admin.port is 5001, and so is listen.port: each listener needs a port of its own',
+  ],
+  [
+    'listen: { host: 10.0.0.1, port: 80 }\nadmin: { host: "::", port: 80 }',
+    ': admin.port is 80, and so is listen.port: each listener needs a port of its own',
+  ],
+
   // the environment
   [r('url: "${ABSENT}"'), ': upstreams.r.url is "${ABSENT}", but ${ABSENT} is not set in the environment'],
   [

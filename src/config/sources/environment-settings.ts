@@ -1,5 +1,5 @@
 import { ConfigIssue, type Issues } from '../issues.ts'
-import type { Environment } from './environment.ts'
+import { type Environment, withoutLastBreak } from './environment.ts'
 import type { Setting } from './layered-source.ts'
 import { nearest } from '../nearest.ts'
 import type { SchemaKey } from '../schema/schema-keys.ts'
@@ -19,8 +19,8 @@ const OWN = new Set(['ENTREPOT_CONFIG', 'ENTREPOT_SERVER', 'ENTREPOT_TOKEN'])
 export function settingsIn(env: Environment, keys: readonly SchemaKey[]): readonly Setting[] {
   return keys.flatMap(({ path, isScalar }) => {
     const variable = variableOf(path)
-    const text = env[variable]
-    if (text === undefined || text === '' || isPlatformMade(variable, text)) return []
+    const text = withoutLastBreak(env[variable] ?? '')
+    if (text === '' || isPlatformMade(variable, text)) return []
     return [{ variable, path, value: isScalar ? text : parseYaml(variable, text).tree }]
   })
 }

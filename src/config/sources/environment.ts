@@ -13,7 +13,8 @@ export interface Expansion {
 
 /**
  * A copy of `tree` with `${NAME}` replaced in every string that is a value; `$${` stands for a literal `${`.
- * A variable that is not set is an issue, unless `lacking` says otherwise, and stays as it is.
+ * Line breaks at the end of a variable are dropped. One that is not set is an issue, unless `lacking` says
+ * otherwise, and stays as it is.
  */
 export function expand(
   tree: unknown,
@@ -26,7 +27,7 @@ export function expand(
       if (name === undefined) return '${'
       const isWellFormed = /^[A-Za-z_]\w*$/.test(name) && reference.endsWith('}')
       const value = isWellFormed && Object.hasOwn(env, name) ? env[name] : undefined
-      if (value !== undefined) return value
+      if (value !== undefined) return withoutLastBreak(value)
       const then = isWellFormed ? lacking(path) : 'issue'
       if (then === 'omit') isOmitted = true
       if (then !== 'issue') return reference
@@ -38,6 +39,11 @@ export function expand(
     })
     return isOmitted ? undefined : expanded
   })
+}
+
+/** A value without the line break that `echo secret | base64` has put at its end: no key has one there. */
+export function withoutLastBreak(value: string): string {
+  return value.replace(/[\r\n]+$/, '')
 }
 
 /** A copy of `tree` that `expand` turns back into it. */
