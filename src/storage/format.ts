@@ -25,7 +25,8 @@ const FREE = new Set([
  */
 export async function checkFormat(files: Files, paths: Paths): Promise<boolean> {
   const format = await files.readText(paths.format).catch(ignoreNotFound)
-  if (format === FORMAT) return true
+  // Editors and copies between systems change how a line ends.
+  if (format?.trim() === FORMAT.trim()) return true
   // The file is empty when the machine stopped before the text was on the disk.
   if (format === '') return false
   if (format !== undefined) {

@@ -62,6 +62,21 @@ test('FR-31: a host that is not ours, or that does not resolve', async () => {
   }
 })
 
+test('a file where the store or a part of it is to be is named', async () => {
+  await using folder = await tempFolder()
+  const file = join(folder.path, 'proxy.config.yaml')
+  const isInTheWay = join(folder.path, 'taken')
+  await writeFile(isInTheWay, '')
+  for (const [root, problem] of [
+    ['taken', `cannot use ${isInTheWay}: it is a file, and a folder is needed`],
+    ['taken/data', `cannot use ${isInTheWay}/data: a part of its path is a file, not a folder`],
+  ] as const) {
+    await writeFile(file, `listen: ${FREE}\nadmin: ${FREE}\nstorage: { root: ${root}, minFree: 0 }\n`)
+    const { code, stderr } = await runEntrepot('serve', '--config', file)
+    assert.deepEqual([code, stderr], [1, `entrepot: ${problem}\n`])
+  }
+})
+
 test('FR-31: within the process too, a failed start closes what it had opened', async () => {
   await using folder = await tempFolder()
   await using held = await taken()

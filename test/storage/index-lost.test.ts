@@ -107,6 +107,13 @@ suite('versions', () => {
     await holdsOnly(store, blobs)
   })
 
+  test('a FORMAT whose line ends as on Windows is the same one', async () => {
+    await using folder = await storedFolder()
+    await writeFile(join(folder.path, 'FORMAT'), 'entrepot 1\r\n')
+    await using store = await folder.open()
+    await holdsOnly(store, blobs)
+  })
+
   test('a FORMAT that never reached the disk is written again', async () => {
     await using folder = await storedFolder()
     await truncate(join(folder.path, 'FORMAT'), 0)
