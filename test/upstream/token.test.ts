@@ -161,6 +161,12 @@ test('F17 SEC-07 SEC-81 what the realm answers is read with distrust', async (t)
   }
 })
 
+test('a realm may answer with any 2xx, as Docker and containerd have it', async () => {
+  await using tokens = await tokensFrom()
+  tokens.realm.on('/token', { status: 201, body: '{"token":"created"}' })
+  assert.equal(await tokens.get(), 'created')
+})
+
 test('SEC-81 the tokens that are kept are bounded in bytes', async () => {
   await using tokens = await tokensFrom()
   tokens.realm.on('/token', {

@@ -94,7 +94,7 @@ export function tokenSource(options: TokenSourceOptions): TokenSource {
   }
 
   const tell = ({ status }: UpstreamResponse, { realm: { host }, repository }: TokenRequest): void => {
-    if (status === 200) told?.('accepted', host, repository)
+    if (status >= 200 && status <= 299) told?.('accepted', host, repository)
     else if (status === 401) told?.('refused', `${host} answers 401`, repository)
   }
 
@@ -127,7 +127,8 @@ export function tokenSource(options: TokenSourceOptions): TokenSource {
       discard(response)
       throw invalidAnswer(upstream, 'the token realm redirects', response.status)
     }
-    if (response.status !== 200) {
+    // Docker and containerd take every 2xx, and so token services send 201 too.
+    if (response.status < 200 || response.status > 299) {
       const { code, detail } = await refusal(upstream, response)
       throw new RegistryError(code, { ...detail, at: request.realm.host })
     }
