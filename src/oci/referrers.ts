@@ -21,13 +21,15 @@ export function referrerList(referrers: readonly Referrer[]): ReferrerList {
 }
 
 /**
- * The referrers in an image index, an answer of the API or a fallback tag's. @returns undefined when it is no
- * index
+ * The referrers in an image index, an answer of the API or a fallback tag's. Go writes an empty list as `null`,
+ * or leaves it out. @returns undefined when it is no index
  */
 export function referrersIn(body: Buffer): readonly Referrer[] | undefined {
   // A list of them has as many as its bytes allow.
   if (excessIn(body, { ...MANIFEST_LIMITS, references: Infinity }) !== undefined) return undefined
-  const manifests = parseJsonObject(body)?.['manifests']
+  const document = parseJsonObject(body)
+  const manifests = document?.['manifests']
+  if (manifests === null || (manifests === undefined && document?.['mediaType'] === OCI_INDEX)) return []
   return Array.isArray(manifests) ? manifests.filter(isDescriptor).map(referrerOf) : undefined
 }
 

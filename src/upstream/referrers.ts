@@ -50,7 +50,11 @@ async function fromTag(
   const options = { habits, signal, believesAbsence: true }
   const resolved = await resolveTag(requests, referrersTag(digest), options)
   const manifest =
-    resolved && (resolved.manifest ?? (await fetchManifest(requests, 'manifest', resolved.digest, signal)))
+    resolved &&
+    (resolved.manifest ??
+      (await fetchManifest(requests, 'manifest', resolved.digest, signal)) ??
+      // The tag moved meanwhile, or HEAD says a digest that cannot be fetched (FR-09).
+      (await fetchManifest(requests, 'tag', referrersTag(digest), signal)))
   return referrerList((manifest && referrersIn(manifest.body)) ?? [])
 }
 

@@ -119,6 +119,28 @@ test('SEC-72 FR-16 what is no API for one repository, or one digest, is one for 
   assert.deepEqual(digestsOf(await referrers(digest)), [sbom])
 })
 
+test('FR-16 a list that Go wrote as null, or left out, is an empty one', async () => {
+  const { upstream } = await withReferrer({ api: true, tag: true })
+  await using _upstream = upstream
+  await using client = connectTo(upstream.url)
+  for (const body of [
+    '{"schemaVersion":2,"manifests":null}',
+    JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX }),
+  ]) {
+    upstream.on(/referrers/, { body, headers: { 'Content-Type': OCI_INDEX } })
+    assert.deepEqual(digestsOf(await client.repository().referrers(digest)), [])
+  }
+  assert.equal(upstream.count('HEAD', /manifests/), 0, 'the API is there')
+})
+
+test('FR-09 the fallback tag is fetched by its name where the digest of its HEAD leads nowhere', async () => {
+  const { upstream, sbom } = await withReferrer({ api: false, tag: true })
+  await using _upstream = upstream
+  await using client = connectTo(upstream.url)
+  upstream.on(/manifests\/sha256:/, { status: 404, times: Infinity })
+  assert.deepEqual(digestsOf(await client.repository().referrers(digest)), [sbom])
+})
+
 test('FR-16 who cannot find out does not say "none"', async (t) => {
   for (const [status, code] of [
     [500, 'UPSTREAM_UNAVAILABLE'],
