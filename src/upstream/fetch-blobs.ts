@@ -18,9 +18,11 @@ export async function openBlob(
   options: BlobBodyOptions & { readonly range: Partial<Interval> | undefined },
 ): Promise<BlobBody | undefined> {
   const { upstream } = requests
-  const response = await getBlob(requests, digest, rangeHeader(options.range), options.signal)
+  const range = rangeHeader(options.range)
+  const response = await getBlob(requests, digest, range, options.signal)
   if (ABSENT.has(response.status)) return discard(response)
-  if (response.status === 416) {
+  // Of who asked for no range, it is no answer, and clients would take it for one to theirs.
+  if (response.status === 416 && range !== undefined) {
     discard(response)
     throw new RegistryError('RANGE_INVALID', { upstream, status: 416 })
   }

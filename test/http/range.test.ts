@@ -22,6 +22,7 @@ test('F48 what a Range header asks of a blob of 1000 bytes', () => {
     ['bytes=500-0', 'unsatisfiable'],
     ['bytes=9223372036854775808-', 'unsatisfiable'],
     ['bytes=0-9223372036854775808', { start: 0, end: 999 }],
+    ['Bytes=0-9', { start: 0, end: 9 }],
     ['bytes=0-1,5-6', 'whole'],
     ['bytes=', 'whole'],
     ['bytes=-', 'whole'],

@@ -65,6 +65,15 @@ test('a range is half-open here and inclusive on the wire', async () => {
   await assertFails(client.repository().blob(digest, { start: SIZE }), 'RANGE_INVALID', { status: 416 })
 })
 
+test('a 416 to who asked for no range is an invalid answer, not one about the range of a client', async () => {
+  await using upstream = await withBlob()
+  await using client = connectTo(upstream.url)
+  upstream.on(PATH, { status: 416, times: Infinity })
+  for (const range of [undefined, { start: 0 }]) {
+    await assertFails(client.repository().blob(digest, range), 'UPSTREAM_INVALID', { status: 416 })
+  }
+})
+
 test('F28 SEC-38 an upstream that ignores Range says so: the body starts at 0', async () => {
   await using upstream = await withBlob({ ranges: false })
   await using client = connectTo(upstream.url)

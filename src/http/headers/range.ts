@@ -4,7 +4,7 @@ export interface ByteRange {
   readonly end: number
 }
 
-const SINGLE = /^bytes=[ \t]*(\d*)-(\d*)[ \t]*$/
+const SINGLE = /^bytes=[ \t]*(\d*)-(\d*)[ \t]*$/i
 
 /**
  * Parses a `Range` header for a representation of `size` bytes (RFC 9110 section 14.2).
