@@ -45,7 +45,7 @@ export interface Invocation {
   readonly options: Readonly<Record<string, OptionValue>>
   readonly env: Readonly<Record<string, string | undefined>>
   /** Reads the configuration: a command that is given `--server` needs none. @throws ConfigError */
-  config(options?: Pick<LoadConfigOptions, 'usesSecrets' | 'warn'>): Promise<Config>
+  config(options?: Pick<LoadConfigOptions, 'usesSecrets' | 'mustHaveContent' | 'warn'>): Promise<Config>
   /** The path of the configuration file; undefined when there is none. */
   readonly file: string | undefined
   readonly stdout: Output

@@ -75,6 +75,11 @@ export interface LoadConfigOptions {
    * for commands in another shell than the proxy's. Omitted: true.
    */
   readonly usesSecrets?: boolean
+  /**
+   * Refuses a file with nothing in it, or that is gone: a write was cut short, and the defaults let everybody
+   * in (SEC-88). Omitted: then the defaults hold.
+   */
+  readonly mustHaveContent?: boolean
   /** Is told what is no mistake and does nothing, a line each. Omitted: nobody. */
   readonly warn?: (line: string) => void
 }
@@ -85,9 +90,15 @@ export interface LoadConfigOptions {
  * @throws ConfigError that has every issue
  */
 export async function loadConfig(options: LoadConfigOptions): Promise<Config> {
-  const { file, env, required, usesSecrets = true, warn } = options
+  const { file, env, required, usesSecrets = true, mustHaveContent = false, warn } = options
   const settings = settingsIn(env, KEYS)
-  const source = withSettings(parseYaml(file, await readConfigFile(file, required)), settings)
+  const inFile = parseYaml(file, await readConfigFile(file, required))
+  if (mustHaveContent && Object.keys(Object(inFile.tree)).length === 0) {
+    throw new ConfigError([
+      `${file}: there is nothing in it any more; the defaults hold after a restart only`,
+    ])
+  }
+  const source = withSettings(inFile, settings)
   const issues = issuesIn(source)
   refuseUnknownVariables(env, KEYS, issues)
   const isLiteral = (path: KeyPath) => settings.some((setting) => isWithin(path, setting.path))

@@ -1,6 +1,6 @@
 /** SIGHUP: the configuration is read again while the process runs. */
 import assert from 'node:assert/strict'
-import { writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { hashSync } from 'bcryptjs'
@@ -132,6 +132,28 @@ suite('FR-46: SIGHUP reloads the configuration', () => {
     await service.configure({ upstreams, cache: { tags: [{ match: '.*', fresh: '0s' }] } })
     await reload(service, RELOADED)
     assert.equal((await call(service.port, 'GET', path)).status, 200, 'open again')
+  })
+
+  test('SEC-88: a file that was emptied, or has gone, does not open the registry to everybody', async () => {
+    await using folder = await tempFolder()
+    await writeFile(join(folder.path, 'users'), `ci:${hashSync('secret', 4)}`)
+    const config = {
+      upstreams: { 'docker.io': { url: 'http://127.0.0.1:1' } },
+      access: { htpasswd: './users' },
+    }
+    await using service = await startService({ folder: folder.path, config })
+    for (const text of ['', '\n\n', '# was here\n', '{}', undefined]) {
+      if (text === undefined) await rm(service.file)
+      else await writeFile(service.file, text)
+      await reload(service, KEPT)
+      assert.equal((await call(service.port, 'GET', '/v2/')).status, 401, JSON.stringify(text))
+    }
+    const [first, ...others] = service.log().filter(({ msg }) => msg === KEPT)
+    assert.match(String(first?.['mistake']), /proxy\.config\.yaml: there is nothing in it any more/)
+    assert.equal(others.length, 4)
+    await service.configure(config)
+    await reload(service, RELOADED)
+    assert.equal((await call(service.port, 'GET', '/v2/')).status, 401)
   })
 
   test('a mistake leaves everything as it was: one line each', async () => {

@@ -38,6 +38,7 @@ export function serve(start: (config: Config, from: ConfigFile) => Promise<void>
       const { check, upstreams, json } = invocation.options
       if (upstreams && !check) throw new UsageError('--upstreams goes with --check')
       const warnings: string[] = []
+      const mustHaveContent = invocation.file !== undefined
       const config = await invocation.config({ warn: (line) => warnings.push(line) })
       if (check) for (const line of warnings) invocation.stderr.write(`${line}\n`)
       if (upstreams) return askUpstreams(config, invocation)
@@ -47,7 +48,7 @@ export function serve(start: (config: Config, from: ConfigFile) => Promise<void>
         await start(logged(config), {
           file: invocation.file,
           warnings,
-          load: async (warn) => logged(await invocation.config({ warn })),
+          load: async (warn) => logged(await invocation.config({ warn, mustHaveContent })),
         })
       return EXIT.done
 
