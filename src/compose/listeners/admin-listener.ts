@@ -10,8 +10,11 @@ import { adminToken } from '../../config/admin-token.ts'
 import type { AdminConfig } from '../../config/listeners.ts'
 import type { Config } from '../../config/load-config.ts'
 import { listen } from '../../http/server/http-server.ts'
+import { inTurns } from '../../http/server/in-turns.ts'
+import { Turns } from '../../http/server/turns.ts'
 import type { ListenerTelemetry } from '../../ports/telemetry.ts'
 import { parseImagePattern } from '../../oci/image-pattern.ts'
+import { addressGroup } from '../../util/address-group.ts'
 import { cidrList, LOOPBACK } from '../../util/cidr.ts'
 import type { Observation } from '../observation.ts'
 import { reloadTls, tlsFrom } from './listener-tls.ts'
@@ -106,7 +109,11 @@ export function adminListener({ admin: config }: Pick<Config, 'admin'>, log: Log
           result: 'refused',
         }),
     })
-    const answer = restricted((incoming, outgoing) => app(incoming, outgoing))
+    const answer = inTurns(
+      restricted((incoming, outgoing) => app(incoming, outgoing)),
+      ({ socket }) => addressGroup(socket.remoteAddress ?? ''),
+      new Turns(),
+    )
     const server = await listen(answer, { host, port, timeouts: TIMEOUTS, ...(tls && { tls: tlsFrom(tls) }) })
     if (tls) opening.use(reloadTls(server, tls, { listener: 'admin', telemetry: counted, log }))
     log.info({ listener: 'admin', host, port: server.port }, 'listening')
