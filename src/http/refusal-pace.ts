@@ -1,33 +1,51 @@
 import { addressGroup } from '../util/address-group.ts'
 
-/** Refusals of one client that are answered at once in a second. */
-const AT_ONCE = 8
+/** Milliseconds that a refusal waits at most. */
+const LONGEST = 5000
 /** Milliseconds. */
 const SECOND = 1000
 
 /**
- * Delays the refusals of a client whose requests are refused again and again. A client that asks again at once
- * would otherwise have this process refuse as fast as it can (SEC-80). Each of its connections then costs a
- * refusal a second.
+ * Has the refusals of one client come at a pace: so many at once, and then as many a second. A client that asks
+ * again at once would otherwise have this process refuse it as fast as it can, at the cost of others (SEC-80).
  */
 export class RefusalPace {
-  readonly #counts = new Map<string, number>()
-  #since = Number.NEGATIVE_INFINITY
+  /** Milliseconds between two. */
+  readonly #interval: number
+  /** When those that were paced so far are all due, without their start. */
+  readonly #due = new Map<string, number>()
+  #sweptAt = 0
+
+  constructor(perSecond: number) {
+    this.#interval = SECOND / perSecond
+  }
 
   /**
-   * Milliseconds to wait before a refusal is answered.
+   * The wait before one more refusal, in milliseconds; undefined when it would be longer than five seconds, and
+   * then it does not count.
    *
    * @param address of the client
+   * @param weight how many it counts for
    * @param now monotonic milliseconds
    */
-  delay(address: string, now = performance.now()): number {
-    if (now - this.#since >= SECOND) {
-      this.#since = now
-      this.#counts.clear()
-    }
+  delay(address: string, weight = 1, now = performance.now()): number | undefined {
+    this.#forgetIdle(now)
     const client = addressGroup(address)
-    const count = (this.#counts.get(client) ?? 0) + 1
-    this.#counts.set(client, count)
-    return count > AT_ONCE ? SECOND : 0
+    const due = Math.max(now, this.#due.get(client) ?? 0) + weight * this.#interval
+    const delay = Math.max(0, due - now - SECOND)
+    if (delay > LONGEST) return undefined
+    this.#due.set(client, due)
+    return delay
+  }
+
+  /** As `delay`, which is five seconds at most, however many wait. */
+  boundedDelay(address: string): number {
+    return this.delay(address) ?? LONGEST
+  }
+
+  #forgetIdle(now: number): void {
+    if (now - this.#sweptAt < SECOND) return
+    this.#sweptAt = now
+    for (const [client, due] of this.#due) if (due <= now) this.#due.delete(client)
   }
 }

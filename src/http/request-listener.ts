@@ -21,7 +21,7 @@ import type { AccessLog, Logger } from './access-log.ts'
 import { registryRoutes } from './routes.ts'
 import { Outbox } from './send.ts'
 import { Turns } from './server/turns.ts'
-import { announcesBody, ignoreBody, requestValidator } from './validate-request.ts'
+import { announcesBody, ignoreBody, ignoredPieces, requestValidator } from './validate-request.ts'
 
 export interface RegistryRequestListenerOptions {
   readonly registry: Registry
@@ -54,6 +54,13 @@ export interface RegistryRequestListenerOptions {
   readonly turns?: Turns
 }
 
+/** Requests a second of one client that are refused because too many of its requests wait already, */
+const QUEUE_REFUSALS = 8
+/** or because upstream, which was asked, does not have what they ask for. */
+const UPSTREAM_REFUSALS = 100
+/** Pieces of bodies a second of one client that are read and discarded. A body has one at least. */
+const IGNORED_PIECES = 256
+
 /**
  * Serves the registry's routes: validates each request, dispatches it, answers failures, logs and counts it.
  */
@@ -80,16 +87,43 @@ export function registryRequestListener({
   const requestIdOf = requestIds()
   const outbox = new Outbox()
   const validateRequest = requestValidator()
-  const refusals = new RefusalPace()
+  const refusals = {
+    queue: new RefusalPace(QUEUE_REFUSALS),
+    upstream: new RefusalPace(UPSTREAM_REFUSALS),
+    body: new RefusalPace(IGNORED_PIECES),
+  }
   const routes = registryRoutes({ registry, authenticator, sending, advise, peers, search, fail })
 
   function fail(error: unknown, exchange: Exchange): void {
     if (exchange.isAborted) return
     exchange.failure = error
     if (!(error instanceof RegistryError)) logger?.error({ err: error }, 'a request failed unexpectedly')
-    const delay = isRegistryError(error, 'TOOMANYREQUESTS') ? refusals.delay(exchange.client) : 0
+    const delay = paceOf(error, exchange)?.boundedDelay(exchange.client) ?? 0
     if (delay === 0) sendError(exchange, error)
     else setTimeout(() => exchange.inTurn(() => exchange.isAborted || sendError(exchange, error)), delay)
+  }
+
+  function paceOf(error: unknown, { cost }: Exchange): RefusalPace | undefined {
+    if (isRegistryError(error, 'TOOMANYREQUESTS')) return refusals.queue
+    return cost === undefined ? undefined : refusals.upstream
+  }
+
+  /** Then calls `proceed`, unless too many bodies of the client wait. */
+  function ignoreBodyAtPace(incoming: IncomingMessage, proceed: () => void): void {
+    const { socket } = incoming
+    const delay = refusals.body.delay(
+      clientAddress?.(incoming) ?? socket.remoteAddress ?? '',
+      ignoredPieces(incoming),
+    )
+    const ignore = () => void ignoreBody(incoming).then(proceed)
+    if (delay === undefined) {
+      socket.destroy()
+    } else if (delay === 0) {
+      ignore()
+    } else {
+      socket.pause()
+      setTimeout(() => socket.destroyed || (socket.resume(), ignore()), delay)
+    }
   }
 
   function begin(incoming: IncomingMessage, outgoing: ServerResponse): Exchange {
@@ -140,7 +174,7 @@ export function registryRequestListener({
       if (refusal === undefined) start(exchange)
       else fail(refusal, exchange)
     }
-    if (hasBody) void ignoreBody(incoming).then(proceed)
+    if (hasBody) ignoreBodyAtPace(incoming, proceed)
     else proceed()
   }
 }

@@ -50,6 +50,9 @@ export function announcesBody({ headers }: IncomingMessage): boolean {
 
 /** Bytes. */
 const MAX_IGNORED_BODY = 1024 * 1024
+const IGNORED_PIECE = 16 * 1024
+/** What a body of unknown length is taken for. */
+const UNKNOWN_PIECES = 4
 /** Milliseconds. */
 const IGNORED_BODY_TIMEOUT = 1000
 
@@ -72,6 +75,14 @@ export function ignoreBody(incoming: IncomingMessage): Promise<void> {
       if (seen > MAX_IGNORED_BODY) done()
     })
   })
+}
+
+/** The work of ignoring the body of a request, in pieces of 16 KiB. */
+export function ignoredPieces({ headers }: IncomingMessage): number {
+  if (headers.expect !== undefined) return 1
+  const length = headers['content-length']
+  if (length === undefined) return UNKNOWN_PIECES
+  return Math.max(1, Math.ceil(Math.min(Number(length), MAX_IGNORED_BODY) / IGNORED_PIECE))
 }
 
 function invalid(why: string): RegistryError {
