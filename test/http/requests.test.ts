@@ -221,6 +221,16 @@ describe('SEC-52: two parsers never see two requests', () => {
     assert.equal((await client.response('HEAD')).headers['content-length'], '2000')
     assert.deepEqual((await client.response()).body, bytes.subarray(1, 3))
   })
+
+  test('SEC-80: a connection that sends hundreds of requests ahead is ended, one that sends sixty is not', async () => {
+    const ping = 'GET /v2/ HTTP/1.1\r\nHost: localhost\r\n\r\n'
+    using patient = await RawClient.connect(server.port)
+    patient.send(ping.repeat(60))
+    for (let i = 0; i < 60; i++) assert.equal((await patient.response()).status, 200)
+    using greedy = await RawClient.connect(server.port)
+    const text = (await greedy.send(ping.repeat(1000)).rest()).toString('latin1')
+    assert.ok(text.split('HTTP/1.1 200 ').length - 1 <= 65)
+  })
 })
 
 describe('SEC-52: a wish to upgrade is not heard, and nothing that came with it is taken for the next request', () => {

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { promisify } from 'node:util'
 import { type ConnectionLimits, limitConnections } from './connection-limits.ts'
 import { followClientCertificates } from './client-certificates.ts'
+import { oneByOne } from './pipelining.ts'
 import { RunningAnswers } from './running-answers.ts'
 import { type Tls, tlsOptions } from './tls.ts'
 
@@ -82,14 +83,12 @@ export async function listen(
   const certificates =
     server instanceof TlsServer ? followClientCertificates(server, answers.retire) : undefined
 
-  const serve: RequestListener = (incoming, outgoing) => {
-    // A pipelined request has no socket until its turn. Until then Node would not report a lost connection.
-    if (outgoing.socket === null) return void outgoing.once('socket', () => serve(incoming, outgoing))
-    answers.add(outgoing, outgoing.socket)
+  const serve = oneByOne((incoming, outgoing) => {
+    answers.add(outgoing, incoming.socket)
     // Node drops the bytes that follow an upgrade request, which may be part of the next request.
     if (incoming.headers.upgrade !== undefined) outgoing.setHeader('Connection', 'close')
     listener(incoming, outgoing)
-  }
+  })
   // Without the other two, Node would invite clients to send a body, or answer an expectation itself.
   server.on('request', serve).on('checkContinue', serve).on('checkExpectation', serve)
 
