@@ -61,7 +61,8 @@ suite('as clients do it', () => {
     await using upstream = await fakeUpstream()
     await using proxy = await startProxy({
       upstream,
-      upstreamConfig: { maxTransfers: 4 },
+      // The refusals come at a pace, and the first four wait until all have come.
+      upstreamConfig: { maxTransfers: 4, timeouts: { connect: '1s', headers: '1m', idle: '1s' } },
       config: { transfers: { queueLength: 100, queueTimeout: '10m' } },
     })
     const image = upstream.addManifest('library/app', 'latest', manifestOf([]), OCI_MANIFEST)

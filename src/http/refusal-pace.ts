@@ -1,7 +1,7 @@
 import { addressGroup } from '../util/address-group.ts'
 
 /** Milliseconds that a refusal waits at most. */
-const LONGEST = 5000
+const LONGEST = 2000
 /** Milliseconds. */
 const SECOND = 1000
 
@@ -21,7 +21,7 @@ export class RefusalPace {
   }
 
   /**
-   * The wait before one more refusal, in milliseconds; undefined when it would be longer than five seconds, and
+   * The wait before one more refusal, in milliseconds; undefined when it would be longer than two seconds, and
    * then it does not count.
    *
    * @param address of the client
@@ -38,7 +38,7 @@ export class RefusalPace {
     return delay
   }
 
-  /** As `delay`, which is five seconds at most, however many wait. */
+  /** As `delay`, which is two seconds at most, however many wait. */
   boundedDelay(address: string): number {
     return this.delay(address) ?? LONGEST
   }
