@@ -156,6 +156,7 @@ export function buildServing(
     drift: createDrift({ movesSince, heldOf: cooling.heldOf, inspect, now }),
     drill: createDrill({
       registry: present,
+      upstreamNamed: (name) => common.route({ namespace: name, name: 'any' })?.upstream,
       usedSince: disk.usedSince,
       peek: tags.peek,
       freshness: outlook,

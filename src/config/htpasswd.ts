@@ -9,8 +9,10 @@ const BCRYPT = /^\$2[aby]\$(?:0[4-9]|1[0-4])\$[./A-Za-z0-9]{53}$/
  */
 export function parseHtpasswd(text: string): ReadonlyMap<string, string> {
   const users = new Map<string, string>()
-  for (const [index, line] of text.split(/\r?\n/).entries()) {
-    if (line.trim() === '' || line.startsWith('#')) continue
+  for (const [index, written] of text.split(/\r?\n/).entries()) {
+    // Indented in a manifest, or with the byte order mark of an editor: no user has that in the name.
+    const line = written.trim()
+    if (line === '' || line.startsWith('#')) continue
     const colon = line.indexOf(':')
     const hash = line.slice(colon + 1).trim()
     if (colon < 1 || !BCRYPT.test(hash))

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { ConfigError } from '../../src/config/config-error.ts'
 import { describeConfig } from '../../src/config/describe.ts'
 import { authority } from '../support/certificates.ts'
+import { parseHtpasswd } from '../../src/config/htpasswd.ts'
 import { load } from './folder.ts'
 
 const HASH = `$2y$05$${'a'.repeat(53)}`
@@ -49,6 +50,18 @@ access:
   const text = describeConfig(config)
   assert.doesNotMatch(text, /the-token|\$2y|PRIVATE/)
   assert.deepEqual(await load(t, text.replace(/\*{8}/, '${TOKEN}'), { env }), config)
+})
+
+test('a user of htpasswd has neither the mark of an editor nor an indentation in the name', () => {
+  const hash = `$2y$05$${'a'.repeat(53)}`
+  const users = parseHtpasswd(`\uFEFFci:${hash}\r\n  # people\r\n  dev:${hash}  \r\n`)
+  assert.deepEqual(
+    [...users],
+    [
+      ['ci', hash],
+      ['dev', hash],
+    ],
+  )
 })
 
 test('a certificate authority for clients makes their certificates required; a token may come from a file', async (t) => {

@@ -51,5 +51,8 @@ export interface DrillReport {
   readonly isCut: boolean
 }
 
-/** Of the images used in the last `period` milliseconds; of one upstream or of all. Counts as no use of them. */
-export type Drill = (period: number, upstream?: string) => Promise<DrillReport>
+/**
+ * Of the images used in the last `period` milliseconds; of one upstream, by any of its names, or of all. Counts as
+ * no use of them. undefined = no such upstream is configured.
+ */
+export type Drill = (period: number, upstream?: string) => Promise<DrillReport | undefined>

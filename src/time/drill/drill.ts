@@ -13,6 +13,8 @@ import { forecastOf, type PlatformOutlook, type TagOutlook, wouldFail } from './
 export interface DrillOptions extends TagPeek {
   /** Today's rules: what is denied is not pulled. */
   readonly registry: Pick<Registry, 'find'>
+  /** The name of the upstream that this one, or an alias, is of. */
+  readonly upstreamNamed: (name: string) => string | undefined
   readonly usedSince: UsedSince
   readonly freshness: (
     repository: RepositoryName,
@@ -37,9 +39,12 @@ const MOST_NAMED = 50_000
 
 /** Forecasts an outage: sends no request, and is no use of what it looks at. */
 export function createDrill(options: DrillOptions): Drill {
-  const { registry, usedSince, peek, freshness, staleIfError, heldOf, inspect, links, now } = options
+  const { registry, upstreamNamed, usedSince, peek, freshness, staleIfError, heldOf, inspect, links, now } =
+    options
 
-  return async function drill(period, upstream) {
+  return async function drill(period, asked) {
+    const upstream = asked === undefined ? undefined : upstreamNamed(asked)
+    if (asked !== undefined && upstream === undefined) return undefined
     const since = now() - period
     const pause = yieldEvery()
     const pulls: PullForecast[] = []

@@ -190,7 +190,11 @@ test('drill --fix warms and pins what would fail', async () => {
   assert.equal(found.code, 1)
   assert.match(found.stdout, /app-3:v1 +linux\/amd64 +incomplete +a part of it cannot be read +entrepot warm/)
   assert.match(found.stdout, /50 % of 2 pulls since .* 1 stale, 1 incomplete, 0 gone$/m)
-  assert.equal((await drill('--upstream', 'ghcr.io')).code, 0)
+  assert.equal((await drill('--upstream', 'docker.io')).code, 1)
+  assert.equal((await drill('--upstream', 'index.docker.io')).code, 1, 'a name that clients use for it')
+  const mistyped = await drill('--upstream', 'docker.oi')
+  assert.equal(mistyped.code, 1, 'nothing that would fail is no good news of what there is not')
+  assert.match(mistyped.stderr, /404: no upstream docker\.oi is configured/)
 
   const fixed = await drill('--fix')
   assert.match(fixed.stdout, /^docker\.io\/library\/app-3:v1: fetched and pinned$/m)
