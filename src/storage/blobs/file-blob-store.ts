@@ -11,6 +11,7 @@ import { HashThread } from './hash-thread.ts'
 import { GroupCommit } from './group-commit.ts'
 import type { DiskUsage } from '../../ports/metadata.ts'
 import type { OpenFile } from '../files.ts'
+import { SharedFiles } from './shared-files.ts'
 import { codeOf, ignoreStorageError, ignoreNotFound } from '../storage-operation.ts'
 import { restoreFolder } from '../store-folder.ts'
 import { verifyingReader } from './verifying-reader.ts'
@@ -60,6 +61,7 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
   const { files, paths, partials, content, run, telemetry, verify, corrupt } = options
   /** Counts removals: after one, another file may have the name of a file that readers still have open. */
   let removals = 0
+  const shared = new SharedFiles()
   const commits = new GroupCommit(options)
   const hashing = new HashThread()
   const space = new FreeSpace(askSpace)
@@ -75,13 +77,14 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
       const key = `${removals} ${digest}`
       const descriptor = await find(digest)
       if (descriptor === undefined) return undefined
-      const file = await openWhole(descriptor)
-      if (file !== undefined) {
-        content.use(digest, true)
-        return verified(reader(descriptor, file, key), file, partly)
-      }
-      await removeCorrupt(digest)
-      return undefined
+      const file = await shared.open(key, async () => {
+        const whole = await openWhole(descriptor)
+        if (whole === undefined) await removeCorrupt(digest)
+        return whole
+      })
+      if (file === undefined) return undefined
+      content.use(digest, true)
+      return verified(reader(descriptor, file, key), file, partly)
     },
 
     async peek(digest) {
