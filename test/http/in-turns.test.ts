@@ -16,9 +16,10 @@ function rig(work: () => void = () => {}) {
     },
     of,
     new Turns(),
+    new Turns(),
   )
-  const request = (client: string) =>
-    listener({ headers: { from: client } } as IncomingMessage, {} as ServerResponse)
+  const request = (client: string, url = '/v2/') =>
+    listener({ headers: { from: client }, method: 'GET', url } as IncomingMessage, {} as ServerResponse)
   return { served, request }
 }
 
@@ -48,6 +49,22 @@ suite('SEC-80: the requests of a client begin a few at a time', () => {
     assert.ok(served.length >= 1 && served.length <= 2, `${served.length} began in one turn`)
     while (served.length < 36) await nextTurn()
     assert.deepEqual(served.slice(0, 6), ['a', 'b', 'c', 'a', 'b', 'c'])
+  })
+
+  test('a small answer begins at once beside a thousand blobs of its own client, and holds none of them up', async () => {
+    const { served, request } = rig()
+    for (let i = 0; i < 1000; i++) request('a', '/v2/library/app/blobs/sha256:0')
+    const before = served.length
+    assert.ok(before <= 16, `${before} blobs began at once`)
+    request('a')
+    assert.equal(served.length, before + 1)
+    for (let turns = 0; served.length < 1001 + turns; turns++) {
+      assert.ok(turns < 1000)
+      await nextTurn()
+      const count: number = served.length
+      request('a', '/v2/library/app/manifests/latest')
+      assert.equal(served.length, count + 1)
+    }
   })
 
   test('however long this thread is interrupted, each turn begins one', async (t) => {

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, RequestListener } from 'node:http'
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import type { Config } from '../../config/load-config.ts'
@@ -27,6 +27,12 @@ import { reloadTls, tlsFrom } from './listener-tls.ts'
 import { sinkOf } from '../log/logger.ts'
 import { type Listening, listening } from './listening.ts'
 import { buildRegistryAuth, describeRegistryAuth } from './registry-auth.ts'
+
+/**
+ * Milliseconds of one turn of the event loop in which blobs begin. A reader takes what its socket holds when it
+ * begins, and the last of a thousand that come at once is to have its first bytes within a second.
+ */
+const BLOB_TURN = 4
 
 export interface RegistryListenerOptions {
   readonly registry: Registry
@@ -113,7 +119,8 @@ export async function openRegistryListener(
     const address = isDirect ? (incoming.socket.remoteAddress ?? '') : auth.clientAddress(incoming)
     return address.includes(':') ? addressGroup(address) : address
   }
-  const answer = inTurns((incoming, outgoing) => current.answer(incoming, outgoing), clientOf, turns)
+  const serveCurrent: RequestListener = (incoming, outgoing) => current.answer(incoming, outgoing)
+  const answer = inTurns(serveCurrent, clientOf, turns, new Turns(BLOB_TURN))
   const server = await listen(answer, {
     host,
     port,

@@ -3,8 +3,6 @@
  * and to put off a small answer costs a twentieth of it.
  */
 const AT_ONCE = 16
-/** Milliseconds of one turn for the tasks of one client that begin at once, and for all those that wait. */
-const TURN = 1
 
 /** What has begun of a client in this turn. */
 interface Begun {
@@ -26,6 +24,15 @@ export class Turns {
   #steps = 0
   #isFirstStep = true
   #end = 0
+  readonly #turn: number
+
+  /**
+   * `turn`: milliseconds of one turn for the tasks of one client that begin at once, and for all those that
+   * wait.
+   */
+  constructor(turn = 1) {
+    this.#turn = turn
+  }
 
   /** Whether a task of `client` may begin now. It then counts as one that has begun. */
   mayBegin(client: string): boolean {
@@ -36,7 +43,7 @@ export class Turns {
       this.#schedule()
       return true
     }
-    if (begun.count >= AT_ONCE || performance.now() - begun.since >= TURN) return false
+    if (begun.count >= AT_ONCE || performance.now() - begun.since >= this.#turn) return false
     begun.count += 1
     return true
   }
@@ -73,7 +80,7 @@ export class Turns {
     this.#isFirstStep = false
     if (isFirst) this.#begun.clear()
     const now = this.#waitingCount > 0 ? performance.now() : 0
-    if (isFirst) this.#end = now + TURN
+    if (isFirst) this.#end = now + this.#turn
     // At least one, also where this thread was interrupted meanwhile: nobody else begins the next turn.
     const task = isFirst || now < this.#end ? this.#next(now) : undefined
     if (this.#steps === 0 && (this.#waitingCount > 0 || this.#begun.size > 0)) this.#schedule()
