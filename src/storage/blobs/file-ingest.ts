@@ -25,8 +25,11 @@ export interface FileIngestOptions {
   readonly run: StorageOperation
 }
 
-/** Bytes between two checkpoints. When the process dies, at most these are downloaded again. */
-const CHECKPOINT_EVERY = 8 * 1024 * 1024
+/**
+ * Bytes and milliseconds between two checkpoints. When the process dies, what came since the last one is
+ * downloaded again: 8 MiB, or what takes no longer than that.
+ */
+const CHECKPOINT_EVERY = { bytes: 8 * 1024 * 1024, milliseconds: 25 }
 /**
  * Bytes read back for the hash at one write. Bytes that arrived early would otherwise delay one writer for
  * long.
@@ -42,6 +45,7 @@ export async function fileIngest(
   const { file, filled } = part
   const hash = new RunningHash(digest, filled, (buffer, position) => file.read(buffer, position), hashing)
   let sinceCheckpoint = 0
+  let checkpointAt = 0
   let committing: Committing | undefined
   let isKept = false
   /** Each byte is written once and hashed once, so the hash is that of the file. */
@@ -101,8 +105,9 @@ export async function fileIngest(
     sinceCheckpoint += written
     space.wrote(written)
     await hash.catchUp(CATCH_UP)
-    if (sinceCheckpoint >= CHECKPOINT_EVERY) {
+    if (sinceCheckpoint >= CHECKPOINT_EVERY.bytes && performance.now() >= checkpointAt) {
       sinceCheckpoint = 0
+      checkpointAt = performance.now() + CHECKPOINT_EVERY.milliseconds
       await run('checkpoint', () => part.saveCheckpoint()).catch(ignoreStorageError)
     }
     return written
