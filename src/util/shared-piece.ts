@@ -1,5 +1,5 @@
 /** Bytes after the content, which count the threads' uses. */
-const COUNTER = Int32Array.BYTES_PER_ELEMENT
+export const COUNTER = Int32Array.BYTES_PER_ELEMENT
 
 /** Memory of `size` bytes, a multiple of four, that another thread may read. */
 export function sharedPiece(size: number): Buffer {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { describe, test } from 'node:test'
+import { promisify } from 'node:util'
 import { digestOf } from '../../src/oci/digest.ts'
 import { HashThread } from '../../src/storage/blobs/hash-thread.ts'
 import { RunningHash } from '../../src/storage/blobs/running-hash.ts'
@@ -42,6 +44,19 @@ describe('the thread that hashes', () => {
     using third = thread.begin('sha512', LONG)
     assert.ok(third)
   })
+})
+
+test('the thread keeps a process that waits for a hash, and none that has it', async () => {
+  const module = new URL('../../src/storage/blobs/hash-thread.ts', import.meta.url).href
+  const script = `
+    import { HashThread } from ${JSON.stringify(module)}
+    using hash = new HashThread(2).begin('sha256', ${LONG})
+    hash.add(Buffer.alloc(1000))
+    await hash.until(0)
+    process.stdout.write(await hash.hex())`
+  const args = ['--input-type=module', '--eval', script]
+  const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 20_000 })
+  assert.equal(stdout, createHash('sha256').update(Buffer.alloc(1000)).digest('hex'))
 })
 
 describe('the hash of content that arrives', () => {

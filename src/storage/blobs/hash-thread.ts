@@ -1,16 +1,19 @@
 import { availableParallelism } from 'node:os'
 import type { Worker } from 'node:worker_threads'
 import { startThread } from '../../util/async/start-thread.ts'
-import { usesOf } from '../../util/shared-piece.ts'
-import { hashInThread, type HashAnswer, type HashMessage } from './hash-in-thread.ts'
+import { COUNTER, usesOf } from '../../util/shared-piece.ts'
+import { type HashedCount, hashInThread, type HashAnswer, type HashMessage } from './hash-in-thread.ts'
 
 const MiB = 1024 * 1024
 /** Bytes of content that is worth the start of the thread, and its 15 MiB of memory. */
 const LONG = 96 * MiB
 /** One thread hashes as fast as the main one receives and sends. */
 const AT_ONCE = 2
-/** Milliseconds. A thread that has nothing to do costs memory. */
-const IDLE = 5_000
+/**
+ * Milliseconds. A thread that has nothing to do costs memory, and its start 20 ms of CPU, for which the next
+ * blob waits.
+ */
+const IDLE = 60_000
 
 /** Hashes long content beside the main thread, on a thread that starts and ends as needed. */
 export class HashThread {
@@ -30,6 +33,7 @@ export class HashThread {
     const worker = (this.#worker ??= this.#start())
     if (worker === undefined) return undefined
     clearTimeout(this.#idle)
+    worker.ref()
     const id = (this.#last += 1)
     const hash = new ThreadHash({
       tell: (message, transfer = []) => worker.postMessage(message satisfies HashMessage, transfer),
@@ -45,7 +49,6 @@ export class HashThread {
   #start(): Worker | undefined {
     const worker = openWorker()
     if (worker === undefined) return undefined
-    worker.unref()
     worker.on('message', ({ id, hex }: HashAnswer) => this.#running.get(id)?.answered(hex))
     const failed = (reason: unknown): void => {
       if (this.#worker !== worker) return
@@ -60,6 +63,8 @@ export class HashThread {
 
   #ended(id: number): void {
     if (!this.#running.delete(id) || this.#running.size > 0) return
+    // Nothing waits for it. While a hash does, nothing else may keep the process.
+    this.#worker?.unref()
     this.#idle = setTimeout(() => {
       const ending = this.#worker
       this.#worker = undefined
@@ -70,7 +75,7 @@ export class HashThread {
 
 function openWorker(): Worker | undefined {
   // A file would have its types stripped anew, which takes three times as long and 15 MiB.
-  return startThread(`(${hashInThread.toString()})()`, {
+  return startThread(`(${hashInThread.toString()})(${COUNTER})`, {
     eval: true,
     execArgv: [],
     resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 1 },
@@ -86,8 +91,8 @@ interface ThreadHashOptions {
 /** A hash that the thread computes. Every method throws what ended the thread. */
 export class ThreadHash implements Disposable {
   readonly #options: ThreadHashOptions
-  #pending = 0
-  #waiter: { readonly most: number; readonly done: PromiseWithResolvers<void> } | undefined
+  #added = 0
+  readonly #hashed: HashedCount = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
   readonly #hex = Promise.withResolvers<string>()
   #failure: { readonly reason: unknown } | undefined
 
@@ -99,29 +104,30 @@ export class ThreadHash implements Disposable {
 
   begin(algorithm: string): void {
     const { id, tell } = this.#options
-    tell({ id, algorithm })
+    tell({ id, algorithm, hashed: this.#hashed })
   }
 
   /** Reads a shared piece later, until when its uses say so. Other memory is copied. */
   add(bytes: Uint8Array): void {
     const { id, tell } = this.#options
-    this.#pending += 1
+    this.#added += 1
     const uses = usesOf(bytes)
     if (uses === undefined) {
       const copy = new Uint8Array(bytes)
       return tell({ id, bytes: copy }, [copy.buffer])
     }
     Atomics.add(uses, 0, 1)
-    tell({ id, bytes, uses })
+    tell({ id, bytes })
   }
 
-  /** Resolves when at most `most` of the additions are not hashed. One call at a time. */
+  /** Resolves when at most `most` of the additions are not hashed. */
   async until(most: number): Promise<void> {
-    if (this.#failure !== undefined) throw this.#failure.reason
-    if (this.#pending <= most) return
-    const done = Promise.withResolvers<void>()
-    this.#waiter = { most, done }
-    await done.promise
+    for (;;) {
+      if (this.#failure !== undefined) throw this.#failure.reason
+      const hashed = Atomics.load(this.#hashed, 0)
+      if (this.#added - hashed <= most) return
+      await Atomics.waitAsync(this.#hashed, 0, hashed).value
+    }
   }
 
   /** Ends the hash. */
@@ -130,17 +136,13 @@ export class ThreadHash implements Disposable {
     return await this.#hex.promise
   }
 
-  answered(hex: string | undefined): void {
-    if (hex !== undefined) return this.#hex.resolve(hex)
-    this.#pending -= 1
-    if (this.#waiter === undefined || this.#pending > this.#waiter.most) return
-    this.#waiter.done.resolve()
-    this.#waiter = undefined
+  answered(hex: string): void {
+    this.#hex.resolve(hex)
   }
 
   failed(reason: unknown): void {
     this.#failure = { reason }
-    this.#waiter?.done.reject(reason)
+    Atomics.notify(this.#hashed, 0)
     this.#hex.reject(reason)
   }
 

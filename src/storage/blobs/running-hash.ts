@@ -7,11 +7,13 @@ import type { HashThread, ThreadHash } from './hash-thread.ts'
 type ReadBack = (buffer: Buffer, position: number) => Promise<number>
 
 const PIECE = 1024 * 1024
+/** Added chunks that the other thread may have before it. It waits for a core where receiving does not. */
+const BEHIND = 2
 
 /**
  * Hashes bytes that arrive in any order. Bytes that continue the hashed part are hashed at once. Bytes that
  * arrived early, or that another process wrote, are read back when the bytes before them have arrived. Long
- * content is hashed by `thread`, where it can be: the last bytes that were added are still read then.
+ * content is hashed by `thread`, where it can be, a little later.
  */
 export class RunningHash implements Disposable {
   readonly #digest: Digest
@@ -35,7 +37,7 @@ export class RunningHash implements Disposable {
 
   /**
    * Takes every chunk that is written, or about to be. `size` of the whole content, if known. The chunk may
-   * change once the next one is `settled`.
+   * change once it is `settled`, but for a shared piece: that may when its uses have ended.
    */
   add(chunk: Uint8Array, position: number, size = 0): void {
     if (position > this.#position) return
@@ -46,9 +48,9 @@ export class RunningHash implements Disposable {
     this.#position += fresh.length
   }
 
-  /** Resolves when all added chunks but the last one are hashed. */
+  /** Resolves when all added chunks are hashed but a few, which are copies or shared pieces. */
   async settled(): Promise<void> {
-    await this.#beside?.until(1).catch(() => this.restart())
+    await this.#beside?.until(BEHIND).catch(() => this.restart())
   }
 
   /** Starts again on this thread: some of the added bytes were not written, or the other thread has failed. */

@@ -17,6 +17,8 @@ const IN_USE = 2
 
 interface Piece {
   readonly bytes: Buffer
+  /** By other threads; see `usesOf`. */
+  readonly uses: Int32Array<SharedArrayBuffer> | undefined
   /** Bytes received. */
   filled: number
   /** Bytes of them that were taken. */
@@ -25,9 +27,9 @@ interface Piece {
 }
 
 /**
- * What a body has received and nobody has taken, in at most three pieces that are filled again and again. The
- * last two chunks that were taken stay as they are. A piece grows with what one read brings, so that a slow
- * body holds little memory.
+ * What a body has received and nobody has taken, in at most three pieces that are filled again and again, and
+ * those that other threads still use. The last two chunks that were taken stay as they are. A piece grows with
+ * what one read brings, so that a slow body holds little memory.
  */
 export class ReceiveBuffer {
   /** Bytes that are still to come. */
@@ -106,12 +108,14 @@ export class ReceiveBuffer {
   #piece(): Piece | undefined {
     const last = this.#pieces.at(-1)
     if (last !== undefined && last.filled < last.bytes.length) return last
-    const isFree = (piece: Piece): boolean => piece.taken === piece.filled && !this.#inUse.includes(piece)
+    const isFree = (piece: Piece): boolean =>
+      piece.taken === piece.filled && !this.#inUse.includes(piece) && !isUsed(piece)
     let free = this.#pieces.findIndex(isFree)
-    for (; free >= 0 && this.#pieces.length > PIECES; free = this.#pieces.findIndex(isFree)) {
+    const most = PIECES + this.#pieces.filter(isUsed).length
+    for (; free >= 0 && this.#pieces.length > most; free = this.#pieces.findIndex(isFree)) {
       this.#giveBack(this.#pieces.splice(free, 1))
     }
-    if (free < 0 && this.#pieces.length >= PIECES) return undefined
+    if (free < 0 && this.#pieces.length >= most) return undefined
     const size = Math.min(nextSize(last), Math.max(SMALLEST, this.#left))
     const [old] = free < 0 ? [] : this.#pieces.splice(free, 1)
     return this.#newPiece(size, old?.bytes)
@@ -119,19 +123,23 @@ export class ReceiveBuffer {
 
   #newPiece(size: number, old?: Buffer): Piece {
     const bytes = old !== undefined && old.length >= size ? old : this.#memory(size)
-    const piece = { bytes, filled: 0, taken: 0, reads: 0 }
+    const piece = { bytes, uses: usesOf(bytes), filled: 0, taken: 0, reads: 0 }
     this.#pieces.push(piece)
     return piece
   }
 
   #giveBack(pieces: readonly Piece[]): void {
-    for (const { bytes } of pieces) if (usesOf(bytes) !== undefined) this.#shared?.give(bytes)
+    for (const { bytes, uses } of pieces) if (uses !== undefined) this.#shared?.give(bytes)
   }
 
   #memory(size: number): Buffer {
     // Over TLS a read brings 16 KiB, and a piece does not grow to the largest.
     return (size > SMALLEST ? this.#shared?.take() : undefined) ?? Buffer.allocUnsafeSlow(size)
   }
+}
+
+function isUsed({ uses }: Piece): boolean {
+  return uses !== undefined && Atomics.load(uses, 0) > 0
 }
 
 function nextSize(last: Piece | undefined): number {

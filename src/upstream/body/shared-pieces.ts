@@ -1,8 +1,11 @@
 import { sharedPiece, usesOf } from '../../util/shared-piece.ts'
 
-/** Bytes. One hand-over to another thread, one write and one wake-up serve twice what an ordinary piece holds. */
-export const SHARED_PIECE = 1024 * 1024
-/** What two bodies use. V8 does not count shared memory, so it is never left to the garbage collector. */
+/** Bytes. One hand-over to another thread and one write serve four times what an ordinary piece holds. */
+export const SHARED_PIECE = 2 * 1024 * 1024
+/**
+ * What two bodies use, or one whose hash is behind. V8 does not count shared memory, so it is never left to the
+ * garbage collector.
+ */
 const MOST = 6
 
 /** Pieces of memory for long bodies that other threads may read, for as many bodies as that pays. */
