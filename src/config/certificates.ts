@@ -41,7 +41,22 @@ export function checkPair(cert: string, key: string): void {
   // OpenSSL takes an empty text for one that is not given.
   must('cert', 'must be a PEM certificate', () => void new X509Certificate(cert))
   must('key', 'must be a private key in PEM, without a passphrase', () => void createPrivateKey(key))
-  must('key', 'must be the key of the certificate in cert', () => void createSecureContext({ cert, key }))
+  const isChain = (cert.match(BEGIN)?.length ?? 0) > 1
+  const belongs = `must be the key of the ${isChain ? 'first ' : ''}certificate in cert`
+  must('key', belongs, () => void createSecureContext({ cert, key }))
+}
+
+/** Why clients refuse a listener's certificate at an instant, in epoch milliseconds; undefined when they do not. */
+export function validityProblem(cert: string, now: number): string | undefined {
+  const { validFromDate, validToDate } = new X509Certificate(cert)
+  if (now > validToDate.getTime()) return `expired on ${dayOf(validToDate)}: clients refuse it`
+  if (now < validFromDate.getTime())
+    return `is valid from ${dayOf(validFromDate)} on: clients refuse it until then`
+  return undefined
+}
+
+function dayOf(date: Date): string {
+  return date.toISOString().slice(0, 10)
 }
 
 function must(part: PairError['part'], what: string, check: () => void): void {

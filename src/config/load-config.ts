@@ -10,6 +10,7 @@ import {
   resolveListen,
   checkPorts,
 } from './listeners.ts'
+import { validityProblem } from './certificates.ts'
 import { type ClusterConfig, resolveCluster } from './cluster.ts'
 import { ConfigError } from './config-error.ts'
 import { type EventTarget, resolveEvents } from './events.ts'
@@ -82,6 +83,8 @@ export interface LoadConfigOptions {
   readonly mustHaveContent?: boolean
   /** Is told what is no mistake and does nothing, a line each. Omitted: nobody. */
   readonly warn?: (line: string) => void
+  /** Epoch milliseconds. Omitted: the system's clock. */
+  readonly now?: () => number
 }
 
 /**
@@ -90,7 +93,7 @@ export interface LoadConfigOptions {
  * @throws ConfigError that has every issue
  */
 export async function loadConfig(options: LoadConfigOptions): Promise<Config> {
-  const { file, env, required, usesSecrets = true, mustHaveContent = false, warn } = options
+  const { file, env, required, usesSecrets = true, mustHaveContent = false, warn, now = Date.now } = options
   const settings = settingsIn(env, KEYS)
   const inFile = parseYaml(file, await readConfigFile(file, required))
   if (mustHaveContent && Object.keys(Object(inFile.tree)).length === 0) {
@@ -141,6 +144,11 @@ export async function loadConfig(options: LoadConfigOptions): Promise<Config> {
   if (warn) {
     idlePatterns(entries, resolved.upstreams, issues).forEach(warn)
     shellWords(source.tree, issues).forEach(warn)
+    for (const name of ['listen', 'admin'] as const) {
+      const { tls } = resolved[name] || {}
+      const problem = tls && validityProblem(tls.cert.text, now())
+      if (problem !== undefined) warn(issues.key([name, 'tls', 'cert'], problem).message)
+    }
   }
   return deepFreeze({
     listen: resolved.listen!,

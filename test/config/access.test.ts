@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
+import { X509Certificate } from 'node:crypto'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { ConfigError } from '../../src/config/config-error.ts'
 import { describeConfig } from '../../src/config/describe.ts'
 import { authority } from '../support/certificates.ts'
 import { parseHtpasswd } from '../../src/config/htpasswd.ts'
-import { load } from './folder.ts'
+import { loadConfig } from '../../src/config/load-config.ts'
+import { folderOf, load } from './folder.ts'
 
 const HASH = `$2y$05$${'a'.repeat(53)}`
 const ca = authority()
@@ -50,6 +53,32 @@ access:
   const text = describeConfig(config)
   assert.doesNotMatch(text, /the-token|\$2y|PRIVATE/)
   assert.deepEqual(await load(t, text.replace(/\*{8}/, '${TOKEN}'), { env }), config)
+})
+
+test('a certificate that clients refuse by its dates is told, and is no mistake', async (t) => {
+  const yaml = 'listen: { tls: { cert: a.crt, key: a.key } }\nadmin: { tls: { cert: a.crt, key: a.key } }'
+  const folder = await folderOf(t, { ...files, 'proxy.config.yaml': yaml })
+  const file = join(folder, 'proxy.config.yaml')
+  const { validFromDate, validToDate } = new X509Certificate(cert)
+  const told = async (now: number): Promise<readonly string[]> => {
+    const lines: string[] = []
+    await loadConfig({ file, env: {}, required: true, warn: (line) => lines.push(line), now: () => now })
+    return lines.map((line) => line.replace(folder, '').replaceAll(/\d{4}-\d\d-\d\d/g, 'DAY'))
+  }
+  assert.deepEqual(await told(validToDate.getTime()), [])
+  assert.deepEqual(await told(validToDate.getTime() + 1), [
+    '/proxy.config.yaml:1: listen.tls.cert expired on DAY: clients refuse it',
+    '/proxy.config.yaml:2: admin.tls.cert expired on DAY: clients refuse it',
+  ])
+  assert.match((await told(validFromDate.getTime() - 1))[0]!, /cert is valid from DAY on: clients refuse it/)
+})
+
+test('a chain begins with the certificate that the key is of', async (t) => {
+  const chain = { ...files, 'a.crt': ca.cert + cert }
+  await assert.rejects(
+    load(t, 'listen: { tls: { cert: a.crt, key: a.key } }', { files: chain }),
+    /listen\.tls\.key is "a\.key", but must be the key of the first certificate in cert/,
+  )
 })
 
 test('a user of htpasswd has neither the mark of an editor nor an indentation in the name', () => {
