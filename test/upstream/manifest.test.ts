@@ -46,6 +46,8 @@ const CASES: [document: unknown, contentType: string | undefined, outcome: strin
   [{ manifests: [] }, CUSTOM, /media type says/],
   [{ layers: [] }, DOCKER_SCHEMA1, /media type says/],
   [{ fsLayers: [] }, OCI_MANIFEST, /media type says/],
+  [{ mediaType: OCI_MANIFEST, layers: [] }, 'text/plain; charset=utf-8', OCI_MANIFEST],
+  [{ manifests: [] }, 'binary/octet-stream', OCI_INDEX],
   [[], OCI_INDEX, /JSON object/],
   [null, OCI_INDEX, /JSON object/],
   ['text', OCI_INDEX, /JSON object/],
@@ -69,7 +71,7 @@ test('SEC-30 F37 FR-20 a manifest has one media type or is refused', () => {
 
 test('SEC-75 a JSON document that is no manifest is refused', () => {
   const cases: [document: object, contentType: string, outcome: RegExp | string][] = [
-    [{ AccessKeyId: 'AKIA', SecretAccessKey: 's3cret' }, 'text/plain', /not that of a manifest/],
+    [{ AccessKeyId: 'AKIA', SecretAccessKey: 's3cret' }, 'text/plain', /without a media type/],
     [{ AccessKeyId: 'AKIA' }, CUSTOM, /without schemaVersion/],
     [{ schemaVersion: '2' }, CUSTOM, /without schemaVersion/],
     [{ schemaVersion: 2 }, 'text/html', /not that of a manifest/],

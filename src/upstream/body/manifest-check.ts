@@ -43,8 +43,10 @@ export function mediaTypeOf(
   return { mediaType }
 }
 
-/** Some registries and gateways label every answer so; the body then says what it is (kaniko#298). */
-const GENERIC = new Set(['application/json', 'application/octet-stream'])
+/**
+ * Some registries, gateways and file servers label every answer so; the body then says what it is (kaniko#298).
+ */
+const GENERIC = new Set(['application/json', 'application/octet-stream', 'binary/octet-stream', 'text/plain'])
 
 /** Other JSON documents, such as those of a metadata service, are not served as manifests (SEC-75). */
 const MANIFEST_TYPE = /^application\/.*json/
