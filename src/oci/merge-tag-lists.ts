@@ -2,6 +2,9 @@ import type { TagList } from './tag-list.ts'
 
 const QUOTE = 0x22
 const COMMA = 0x2c
+/** Makes a buffer of so many bytes. */
+export type Memory = (bytes: number) => Buffer
+
 /** Lists that are merged at a time. */
 const WAYS = 16
 
@@ -9,12 +12,14 @@ const WAYS = 16
  * The text of the list of all tags of these lists, each once. The tags are compared where they stand: it takes
  * the memory of the texts twice, and not that of a string for each tag.
  */
-export function mergedText(lists: readonly TagList[]): Buffer {
+export function mergedText(lists: readonly TagList[], memory: Memory): Buffer {
   let texts = lists.map(({ text }) => text).filter(({ length }) => length > 0)
   while (texts.length > 1) {
     const before = texts
     texts = []
-    for (let i = 0; i < before.length; i += WAYS) texts.push(mergeSome(before.slice(i, i + WAYS)))
+    const isLast = before.length <= WAYS
+    for (let i = 0; i < before.length; i += WAYS)
+      texts.push(mergeSome(before.slice(i, i + WAYS), isLast ? memory : Buffer.allocUnsafeSlow))
   }
   return texts[0] ?? Buffer.alloc(0)
 }
@@ -22,9 +27,9 @@ export function mergedText(lists: readonly TagList[]): Buffer {
 /** Tags of one list in a row after which it pays to look how many more follow. */
 const IN_A_ROW = 8
 
-function mergeSome(texts: readonly Buffer[]): Buffer {
+function mergeSome(texts: readonly Buffer[], memory: Memory): Buffer {
   if (texts.length === 1) return texts[0]!
-  const merged = Buffer.allocUnsafeSlow(texts.reduce((sum, { length }) => sum + length + 1, 0))
+  const merged = memory(texts.reduce((sum, { length }) => sum + length + 1, 0))
   const cursors = texts.map((text) => new Cursor(text))
   let end = 0
   let before: Cursor | undefined

@@ -1,4 +1,4 @@
-import { mergedText } from './merge-tag-lists.ts'
+import { type Memory, mergedText } from './merge-tag-lists.ts'
 import { isTag } from './reference.ts'
 
 const COMMA = 0x2c
@@ -40,20 +40,25 @@ export class TagList {
     return new TagList(Buffer.from(count === 0 ? '' : `"${tags.join('","')}"`, 'latin1'))
   }
 
-  static merge(lists: readonly TagList[]): TagList {
-    return TagList.concat(lists) ?? new TagList(mergedText(lists))
+  /** `memory` returns so many bytes for the text, unless there is one already. */
+  static merge(lists: readonly TagList[], memory: Memory = Buffer.allocUnsafe): TagList {
+    return TagList.concat(lists, memory) ?? new TagList(mergedText(lists, memory))
   }
 
   /**
    * Merges lists of which each begins after the end of the one before, without reading them; undefined for
    * others.
    */
-  static concat(lists: readonly TagList[]): TagList | undefined {
+  static concat(lists: readonly TagList[], memory: Memory = Buffer.allocUnsafe): TagList | undefined {
     const filled = lists.filter((list) => !list.isEmpty)
     if (filled.length === 1) return filled[0]
     const isInOrder = filled.every((list, i) => i === 0 || filled[i - 1]!.last! < list.first!)
     if (!isInOrder) return undefined
-    return new TagList(Buffer.concat(filled.flatMap(({ text }, i) => (i === 0 ? [text] : [SEPARATOR, text]))))
+    const pieces = filled.flatMap(({ text }, i) => (i === 0 ? [text] : [SEPARATOR, text]))
+    const text = memory(pieces.reduce((sum, { length }) => sum + length, 0))
+    let end = 0
+    for (const piece of pieces) end += piece.copy(text, end)
+    return new TagList(text)
   }
 
   get isEmpty(): boolean {

@@ -5,6 +5,7 @@ import type { Digest } from '../../oci/digest.ts'
 import { RegistryError } from '../../oci/errors.ts'
 import { TagList } from '../../oci/tag-list.ts'
 import { startThread } from '../../util/async/start-thread.ts'
+import { memoryOf } from '../../util/own-memory.ts'
 import type { PageText } from '../tags/page-text.ts'
 import { manifestOf } from './manifest-type.ts'
 import { type PackedReferences, unpackReferences } from './packed-references.ts'
@@ -188,12 +189,4 @@ function noThread(reason: string): RegistryError {
 
 export function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
   return Buffer.from(buffer, byteOffset, byteLength)
-}
-
-/**
- * The memory that `bytes` are in, to be handed over to another thread with all that it holds. Short ones may be
- * in Node's pool, and are copied.
- */
-export function memoryOf({ buffer, byteLength }: Uint8Array): ArrayBuffer[] {
-  return buffer instanceof ArrayBuffer && byteLength >= Buffer.poolSize ? [buffer] : []
 }

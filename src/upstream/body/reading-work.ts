@@ -1,10 +1,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { MessagePort } from 'node:worker_threads'
+import type { Memory } from '../../oci/merge-tag-lists.ts'
 import { TagList } from '../../oci/tag-list.ts'
 import { LongPage } from '../tags/long-page.ts'
 import { manifestOf } from './manifest-type.ts'
 import { packReferences } from './packed-references.ts'
-import { bufferOf, memoryOf, type ReadingAnswer, type ReadingMessage } from './reading-thread.ts'
+import { freeMemory, memoryOf } from '../../util/own-memory.ts'
+import { bufferOf, type ReadingAnswer, type ReadingMessage } from './reading-thread.ts'
 
 type ManifestMessage = Extract<ReadingMessage, { manifest: unknown }>
 type ListMessage = Exclude<ReadingMessage, { manifest: unknown }>
@@ -79,19 +81,23 @@ class ListWork {
       this.#lists.set(id, [...(this.#lists.get(id) ?? []), new TagList(bufferOf(message.list))])
     } else {
       if ('asks' in message) {
-        const answer = message.asks === 'page' ? this.#read(id) : this.#merged(id)
-        this.#reply(id, answer, message.slot)
+        const { asks, slot } = message
+        const memory = (bytes: number): Buffer =>
+          slot !== undefined && bytes <= slot.byteLength
+            ? Buffer.from(slot, 0, bytes)
+            : Buffer.allocUnsafeSlow(bytes)
+        this.#reply(id, asks === 'page' ? this.#read(id, memory) : this.#merged(id, memory), slot)
       }
+      this.#pages.get(id)?.[Symbol.dispose]()
       this.#pages.delete(id)
+      for (const { text } of this.#lists.get(id) ?? []) freeMemory(text)
       this.#lists.delete(id)
-      // Of a list some times its size is left, which nothing else here makes V8 collect.
-      globalThis.gc?.()
     }
   }
 
   #reply(id: number, { text, next }: Answer, slot: SharedArrayBuffer | undefined): void {
     if (text !== undefined && slot !== undefined && text.length <= slot.byteLength) {
-      new Uint8Array(slot).set(text)
+      if (text.buffer !== slot) new Uint8Array(slot).set(text)
       this.#port.postMessage({ id, text: text.length, next } satisfies ReadingAnswer, [])
     } else {
       this.#port.postMessage(
@@ -101,12 +107,12 @@ class ListWork {
     }
   }
 
-  #read(id: number): Answer {
-    const page = this.#pages.get(id)?.end()
+  #read(id: number, memory: Memory): Answer {
+    const page = this.#pages.get(id)?.end(memory)
     return { text: page?.list.text, next: page?.next }
   }
 
-  #merged(id: number): Answer {
-    return { text: TagList.merge(this.#lists.get(id) ?? []).text, next: undefined }
+  #merged(id: number, memory: Memory): Answer {
+    return { text: TagList.merge(this.#lists.get(id) ?? [], memory).text, next: undefined }
   }
 }
