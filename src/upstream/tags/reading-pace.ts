@@ -9,7 +9,7 @@ const RATE = 6 * MiB
 /**
  * Makes a function that takes the length of each piece of a page, and resolves when the next one may be read.
  * With the room for long lists, which each takes for as long as it is read, this bounds what is read of them in
- * a second, whoever asks: sorting takes a processor, and each list makes V8 collect its heap (SEC-73).
+ * a second, whoever asks: to receive, sort and send a list takes processors, and memory, from others (SEC-73).
  *
  * @param now milliseconds that never go back
  */
