@@ -3,8 +3,9 @@ import { start } from '../../../test/e2e/support/processes.ts'
 
 /** Listeners of the events of one process, as `emitting.ts` serves them. */
 export interface Audience extends AsyncDisposable {
-  /** Runs `during` while they listen. @returns what it does, and the bytes that they were sent */
-  listening<T>(during: () => Promise<T>): Promise<{ readonly value: T; readonly bytes: number }>
+  readonly pid: number
+  /** Runs `during` while they listen. */
+  listening<T>(during: () => Promise<T>): Promise<T>
   /** Has that process emit so many events over these seconds. @returns the CPU of its main thread, in seconds */
   emit(events: number, seconds: number): Promise<number>
 }
@@ -18,21 +19,19 @@ export async function audience(port: number, count: number): Promise<Audience> {
   const program = start('chrt', ['--idle', '0', process.execPath, script, String(port), String(count)])
   await program.line((line) => line === 'ready' || undefined)
   let turns = 0
-  const toggle = (): Promise<number> => {
+  const toggle = async (): Promise<void> => {
     turns += 1
     program.kill('SIGUSR2')
-    return program.line((line) => {
-      if (!line.startsWith('{')) return undefined
-      const said = JSON.parse(line) as { readonly turns: number; readonly bytes: number }
-      return said.turns === turns ? said.bytes : undefined
-    })
+    await program.line((line) => line === `turn ${turns}` || undefined)
   }
 
   return {
+    pid: program.pid,
     async listening(during) {
-      const before = await toggle()
+      await toggle()
       const value = await during()
-      return { value, bytes: (await toggle()) - before }
+      await toggle()
+      return value
     },
     async emit(events, seconds) {
       const response = await fetch(`http://127.0.0.1:${port}/emit?count=${events}&seconds=${seconds}`)

@@ -1,6 +1,6 @@
 /**
  * Listeners of events: `watchers.ts PORT COUNT`. SIGUSR2 connects them, the next one disconnects them, and so on.
- * Prints how often that was done, and the bytes that all have read so far.
+ * Prints how often that was done.
  */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
@@ -10,13 +10,11 @@ const [port, count] = process.argv.slice(2).map(Number)
 const buffer = Buffer.alloc(64 * 1024)
 let sockets: readonly Socket[] = []
 let turns = 0
-let bytes = 0
 
 /** Resolves with its first bytes. */
 function listener(): Promise<Socket> {
   const { promise, resolve } = Promise.withResolvers<Socket>()
-  const callback = (length: number): boolean => {
-    bytes += length
+  const callback = (): boolean => {
     resolve(socket)
     return true
   }
@@ -34,7 +32,7 @@ async function toggle(): Promise<void> {
     await Promise.all(closed)
   }
   turns += 1
-  process.stdout.write(`${JSON.stringify({ turns, bytes })}\n`)
+  process.stdout.write(`turn ${turns}\n`)
 }
 
 process.on('SIGUSR2', () => void toggle())
