@@ -2,6 +2,9 @@ import { median } from '../report.ts'
 
 const SAMPLES = 10_000
 
+/** Of the rounds at each end, which are left out: what else a machine does makes the answers of some late. */
+const LEFT_OUT = 0.2
+
 export interface Ratio {
   readonly ratio: number
   /** Where it lies in 95 % of samples of the rounds (the bootstrap). */
@@ -10,20 +13,27 @@ export interface Ratio {
 }
 
 /**
- * Of the medians of all values, which come from rounds that were measured in turn. What else a machine does makes
- * the answers of seconds on end late: it is drawn with its round, or is not.
+ * The geometric mean of the ratios of the rounds, each of which is that of the medians of its values. A machine is
+ * slower for minutes on end, so only what was measured in turn is compared.
  */
 export function ratioOf(of: readonly (readonly number[])[], to: readonly (readonly number[])[]): Ratio {
-  const ratioIn = (rounds: readonly number[]): number =>
-    median(rounds.flatMap((round) => of[round]!)) / median(rounds.flatMap((round) => to[round]!))
-  const rounds = [...of.keys()]
-  const drawn = (): number => ratioIn(rounds.map(() => Math.floor(Math.random() * rounds.length)))
-  const ratios = Array.from({ length: SAMPLES }, drawn).toSorted((a, b) => a - b)
+  const ratios = of.map((values, round) => median(values) / median(to[round]!))
+  const drawn = (): number => middle(ratios.map(() => ratios[Math.floor(Math.random() * ratios.length)]!))
+  const samples = Array.from({ length: SAMPLES }, drawn).toSorted((a, b) => a - b)
   return {
-    ratio: ratioIn(rounds),
-    low: ratios[Math.floor(0.025 * SAMPLES)]!,
-    high: ratios[Math.floor(0.975 * SAMPLES)]!,
+    ratio: middle(ratios),
+    low: samples[Math.floor(0.025 * SAMPLES)]!,
+    high: samples[Math.floor(0.975 * SAMPLES)]!,
   }
+}
+
+function middle(ratios: readonly number[]): number {
+  const left = Math.floor(ratios.length * LEFT_OUT)
+  const logs = ratios
+    .toSorted((a, b) => a - b)
+    .slice(left, ratios.length - left)
+    .map(Math.log)
+  return Math.exp(logs.reduce((sum, log) => sum + log, 0) / logs.length)
 }
 
 export function p99Of(times: readonly number[]): number {
