@@ -20,6 +20,7 @@ import { requestIds } from './request-id.ts'
 import type { AccessLog, Logger } from './access-log.ts'
 import { registryRoutes } from './routes.ts'
 import { Outbox } from './send.ts'
+import type { LaterPieces } from './server/later-pieces.ts'
 import { Turns } from './server/turns.ts'
 import { announcesBody, ignoreBody, ignoredPieces, requestValidator } from './validate-request.ts'
 
@@ -52,6 +53,8 @@ export interface RegistryRequestListenerOptions {
   readonly search?: RepositorySearch | undefined
   /** Those in which requests begin, where there are any. */
   readonly turns?: Turns
+  /** Without it, each blob goes on at once. */
+  readonly later?: LaterPieces
 }
 
 /** Requests a second of one client that are refused because too many of its requests wait already, */
@@ -82,8 +85,9 @@ export function registryRequestListener({
   search,
   pool = new BufferPool(),
   turns = new Turns(),
+  later,
 }: RegistryRequestListenerOptions): RequestListener {
-  const sending = { pieces: new Pieces(pool), accel, rates, mayRedirect }
+  const sending = { pieces: new Pieces(pool), accel, rates, mayRedirect, later }
   const requestIdOf = requestIds()
   const outbox = new Outbox()
   const validateRequest = requestValidator()

@@ -5,6 +5,7 @@ import type { Exchange } from './exchange.ts'
 import type { Accel } from './accel.ts'
 import type { ClientRates } from './client-rates.ts'
 import type { HeldPiece, Pieces } from './pieces.ts'
+import type { LaterPieces } from './server/later-pieces.ts'
 
 const GONE = 'the client closed the connection'
 
@@ -13,6 +14,8 @@ export interface BlobSending {
   readonly pieces: Pieces
   /** Without it, a client gets what it can take. */
   readonly rates?: ClientRates | undefined
+  /** Without it, each blob goes on at once. */
+  readonly later?: LaterPieces | undefined
   /** Without it, this process sends every byte. */
   readonly accel?: Accel | undefined
   /** Whether the client of this address fetches blobs elsewhere, where they are. Without it, none does. */
@@ -36,7 +39,7 @@ export async function sendBlob(
   exchange: Exchange,
   reader: BlobReader,
   part: Interval,
-  { pieces, rates }: BlobSending,
+  { pieces, rates, later }: BlobSending,
   begin: () => void,
 ): Promise<void> {
   const { outgoing } = exchange
@@ -69,6 +72,7 @@ export async function sendBlob(
       held.delete(piece)
       piece.release(false)
       if (rates !== undefined && !isLast) await pause(exchange, rates.charge(exchange.client, bytes.length))
+      if (!isLast && next === undefined) await later?.turn(exchange.client)
       piece = isLast ? undefined : (next ?? pieceAt(position))
       bytes = await piece?.bytes
     }

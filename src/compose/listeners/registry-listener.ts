@@ -8,6 +8,7 @@ import { AccessLog } from '../../http/access-log.ts'
 import { registryRequestListener } from '../../http/request-listener.ts'
 import { listen } from '../../http/server/http-server.ts'
 import { inTurns } from '../../http/server/in-turns.ts'
+import { LaterPieces } from '../../http/server/later-pieces.ts'
 import { Turns } from '../../http/server/turns.ts'
 import type { Advise } from '../../ports/advise.ts'
 import type { PeerAccess } from '../../ports/cluster.ts'
@@ -77,6 +78,8 @@ export async function openRegistryListener(
   await using opening = new AsyncDisposableStack()
   const pool = new BufferPool()
   const turns = new Turns()
+  const blobTurns = new Turns(BLOB_TURN)
+  const later = new LaterPieces(blobTurns, BLOB_TURN)
   const rates = ratePerClient === undefined ? undefined : new ClientRates(ratePerClient)
   let mode = serving.log.access
   const accessLog = new AccessLog({
@@ -105,6 +108,7 @@ export async function openRegistryListener(
       ...(access.trustedProxies.length > 0 && { clientAddress: auth.clientAddress }),
       pool,
       turns,
+      later,
     })
     // By which the patterns of rules are completed.
     const names = Object.keys(upstreams)
@@ -120,7 +124,7 @@ export async function openRegistryListener(
     return address.includes(':') ? addressGroup(address) : address
   }
   const serveCurrent: RequestListener = (incoming, outgoing) => current.answer(incoming, outgoing)
-  const answer = inTurns(serveCurrent, clientOf, turns, new Turns(BLOB_TURN))
+  const answer = inTurns(serveCurrent, clientOf, turns, blobTurns)
   const server = await listen(answer, {
     host,
     port,

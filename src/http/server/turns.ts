@@ -11,6 +11,9 @@ interface Begun {
   readonly since: number
 }
 
+/** Milliseconds that `settled` takes at most. */
+const LONGEST = 500
+
 /**
  * Begins only some tasks of a client in one turn of the event loop. Node hands over hundreds in one go when
  * they come at once, and whoever comes after them would wait for all (SEC-80). Those that wait begin in the
@@ -19,6 +22,8 @@ interface Begun {
 export class Turns {
   readonly #begun = new Map<string, Begun>()
   readonly #waiting = new Map<string, (() => void)[]>()
+  /** What waits for all tasks of a client to have begun. */
+  readonly #settled = new Map<string, { readonly promise: Promise<void>; end(): void }>()
   #waitingCount = 0
   /** Immediates of the next turn that have not run. */
   #steps = 0
@@ -64,6 +69,18 @@ export class Turns {
   }
 
   /**
+   * Resolves when no task of `client` waits any more, half a second after some began to wait at the latest.
+   *
+   * @returns undefined when none waits
+   */
+  settled(client: string): Promise<void> | undefined {
+    if (this.#waitingCount === 0 || !this.#waiting.has(client)) return undefined
+    const settled = this.#settled.get(client) ?? settling()
+    this.#settled.set(client, settled)
+    return settled.promise
+  }
+
+  /**
    * Each task that waits gets an immediate of its own: what it does in microtasks counts in the time of the
    * turn only so.
    */
@@ -93,11 +110,29 @@ export class Turns {
     const task = tasks.shift()
     // The client goes to the end of the line.
     this.#waiting.delete(client)
-    if (tasks.length > 0) this.#waiting.set(client, tasks)
+    if (tasks.length > 0) {
+      this.#waiting.set(client, tasks)
+    } else {
+      this.#settled.get(client)?.end()
+      this.#settled.delete(client)
+    }
     this.#waitingCount -= 1
     const begun = this.#begun.get(client)
     if (begun === undefined) this.#begun.set(client, { count: 1, since: now })
     else begun.count += 1
     return task
+  }
+}
+
+/** Resolves at its end, which comes by itself after a time. */
+function settling() {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, LONGEST)
+  return {
+    promise,
+    end() {
+      clearTimeout(timer)
+      resolve()
+    },
   }
 }
