@@ -9,6 +9,8 @@ import { type Add, OWN } from '../support/report.ts'
 import { entrepotSystem } from '../support/systems.ts'
 
 const ATTACKS = process.env['ATTACKS']?.split(',') ?? ['SEC-70', 'SEC-71', 'SEC-72', 'SEC-73', 'SEC-80']
+/** Whether the attacks meet another process on this machine: what they cost then is not the proxy's doing. */
+const NEIGHBOUR = process.env['NEIGHBOUR'] !== undefined
 /** Small enough for a descriptor of the attack to displace all of it, if it did. */
 const MAX_SIZE = '60MiB'
 /** Milliseconds between two pulls. */
@@ -31,9 +33,13 @@ export async function hostile(add: Add): Promise<void> {
   await using folder = await tempFolder()
   await using upstream = elsewhere(script('hostile-upstream.ts'))
   const { port, warm } = await upstream.line((line) => JSON.parse(line) as HostileContent)
-  await using proxy = await entrepotSystem(`${folder.path}/entrepot`, `http://127.0.0.1:${port}`, {
+  const upstreamUrl = `http://127.0.0.1:${port}`
+  await using proxy = await entrepotSystem(`${folder.path}/entrepot`, upstreamUrl, {
     storage: { root: './data', minFree: 0, maxSize: MAX_SIZE },
   })
+  await using neighbour = NEIGHBOUR
+    ? await entrepotSystem(`${folder.path}/neighbour`, upstreamUrl)
+    : undefined
   const client = new Agent({ keepAlive: true, maxSockets: 4 })
   const pullWarm = async () => {
     const answers = []
@@ -56,7 +62,12 @@ export async function hostile(add: Add): Promise<void> {
     for (let bout = 0; bout < BOUTS; bout++) {
       await sleep(SETTLE)
       const quiet = await measured(Math.max(3, seconds / 2))
-      await using attacker = elsewhere(script('attacker.ts'), proxy.url, attack, String(seconds))
+      await using attacker = elsewhere(
+        script('attacker.ts'),
+        (neighbour ?? proxy).url,
+        attack,
+        String(seconds),
+      )
       const attacked = await measured(seconds)
       const { requests } = await attacker.line((line) => JSON.parse(line) as { requests: number })
       bouts.push({ quiet, attacked, requests })
