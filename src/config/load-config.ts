@@ -98,7 +98,7 @@ export async function loadConfig(options: LoadConfigOptions): Promise<Config> {
   const inFile = parseYaml(file, await readConfigFile(file, required))
   if (mustHaveContent && Object.keys(Object(inFile.tree)).length === 0) {
     throw new ConfigError([
-      `${file}: there is nothing in it any more; the defaults hold after a restart only`,
+      `${file} is empty or gone: write it again, or restart to run with the defaults, which let everybody pull`,
     ])
   }
   const source = withSettings(inFile, settings)

@@ -111,7 +111,7 @@ export class Exchange {
 
   /** Runs what follows when the client has left: of one that leaves with hundreds of requests, in turns. */
   inTurn(task: () => void): void {
-    this.#turns.run(this.client, task)
+    this.#turns.run(addressGroup(this.client), task)
   }
 
   /** Whether the client asked for a range up to the end: containerd leaves when it has its part of it. */

@@ -3,7 +3,8 @@ import type { LookupFunction } from 'node:net'
 import { type ErrorCode, isRegistryError, type RegistryError } from '../../src/oci/errors.ts'
 import type { UpstreamTelemetry } from '../../src/ports/telemetry.ts'
 import type { UpstreamRepository } from '../../src/ports/upstream.ts'
-import { upstreamClient, type UpstreamClientOptions } from '../../src/upstream/client.ts'
+import { upstreamClient } from '../../src/upstream/client.ts'
+import type { UpstreamClientOptions } from '../../src/upstream/client-options.ts'
 import { nodeTrust, type SystemTrust, upstreamTrust } from '../../src/upstream/net/trust-store.ts'
 
 export interface Connected extends AsyncDisposable {
