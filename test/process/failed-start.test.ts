@@ -42,7 +42,7 @@ for (const listener of ['listen', 'admin'] as const) {
     const { code, stderr } = await runEntrepot('serve', '--config', file)
     assert.deepEqual(
       [code, stderr],
-      [1, `entrepot: cannot listen on 127.0.0.1:${held.port}: another process listens there\n`],
+      [1, `entrepot: cannot listen on 127.0.0.1:${held.port}: another process uses that port\n`],
     )
     await using again = await startProxy({ upstream: { url: 'http://127.0.0.1:1' }, folder: folder.path })
     assert.ok(again.port > 0)

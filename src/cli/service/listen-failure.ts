@@ -1,5 +1,5 @@
 const REASONS: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'another process listens there',
+  EADDRINUSE: 'another process uses that port',
   EADDRNOTAVAIL: 'this machine does not have that address',
   EACCES: 'permission denied; ports below 1024 need root or the capability CAP_NET_BIND_SERVICE',
   ENOTFOUND: 'the name does not resolve',
