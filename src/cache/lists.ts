@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import { isOutage } from '../oci/errors.ts'
+import { mayServeStale } from '../oci/errors.ts'
 import type { Asking, ReadOptions } from '../ports/read-options.ts'
 import { singleFlight } from '../util/async/single-flight.ts'
 import { timeBetween } from '../util/time-between.ts'
@@ -74,7 +74,7 @@ export function shortTermCache<T extends object>(options: ShortTermCacheOptions<
         })
         return value
       } catch (error) {
-        const isExcused = isOutage(error) || isStaleFallback(error, options?.signal)
+        const isExcused = mayServeStale(error) || isStaleFallback(error, options?.signal)
         if (known === undefined || !isExcused || -left > staleIfError(known.value)) throw error
         options?.report?.({ result: 'stale', ttl: Math.ceil(left / 1000) })
         return known.value

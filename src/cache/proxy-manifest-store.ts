@@ -1,6 +1,6 @@
 import type { Content, Descriptor, Manifest } from '../oci/descriptor.ts'
 import { type Digest, digestOf } from '../oci/digest.ts'
-import { isOutage, isRegistryError } from '../oci/errors.ts'
+import { mayServeStale, isRegistryError } from '../oci/errors.ts'
 import { referencesIn } from '../oci/manifest.ts'
 import {
   DOCKER_LIST,
@@ -125,7 +125,7 @@ export function proxyManifestStore(
           const signed = await fetchOnce(digest, options)
           if (signed !== undefined) return signed
         } catch (error) {
-          if (!isOutage(error)) throw error
+          if (!mayServeStale(error)) throw error
         }
       }
       options?.report?.({ result: 'hit' })

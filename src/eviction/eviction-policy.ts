@@ -29,8 +29,8 @@ const SCARCITY = 10
 
 type Limits = Pick<EvictionPolicy, 'maxSize' | 'minFree'>
 
-/** A limit of the store. `share`: of what an upstream may take of it. */
-export type Limit = 'maxSize' | 'minFree' | 'inodes' | 'share'
+/** A limit of the store. `share`: of what an upstream may take of it; `disk`: of what its disk can hold. */
+export type Limit = 'maxSize' | 'minFree' | 'disk' | 'inodes' | 'share'
 
 /**
  * Bytes to evict so that `room` more fit; 0 when they fit. `slack` is what is freed besides, as a share of
@@ -74,8 +74,9 @@ export function exceededLimit(
   room: number,
 ): Limit | undefined {
   if (indexBytes + reserved.bytes + room > maxSize) return 'maxSize'
-  if (minFree + reserved.unwritten + room > disk.freeBytes + bytes + partialBytes) return 'minFree'
-  return undefined
+  const missing = reserved.unwritten + room - (disk.freeBytes + bytes + partialBytes)
+  if (missing > 0) return 'disk'
+  return missing + minFree > 0 ? 'minFree' : undefined
 }
 
 /**

@@ -108,6 +108,10 @@ const BY_REASON: Readonly<Record<string, Says>> = {
     'has no room for it, as storage.minFree is to stay free on the disk',
     'free space on the disk, or lower storage.minFree',
   ),
+  disk: says(
+    'has no room for it on its disk',
+    'free space on the disk, or lower storage.maxSize so that the cache evicts in time',
+  ),
   inodes: says(
     'has no room for it: the file system has no files left (inodes)',
     'remove files from the disk, or make a file system with more inodes',

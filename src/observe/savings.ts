@@ -112,8 +112,10 @@ export function savings({ log, now }: SavingsOptions): Savings {
       const since = today() - Math.min(days, KEPT) + 1
       const rates = new Map((await log().ratesSince(since)).map((row) => [row.upstream, row]))
       const sums = new Map<string, SavedReport>()
+      let first = today()
       for (let day = since; day <= today(); day++) {
         for (const { name, upstream, ...saved } of await log().savedOn(day, by)) {
+          first = Math.min(first, day)
           const key = by === 'day' ? dayText(day) : name
           sums.set(key, sumOf(sums.get(key), saved, rates.get(upstream)))
         }
@@ -121,7 +123,7 @@ export function savings({ log, now }: SavingsOptions): Savings {
       const rows = Array.from(sums, ([name, saved]) => Object.assign({ name }, saved))
       return {
         by,
-        since: dayText(since),
+        since: dayText(first),
         total: rows.reduce<SavedReport>(totalOf, { requests: 0, bytes: 0, budget: 0, seconds: null }),
         rows: rows.toSorted((a, b) =>
           by === 'day' ? b.name.localeCompare(a.name) : b.bytes - a.bytes || b.requests - a.requests,

@@ -59,10 +59,15 @@ const OUTAGES = [
   'LOOP',
 ] as const
 
-/**
- * Reports whether stale content may be served because of this failure. A 404 or a denial is an answer, no
- * outage.
- */
+/** Reports whether upstream gave no answer. A 404 or a denial is one. */
 export function isOutage(error: unknown): error is RegistryError {
   return isRegistryError(error, ...OUTAGES)
+}
+
+/**
+ * Reports whether stale content may be served because of this failure: upstream gave no answer, or this machine
+ * has no thread to read it.
+ */
+export function mayServeStale(error: unknown): error is RegistryError {
+  return isOutage(error) || isRegistryError(error, 'NO_THREAD')
 }

@@ -102,7 +102,7 @@ export function repositoryRequests(options: RepositoryRequestsOptions): Reposito
     readHashed,
     manifestOf: (body, contentType, expected) =>
       body.length > LARGE && reading !== undefined
-        ? reading.manifest(body, contentType, expected)
+        ? reading.manifest(upstream, body, contentType, expected)
         : manifestOf(body, contentType, expected),
   }
 }

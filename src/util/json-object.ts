@@ -12,7 +12,7 @@ export type JsonObject = Readonly<Record<string, unknown>>
  */
 export function parseJsonObject(text: string | Buffer): JsonObject | undefined {
   try {
-    return jsonObject(JSON.parse(String(text)))
+    return jsonObject(JSON.parse(withoutMark(String(text))))
   } catch (error) {
     if (error instanceof SyntaxError) return undefined
     throw error
@@ -22,11 +22,16 @@ export function parseJsonObject(text: string | Buffer): JsonObject | undefined {
 /** Parses a text from outside that may be any value. @returns undefined when it is not JSON */
 export function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text)
+    return JSON.parse(withoutMark(text))
   } catch (error) {
     if (error instanceof SyntaxError) return undefined
     throw error
   }
+}
+
+/** RFC 8259 section 8.1: whoever parses JSON may ignore a byte order mark, which some servers write on Windows. */
+function withoutMark(text: string): string {
+  return text.startsWith('\uFEFF') ? text.slice(1) : text
 }
 
 /**

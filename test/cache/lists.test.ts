@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { shortTermCache } from '../../src/cache/lists.ts'
+import { RegistryError } from '../../src/oci/errors.ts'
 
 test('lists in memory stay within their bytes, the least recently used goes first', async () => {
   const lists = shortTermCache<{ readonly bytes: number }>({
@@ -41,6 +42,21 @@ test('FR-33: a list is asked for again when the clock was set back', async () =>
   clock.now -= 86_400_000
   assert.equal((await get())?.asked, 2)
   assert.equal((await get())?.asked, 2)
+})
+
+test('a list is served stale while this machine has no thread to read the next one', async () => {
+  const clock = { now: 0 }
+  const lists = countedLists(clock, 3_600_000)
+  await lists.get('a', async () => ({ asked: 1 }))
+  clock.now += 61_000
+  const results: unknown[] = []
+  const failing = (code: 'NO_THREAD' | 'UNKNOWN') =>
+    lists.get('a', () => Promise.reject(new RegistryError(code)), {
+      report: (status) => results.push(status),
+    })
+  assert.equal((await failing('NO_THREAD'))?.asked, 1)
+  assert.deepEqual(results, [{ result: 'stale', ttl: -1 }])
+  await assert.rejects(failing('UNKNOWN'), { code: 'UNKNOWN' })
 })
 
 test('the answer to a question that nobody waits for any more is kept', async () => {

@@ -93,6 +93,18 @@ test('what could not fit if all that is committed went is not evicted for', () =
   }
 })
 
+test('minFree is named only where content would fit without it', () => {
+  const nothing = { bytes: 0, unwritten: 0 }
+  const limitOf = (minFree: number, room: number) =>
+    exceededLimit(usageOf(500, 200), nothing, { maxSize: 10_000, minFree }, room)
+  assert.equal(limitOf(100, 600), undefined)
+  assert.equal(limitOf(100, 601), 'minFree')
+  assert.equal(limitOf(100, 700), 'minFree')
+  assert.equal(limitOf(100, 701), 'disk')
+  assert.equal(limitOf(0, 700), undefined)
+  assert.equal(limitOf(0, 701), 'disk')
+})
+
 test('priority is the age over what each byte gained costs to fetch again', () => {
   const table: [size: number, idle: number, isNearlyExhausted: boolean, priority: number][] = [
     [64 * KiB, HOUR, false, HOUR / 2],

@@ -117,6 +117,23 @@ test('the rows of a day are bounded, and nothing of the sums is lost', async () 
   )
 })
 
+test('the report begins with the first day that has something', async () => {
+  const saved = { upstream: 'docker.io', name: 'docker.io', requests: 1, bytes: 10, budget: 0 }
+  const reportOf = async (days: readonly number[]): Promise<string> => {
+    const log = {
+      add: async () => {},
+      savedOn: async (day: number) => (days.includes(day) ? [saved] : []),
+      ratesSince: async () => [],
+      forgetBefore: async () => {},
+    }
+    await using counted = savings({ log: () => log, now: () => 20 * 86_400_000 })
+    return (await counted.report('upstream', 10)).since
+  }
+  assert.equal(await reportOf([]), '1970-01-21')
+  assert.equal(await reportOf([17, 19]), '1970-01-18')
+  assert.equal(await reportOf([3, 11]), '1970-01-12')
+})
+
 test('networks of clients', () => {
   for (const [address, network] of [
     ['10.1.2.3', '10.1.2.0/24'],

@@ -233,3 +233,14 @@ test('SEC-73: a large manifest that is none is refused from another thread', asy
     await assertFails(work, 'UPSTREAM_INVALID', { reason: problem })
   }
 })
+
+test('a manifest that begins with a byte order mark keeps it, and its digest counts it', async () => {
+  await using upstream = await fakeUpstream()
+  await using client = connectTo(upstream.url)
+  const marked = Buffer.concat([Buffer.from('\uFEFF'), MANIFEST])
+  const { digest } = upstream.addManifest('app', 'v1', marked, OCI_MANIFEST)
+  const manifest = await client.repository().manifest(parseDigest(digest))
+  assert.deepEqual(manifest?.body, marked)
+  assert.deepEqual(manifest?.descriptor, { mediaType: OCI_MANIFEST, digest, size: marked.length })
+  assert.equal(digest, digestOf(marked))
+})

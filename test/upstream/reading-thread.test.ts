@@ -3,7 +3,9 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import { TagList } from '../../src/oci/tag-list.ts'
+import { manifestOf } from '../support/fixtures.ts'
 import { nextThread } from '../support/next-thread.ts'
 import { type ListTask, readingThread } from '../../src/upstream/body/reading-thread.ts'
 
@@ -81,4 +83,22 @@ test('a list whose thread ends is told so, and the next one gets another thread'
   const next = own.begin()
   next.add(Buffer.from('{"tags":["b","a"]}'))
   assert.equal((await next.page())!.list.text.toString(), '"a","b"')
+})
+
+test('SEC-73: an upstream with many large manifests takes turns with the others', async () => {
+  const own = readingThread()
+  const ended: string[] = []
+  const read = async (upstream: string, number: number): Promise<void> => {
+    const body = manifestOf([], { annotations: { number: `${number}`, long: 'x'.repeat(500_000) } })
+    const manifest = await own.manifest(upstream, body, OCI_MANIFEST, undefined)
+    assert.ok(!('problem' in manifest))
+    ended.push(upstream)
+  }
+  await Promise.all([
+    ...Array.from({ length: 30 }, (_, i) => read('many', i)),
+    read('few', 0),
+    read('few', 1),
+  ])
+  assert.ok(ended.lastIndexOf('few') < 15, ended.join(' '))
+  assert.equal(ended.length, 32)
 })

@@ -101,6 +101,26 @@ test('a piece that another thread uses is lent to nobody before that ends', () =
   assert.ok(pieces.take() === used)
 })
 
+test('shared pieces that nobody took for a minute are dropped, but for those that a thread uses', (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const pieces = new SharedPieces()
+  const [used, other] = [pieces.take()!, pieces.take()!]
+  Atomics.add(usesOf(used)!, 0, 1)
+  for (const piece of [used, other]) pieces.give(piece)
+  t.mock.timers.tick(59_999)
+  assert.ok(pieces.take() === other)
+  pieces.give(other)
+  t.mock.timers.tick(60_000)
+  Atomics.sub(usesOf(used)!, 0, 1)
+  assert.ok(pieces.take() === used)
+  assert.ok(pieces.take() !== other)
+  pieces.give(used)
+  t.mock.timers.tick(60_000)
+  const all = Array.from({ length: 6 }, () => pieces.take())
+  assert.ok(!all.includes(used))
+  assert.equal(all.filter((piece) => piece !== undefined).length, 5, 'one is lent still')
+})
+
 test('what another thread still uses is not filled again, and stops nothing else from coming', () => {
   const body = new ReceiveBuffer(200_000_000, new SharedPieces())
   const next = (): Buffer => {

@@ -56,6 +56,25 @@ test('a repository without tags has a list of none', async () => {
   assert.deepEqual(await whole(client.repository()), [])
 })
 
+test('a list is left out where there are no tags, and may begin with a byte order mark; errors are no list', async () => {
+  await using upstream = await fakeUpstream()
+  await using client = connectTo(upstream.url)
+  const answer = (body: string) =>
+    upstream.on(LIST, { status: 200, body, headers: { 'Content-Type': 'application/json' } })
+  for (const [body, tags] of [
+    ['{"name":"app"}', []],
+    ['\uFEFF{"name":"app","tags":null}', []],
+    ['\uFEFF{"name":"app","tags":["b","a"]}', ['a', 'b']],
+  ] as const) {
+    answer(body)
+    assert.deepEqual(await whole(client.repository()), tags, body)
+  }
+  for (const body of ['{}', '{"tags":{}}', '{"name":1}', '{"name":"app","errors":[]}', '\uFEFF']) {
+    answer(body)
+    await assertFails(client.repository().tags.whole(), 'UPSTREAM_INVALID')
+  }
+})
+
 test('FR-02 the cursor of the upstream is followed as it stands, in Link or in the body, and every page is asked once', async () => {
   await using upstream = await fakeUpstream()
   await using client = connectTo(upstream.url)

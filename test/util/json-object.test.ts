@@ -1,11 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { jsonObject, parseJsonObject, requireJsonObject } from '../../src/util/json-object.ts'
+import { jsonObject, parseJson, parseJsonObject, requireJsonObject } from '../../src/util/json-object.ts'
 
 test('an object is parsed from text or bytes', () => {
   assert.deepEqual({ ...parseJsonObject('{"a":[1]}') }, { a: [1] })
   assert.deepEqual({ ...parseJsonObject(Buffer.from('{"a":"é"}')) }, { a: 'é' })
   assert.deepEqual({ ...requireJsonObject('{}') }, {})
+})
+
+test('a byte order mark before the text is ignored', () => {
+  for (const text of ['\uFEFF{"a":1}', Buffer.from('\uFEFF{"a":1}')])
+    assert.deepEqual({ ...parseJsonObject(text) }, { a: 1 })
+  assert.deepEqual(parseJson('\uFEFF[1]'), [1])
+  assert.equal(parseJsonObject('\uFEFF\uFEFF{}'), undefined)
 })
 
 test('what is not an object is undefined, or throws without quoting the text', () => {

@@ -1,5 +1,5 @@
 import type { Digest } from '../../oci/digest.ts'
-import { isOutage, isRegistryError } from '../../oci/errors.ts'
+import { mayServeStale, isRegistryError } from '../../oci/errors.ts'
 import type { ImageName } from '../../oci/image-pattern.ts'
 import type { RepositoryName } from '../../oci/reference.ts'
 import type { TagEntry, TagIndex } from '../../ports/metadata.ts'
@@ -104,7 +104,7 @@ export function proxyTagService(
         })
         return value?.digest
       } catch (error) {
-        const isExcused = isOutage(error) || isStaleFallback(error, options?.signal)
+        const isExcused = mayServeStale(error) || isStaleFallback(error, options?.signal)
         if (!isExcused || entry === undefined || freshness?.state !== 'stale') throw error
         options?.report?.({
           result: 'stale',

@@ -40,7 +40,7 @@ export interface SavingsLog {
 /** As the admin API sends it. */
 export interface SavingsReport {
   readonly by: SavingsBy
-  /** The first day, `2026-11-26`. */
+  /** The first day that has something, `2026-11-26`. */
   readonly since: string
   readonly total: SavedReport
   /** The largest first. */

@@ -22,6 +22,7 @@ export type ReadingMessage = { readonly id: number } & (
 )
 
 interface ManifestQuestion {
+  readonly upstream: string
   readonly manifest: Uint8Array
   readonly contentType: string | undefined
   readonly expected: Digest | undefined
@@ -54,13 +55,14 @@ export interface ListTask {
 
 /**
  * Reads long answers, one at a time, at a low priority: tag lists, which it sorts, and manifests, which go
- * before lists.
+ * before lists, of each upstream in turn.
  */
 export interface ReadingThread {
   /** @throws RegistryError NO_THREAD while the machine has no thread for it; so do the tasks when it has ended */
   begin(): ListTask
   /** As `manifestOf` does. The caller loses `body`, and gets it back with the manifest. */
   manifest(
+    upstream: string,
     body: Buffer,
     contentType: string | undefined,
     expected: Digest | undefined,
@@ -170,11 +172,11 @@ export function readingThread(): ReadingThread {
         },
       }
     },
-    async manifest(body, contentType, expected) {
+    async manifest(upstream, body, contentType, expected) {
       // Here, it takes some milliseconds.
       if ((worker ??= start()) === undefined) return manifestOf(body, contentType, expected)
       const { id, answer, tell } = beginTask()
-      tell({ id, manifest: body, contentType, expected }, memoryOf(body))
+      tell({ id, upstream, manifest: body, contentType, expected }, memoryOf(body))
       const manifest = (await answer).manifest!
       if ('problem' in manifest) return manifest
       const { descriptor, references } = manifest

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { MessagePort } from 'node:worker_threads'
 import type { Memory } from '../../oci/merge-tag-lists.ts'
 import { TagList } from '../../oci/tag-list.ts'
+import { Rotation } from '../../util/rotation.ts'
 import { LongPage } from '../tags/long-page.ts'
 import { manifestOf } from './manifest-type.ts'
 import { packReferences } from './packed-references.ts'
@@ -11,15 +12,15 @@ import { bufferOf, type ReadingAnswer, type ReadingMessage } from './reading-thr
 type ManifestMessage = Extract<ReadingMessage, { manifest: unknown }>
 type ListMessage = Exclude<ReadingMessage, { manifest: unknown }>
 
-/** Does the work of the thread, one message at a time. */
+/** Does the work of the thread, one message at a time. Upstreams take turns with their manifests. */
 export function takeMessages(port: MessagePort, early: readonly ReadingMessage[]): void {
-  const manifests: ManifestMessage[] = []
+  const manifests = new Rotation<ManifestMessage>()
   const lists: ListMessage[] = []
   const listWork = new ListWork(port)
   let isWorking = false
 
   function take(message: ReadingMessage): void {
-    if ('manifest' in message) manifests.push(message)
+    if ('manifest' in message) manifests.add(message.upstream, message)
     else lists.push(message)
     if (isWorking) return
     isWorking = true
@@ -30,7 +31,7 @@ export function takeMessages(port: MessagePort, early: readonly ReadingMessage[]
     for (;;) {
       // Messages that came meanwhile are taken: a manifest does not wait for a list of 12 MB.
       await nextTurn()
-      const manifest = manifests.shift()
+      const manifest = manifests.next()
       const list = manifest === undefined ? lists.shift() : undefined
       if (manifest !== undefined) await readManifest(port, manifest)
       else if (list !== undefined) listWork.take(list)

@@ -7,15 +7,18 @@ export const SHARED_PIECE = 2 * 1024 * 1024
  * garbage collector.
  */
 const MOST = 6
+/** Milliseconds after which pieces that nobody took are dropped. */
+const IDLE = 60_000
 
 /** Pieces of memory for long bodies that other threads may read, for as many bodies as that pays. */
 export class SharedPieces {
-  readonly #free: Buffer[] = []
+  #free: Buffer[] = []
   #made = 0
+  #idle: NodeJS.Timeout | undefined
 
   /** @returns undefined when others have them all */
   take(): Buffer | undefined {
-    const at = this.#free.findIndex((piece) => Atomics.load(usesOf(piece)!, 0) === 0)
+    const at = this.#free.findIndex(isUnused)
     if (at >= 0) return this.#free.splice(at, 1)[0]
     if (this.#made >= MOST) return undefined
     this.#made += 1
@@ -25,5 +28,22 @@ export class SharedPieces {
   /** Takes a piece back. Other threads may still use it. */
   give(piece: Buffer): void {
     this.#free.push(piece)
+    this.#dropWhenIdle()
   }
+
+  #dropWhenIdle(): void {
+    clearTimeout(this.#idle)
+    this.#idle = setTimeout(() => this.#dropUnused(), IDLE).unref()
+  }
+
+  #dropUnused(): void {
+    const used = this.#free.filter((piece) => !isUnused(piece))
+    this.#made -= this.#free.length - used.length
+    this.#free = used
+    if (used.length > 0) this.#dropWhenIdle()
+  }
+}
+
+function isUnused(piece: Buffer): boolean {
+  return Atomics.load(usesOf(piece)!, 0) === 0
 }

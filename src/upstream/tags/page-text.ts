@@ -1,5 +1,5 @@
 import { TagList } from '../../oci/tag-list.ts'
-import { parseJsonObject } from '../../util/json-object.ts'
+import { type JsonObject, parseJsonObject } from '../../util/json-object.ts'
 
 /** What the body of one page says. */
 export interface PageText {
@@ -11,9 +11,13 @@ export interface PageText {
 /** Reads the body of a page. @returns undefined when it is no tag list */
 export function readPageText(body: Buffer | string): PageText | undefined {
   const document = parseJsonObject(body)
-  // distribution answers `null` for a repository without tags.
-  const tags = document?.['tags'] === null ? [] : document?.['tags']
-  if (!Array.isArray(tags)) return undefined
-  const next = document?.['next']
-  return { list: TagList.of(tags), ...(typeof next === 'string' && next !== '' && { next }) }
+  if (document === undefined) return undefined
+  const { tags = isEmptyList(document) ? [] : undefined, next } = document
+  if (tags !== null && !Array.isArray(tags)) return undefined
+  return { list: TagList.of(tags ?? []), ...(typeof next === 'string' && next !== '' && { next }) }
+}
+
+/** Where a repository has no tags, Go writes `null`, as distribution does, or leaves the list out. */
+function isEmptyList({ name, errors }: JsonObject): boolean {
+  return typeof name === 'string' && errors === undefined
 }
