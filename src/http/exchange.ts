@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Principal } from '../ports/authenticator.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { addressGroup } from '../util/address-group.ts'
 import type { SubjectText } from './access-log-line.ts'
+import type { ClientPace } from './client-pace.ts'
 import { Outbox } from './send.ts'
 import type { CacheStatus, ReadOptions } from '../ports/read-options.ts'
 import { SCHEMA1_DECIDED_BY, takesSchema1, takesUnsigned } from './headers/accept.ts'
@@ -47,6 +49,10 @@ export class Exchange {
   warning?: string
   /** What was sent upstream for this answer. Unset when nothing was. */
   cost?: { requests: number; seconds: number }
+  /** Clients that leave what upstream was asked for, and wait before it is asked again. */
+  leaving?: ClientPace
+  /** Upstream was asked, whether or not it has answered. */
+  hasAsked = false
   /** The client may be sent elsewhere for a blob. */
   mayRedirect = false
   /** Bytes of the body that the kernel has accepted. */
@@ -114,6 +120,19 @@ export class Exchange {
     this.#turns.run(addressGroup(this.client), task)
   }
 
+  /** As `ReadOptions.beforeAsking`. */
+  beforeAsking(): Promise<void> | undefined {
+    const delay = this.leaving?.wait(this.client) ?? 0
+    if (delay > 0) return this.#askLater(delay)
+    this.hasAsked = true
+    return undefined
+  }
+
+  async #askLater(delay: number): Promise<void> {
+    await sleep(delay, undefined, { signal: this.signal })
+    this.hasAsked = true
+  }
+
   /** Whether the client asked for a range up to the end: containerd leaves when it has its part of it. */
   get isOpenEnded(): boolean {
     return this.incoming.headers.range?.trimEnd().endsWith('-') === true
@@ -147,6 +166,10 @@ class ExchangeReadOptions implements ReadOptions {
   get client(): string {
     const { principal, client } = this.#exchange
     return principal?.identity ?? addressGroup(client)
+  }
+
+  beforeAsking(): Promise<void> | undefined {
+    return this.#exchange.beforeAsking()
   }
 
   asked(seconds: number): void {

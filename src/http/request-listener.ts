@@ -15,7 +15,7 @@ import { Exchange } from './exchange.ts'
 import { dispatch } from './hono-adapter.ts'
 import { Pieces } from './pieces.ts'
 import { recordRequest } from './record-request.ts'
-import { RefusalPace } from './refusal-pace.ts'
+import { ClientPace } from './client-pace.ts'
 import { requestIds } from './request-id.ts'
 import type { AccessLog, Logger } from './access-log.ts'
 import { registryRoutes } from './routes.ts'
@@ -61,6 +61,10 @@ export interface RegistryRequestListenerOptions {
 const QUEUE_REFUSALS = 8
 /** or because upstream, which was asked, does not have what they ask for. */
 const UPSTREAM_REFUSALS = 100
+/** Answers a second that one client leaves although upstream was asked for them, */
+const LEFT_ANSWERS = 32
+/** with fewer bytes than this. Who fetches a blob in parts leaves each with more. */
+const HARDLY_TAKEN = 64 * 1024
 /** Pieces of bodies a second of one client that are read and discarded. A body has one at least. */
 const IGNORED_PIECES = 256
 
@@ -92,10 +96,11 @@ export function registryRequestListener({
   const outbox = new Outbox()
   const validateRequest = requestValidator()
   const refusals = {
-    queue: new RefusalPace(QUEUE_REFUSALS),
-    upstream: new RefusalPace(UPSTREAM_REFUSALS),
-    body: new RefusalPace(IGNORED_PIECES),
+    queue: new ClientPace(QUEUE_REFUSALS),
+    upstream: new ClientPace(UPSTREAM_REFUSALS),
+    body: new ClientPace(IGNORED_PIECES),
   }
+  const leaving = new ClientPace(LEFT_ANSWERS)
   const routes = registryRoutes({ registry, authenticator, sending, advise, peers, search, fail })
 
   function fail(error: unknown, exchange: Exchange): void {
@@ -107,7 +112,7 @@ export function registryRequestListener({
     else setTimeout(() => exchange.inTurn(() => exchange.isAborted || sendError(exchange, error)), delay)
   }
 
-  function paceOf(error: unknown, { cost }: Exchange): RefusalPace | undefined {
+  function paceOf(error: unknown, { cost }: Exchange): ClientPace | undefined {
     if (isRegistryError(error, 'TOOMANYREQUESTS')) return refusals.queue
     return cost === undefined ? undefined : refusals.upstream
   }
@@ -133,7 +138,9 @@ export function registryRequestListener({
   function begin(incoming: IncomingMessage, outgoing: ServerResponse): Exchange {
     const requestId = requestIdOf(incoming.headers['x-request-id'])
     const exchange = new Exchange(incoming, outgoing, requestId, clientAddress?.(incoming), outbox, turns)
+    exchange.leaving = leaving
     const ended = (): void => {
+      if (isLeftUntaken(exchange)) leaving.delay(exchange.client)
       const status = outgoing.headersSent ? outgoing.statusCode : 499
       if (outgoing.writableFinished) exchange.bytesSent += exchange.bytesAtEnd
       const ms = performance.now() - exchange.startedAt
@@ -181,4 +188,9 @@ export function registryRequestListener({
     if (hasBody) ignoreBodyAtPace(incoming, proceed)
     else proceed()
   }
+}
+
+/** Whether the client left, and not this process ended, an answer that was asked for upstream. */
+function isLeftUntaken({ hasAsked, isAborted, failure, bytesSent }: Exchange): boolean {
+  return hasAsked && isAborted && failure === undefined && bytesSent < HARDLY_TAKEN
 }

@@ -37,6 +37,11 @@ export interface ReadOptions {
   /** Who asks. Clients take turns where they wait for the same thing. */
   readonly client?: string
   /**
+   * Called before upstream is asked for this answer, which waits for the promise. It rejects when the caller
+   * leaves.
+   */
+  readonly beforeAsking?: () => Promise<void> | undefined
+  /**
    * Called when a request upstream that was sent for this answer has its headers, or failed; also after the
    * answer. `seconds` count from the request.
    */
@@ -57,4 +62,4 @@ export interface ReadOptions {
 }
 
 /** Runs work that asks upstream for somebody's answer, so that what it costs is told of that answer. */
-export type Asking = <T>(options: ReadOptions | undefined, work: () => T) => T
+export type Asking = <T>(options: ReadOptions | undefined, work: () => Promise<T>) => Promise<T>

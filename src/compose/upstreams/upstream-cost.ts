@@ -11,7 +11,11 @@ export interface UpstreamCost {
 export function upstreamCost(): UpstreamCost {
   const asker = new AsyncLocalStorage<ReadOptions>()
   return {
-    asking: (options, work) => (options?.asked === undefined ? work() : asker.run(options, work)),
+    asking(options, work) {
+      const ask = () => (options?.asked === undefined ? work() : asker.run(options, work))
+      const waits = options?.beforeAsking?.()
+      return waits === undefined ? ask() : waits.then(ask)
+    },
     telemetry: {
       answered: (_upstream, _kind, _status, seconds) => asker.getStore()?.asked?.(seconds),
     },

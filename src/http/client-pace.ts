@@ -1,15 +1,16 @@
 import { addressGroup } from '../util/address-group.ts'
 
-/** Milliseconds that a refusal waits at most. */
+/** Milliseconds that anything waits at most. */
 const LONGEST = 2000
 /** Milliseconds. */
 const SECOND = 1000
 
 /**
- * Has the refusals of one client come at a pace: so many at once, and then as many a second. A client that asks
- * again at once would otherwise have this process refuse it as fast as it can, at the cost of others (SEC-80).
+ * Has what this process does in vain for one client come at a pace: so many at once, and then as many a second. A
+ * client that is refused and asks again at once, or that leaves what it asks for, would otherwise keep this process
+ * as busy as it can, at the cost of others (SEC-80).
  */
-export class RefusalPace {
+export class ClientPace {
   /** Milliseconds between two. */
   readonly #interval: number
   /** When those that were paced so far are all due, without their start. */
@@ -21,7 +22,7 @@ export class RefusalPace {
   }
 
   /**
-   * The wait before one more refusal, in milliseconds; undefined when it would be longer than two seconds, and
+   * The wait before one more, in milliseconds; undefined when it would be longer than two seconds, and
    * then it does not count.
    *
    * @param address of the client
@@ -36,6 +37,12 @@ export class RefusalPace {
     if (delay > LONGEST) return undefined
     this.#due.set(client, due)
     return delay
+  }
+
+  /** The wait until one more would come at once, in milliseconds. None is counted. */
+  wait(address: string, now = performance.now()): number {
+    if (this.#due.size === 0) return 0
+    return Math.max(0, (this.#due.get(addressGroup(address)) ?? 0) - now - SECOND)
   }
 
   /** As `delay`, which is two seconds at most, however many wait. */
