@@ -19,6 +19,7 @@ import { cidrList, LOOPBACK } from '../../util/cidr.ts'
 import type { Observation } from '../observation.ts'
 import { reloadTls, tlsFrom } from './listener-tls.ts'
 import { type Listening, listening } from './listening.ts'
+import { paced } from './paced.ts'
 import { reloadOnChange } from '../reload-on-change.ts'
 
 type Reports = Pick<Observation, 'audit'> & { readonly server: ListenerTelemetry }
@@ -110,7 +111,7 @@ export function adminListener({ admin: config }: Pick<Config, 'admin'>, log: Log
         }),
     })
     const answer = inTurns(
-      restricted((incoming, outgoing) => app(incoming, outgoing)),
+      paced(restricted((incoming, outgoing) => app(incoming, outgoing))),
       ({ socket }) => addressGroup(socket.remoteAddress ?? ''),
       new Turns(),
     )
