@@ -42,7 +42,7 @@ export function proxyBlobStore(
     return {
       stat(digest, options) {
         return whenKnown(
-          readable(digest, () => local.stat(digest)),
+          readable(digest, () => whenKnown(local.stat(digest), (stored) => stored ?? committing(digest))),
           (stored) => {
             if (stored === undefined) return prove(digest, options)
             options?.report?.({ result: 'hit' })
@@ -62,6 +62,12 @@ export function proxyBlobStore(
           },
         )
       },
+    }
+
+    /** What will be stored in a moment: some upstreams tell no size, so that they cannot be asked for it. */
+    function committing(digest: Digest): Descriptor | undefined {
+      const size = downloads.verifiedSize(repository.upstream, digest)
+      return size === undefined ? undefined : { mediaType: OCTET_STREAM, digest, size }
     }
 
     /** What the store has of a blob that this repository may read. A store that fails has nothing. */

@@ -21,6 +21,9 @@ export interface DownloadPolicy {
  */
 export const WITHHELD = 32 * 1024
 
+/** A download keeps its place in the queue during its commit while so many others are being committed. */
+export const MOST_COMMITTING = 512
+
 /** An attempt that brings less counts as a failure: at one byte an attempt a blob would take days. */
 export const PROGRESS = 16 * 1024
 

@@ -5,14 +5,12 @@ import { throttle } from '../util/async/throttle.ts'
 import { Announcement } from './announcement.ts'
 import { BlobFetch } from './fetch/blob-fetch.ts'
 import type { DownloadContext, DownloadView, Outcome } from './download-context.ts'
-import { givesUp, WITHHELD } from './download-policy.ts'
+import { givesUp, MOST_COMMITTING, WITHHELD } from './download-policy.ts'
 import type { DownloadRequest } from './download-request.ts'
 import type { Beating } from './heartbeat.ts'
 import { Pace } from './pace.ts'
 import { Readers } from './readers.ts'
 
-/** A download keeps its place in the queue during its commit while so many others are being committed. */
-const MOST_COMMITTING = 512
 /** Milliseconds between two wake-ups: without a pause, close followers would read in tiny pieces. */
 const WAKE_EVERY = 4
 /** Bytes that wake readers at once. */
@@ -76,6 +74,11 @@ export class Download implements AsyncDisposable, Beating {
       attempts: this.#fetch?.attempts ?? 0,
       startedAt: this.#startedAt,
     }
+  }
+
+  /** Bytes of the blob, once all have come and match the digest. */
+  get verifiedSize(): number | undefined {
+    return this.#phase === 'verified' ? this.#size : undefined
   }
 
   /** False once the download is over or about to end early. Nobody may subscribe then. */

@@ -113,6 +113,11 @@ export class DownloadManager implements AsyncDisposable {
     return running?.download.isJoinable ? running.download.subscribe(size, signal) : undefined
   }
 
+  /** Bytes of a blob whose download is being committed; undefined where there is none. */
+  verifiedSize(upstream: string, digest: Digest): number | undefined {
+    return this.#running.get(`${upstream} ${digest}`)?.download.verifiedSize
+  }
+
   list(): readonly DownloadView[] {
     return [...this.#running.values()].map(({ download }) => download.view)
   }
