@@ -125,13 +125,15 @@ function isPassing(error: unknown, isConfirmed: boolean): boolean {
 export interface FetchState {
   readonly size: number
   readonly filled: number
-  /** Bytes per second over the last moments. */
+  /** Bytes per second over the last moments, of all connections. */
   readonly rate: number
-  /** Of one connection at its best, lately. */
-  readonly fastest: number
+  /** Of one connection over the last seconds. */
+  readonly sustained: number
   readonly connections: number
   /** How many connections it may have at the moment. */
   readonly allowed: number
+  /** A connection was seen to wait for upstream, and not for this process. */
+  readonly isDry: boolean
   /** The process, or its source, is at its own limit: more connections would not make it faster. */
   readonly isBusy: boolean
   /** Where readers wait, the longest wait first, and how many bytes the nearest connection is away. */
@@ -146,13 +148,14 @@ export function nextAction(
   policy: DownloadPolicy,
   state: FetchState,
 ): { readonly openAt: number } | 'openNext' | undefined {
-  const { size, filled, rate, fastest, connections, allowed, isBusy, waiting } = state
+  const { size, filled, rate, sustained, connections, allowed, isDry, isBusy, waiting } = state
   if (connections >= allowed) return undefined
   for (const { position, ahead } of waiting) {
     if (ahead > 0 && secondsFor(ahead, rate) > READER_PATIENCE) return { openAt: position }
   }
   const isLong = size >= policy.segmentAbove && takesLong(size - filled, rate)
-  return isLong && Math.max(fastest, rate) < FAST_ENOUGH && !isBusy ? 'openNext' : undefined
+  const isUpstreamSlow = isDry && Math.max(sustained, rate) < FAST_ENOUGH
+  return isLong && isUpstreamSlow && !isBusy ? 'openNext' : undefined
 }
 
 /** Whether `bytes` at this rate take so long that another connection may help. */

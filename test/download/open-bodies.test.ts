@@ -60,6 +60,17 @@ test('FR-24 beyond that only a body with an empty socket, when there is a reques
   }
 })
 
+test('upstream is the slow side while a socket is empty, of those that are held', () => {
+  const bodies = new OpenBodies()
+  const slow = body(0, 48)
+  bodies.hold(body(48, 96), reader(false))
+  assert.ok(!bodies.isDry)
+  bodies.hold(slow, reader(true))
+  assert.ok(bodies.isDry)
+  bodies.release(slow)
+  assert.ok(!bodies.isDry)
+})
+
 test('FR-24 a body that would cost too much is left while its socket is empty, and no other', () => {
   const bodies = new OpenBodies()
   const [divided, whole, full] = [body(0, 48), body(48, 96), body(0, 48)]

@@ -43,6 +43,15 @@ test('what is written already is no distance, also before its connection has gon
   assert.equal(segments.distanceTo(MiB / 2), 0)
 })
 
+test('a reader that has not yet read what was written waits for nobody', () => {
+  const filled = new IntervalSet()
+  const segments = new SegmentAllocator(filled)
+  const first = segments.takeGap(100 * MiB)!
+  filled.add(0, 2 * MiB)
+  first.position = 2 * MiB
+  assert.equal(segments.distanceTo(MiB), 0)
+})
+
 test('a part that may not be taken over stays where it is', () => {
   const segments = new SegmentAllocator(new IntervalSet())
   const first = segments.takeGap(100 * MiB)!

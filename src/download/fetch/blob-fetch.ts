@@ -81,17 +81,19 @@ export class BlobFetch implements Beating {
     const meter = this.#meter
     meter.tick(this.#connections)
     if (this.#connections === 0 || this.#isPaused || this.#signal.aborted) return
-    if (!isConfirmed || size === undefined || meter.age < WARM_UP) return
-    this.#probe.judge(meter.rate, this.#connections, meter.age)
+    if (!isConfirmed || size === undefined) return
     this.#plan.review()
+    if (meter.age < WARM_UP) return
+    this.#probe.judge(meter.rate, this.#connections, meter.age)
     if (!this.#plan.mayOpenAnother) return
     const action = nextAction(this.#policy, {
       size,
       filled: this.#ingest.filled.size,
       rate: meter.rate,
-      fastest: meter.fastest,
+      sustained: meter.sustained,
       connections: this.#connections,
       allowed: this.#probe.allowed,
+      isDry: this.#plan.isDry,
       isBusy: isBusy || this.#representation.isFollowed,
       waiting: this.#waiting(size),
     })
@@ -190,7 +192,10 @@ export class BlobFetch implements Beating {
       ingest: this.#ingest,
       representation: this.#representation,
       recent: this.recent,
-      confirmed: () => this.#observer.confirmed(this.#representation.size),
+      confirmed: () => {
+        this.#meter.begin()
+        this.#observer.confirmed(this.#representation.size)
+      },
       answered: () => this.#plan.review(),
       wrote: (bytes) => {
         this.#meter.add(bytes)

@@ -29,6 +29,11 @@ export class OpenBodies {
   /** Bytes that have arrived in vain. */
   #spent = 0
 
+  /** Upstream is the slow side of one of them. */
+  get isDry(): boolean {
+    return [...this.#connections.values()].some(({ isDry }) => isDry)
+  }
+
   /** `connection` fetches `segment` from now on. */
   hold(segment: Segment, connection: BodyReader): void {
     this.#connections.set(segment, connection)

@@ -32,6 +32,11 @@ export class SegmentPlan {
     return this.#representation.hasRanges !== false && mayOpenAnother(this.#requests)
   }
 
+  /** A connection was seen to wait for upstream. */
+  get isDry(): boolean {
+    return this.#bodies.isDry
+  }
+
   /**
    * The first missing bytes. When none is missing, the last byte: the store has not proved that this upstream
    * has the blob, so it is asked all the same.

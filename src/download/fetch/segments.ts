@@ -97,6 +97,7 @@ export class SegmentAllocator {
    * How many bytes a connection still has to fetch before it reaches `position`; undefined when none will.
    */
   distanceTo(position: number): number | undefined {
+    if (this.#filled.filledFrom(position) > position) return 0
     const holder = this.#holderOf(position)
     // What it has written counts, also while the store is not done with it: a slow one takes a while.
     return holder && Math.max(0, position - this.#filled.filledFrom(holder.position))
