@@ -127,8 +127,8 @@ export interface FetchState {
   readonly filled: number
   /** Bytes per second over the last moments, of all connections. */
   readonly rate: number
-  /** Of one connection over the last seconds. */
-  readonly sustained: number
+  /** Of one connection at its best, lately. */
+  readonly fastest: number
   readonly connections: number
   /** How many connections it may have at the moment. */
   readonly allowed: number
@@ -148,13 +148,13 @@ export function nextAction(
   policy: DownloadPolicy,
   state: FetchState,
 ): { readonly openAt: number } | 'openNext' | undefined {
-  const { size, filled, rate, sustained, connections, allowed, isDry, isBusy, waiting } = state
+  const { size, filled, rate, fastest, connections, allowed, isDry, isBusy, waiting } = state
   if (connections >= allowed) return undefined
   for (const { position, ahead } of waiting) {
     if (ahead > 0 && secondsFor(ahead, rate) > READER_PATIENCE) return { openAt: position }
   }
   const isLong = size >= policy.segmentAbove && takesLong(size - filled, rate)
-  const isUpstreamSlow = isDry && Math.max(sustained, rate) < FAST_ENOUGH
+  const isUpstreamSlow = isDry && Math.max(fastest, rate) < FAST_ENOUGH
   return isLong && isUpstreamSlow && !isBusy ? 'openNext' : undefined
 }
 

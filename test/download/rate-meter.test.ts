@@ -3,76 +3,86 @@ import { test } from 'node:test'
 import { RateMeter } from '../../src/download/fetch/rate-meter.ts'
 
 const PERIOD = 100
-/** What upstream sends in a period. */
+/** Milliseconds from the beginning to the first tick. */
+const FIRST = 60
+/** Bytes that upstream sends in a period, and in a second. */
 const USUAL = 25_000
+const RATE = 10 * USUAL
 
-/** A meter whose first tick comes `first` milliseconds after its beginning. */
-function meterWith({ first = 60 } = {}) {
+function meterAtWork() {
   let time = 1_000
+  let ticks = 0
   const meter = new RateMeter(PERIOD, () => time)
   return {
     meter,
-    /** Begins, unless it has, and brings so many bytes in each period. */
-    run(counts: readonly number[], connections = 1) {
+    /** Ticks, each after so many periods' worth of bytes. */
+    run(shares: readonly number[], connections = 1) {
       meter.begin()
-      for (const bytes of counts) {
-        time += meter.sustained === 0 ? first : PERIOD
-        meter.add(bytes)
+      for (const share of shares) {
+        time += ticks++ === 0 ? FIRST : PERIOD
+        meter.add(share * USUAL)
         meter.tick(connections)
       }
     },
   }
 }
 
-test('the rate of the moment is that of the last four whole ticks', () => {
-  const { meter, run } = meterWith()
-  run([5_000])
+const times = (count: number, share: number) => Array<number>(count).fill(share)
+
+test('a rate is that of the last whole ticks', () => {
+  const meter = new RateMeter(PERIOD)
+  meter.begin()
+  meter.add(5_000)
+  meter.tick(1)
   assert.equal(meter.rate, 0)
   assert.equal(meter.age, 0)
-  run([100, 200, 300, 400, 500])
+  for (const bytes of [100, 200, 300, 400, 500]) {
+    meter.add(bytes)
+    meter.tick(1)
+  }
   assert.equal(meter.rate, 3_500)
   assert.equal(meter.age, 5)
 })
 
-test('nothing is measured before the first answer, however long it takes', () => {
-  const { meter, run } = meterWith()
+test('nothing is measured before the first answer, however long that takes', () => {
+  const { meter, run } = meterAtWork()
   for (let tick = 0; tick < 30; tick++) meter.tick(1)
-  assert.deepEqual([meter.age, meter.rate, meter.sustained], [0, 0, 0])
-  run([0.6 * USUAL, USUAL, USUAL])
-  assert.deepEqual([meter.age, meter.rate, meter.sustained], [2, 10 * USUAL, 10 * USUAL])
+  assert.deepEqual([meter.age, meter.rate, meter.fastest], [0, 0, 0])
+  run([0.6, 1, 1])
+  assert.deepEqual([meter.age, meter.rate, meter.fastest], [2, RATE, RATE])
 })
 
-test('what had waited at first while the process was slow makes upstream no faster', () => {
-  const { meter, run } = meterWith()
-  // 0.5 periods late: of 0.6 + 1 periods, so much came in the second.
-  run([0.1 * USUAL, 1.5 * USUAL, USUAL])
-  assert.equal(meter.rate, 12.5 * USUAL)
-  assert.equal(Math.round(meter.sustained), 10 * USUAL)
+test('what had waited while the process was slow to begin makes upstream no faster, then or later', () => {
+  const { meter, run } = meterAtWork()
+  for (const share of [0.1, 1.5, ...times(10, 1)]) {
+    run([share])
+    assert.ok(meter.fastest <= RATE, `${meter.fastest} at ${meter.age}`)
+  }
+  assert.equal(meter.fastest, RATE)
 })
 
-test('a moment in which the process was held, and its end, do not count as the rate of upstream', () => {
-  const { meter, run } = meterWith()
-  run([0.6 * USUAL, ...Array<number>(10).fill(USUAL), 0, 0, 0, 4 * USUAL])
-  assert.equal(Math.round(meter.sustained), 10 * USUAL)
-  run([USUAL])
-  assert.equal(meter.rate, 12.5 * USUAL)
-  assert.equal(Math.round(meter.sustained), 10 * USUAL)
+test('nor does a burst that upstream allows at the beginning', () => {
+  const { meter, run } = meterAtWork()
+  run([8, ...times(5, 0.1)])
+  assert.ok(meter.fastest < 1.6 * RATE)
+  run(times(20, 0.1))
+  assert.equal(Math.round(meter.fastest), RATE / 10)
 })
 
-test('a fast connection counts as one for two seconds after the machine became busy', () => {
-  const { meter, run } = meterWith()
-  run([4 * USUAL, ...Array<number>(20).fill(4 * USUAL)])
-  run(Array<number>(4).fill(0))
-  assert.equal(meter.rate, 0)
-  assert.equal(meter.sustained, 32 * USUAL)
-  run(Array<number>(16).fill(0))
-  assert.equal(meter.sustained, 0)
+test('a fast connection counts as one for two seconds after it became slow', () => {
+  const { meter, run } = meterAtWork()
+  run([2.4, ...times(20, 4)])
+  run(times(4, 0.2))
+  assert.equal(meter.rate, 0.2 * RATE)
+  assert.equal(meter.fastest, 4 * RATE)
+  run(times(20, 0.2))
+  assert.equal(Math.round(meter.fastest), 0.2 * RATE)
 })
 
-test('each connection has its share of the sustained rate, and all have the moment', () => {
-  const { meter, run } = meterWith()
-  run([0.6 * USUAL, ...Array<number>(5).fill(USUAL)])
-  run(Array<number>(5).fill(2 * USUAL), 2)
-  assert.equal(meter.rate, 20 * USUAL)
-  assert.equal(meter.sustained, 10 * USUAL)
+test('each connection has its share of what all have', () => {
+  const { meter, run } = meterAtWork()
+  run([0.6, 1, 1])
+  run(times(10, 2), 2)
+  assert.equal(meter.rate, 2 * RATE)
+  assert.equal(meter.fastest, RATE)
 })

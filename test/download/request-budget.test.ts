@@ -1,6 +1,6 @@
 /** A whole fetch in virtual time: a tick is a beat, and the source sends so much on each connection in it. */
 import assert from 'node:assert/strict'
-import { suite, test } from 'node:test'
+import { afterEach, mock, suite, test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { BlobFetch } from '../../src/download/fetch/blob-fetch.ts'
 import type { Source } from '../../src/download/download-request.ts'
@@ -47,6 +47,8 @@ async function fetched({
   let requests = 0
   let most = 0
   let beat = 0
+  let time = 0
+  mock.method(performance, 'now', () => time)
   const source: Source = {
     async open({ start = 0, end = size } = {}) {
       requests += 1
@@ -98,6 +100,7 @@ async function fetched({
   })
   const state = { isOver: false }
   const run = fetch.run(new AbortController().signal).finally(() => (state.isOver = true))
+  await nextTurn()
   for (; !state.isOver && beat < 10_000; beat += 1) {
     const rate = Math.min(perConnection, together / Math.max(1, open.size)) * share(beat)
     for (const connection of open) {
@@ -106,6 +109,7 @@ async function fetched({
     }
     while (!state.isOver && [...open].some(({ credit }) => credit >= 1)) await nextTurn()
     for (let turn = 0; turn < 5; turn += 1) await nextTurn()
+    time += 1000 / BEATS_PER_SECOND
     fetch.beat(false)
     await nextTurn()
   }
@@ -118,6 +122,8 @@ const NOTHING = Buffer.alloc(MiB)
 const allowedFor = (size: number) => 8 + Math.floor(size / (64 * MiB))
 
 suite('several connections never cost', () => {
+  afterEach(() => mock.restoreAll())
+
   test('an upstream that limits a connection to 20 MB/s: at least three times as fast', async () => {
     for (const size of [256 * MiB, 512 * MiB]) {
       const { requests, most, seconds } = await fetched({ size, perConnection: 20e6 })
@@ -133,6 +139,19 @@ suite('several connections never cost', () => {
     assert.equal(most, 2)
     assert.ok(size / 250e6 / seconds >= 1.3, `${size / 250e6 / seconds}`)
     assert.ok(requests <= allowedFor(size), `${requests} requests`)
+  })
+
+  test('it gets its second one as well where its first bytes had to wait, and came at once', async () => {
+    const size = 512 * MiB
+    for (const waited of [0.2, 0.8, 1]) {
+      const { most, seconds } = await fetched({
+        size,
+        perConnection: 250e6,
+        share: (beat) => [1 - waited, 1 + waited][beat] ?? 1,
+      })
+      assert.equal(most, 2)
+      assert.ok(size / 250e6 / seconds >= 1.2, `${size / 250e6 / seconds} with ${waited}`)
+    }
   })
 
   test('an upstream that sends 400 MB/s on a connection gets one GET, also where it falters', async () => {

@@ -90,7 +90,7 @@ export class BlobFetch implements Beating {
       size,
       filled: this.#ingest.filled.size,
       rate: meter.rate,
-      sustained: meter.sustained,
+      fastest: meter.fastest,
       connections: this.#connections,
       allowed: this.#probe.allowed,
       isDry: this.#plan.isDry,

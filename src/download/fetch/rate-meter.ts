@@ -1,7 +1,9 @@
-/** Ticks of the rate of the moment. */
-const MOMENT = 4
-/** Ticks of the sustained rate. */
-const SUSTAINED = 20
+/** Ticks that the rate is measured over. */
+const WINDOW = 4
+/** Ticks that the fastest rate of a connection is remembered. */
+const MEMORY = 20
+/** Ticks of the beginning. What had waited while the process was slow to begin comes at once. */
+const BEGINNING = 5
 
 /** Measures a flow of bytes over a sliding window of ticks. */
 export class RateMeter {
@@ -12,7 +14,10 @@ export class RateMeter {
   #current = 0
   #sum = 0
   #age = -1
-  readonly #shares: { readonly bytes: number; readonly milliseconds: number }[] = []
+  /** Bytes per second of one connection, after each tick. */
+  readonly #shares: number[] = []
+  /** What one connection has had in the beginning. */
+  readonly #beginning = { bytes: 0, milliseconds: 0 }
 
   /** `period`: milliseconds between two ticks. `now`: monotonic milliseconds. */
   constructor(period: number, now: () => number = () => performance.now()) {
@@ -20,7 +25,7 @@ export class RateMeter {
     this.#now = now
   }
 
-  /** Bytes come from now on. The ticks before do not count. */
+  /** Bytes come from now on. Ticks before do not count. */
   begin(): void {
     this.#begunAt ??= this.#now()
   }
@@ -31,18 +36,12 @@ export class RateMeter {
   }
 
   /**
-   * Bytes per second of one connection over the last two seconds, or since the beginning: what upstream lets it
-   * have. The rate of the moment is lower when the machine was busy, and higher when what waited meanwhile comes
-   * at once.
+   * Bytes per second of one connection at its best in the last two seconds: what upstream lets it have. The
+   * rate of the moment may be lower because the machine is busy. During the first half second it is the mean
+   * since the beginning.
    */
-  get sustained(): number {
-    let bytes = 0
-    let milliseconds = 0
-    for (const share of this.#shares) {
-      bytes += share.bytes
-      milliseconds += share.milliseconds
-    }
-    return (bytes * 1000) / Math.max(1, milliseconds)
+  get fastest(): number {
+    return Math.max(0, ...this.#shares)
   }
 
   /** Whole periods that were measured. */
@@ -55,20 +54,29 @@ export class RateMeter {
   }
 
   /**
-   * The first tick comes after a part of a period, and only starts the measurement of the moment.
-   * `connections`: how many there are.
+   * The first tick comes after a part of a period, and only starts the measurement. `connections`: how many
+   * there are.
    */
   tick(connections: number): void {
     if (this.#begunAt === undefined) return
     this.#age += 1
     const bytes = this.#current
     this.#current = 0
-    const milliseconds = this.#age === 0 ? this.#now() - this.#begunAt : this.#period
-    this.#shares.push({ bytes: bytes / Math.max(1, connections), milliseconds })
-    if (this.#shares.length > SUSTAINED) this.#shares.shift()
-    if (this.#age === 0) return
-    this.#counts.push(bytes)
-    this.#sum += bytes
-    if (this.#counts.length > MOMENT) this.#sum -= this.#counts.shift() ?? 0
+    if (this.#age > 0) {
+      this.#counts.push(bytes)
+      this.#sum += bytes
+    }
+    if (this.#counts.length > WINDOW) this.#sum -= this.#counts.shift() ?? 0
+    const each = Math.max(1, connections)
+    if (this.#age > BEGINNING) this.#shares.push(this.rate / each)
+    else this.#shares[0] = this.#meanWith(bytes / each, this.#begunAt)
+    if (this.#shares.length > MEMORY) this.#shares.shift()
+  }
+
+  #meanWith(bytes: number, begunAt: number): number {
+    const beginning = this.#beginning
+    beginning.bytes += bytes
+    beginning.milliseconds += this.#age === 0 ? this.#now() - begunAt : this.#period
+    return (beginning.bytes * 1000) / Math.max(1, beginning.milliseconds)
   }
 }
