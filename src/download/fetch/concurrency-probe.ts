@@ -1,8 +1,18 @@
 /** Ticks until a connection is tried again after one was of no use. Doubles with each failure. */
 const RETRY_AFTER = 50
-/** Ticks that a new connection has to show an effect. */
+/** Ticks that a new connection has to show an effect, */
 const TRIAL = 4
+/** and ticks more when it has shown none: the machine may have been busy with something else. */
+const EXTENSION = 4
 const WORTHWHILE_GAIN = 1.1
+
+interface Trial {
+  /** Bytes per second without the connection. */
+  readonly rate: number
+  readonly connections: number
+  readonly until: number
+  readonly isExtended: boolean
+}
 
 /**
  * Finds out how many connections a download should use. It tries one more at a time and keeps it if the whole
@@ -14,7 +24,7 @@ export class ConcurrencyProbe {
   #allowed: number
   #retryAfter = RETRY_AFTER
   #reconsiderAt = Infinity
-  #trial: { readonly rate: number; readonly connections: number; readonly until: number } | undefined
+  #trial: Trial | undefined
 
   constructor(most: number) {
     this.#most = most
@@ -33,7 +43,7 @@ export class ConcurrencyProbe {
 
   /** A connection was just opened, and is one of `connections`; `rate` was measured without it. */
   begin(rate: number, connections: number, tick: number): void {
-    this.#trial = { rate, connections, until: tick + TRIAL }
+    this.#trial = { rate, connections, until: tick + TRIAL, isExtended: false }
   }
 
   /** Runs at every tick. `rate` in bytes per second. */
@@ -42,9 +52,14 @@ export class ConcurrencyProbe {
       this.#allowed = Math.min(this.#most, this.#allowed + 1)
       this.#reconsiderAt = Infinity
     }
-    if (this.#trial === undefined || tick < this.#trial.until) return
-    const isComparable = this.#trial.connections === connections
-    if (isComparable && rate < this.#trial.rate * WORTHWHILE_GAIN) this.limit(connections - 1, tick)
+    const trial = this.#trial
+    if (trial === undefined || tick < trial.until) return
+    const isOfNoUse = trial.connections === connections && rate < trial.rate * WORTHWHILE_GAIN
+    if (isOfNoUse && !trial.isExtended) {
+      this.#trial = { ...trial, until: tick + EXTENSION, isExtended: true }
+      return
+    }
+    if (isOfNoUse) this.limit(connections - 1, tick)
     this.#trial = undefined
   }
 

@@ -3,6 +3,7 @@ import type { BlobIngest } from '../../ports/blob-store.ts'
 import type { BlobBody } from '../../ports/upstream.ts'
 import type { Source } from '../download-request.ts'
 import type { Representation } from './representation.ts'
+import { RecentLooks } from './recent-looks.ts'
 import type { Segment } from './segments.ts'
 import { type RecentBytes, WriteBuffer } from './write-buffer.ts'
 
@@ -20,9 +21,6 @@ export interface Route {
   wrote(bytes: number): void
 }
 
-/** A socket may be empty for a moment, also because this process or upstream had no CPU. */
-const DRY_LOOKS = 3
-
 export type FetchOutcome = 'complete' | 'missing' | 'left'
 
 /** Brings one segment after another from the source into the store. */
@@ -30,8 +28,7 @@ export class Connection {
   readonly #route: Route
   #segment: Segment = { position: 0, end: 0 }
   #leaving = new AbortController()
-  /** Looks in a row that found its socket empty. */
-  #dryLooks = 0
+  readonly #looks = new RecentLooks()
   /** Bytes of bodies, those included that were of no use. */
   #received = 0
   /** What it waits for. */
@@ -64,17 +61,19 @@ export class Connection {
     this.#leaving.abort(new RegistryError('UPSTREAM_UNAVAILABLE', { reason: 'body left' }))
   }
 
-  /** Whenever one looked of late, nothing of its body waited in the socket: upstream is the slow side. */
+  /** Mostly when one looked of late, nothing of its body waited in the socket: upstream is the slow side. */
   get isDry(): boolean {
-    return this.#dryLooks >= DRY_LOOKS
+    return this.#looks.isDry
   }
 
   /** Finds out, within this turn of the event loop, whether its socket is empty. Calls `dry` if so. */
   look(dry: () => void): void {
     const received = this.#received
     setImmediate(() => {
+      // Between two bodies there is nothing to see.
+      if (this.#state === 'idle') return
       const isEmpty = this.#state === 'receiving' && this.#received === received
-      this.#dryLooks = isEmpty ? this.#dryLooks + 1 : 0
+      this.#looks.add(isEmpty)
       if (isEmpty) dry()
     })
   }
