@@ -58,6 +58,9 @@ export interface ProxyRegistryOptions {
   readonly now: () => number
 }
 
+/** A repository takes some 12 KB, and clients choose the names: 12 MB. */
+const KEPT_REPOSITORIES = 1_000
+
 /** The cache as a registry: every repository of every upstream, through the cache. */
 export function proxyRegistry(options: ProxyRegistryOptions): Registry {
   const { route, upstreams, store, downloads, cluster, freshness, telemetry, now } = options
@@ -91,7 +94,10 @@ export function proxyRegistry(options: ProxyRegistryOptions): Registry {
   )
   // Repositories have no state but their name. They are kept because most requests are for few of them: by
   // name, and then by upstream, which spares joining the two to a key.
-  const repositories = new LRUCache<string, Map<string, Repository>>({ max: 10_000 })
+  const repositories = new LRUCache<string, ReadonlyMap<string, Repository>>({
+    maxSize: KEPT_REPOSITORIES,
+    sizeCalculation: ({ size }) => size,
+  })
 
   return {
     find(address) {
@@ -104,8 +110,7 @@ export function proxyRegistry(options: ProxyRegistryOptions): Registry {
       if (rule !== undefined)
         throw new RegistryError('DENIED', { upstream: name.upstream, repository: name.name, rule })
       const repository = repositoryOf(name)
-      if (sameName !== undefined) sameName.set(name.upstream, repository)
-      else repositories.set(name.name, new Map([[name.upstream, repository]]))
+      repositories.set(name.name, new Map([...(sameName ?? []), [name.upstream, repository]]))
       return repository
     },
   }

@@ -271,6 +271,16 @@ suite('tag lists and referrers', () => {
   })
 })
 
+test('SEC-71: of the repositories that clients name no more than a thousand are kept', async () => {
+  await using upstream = await fakeUpstream()
+  await using proxy = await rig({ upstream })
+  const first = proxy.repository('first')
+  for (let i = 0; i < 999; i++) proxy.repository(`name-${i}`)
+  assert.ok(proxy.repository('first') === first)
+  for (let i = 1_000; i < 2_000; i++) proxy.repository(`name-${i}`)
+  assert.ok(proxy.repository('first') !== first)
+})
+
 suite('content to its reader', () => {
   const refused = { status: 404, times: 100 }
 
