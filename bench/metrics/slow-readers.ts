@@ -25,7 +25,7 @@ export async function slowReaders(add: Add): Promise<void> {
     const limit = (wanted: { least?: number; most?: number }) => ofOwn(name, wanted)
     await pull(url + path)
     // For the buffers of the sockets. A guest gives back within seconds what it does not use.
-    await touchMemory(2)
+    await touchMemory(3)
     const order = { url: url + path, clients: CLIENTS, compareWith: upstream.size }
     const reading = download({ ...order, bytesPerSecond: RATE, seconds: SECONDS })
     const p99 = await pingUntil(reading, system)
