@@ -111,7 +111,9 @@ export function afterFailure(
 ): 'stop' | 'leave' | { readonly retryIn: number } {
   if (!lostRanges && !isPassing(error, isConfirmed)) return 'stop'
   if (connections > 1) return 'leave'
-  if (failures > (isConfirmed ? FAILURES_ONCE_CONFIRMED : FAILURES_AT_FIRST)) return 'stop'
+  // What shows that there are no ranges happens once, and says nothing against the blob.
+  const most = isConfirmed ? FAILURES_ONCE_CONFIRMED : FAILURES_AT_FIRST
+  if (!lostRanges && failures > most) return 'stop'
   return { retryIn: backoff(policy, failures, random) / (isConfirmed ? 1 : 4) }
 }
 

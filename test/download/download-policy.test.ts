@@ -138,6 +138,7 @@ test('after a failure a download stops, goes on elsewhere or waits, by what fail
     [wrong, 'stop'],
     [{ ...wrong, connections: 2 }, 'stop'],
     [{ ...wrong, lostRanges: true }, { retryIn: 400 }],
+    [{ ...wrong, lostRanges: true, isConfirmed: false, failures: 2 }, { retryIn: 300 }],
     [{ error: new Error('disk') }, 'stop'],
     [{ isConfirmed: false }, 'stop'],
     [{ isConfirmed: false, error: new RegistryError('UPSTREAM_UNAVAILABLE') }, { retryIn: 100 }],
