@@ -1,7 +1,6 @@
 import { isRegistryError, RegistryError } from '../oci/errors.ts'
 import { OCTET_STREAM } from '../oci/media-types.ts'
 import type { BlobIngest, BlobReader } from '../ports/blob-store.ts'
-import { throttle } from '../util/async/throttle.ts'
 import { Announcement } from './announcement.ts'
 import { BlobFetch } from './fetch/blob-fetch.ts'
 import type { DownloadContext, DownloadView, Outcome } from './download-context.ts'
@@ -10,11 +9,6 @@ import type { DownloadRequest } from './download-request.ts'
 import type { Beating } from './heartbeat.ts'
 import { Pace } from './pace.ts'
 import { Readers } from './readers.ts'
-
-/** Milliseconds between two wake-ups: without a pause, close followers would read in tiny pieces. */
-const WAKE_EVERY = 4
-/** Bytes that wake readers at once. */
-const WORTH_WAKING = 256 * 1024
 
 /**
  * One blob on its way from its source into the store. It starts when it is made, and belongs to the proxy:
@@ -31,7 +25,6 @@ export class Download implements AsyncDisposable, Beating {
   readonly #readers: Readers
   readonly #pace = new Pace()
   readonly #report = (error: unknown) => this.#context.failed(this.view, error)
-  readonly #wakeReaders = throttle(WAKE_EVERY, WORTH_WAKING, () => this.#readers.wake())
   readonly #announcement = new Announcement()
   #size: number | undefined
   #ingest: BlobIngest | undefined
@@ -183,7 +176,8 @@ export class Download implements AsyncDisposable, Beating {
         if (size !== undefined && size > 0) this.#announcement.tell(size)
       },
       // With the last bytes comes the verdict, which wakes them all.
-      wrote: (bytes: number) => (ingest.filled.size === this.#size ? undefined : this.#wakeReaders(bytes)),
+      wrote: (bytes: number) =>
+        ingest.filled.size === this.#size ? undefined : this.#readers.arrived(bytes),
       resumed,
       positions: () => this.#readers.positions(),
     }

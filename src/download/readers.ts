@@ -1,7 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import type { Descriptor } from '../oci/descriptor.ts'
 import type { BlobReader, BytesSharing } from '../ports/blob-store.ts'
+import { throttle } from '../util/async/throttle.ts'
 import { untilAborted } from '../util/async/until-aborted.ts'
+
+/** Milliseconds between two wake-ups: without a pause, close followers would read in tiny pieces. */
+const WAKE_EVERY = 4
+/** Bytes that wake readers at once. */
+const WORTH_WAKING = 256 * 1024
 
 /** Made once: the stack of an error costs more than the rest of leaving. */
 const LEFT = new DOMException('the reader has left', 'AbortError')
@@ -29,6 +35,7 @@ export class Readers {
   readonly #waiters = new Set<Waiter>()
   readonly #subscriptions = new Set<Subscription>()
   readonly #sharing = { key: randomUUID(), took() {} }
+  readonly #wakeInTime = throttle(WAKE_EVERY, WORTH_WAKING, () => this.wake())
 
   constructor(bytes: ArrivingBytes) {
     this.#bytes = bytes
@@ -52,6 +59,11 @@ export class Readers {
     const subscription = new Subscription({ bytes: this.#bytes, waiters: this.#waiters, ended, sharing })
     this.#subscriptions.add(subscription)
     return subscription
+  }
+
+  /** So many more bytes may be read. Readers that wait for them are woken a little later. */
+  arrived(bytes: number): void {
+    this.#wakeInTime(bytes)
   }
 
   /** Wakes the readers that can go on, and all of them after a failure. */
