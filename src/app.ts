@@ -121,6 +121,7 @@ export async function entrepot(
       insight: latest(() => serving.insight),
       time: latest(() => serving.time),
       rehearsals: parts.upstreams.rehearsals,
+      now: parts.now,
       isDraining: () => isDraining,
       probeStore: () => store.probe(),
       details: () => (aboutStore.problem === undefined ? [] : [aboutStore.problem]),

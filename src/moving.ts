@@ -60,10 +60,12 @@ export function buildMoving({ config, parts, serving, log }: MovingOptions): Mov
   const exportImages = createExport({
     catalogue: store.catalogue,
     tags: disk.tags,
+    served: (image, instant) => serving().servedOf(image, instant),
     registry,
     stored,
     isStored,
     explain,
+    now: parts.now,
   })
   const importArchive = createImport({
     blobs: parts.blobs,

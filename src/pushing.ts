@@ -51,10 +51,7 @@ export function buildPushing({ config, parts, serving, env, loops, ownPorts, log
       if (found?.name.upstream === upstream) return found
       throw new RegistryError('NAME_UNKNOWN', { upstream, repository: name, reason: 'no such upstream' })
     },
-    async served({ repository, tag, digest }) {
-      if (tag === undefined) return digest
-      return (await serving().heldOf(repository, tag, digest))?.digest ?? digest
-    },
+    served: (image) => serving().servedOf(image),
     uploads,
     open: destinations.open,
     paceOf: (rate) => new BodyRate(rate, () => performance.now()),

@@ -12,11 +12,11 @@ import type { WhyOptions } from './observe/why/why.ts'
 import type { Insight } from './ports/insight/insight.ts'
 import type { Registry, Repository } from './ports/repository.ts'
 import type { RepositorySearch } from './ports/search.ts'
-import type { TimeOperations } from './ports/time.ts'
+import type { ServedOf, TimeOperations } from './ports/time.ts'
 import type { Upstream } from './ports/upstream.ts'
 import { schema2Manifests } from './schema1/schema2-manifests.ts'
 import type { Parts } from './parts.ts'
-import type { CoolDown } from './time/cool-down.ts'
+import { createServedOf } from './time/served-of.ts'
 import { createDrill } from './time/drill/drill.ts'
 import { createDrift } from './time/drift.ts'
 import { createTrust } from './time/trust.ts'
@@ -32,8 +32,8 @@ export interface Serving {
   readonly search: RepositorySearch
   readonly insight: Insight
   readonly time: TimeOperations
-  /** What is served of a tag, where that is not what it points to. */
-  readonly heldOf: CoolDown['heldOf']
+  /** What pulls of an image get, or got at an instant: a cool-down may hold back what its tag points to. */
+  readonly servedOf: ServedOf
 }
 
 /**
@@ -172,7 +172,6 @@ export function buildServing(
       inspect: sharing ? inspectBrought(inspect, blobs) : inspect,
     }),
   }
-  const { heldOf } = cooling
   const search = repositorySearch({
     route: common.route,
     upstreams: new Map(
@@ -197,6 +196,6 @@ export function buildServing(
     search,
     insight,
     time,
-    heldOf,
+    servedOf: createServedOf({ past: tags.past, ...cooling }),
   }
 }

@@ -50,6 +50,8 @@ export interface AdminAppOptions {
   /** Left out: no outage is rehearsed. */
   readonly rehearsals?: Rehearsals
   readonly parsePattern: ParsePattern
+  /** Epoch milliseconds. */
+  readonly now: () => number
   /** Receives every failure that the client did not cause. */
   readonly failed: (error: unknown) => void
 }
@@ -90,7 +92,7 @@ export function adminApp(options: AdminAppOptions): RequestListener {
   app.get('/api/v1/audit', (c) => c.json({ audit: audit.list() }))
   app.route('/api/v1', jobRoutes(options.jobs))
   for (const routes of options.jobRoutes ?? []) app.route('/api/v1', routes)
-  app.route('/api/v1', catalogueRoutes(operations.catalogue, parsePattern))
+  app.route('/api/v1', catalogueRoutes(operations.catalogue, parsePattern, options.now))
   app.route('/api/v1', pinRoutes(operations.pins, parsePattern))
   app.route('/api/v1', verifyRoutes(operations.verify, failed))
   app.route('/api/v1', timeRoutes(options))

@@ -7,15 +7,21 @@ import { jsonPieces } from './json-pieces.ts'
 import { type AdminEnv, refuse } from './refuse.ts'
 import { imageToJson } from './image-json.ts'
 import { countText, sizeText } from '../util/human.ts'
-import { INSTANT_MUST, parseInstant } from '../util/instant.ts'
+import { futureMistake, INSTANT_MUST, parseInstant } from '../util/instant.ts'
 
 const JSON_TYPE = { 'Content-Type': 'application/json' }
 
 /**
  * Lists and purges stored images: `GET images?pattern=&sort=&limit=&asOf=&vanishing=true`, `GET usage`,
  * `POST purge {pattern, dryRun}`.
+ *
+ * @param now epoch milliseconds
  */
-export function catalogueRoutes(catalogue: ImageCatalogue, parse: ParsePattern): Hono<AdminEnv> {
+export function catalogueRoutes(
+  catalogue: ImageCatalogue,
+  parse: ParsePattern,
+  now: () => number,
+): Hono<AdminEnv> {
   return new Hono<AdminEnv>()
     .get('/images', async (c) => {
       const { pattern = '**', sort = 'use', limit = '0', asOf, vanishing } = c.req.query()
@@ -24,7 +30,7 @@ export function catalogueRoutes(catalogue: ImageCatalogue, parse: ParsePattern):
       const order = {
         by: sort,
         limit: Number(limit) || undefined,
-        asOf: instantOf(asOf),
+        asOf: instantOf(asOf, now()),
         vanishing: vanishing === 'true',
       }
       const images = await catalogue.images(patternOf(pattern, parse), order)
@@ -52,6 +58,9 @@ export function catalogueRoutes(catalogue: ImageCatalogue, parse: ParsePattern):
     })
 }
 
-function instantOf(text: string | undefined): number | undefined {
-  return text === undefined ? undefined : (parseInstant(text) ?? refuse(400, `asOf ${INSTANT_MUST}`))
+function instantOf(text: string | undefined, now: number): number | undefined {
+  if (text === undefined) return undefined
+  const instant = parseInstant(text) ?? refuse(400, `asOf ${INSTANT_MUST}`)
+  const mistake = futureMistake(instant, now)
+  return mistake === undefined ? instant : refuse(400, `asOf ${mistake}`)
 }

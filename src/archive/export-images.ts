@@ -2,13 +2,15 @@ import { fetchImage, type FetchImageOptions } from '../images/fetch-image.ts'
 import { type Explain, missingWhy } from '../images/missing-why.ts'
 import { type MissingPart, walkImage, type WalkedManifest } from '../images/walk-image.ts'
 import type { Digest } from '../oci/digest.ts'
-import { imageText } from '../oci/image-pattern.ts'
+import { type ImagePattern, imageText } from '../oci/image-pattern.ts'
 import { OCI_INDEX } from '../oci/media-types.ts'
 import type { ExportedArchive, ExportImages, ExportRequest } from '../ports/moving/archive.ts'
 import type { TagPeek } from '../ports/metadata.ts'
 import type { Image, ImageCatalogue } from '../ports/operations.ts'
 import type { Registry, Repository } from '../ports/repository.ts'
+import type { ServedOf } from '../ports/time.ts'
 import { countText, sizeText } from '../util/human.ts'
+import { futureMistake } from '../util/instant.ts'
 import { sortedInTurns } from '../util/async/sorted-in-turns.ts'
 import { yieldEvery } from '../util/async/yield-every.ts'
 import { type DockerImage, dockerImage, likeliest } from './docker-manifest.ts'
@@ -19,10 +21,13 @@ import { tarSize, writeTar, type WrittenEntry } from './tar.ts'
 export interface ExportingOptions extends Pick<FetchImageOptions, 'isStored'> {
   readonly catalogue: Pick<ImageCatalogue, 'images'>
   readonly tags: TagPeek
+  readonly served: ServedOf
   readonly registry: Pick<Registry, 'find'>
   /** The same, without asking upstream. */
   readonly stored: Pick<Registry, 'find'>
   readonly explain: Explain
+  /** Epoch milliseconds. */
+  readonly now: () => number
 }
 
 /** For whom downloads are, where clients take turns. */
@@ -33,37 +38,50 @@ const MOST_NAMED = 10
 interface Planned {
   readonly entries: layout.LayoutEntry[]
   readonly docker: DockerImage[]
+  /** Images of which one of the platforms that were asked for is there. */
+  meant: number
   /** The bytes of the archive, each once, and where they are read. */
   readonly blobs: Map<Digest, { readonly size: number; readonly repository: Repository }>
 }
 
 /** Plans an archive: completes the images from upstream, and lists what goes into it. */
 export function createExport(options: ExportingOptions): ExportImages {
-  const { catalogue, tags, registry, stored, isStored, explain } = options
+  const { catalogue, tags, served, registry, stored, isStored, explain, now } = options
 
   return async (request, job) => {
+    refuseFuture('asOf', request.asOf)
+    refuseFuture('since', request.since)
     const images = await matching(request, request.asOf)
     if (images.length === 0) throw new Error('nothing that is stored matches')
     // Before anything is fetched for it.
     if (images.length > layout.MOST_ENTRIES) throw tooMany(images.length)
     const left =
       request.since === undefined ? new Set<Digest>() : await baseOf(request, request.since, job.signal)
-    const planned: Planned = { entries: [], docker: [], blobs: new Map() }
+    const planned: Planned = { entries: [], docker: [], meant: 0, blobs: new Map() }
     for (const [i, image] of images.entries()) {
       job.say(`image ${i + 1} of ${images.length}: ${imageText(image)}`)
       await add(image, request, left, planned, job.signal)
     }
+    if (planned.meant === 0)
+      throw new Error(`no image that matches has a platform ${request.platforms!.join(' or ')}`)
     const archive = archiveOf(planned, request.since)
     job.say(`${countText(images.length, 'image')}, ${sizeText(archive.bytes)} to write`)
     return archive
   }
 
+  function refuseFuture(name: string, instant = -Infinity): void {
+    const mistake = futureMistake(instant, now())
+    if (mistake !== undefined) throw new Error(`${name} ${mistake}`)
+  }
+
+  /** The images with the digests that pulls get, or got then. */
   async function matching({ patterns }: ExportRequest, asOf?: number): Promise<readonly Image[]> {
     const found = new Map<string, Image>()
     const pause = yieldEvery()
     for (const pattern of patterns) {
       for (const image of await catalogue.images(pattern, { ...(asOf !== undefined && { asOf }) })) {
-        found.set(`${imageText(image)} ${image.digest}`, image)
+        const meant = asServed(image, await served(image, asOf), pattern)
+        found.set(`${imageText(meant)} ${meant.digest}`, meant)
         await pause()
       }
     }
@@ -107,6 +125,8 @@ export function createExport(options: ExportingOptions): ExportImages {
     for await (const one of walkImage(repository, image.digest, { ...walk, signal })) {
       if (one.kind === 'missing') continue
       isSparse ||= one.leftOut.length > 0
+      if (one.parent === undefined && (one.children.length > 0 || one.leftOut.length === 0))
+        planned.meant += 1
       if (!one.isReferrer && one.platform !== undefined) platforms.add(one.platform)
       const isComplete = await addContent(one, live, left, planned)
       if (one.isReferrer) planned.entries.push(referrerEntry(one, live))
@@ -132,6 +152,12 @@ export function createExport(options: ExportingOptions): ExportImages {
     const best = likeliest(loadable.filter(({ body }) => dockerImage(body, name) !== undefined))
     if (best !== undefined && image.tag !== undefined) planned.docker.push(dockerImage(best.body, name)!)
   }
+}
+
+/** What a cool-down holds back is exported where its digest was asked for, and then has no tag. */
+function asServed(image: Image, digest: Digest, pattern: ImagePattern): Image {
+  const served = { ...image, digest }
+  return pattern.matches(served) ? served : { ...image, tag: undefined }
 }
 
 /** @returns whether all of it goes into the archive */

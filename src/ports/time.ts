@@ -1,6 +1,6 @@
 /** What the cache knows of the past of tags, and does with it. Instants are epoch milliseconds. */
 import type { Digest } from '../oci/digest.ts'
-import type { ImagePattern } from '../oci/image-pattern.ts'
+import type { ImageName, ImagePattern } from '../oci/image-pattern.ts'
 import type { Drill } from './insight/drill.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 
@@ -34,6 +34,9 @@ export interface Held {
   /** When the new digest is served, if the tag does not move again. */
   readonly until: number
 }
+
+/** The digest that pulls of an image get, or got at an instant at which the tag had this digest. */
+export type ServedOf = (image: ImageName, instant?: number) => Promise<Digest>
 
 /** What `entrepot trust` does, with images as people write them, `node@sha256:…`. */
 export interface Trust {

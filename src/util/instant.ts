@@ -14,6 +14,11 @@ export function parseInstant(text: string): number | undefined {
     : undefined
 }
 
+/** What is wrong with an instant that has yet to come; undefined = it has come. Epoch milliseconds. */
+export function futureMistake(instant: number, now: number): string | undefined {
+  return instant > now ? `lies in the future: the time here is ${instantText(now)}` : undefined
+}
+
 /** `20261101t083000z` */
 export function instantText(instant: number): string {
   return new Date(instant).toISOString().slice(0, 19).replaceAll(/[-:]/g, '').toLowerCase().concat('z')

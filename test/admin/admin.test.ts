@@ -58,6 +58,7 @@ before(async () => {
       jobs: { list: () => [], cancel: () => false },
       events: { since: () => [] },
       parsePattern: parseImagePattern,
+      now: Date.now,
       failed: (error) => assert.fail(error as Error),
     }),
   )

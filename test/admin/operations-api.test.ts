@@ -35,6 +35,7 @@ before(async () => {
     jobs: { list: () => [], cancel: () => false },
     events: { since: () => [] },
     parsePattern: parseImagePattern,
+    now: () => 86_400_000,
     failed: (error) => assert.fail(error as Error),
   })
   const letIn = adminAccess({ isLocal: cidrList(LOOPBACK), hosts: [], token: () => undefined })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { instantText, parseInstant } from '../../src/util/instant.ts'
+import { futureMistake, instantText, parseInstant } from '../../src/util/instant.ts'
 
 test('an instant is a day or a second in UTC, and nothing else', () => {
   assert.equal(parseInstant('20261101'), Date.UTC(2026, 10, 1))
@@ -31,4 +31,10 @@ test('an instant is a day or a second in UTC, and nothing else', () => {
 test('an instant is written as it is read', () => {
   const text = '20261101t083059z'
   assert.equal(instantText(parseInstant(text)!), text)
+})
+
+test('an instant that has yet to come is a mistake that tells the time', () => {
+  const now = parseInstant('20261101t083059z')!
+  assert.equal(futureMistake(now, now), undefined)
+  assert.equal(futureMistake(now + 1, now), 'lies in the future: the time here is 20261101t083059z')
 })

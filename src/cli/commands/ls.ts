@@ -5,7 +5,7 @@ import { STORE_OPTIONS, withOperations } from '../client/with-operations.ts'
 import { type Command, type Invocation, UsageError } from '../command.ts'
 import { EXIT } from '../exit-code.ts'
 import { ageText, digestText, sizeText } from '../../util/human.ts'
-import { INSTANT_MUST, parseInstant } from '../../util/instant.ts'
+import { futureMistake, INSTANT_MUST, parseInstant } from '../../util/instant.ts'
 import { writeJson } from '../output/json.ts'
 import { table } from '../output/table.ts'
 
@@ -27,7 +27,7 @@ export function ls(now: () => number): Command {
       },
     },
     run: withOperations(async ({ catalogue, patternOf }, { args, options, stdout, stderr }) => {
-      const [by, limit, asOf] = [orderOf(options), limitOf(options), instantOf(options)]
+      const [by, limit, asOf] = [orderOf(options), limitOf(options), instantOf(options, now())]
       const pattern = patternOf(args[0] ?? '**')
       const images = await catalogue.images(pattern, {
         by,
@@ -66,9 +66,11 @@ function limitOf({ limit }: Invocation['options']): number | undefined {
   return Number(limit)
 }
 
-function instantOf({ 'as-of': text }: Invocation['options']): number | undefined {
+function instantOf({ 'as-of': text }: Invocation['options'], now: number): number | undefined {
   if (text === undefined) return undefined
   const instant = parseInstant(text.toString())
   if (instant === undefined) throw new UsageError(`--as-of ${INSTANT_MUST}`)
+  const mistake = futureMistake(instant, now)
+  if (mistake !== undefined) throw new UsageError(`--as-of ${mistake}`)
   return instant
 }

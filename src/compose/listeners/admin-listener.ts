@@ -40,6 +40,7 @@ export interface AdminListenerOptions
       | 'events'
       | 'time'
       | 'rehearsals'
+      | 'now'
     > {
   /** The names that patterns may have: of upstreams that are or were configured, or have stored content. */
   readonly upstreams: () => readonly string[]

@@ -59,7 +59,7 @@ export function whyUnknown(
 }
 
 /** The changes that were known at an instant, newest first; a digest that was only away is no change. */
-function changesUntil(stretches: readonly TagStretch[], instant: number) {
+export function changesUntil(stretches: readonly TagStretch[], instant: number) {
   return stretches
     .filter(({ from }) => from <= instant)
     .filter(({ digest }, i, known) => digest !== known[i + 1]?.digest)

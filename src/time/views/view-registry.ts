@@ -2,7 +2,7 @@ import { RegistryError } from '../../oci/errors.ts'
 import { isRepositoryName } from '../../oci/reference.ts'
 import type { Registry, Repository } from '../../ports/repository.ts'
 import { type AsOfOptions, tagsAsOf } from './as-of.ts'
-import { INSTANT_MUST, instantText, parseInstant } from '../../util/instant.ts'
+import { futureMistake, INSTANT_MUST, parseInstant } from '../../util/instant.ts'
 import { repositoryInRun, type RunOptions } from './run.ts'
 import { type Viewed, viewIn, type ViewNames } from './view-address.ts'
 
@@ -36,7 +36,8 @@ export function viewRegistry(options: ViewRegistryOptions): Registry {
   function asOf(text: string): (repository: Repository) => Repository {
     const instant = parseInstant(text)
     if (instant === undefined) throw refused(text, `an instant ${INSTANT_MUST}`)
-    if (instant > now()) throw refused(text, `it lies in the future: the time here is ${instantText(now())}`)
+    const mistake = futureMistake(instant, now())
+    if (mistake !== undefined) throw refused(text, `it ${mistake}`)
     return (repository) => ({ ...repository, tags: tagsAsOf(options, repository.name, instant) })
   }
 
