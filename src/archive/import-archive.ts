@@ -113,13 +113,14 @@ export function createImport(options: ImportingOptions): ImportArchive {
     upstream: string,
   ): Promise<number | undefined> {
     if (!(await mayUse(digest, staged, upstream))) return undefined
-    return (await blobs.stat(digest))?.size
+    return (await blobs.stat(digest))?.size ?? evicted(digest, staged)
   }
 
   async function manifestOf(digest: Digest, staged: StagedArchive, upstream: string) {
     if (!(await mayUse(digest, staged, upstream))) return undefined
     const content = await read(digest)
-    return content && { mediaType: content.mediaType, body: content.bytes }
+    if (content === undefined) return evicted(digest, staged)
+    return { mediaType: content.mediaType, body: content.bytes }
   }
 
   async function read(
@@ -216,6 +217,14 @@ export function createImport(options: ImportingOptions): ImportArchive {
       for (const digest of unlinked) added.delete(digest)
     }
   }
+}
+
+/** @throws Error when the archive had it: the store has made room with it for what came after */
+function evicted(digest: Digest, { blobs: own }: StagedArchive): undefined {
+  if (!own.has(digest)) return undefined
+  throw new Error(
+    `the store has no room for all of the archive: ${digest} was evicted again (storage.maxSize, storage.minFree)`,
+  )
 }
 
 function* stepsOf(digests: readonly Digest[]): Generator<readonly Digest[]> {

@@ -292,6 +292,16 @@ test('an archive does not bring its repository to content of another upstream', 
   assert.equal(read.status, 404)
 })
 
+test('an archive for which the store has no room is told as that, and leaves nothing', async () => {
+  const layers = [1, 2, 3].map((seed) => blobOf(8_000_000, seed).bytes)
+  const large = manifestOf(layers)
+  const tar = await packTar([index(large), blob(config), blob(large), ...layers.map((bytes) => blob(bytes))])
+  const { status, error } = await send(tar)
+  assert.equal(status, 409)
+  assert.match(error, /the store has no room for all of the archive: sha256:/)
+  await assertNothingLeft()
+})
+
 test('without the token, or from a page of another site, nothing is exported or imported', async () => {
   await using guarded = await startProxy({
     upstream: { url: 'http://127.0.0.1:1' },

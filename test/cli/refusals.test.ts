@@ -88,7 +88,10 @@ test('http and https that are taken for each other, and an unknown authority, ar
   await using secured = await serverOf(createHttps(ca.server()), 'https', 200, '{}')
   for (const [args, words] of [
     [[plain.url], /\(ERR_SSL_\w+\): it does not speak TLS: write http:\/\/\n$/],
-    [[secured.url.replace('https', 'http')], /\(\w+\): if it speaks TLS, write https:\/\/\n$/],
+    [
+      [secured.url.replace('https', 'http')],
+      /\(\w+\): if it speaks TLS, write https:\/\/; else it has ended, see its log\n$/,
+    ],
     [[secured.url], /of an authority that is not trusted here: name that by --ca FILE\n$/],
     [[secured.url, '--ca', join(folder.path, 'other.pem')], /is signed by none of these authorities\n$/],
   ] as const) {
@@ -160,4 +163,32 @@ suite('a file that cannot be used is named, with why', () => {
     }
     assert.equal((await said(['ls', '--config', ''])).code, 64)
   })
+})
+
+test('an answer that breaks off is told as that, and so is a request that does', async () => {
+  await using folder = await tempFolder()
+  const file = join(folder.path, 'images.tar')
+  await writeFile(file, Buffer.alloc(4_000_000))
+  const server = createHttp((request, response) => {
+    if (request.url!.startsWith('/api/v1/import')) return request.once('data', () => request.destroy())
+    response.writeHead(200, { 'Content-Length': 100 }).write('{"images":')
+    return setImmediate(() => response.destroy())
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  try {
+    const { port } = server.address() as AddressInfo
+    const at = ['--server', `http://127.0.0.1:${port}`]
+    for (const argv of [['ls'], ['verify'], ['warm', 'node']]) {
+      const { code, stderr } = await said([...argv, ...at])
+      assert.equal(code, 1)
+      assert.match(stderr, /^entrepot: http:\S+ broke its answer off \(\w+\): it has ended, see its log\n$/)
+    }
+    const { code, stderr } = await said(['import', file, ...at])
+    assert.equal(code, 1)
+    assert.match(stderr, /does not answer \(\w+\): .+; else it has ended, see its log\n$/)
+  } finally {
+    server.closeAllConnections()
+    server.close()
+  }
 })

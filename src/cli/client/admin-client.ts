@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { Agent, type Dispatcher, request } from 'undici'
 import { pinnedCertificate } from './pinned-certificate.ts'
-import { noAdminApi, noAnswer, refusal } from './refusals.ts'
+import { brokenOff, noAdminApi, noAnswer, refusal } from './refusals.ts'
 
 /** How to reach an admin listener. */
 export interface Connection {
@@ -53,7 +53,7 @@ export function adminClient(connection: Connection): AdminClient {
     async *lines<T extends object>(method: Method, path: string, content: object, signal?: AbortSignal) {
       const { body } = await send(method, path, jsonOf(content))
       signal?.addEventListener('abort', () => body.destroy(), { once: true })
-      for await (const line of linesOf(body)) {
+      for await (const line of linesOf(whole(body))) {
         const value = parsed<T | { readonly error: string }>(line)
         if ('error' in value) throw new Error(`${url}: ${value.error}`)
         yield value
@@ -66,15 +66,11 @@ export function adminClient(connection: Connection): AdminClient {
     async upload<T>(path: string, bytes: AsyncIterable<Uint8Array>, type: string) {
       // Reading them may fail, which is not the listener's fault.
       let failure: { readonly error: unknown } | undefined
-      async function* watched(): AsyncGenerator<Uint8Array> {
-        try {
-          yield* bytes
-        } catch (error) {
-          failure = { error }
-          throw error
-        }
-      }
-      const body = Readable.from(watched(), { objectMode: false })
+      const watched = throwing(bytes, (error) => {
+        failure = { error }
+        return error
+      })
+      const body = Readable.from(watched, { objectMode: false })
       const response = await send('POST', path, body, type).catch((error: unknown) => {
         throw failure === undefined ? error : failure.error
       })
@@ -112,7 +108,13 @@ export function adminClient(connection: Connection): AdminClient {
   }
 
   async function jsonIn<T>({ body }: Dispatcher.ResponseData): Promise<T> {
-    return parsed<T>(await body.text())
+    const pieces = await Array.fromAsync(whole(body))
+    return parsed<T>(Buffer.concat(pieces).toString())
+  }
+
+  /** The bytes of an answer. @throws Error that says that it broke off */
+  function whole(body: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
+    return throwing(body, (error) => brokenOff(connection, error))
   }
 
   function parsed<T>(text: string): T {
@@ -121,6 +123,22 @@ export function adminClient(connection: Connection): AdminClient {
     } catch (error) {
       throw noAdminApi(connection, error)
     }
+  }
+}
+
+/** The same, where what reading them throws is told otherwise. What the reader throws is the reader's. */
+async function* throwing<T>(pieces: AsyncIterable<T>, told: (error: unknown) => unknown): AsyncGenerator<T> {
+  const iterator = pieces[Symbol.asyncIterator]()
+  try {
+    for (;;) {
+      const { done, value } = await iterator.next().catch((error: unknown) => {
+        throw told(error)
+      })
+      if (done === true) return
+      yield value
+    }
+  } finally {
+    await iterator.return?.()
   }
 }
 

@@ -34,7 +34,16 @@ function adviceFor(code: string, url: string, hasAuthorities: boolean): string |
       ? 'its certificate is signed by none of these authorities'
       : 'its certificate is of an authority that is not trusted here: name that by --ca FILE'
   const isCutOff = code === 'UND_ERR_SOCKET' || code === 'ECONNRESET'
-  return isCutOff && url.startsWith('http:') ? 'if it speaks TLS, write https://' : undefined
+  if (!isCutOff) return undefined
+  return url.startsWith('http:') ? 'if it speaks TLS, write https://; else it has ended, see its log' : ENDED
+}
+
+const ENDED = 'it has ended, see its log'
+
+/** That the connection broke off in the middle of the answer. */
+export function brokenOff({ url }: Asked, error: unknown): Error {
+  const { code, message } = error as NodeJS.ErrnoException
+  return new Error(`${url} broke its answer off (${code ?? message}): ${ENDED}`, { cause: error })
 }
 
 /** Why it refused a request, by the status and the text of its answer. */
