@@ -44,11 +44,21 @@ export async function readImages(path: string, env: Environment): Promise<ReadIm
 /** What a text names. `path` may tell what it is. */
 export async function imagesIn(path: string, text: string, env: Environment): Promise<ReadImages> {
   if (isDockerfile(path, text)) return { kind: 'Dockerfile', ...(await dockerfileImages(text)) }
-  if (/^\s*[[{]/.test(text)) return { kind: 'lock', ...lockImages(text) }
-  const documents = documentsIn(text)
-  if (documents?.some(isKubernetes)) return { kind: 'Kubernetes', ...kubernetesImages(documents) }
-  if (documents?.some(isCompose)) return { kind: 'compose', ...composeImages(documents, env) }
-  return { kind: 'list', ...listedImages(text) }
+  const isJson = /^\s*[[{]/.test(text)
+  const documents = isJson ? [parseJsonObject(text) ?? {}] : yamlIn(path, text)
+  if (documents.some(isKubernetes)) return { kind: 'Kubernetes', ...kubernetesImages(documents) }
+  if (documents.some(isCompose)) return { kind: 'compose', ...composeImages(documents, env) }
+  return isJson ? { kind: 'lock', ...lockImages(text) } : { kind: 'list', ...listedImages(text) }
+}
+
+/** A list is no YAML, but a file that says so by its name has to be some. */
+function yamlIn(path: string, text: string): ReturnType<typeof documentsIn> {
+  try {
+    return documentsIn(text)
+  } catch (error) {
+    if (/\.ya?ml$/i.test(path)) throw error
+    return []
+  }
 }
 
 /** One image a line, and perhaps its platform; `#` begins a comment. */

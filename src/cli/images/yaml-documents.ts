@@ -1,9 +1,11 @@
 import { parseAllDocuments } from 'yaml'
 
-/** The mappings of a YAML text; undefined when it is no YAML, or has none. */
-export function documentsIn(text: string): readonly Readonly<Record<string, unknown>>[] | undefined {
-  const documents = parseAllDocuments(text, { logLevel: 'silent', uniqueKeys: false })
-  if (!Array.isArray(documents) || documents.some(({ errors }) => errors.length > 0)) return undefined
+/** The mappings of a YAML text, with what `<<` merges into them. @throws Error that says why it is no YAML */
+export function documentsIn(text: string): readonly Readonly<Record<string, unknown>>[] {
+  const documents = parseAllDocuments(text, { logLevel: 'silent', uniqueKeys: false, merge: true })
+  if (!Array.isArray(documents)) return []
+  const error = documents.flatMap(({ errors }) => errors)[0]
+  if (error !== undefined) throw new Error(`is no YAML: ${error.message.split('\n')[0]}`)
   // Aliases are expanded this often, which real files need for their templates of services.
   const values = documents.map((document): unknown => document.toJS({ maxAliasCount: 1_000 }))
   return values.filter(isMapping)

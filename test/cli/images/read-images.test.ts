@@ -61,7 +61,7 @@ services:
 `
   assert.deepEqual(await named('compose.yaml', text, { PG: '16' }), {
     kind: 'compose',
-    images: ['nginx:1.27', 'postgres:16'],
+    images: ['nginx:1.27 linux/amd64', 'postgres:16'],
     problems: [
       'service own: example/own is built, not pulled',
       'service missing: the variable REDIS is not set',
@@ -118,4 +118,31 @@ FROM scratch
   }
   assert.deepEqual(await named('Dockerfile.ci', text), expected)
   assert.deepEqual(await named('-', text), expected)
+})
+
+test('what a template merges into a service is the service, in a list of merged ones too', async () => {
+  const text = `
+x-node: &node { image: 'node:20', platform: linux/arm64 }
+x-other: &other { image: redis }
+services:
+  merged: { <<: *node }
+  own: { <<: [*node, *other], image: alpine }
+`
+  assert.deepEqual((await named('compose.yaml', text)).images, ['node:20 linux/arm64', 'alpine linux/arm64'])
+})
+
+test('compose files and manifests may be JSON', async () => {
+  const compose = JSON.stringify({ services: { web: { image: 'nginx' } } })
+  assert.deepEqual(await named('compose.json', compose), { kind: 'compose', images: ['nginx'], problems: [] })
+  const pod = JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'List',
+    items: [{ spec: { containers: [{ image: 'nginx' }] } }],
+  })
+  assert.deepEqual(await named('-', pod), { kind: 'Kubernetes', images: ['nginx'], problems: [] })
+})
+
+test('a file that is YAML by its name and is none is refused, and no list', async () => {
+  const text = 'services:\n  web: { image: nginx }\n\tbad\n'
+  await assert.rejects(named('deploy/compose.yml', text), /is no YAML: .+ at line 3/)
 })
