@@ -1,4 +1,4 @@
-import { ConfigError, MASK } from './config-error.ts'
+import { ConfigError, MASK, printable } from './config-error.ts'
 import type { ConfigSource } from './sources/source.ts'
 
 /** From the top of the file: `['cache', 'tags', 0, 'match']`. */
@@ -100,10 +100,4 @@ function shown(path: KeyPath, value: unknown): string {
   if (Array.isArray(value)) return 'a list'
   if (isRecord(value)) return 'a mapping'
   return typeof value === 'string' ? JSON.stringify(printable(value)) : String(value)
-}
-
-/** Shortens a text, and masks what gives access in a pasted URL: `https://user:password@host/?token=…`. */
-function printable(text: string): string {
-  const masked = text.replace(/^([a-z][a-z\d+.-]*:\/\/)?.*@/is, `$1${MASK}@`)
-  return (masked.includes('://') ? masked.replace(/[?#].*$/s, `?${MASK}`) : masked).slice(0, 200)
 }

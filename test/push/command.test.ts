@@ -129,6 +129,7 @@ test('entrepot push says how it is used', async () => {
   for (const [args, message] of [
     [['org/*'], /push needs <pattern>/],
     [['org/*', 'a b'], /must be a registry and what names begin with there/],
+    [['org/*', 'https://u:secret@r.example/x'], /"https:\/\/\*{8}@r\.example\/x" must be a registry/],
     [['org/*', 'r.example', '--platform', 'amd64'], /--platform amd64: must be a platform/],
     [['org/*', 'r.example', '--rate', 'fast'], /--rate fast: must be bytes per second/],
     [['org/*', 'r.example', '--token-realm', 'x'], /--token-realm x: must be a URL/],

@@ -1,5 +1,6 @@
 import { text as textOf } from 'node:stream/consumers'
 import { dockerLogin } from '../../../compose/upstreams/docker-login.ts'
+import { printable } from '../../../config/config-error.ts'
 import { DESTINATION_MUST, parseDestination } from '../../../config/upstreams/destination.ts'
 import { size } from '../../../config/schema/quantities.ts'
 import type { PushCredentials, PushedImage, PushReport, PushStep } from '../../../ports/moving/push.ts'
@@ -47,7 +48,8 @@ export function push(open: OpenHere): Command {
     async run(invocation) {
       const { args, options, stdout, stderr } = invocation
       const to = parseDestination(args.at(-1)!)
-      if (to === undefined) throw new UsageError(`${JSON.stringify(args.at(-1))} ${DESTINATION_MUST}`)
+      if (to === undefined)
+        throw new UsageError(`${JSON.stringify(printable(args.at(-1)!))} ${DESTINATION_MUST}`)
       const dryRun = options['dry-run'] === true
       const rate = rateFrom(options['rate'])
       const request = {
