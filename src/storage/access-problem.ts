@@ -15,12 +15,18 @@ const DENIED = new Set(['EACCES', 'EPERM', 'EROFS'])
  */
 export async function accessProblem(paths: Paths): Promise<string | undefined> {
   const { root, format, index, lock, blobs, ingest } = paths
-  for (const path of [root, lock, index, `${index}-wal`, blobs, ingest, format]) {
+  for (const path of [await nearest(root), lock, index, `${index}-wal`, blobs, ingest, format]) {
     const code = await denied(path)
     if (code === 'EROFS') return `cannot write ${path}: its file system is mounted read-only`
     if (code !== undefined) return `cannot write ${path}: ${await ownerOf(path)}, ${self()}`
   }
   return undefined
+}
+
+/** What there is of a path: where it begins to be made. */
+async function nearest(path: string): Promise<string> {
+  const found = await stat(path).catch((error: unknown) => (codeOf(error) === 'ENOENT' ? undefined : error))
+  return found === undefined && dirname(path) !== path ? nearest(dirname(path)) : path
 }
 
 async function denied(path: string): Promise<string | undefined> {

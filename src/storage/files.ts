@@ -1,5 +1,7 @@
+import { dirname } from 'node:path'
 import {
   chmod,
+  chown,
   type FileHandle,
   mkdir,
   open,
@@ -13,6 +15,7 @@ import {
   writeFile,
 } from 'node:fs/promises'
 import type { DiskUsage } from '../ports/metadata.ts'
+import type { Owner } from './owner.ts'
 import { codeOf, ignoreNotFound } from './storage-operation.ts'
 
 /** An open file. Reads and writes are positional and may be short. */
@@ -74,18 +77,27 @@ export type Files = ContentFiles & TextFiles & Folders & Disk
 /** New files and folders are for the owner only: private layers and the index lie in them (SEC-76). */
 const [FILE_MODE, FOLDER_MODE, OTHERS] = [0o600, 0o700, 0o077]
 
-export function realFiles(): Files {
+/** @param owner gets what is made; omitted: it is of this process */
+export function realFiles(owner?: Owner): Files {
   return {
     async open(path, flags) {
-      return openFile(await open(path, flags, FILE_MODE))
+      const handle = await open(path, flags, FILE_MODE)
+      if (owner !== undefined && flags === 'wx+') await handle.chown(owner.uid, owner.gid)
+      return openFile(handle)
     },
     rename,
     remove: (path) => unlink(path).catch(ignoreNotFound),
     modifiedAt: async (path) => (await stat(path)).mtimeMs,
     readText: (path) => readFile(path, 'utf8'),
-    writeText: (path, text) => writeFile(path, text, { mode: FILE_MODE }),
+    async writeText(path, text) {
+      await writeFile(path, text, { mode: FILE_MODE })
+      if (owner !== undefined) await chown(path, owner.uid, owner.gid)
+    },
     async makeFolder(path) {
-      await mkdir(path, { recursive: true, mode: FOLDER_MODE })
+      const first = await mkdir(path, { recursive: true, mode: FOLDER_MODE })
+      if (owner === undefined || first === undefined) return
+      for (let made = path; made.length >= first.length; made = dirname(made))
+        await chown(made, owner.uid, owner.gid)
     },
     async removeEmptyFolder(path) {
       await rmdir(path).catch((error: unknown) => {

@@ -27,6 +27,7 @@ import { uploadSources } from './pushes/upload-sources.ts'
 import { storageOperation, ignoreStorageError, ignoreNotFound } from './storage-operation.ts'
 import { imagesOf } from './operations/images/images-of.ts'
 import { usedSince } from './operations/used-since.ts'
+import { ownerToServe } from './owner.ts'
 import { type RetainedContent, retainedContent } from './operations/retained.ts'
 import { createInspect } from './operations/inspect.ts'
 import { createOffload } from './operations/offload.ts'
@@ -39,7 +40,8 @@ const BOOT_ID = '/proc/sys/kernel/random/boot_id'
 
 /** Opens the store in a folder. @throws Error as `filesystemStore`, in the words of the system */
 export async function openInFolder(paths: Paths, options: FilesystemStoreOptions): Promise<FilesystemStore> {
-  const { telemetry, pinned = [], files = realFiles(), now = Date.now } = options
+  const { telemetry, pinned = [], now = Date.now } = options
+  const { files = realFiles(await ownerToServe(paths.root)) } = options
   const { lockWait = { timeout: 0, waiting() {} } } = options
   const run = storageOperation(telemetry)
   const { lock, wasOpen } = await openFolder(files, paths, lockWait)

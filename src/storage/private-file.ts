@@ -1,4 +1,6 @@
-import { chmodSync, closeSync, fstatSync, openSync } from 'node:fs'
+import { chmodSync, closeSync, fchownSync, fstatSync, openSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { ownerToServeSync } from './owner.ts'
 import { codeOf } from './storage-operation.ts'
 
 /**
@@ -9,6 +11,8 @@ export function privateFile(path: string): void {
   const file = openSync(path, 'a', 0o600)
   try {
     if ((fstatSync(file).mode & 0o077) !== 0) chmodSync(path, 0o600)
+    const owner = ownerToServeSync(dirname(path))
+    if (owner !== undefined) fchownSync(file, owner.uid, owner.gid)
   } catch (error) {
     // The store of another user, whose group this process is in.
     if (codeOf(error) !== 'EPERM') throw error

@@ -1,8 +1,8 @@
 /** Which folders become a store, who may look into it, and what the start says when it cannot use one. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { chmod, chown, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { chmod, chown, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { suite, test } from 'node:test'
 import { faultFiles } from '../support/fault-files.ts'
@@ -137,7 +137,8 @@ test('FR-40: a store of another user is named, with its owner', async (context) 
     const { accessProblem } = await import(${JSON.stringify(join(import.meta.dirname, '../../src/storage/access-problem.ts'))})
     const { paths } = await import(${JSON.stringify(join(import.meta.dirname, '../../src/storage/paths.ts'))})
     process.setgid(65534); process.setuid(65534)
-    console.log(await accessProblem(paths(${JSON.stringify(folder.path)})))`
+    console.log(await accessProblem(paths(${JSON.stringify(folder.path)})))
+    console.log(await accessProblem(paths(${JSON.stringify(join(folder.path, 'absent', 'data'))})))`
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
@@ -146,6 +147,34 @@ test('FR-40: a store of another user is named, with its owner', async (context) 
     said,
     /cannot write .*: .* belongs to uid 0, gid 0 \(mode 755\), this process runs as uid 65534/,
   )
+  // One that is not there, and would have to be made.
+  assert.ok(said.includes(`\ncannot write ${folder.path}: `), said)
+})
+
+test("what root makes in the store of another user is that user's, adopted files too", async (context) => {
+  if (process.geteuid?.() !== 0) return context.skip('needs root, to make one')
+  await using folder = await storeFolder()
+  await chmod(folder.path, 0o700)
+  await chown(folder.path, 12345, 12346)
+  const foreign = join(folder.path, '..', `${basename(folder.path)}.foreign`)
+  const adopted = blobOf(3000, 3)
+  await writeFile(foreign, adopted.bytes, { mode: 0o600 })
+  {
+    await using store = await folder.open()
+    await put(store, blob)
+    await using ingest = await store.blobs.ingest({ digest: blobOf(2000).digest })
+    await ingest.write(blobOf(2000).bytes.subarray(0, 100), 0)
+    await ingest.keep()
+    const { how } = await store.adopt(foreign, adopted.digest, { mediaType: 'a/b', copy: false })
+    assert.equal(how, 'copied')
+  }
+  await rm(foreign)
+  const names = await readdir(folder.path, { recursive: true })
+  assert.ok(names.length > 8)
+  for (const name of ['', ...names]) {
+    const { uid, gid } = await stat(join(folder.path, name))
+    assert.deepEqual([name, uid, gid], [name, 12345, 12346])
+  }
 })
 
 suite('FR-44: a store that another process has open', () => {

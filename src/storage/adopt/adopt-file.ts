@@ -50,7 +50,10 @@ export function createAdopt({ files, paths, content, blobs }: AdoptingOptions): 
     const found = await lstat(path).catch(ignoreNotFound)
     if (found?.isFile() !== true) return { how: 'missing', size: 0 }
     const { size, dev } = found
-    const mayLink = !copy && size > 0 && dev === (await stat(paths.root)).dev
+    const root = await stat(paths.root)
+    // A linked file keeps its owner. What is somebody else's may not be readable for the store's.
+    const isOurs = root.uid === found.uid || root.uid === process.geteuid?.()
+    const mayLink = !copy && size > 0 && dev === root.dev && isOurs
     if (mayLink && !(await matches(path, digest))) return { how: 'damaged', size }
     if (mayLink && (await linked(path, digest))) {
       await content.add(digest, { size, mediaType })
