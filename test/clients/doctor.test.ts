@@ -1,13 +1,16 @@
 /** What is wrong with the clients of a machine: nothing on a healthy one, and each planted mistake with its fix. */
 import assert from 'node:assert/strict'
+import { chmod, mkdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { suite, test } from 'node:test'
 import type { CacheForClients } from '../../src/clients/client-setup.ts'
 import { parseClientVersion } from '../../src/clients/client-version.ts'
 import { diagnose, type DiagnoseOptions } from '../../src/clients/doctor/diagnose.ts'
 import type { Finding } from '../../src/clients/doctor/finding.ts'
 import type { Probe } from '../../src/clients/doctor/judge-mirror.ts'
-import type { Machine } from '../../src/clients/doctor/machine.ts'
+import { type Machine, machineAt } from '../../src/clients/doctor/machine.ts'
 import { CLIENTS } from '../../src/clients/setups.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 
 const cache: CacheForClients = {
   url: new URL('http://cache:5000'),
@@ -42,6 +45,7 @@ function machineWith(files: Files, versions = VERSIONS, programs: readonly strin
     },
     hasProgram: async (name) => programs.includes(name),
     versionOf: async (program) => parseClientVersion(versions[program] ?? ''),
+    unread: new Set(),
   }
 }
 
@@ -220,4 +224,25 @@ suite('a planted mistake', () => {
     assertFound(found, 'buildkit', /is not TOML/, /entrepot setup buildkit/)
     assertFound(found, 'podman', /is not TOML/, /repair/)
   })
+})
+
+test('files that this user may not read are named, and all others are checked', async () => {
+  await using folder = await tempFolder()
+  await chmod(folder.path, 0o755)
+  const closed = '/home/ann/.docker/config.json'
+  for (const [path, content] of Object.entries({ ...healthy(), '/usr/bin/dockerd': '', [closed]: '{}' })) {
+    await mkdir(join(folder.path, dirname(path)), { recursive: true })
+    await writeFile(join(folder.path, path), content)
+  }
+  await chmod(join(folder.path, closed), 0)
+  const isRoot = process.geteuid?.() === 0
+  if (isRoot) process.seteuid!(65534)
+  try {
+    const machine = machineAt(folder.path, async () => undefined)
+    const { clients, unread } = await diagnose(machine, { probe: entrepot, images: [] })
+    assert.ok(clients.includes('docker'))
+    assert.deepEqual(unread, [closed])
+  } finally {
+    if (isRoot) process.seteuid!(0)
+  }
 })

@@ -32,10 +32,11 @@ export function doctor(): Command {
   }
 }
 
-function textOf({ clients, mirrors, findings }: Diagnosis): string {
+function textOf({ clients, mirrors, findings, unread }: Diagnosis): string {
+  const left = unread.length === 0 ? '' : `not read, run it as root for them: ${unread.join(', ')}\n`
   if (clients.length === 0)
-    return 'found no Docker, containerd, k3s, podman, CRI-O or BuildKit on this machine\n'
-  const checked = `checked ${clients.join(', ')}`
+    return `found no Docker, containerd, k3s, podman, CRI-O or BuildKit on this machine\n${left}`
+  const checked = `${left}checked ${clients.join(', ')}`
   if (findings.length === 0) return `${checked}: all pull through ${mirrors.join(', ')}\n`
   const lines = findings.map(
     ({ client, where, problem, fix }) => `${client}: ${where} ${problem}\n  fix: ${fix}\n`,

@@ -13,6 +13,8 @@ export interface Diagnosis {
   /** The mirrors that they use. */
   readonly mirrors: readonly string[]
   readonly findings: readonly Finding[]
+  /** Files that this user may not read, which may say otherwise. */
+  readonly unread: readonly string[]
 }
 
 export interface DiagnoseOptions {
@@ -37,6 +39,7 @@ export async function diagnose(machine: Machine, { probe, images }: DiagnoseOpti
       return mirror.tolerates.some((kind) => kind === answer.kind) ? undefined : judgeMirror(mirror, answer)
     }),
   )
+  const own = await ownCredentials(machine, mirrors)
   return {
     clients: inspected.map(({ client }) => client),
     mirrors: [...new Set(mirrors.map(({ url }) => url))],
@@ -44,8 +47,9 @@ export async function diagnose(machine: Machine, { probe, images }: DiagnoseOpti
       ...inspected.flatMap((one) => one.findings),
       ...judged.filter((finding) => finding !== undefined),
       ...inspected.flatMap((one) => uncovered(one, images)),
-      ...(await ownCredentials(machine, mirrors)),
+      ...own,
     ],
+    unread: [...machine.unread].toSorted(),
   }
 }
 
