@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Content, Descriptor, Manifest } from '../oci/descriptor.ts'
 import { type Digest, digestOf } from '../oci/digest.ts'
 import { mayServeStale, isRegistryError } from '../oci/errors.ts'
@@ -18,7 +19,6 @@ import type { ManifestProvider } from '../ports/repository.ts'
 import type { ImageTelemetry } from '../ports/telemetry.ts'
 import type { UpstreamRepository } from '../ports/upstream.ts'
 import { type Maybe, whenKnown } from '../util/async/maybe.ts'
-import { yieldEvery } from '../util/async/yield-every.ts'
 import { singleFlight } from '../util/async/single-flight.ts'
 import type { BlobSizes } from './blob-sizes.ts'
 import { contentKey } from './keys.ts'
@@ -41,8 +41,10 @@ export interface ProxyManifestStoreOptions {
 
 const INDEXES = new Set([OCI_INDEX, DOCKER_LIST])
 const SCHEMA1 = new Set([DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED])
-/** Bytes that are written and hashed in one turn of the event loop. */
+/** Bytes that are written and hashed in one turn of the event loop, */
 const AT_ONCE = 128 * 1024
+/** and the milliseconds until the next ones, which leave most of the time to others. */
+const PAUSE = 2
 
 /** A repository's manifests. It also takes in a manifest that was fetched in another way. */
 export interface ManifestCache extends ManifestProvider {
@@ -238,10 +240,9 @@ function isAddressable({ descriptor, body }: Manifest): boolean {
 
 async function store(local: BlobStore, { descriptor, body }: Manifest, origin: string): Promise<Descriptor> {
   await using ingest = await local.ingest({ ...descriptor, origin })
-  const pause = yieldEvery(1)
   for (let from = 0; from < body.length; from += AT_ONCE) {
+    if (from > 0) await sleep(PAUSE)
     await ingest.write(body.subarray(from, from + AT_ONCE), from)
-    await pause()
   }
   await ingest.verify(body.length)
   return await ingest.commit()

@@ -1,6 +1,7 @@
 import type { RequestKind } from '../ports/telemetry.ts'
 import { readPieces } from './body/limits.ts'
 import { manifestOf } from './body/manifest-type.ts'
+import { readingPace } from './body/reading-pace.ts'
 import type { ReadingThread } from './body/reading-thread.ts'
 import { failure, invalidAnswer, refusal } from './failures.ts'
 import { headerOf, type Transport, type UpstreamRequest, type UpstreamResponse } from './requests.ts'
@@ -79,9 +80,11 @@ export function repositoryRequests(options: RepositoryRequestsOptions): Reposito
     const whole = size > LARGE && size <= limit ? Buffer.allocUnsafeSlow(size) : undefined
     const pieces: Buffer[] = []
     let length = 0
+    const pace = readingPace()
     await readInPieces(response, limit, (piece) => {
       if (whole === undefined) pieces.push(piece)
       else length += piece.copy(whole, length)
+      return pace(piece.length)
     })
     return whole?.subarray(0, length) ?? Buffer.concat(pieces)
   }

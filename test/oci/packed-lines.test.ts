@@ -17,3 +17,19 @@ test('packed lines are made one at a time, whole or in slices', () => {
     )
   }
 })
+
+test('lines of one width are cut without looking for their ends', () => {
+  const values = Array.from({ length: 120 }, (_, i) => i + 100)
+  const bytes = Buffer.from(values.map((value) => `${value}\n`).join(''))
+  bytes.indexOf = () => assert.fail('looked for an end')
+  const lines = new PackedLines(bytes, values.length, Number, 4)
+  assert.deepEqual([...lines], values)
+  assert.deepEqual(
+    lines.slices(50).map((slice) => [slice.length, Array.from(slice)]),
+    [
+      [50, values.slice(0, 50)],
+      [50, values.slice(50, 100)],
+      [20, values.slice(100)],
+    ],
+  )
+})

@@ -5,6 +5,8 @@ import { PackedLines } from '../../oci/packed-lines.ts'
 interface Packed {
   readonly lines: number
   readonly bytes: Uint8Array<ArrayBuffer>
+  /** See `PackedLines`. */
+  readonly width: number | undefined
 }
 
 /** The references of a manifest on their way from one thread to another. */
@@ -40,9 +42,11 @@ function packed(lines: readonly string[]): Packed {
   const text = lines.join('')
   const bytes = Buffer.allocUnsafeSlow(text.length)
   bytes.write(text, 'latin1')
-  return { lines: lines.length, bytes }
+  const width = lines[0]?.length
+  const isEven = lines.every((line) => line.length === width)
+  return { lines: lines.length, bytes, width: isEven ? width : undefined }
 }
 
-function unpacked<T>({ lines, bytes }: Packed, parse: (line: string) => T): PackedLines<T> {
-  return new PackedLines(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), lines, parse)
+function unpacked<T>({ lines, bytes, width }: Packed, parse: (line: string) => T): PackedLines<T> {
+  return new PackedLines(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), lines, parse, width)
 }

@@ -55,6 +55,7 @@ async function readManifest(
     ? { descriptor: read.descriptor, body: bytes, references: references! }
     : { problem: read.problem }
   const memory = references && [bytes, references.blobs.bytes, references.digests.bytes].flatMap(memoryOf)
+  if (!isManifest) freeMemory(bytes)
   port.postMessage({ id, manifest } satisfies ReadingAnswer, memory ?? [])
 }
 

@@ -3,7 +3,7 @@ import { refusal } from '../failures.ts'
 import { ABSENT, type RepositoryRequests } from '../repository-requests.ts'
 import { discard, headerOf } from '../requests.ts'
 import type { ListRoom } from './list-room.ts'
-import { readingPace } from './reading-pace.ts'
+import { readingPace } from '../body/reading-pace.ts'
 import type { TagSorter } from './sorter.ts'
 import type { PageAnswer } from './tag-listing.ts'
 
