@@ -33,7 +33,7 @@ const ROOMS: Readonly<Record<string, { rooms: readonly string[]; never?: RegExp 
   // Decides from the history of tags: what is served of them, then and now.
   time: { rooms: ['oci', 'ports'], never: /./ },
   // An image as a whole: walks, fetches, copies what a manifest refers to, through the seams.
-  images: { rooms: ['oci', 'ports'], never: /./ },
+  images: { rooms: ['oci', 'ports'], never: /^(?!node:timers\/promises$)/ },
   // Images of schema 1, made images of schema 2: pure, but for the thread that reads layers.
   schema1: {
     rooms: ['oci', 'ports'],

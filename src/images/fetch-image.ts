@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Digest } from '../oci/digest.ts'
 import { isRegistryError } from '../oci/errors.ts'
 import type { Part } from '../oci/manifest-parts.ts'
@@ -42,10 +43,15 @@ export interface FetchedImage {
 /** The reads of a layer are as long as those for a client. */
 const PIECE = 256 * 1024
 const AT_ONCE = 3
+/** Milliseconds between a refusal by the queue of downloads and the next attempt. */
+const AGAIN_AFTER = 1_000
+/** Milliseconds for which a blob is refused before it is given up: others keep all places for long then. */
+const PATIENCE = 600_000
 
 /**
  * Brings an image into the store: its manifests, configs and layers. What is stored is not read. What cannot
- * be had is reported, and does not keep the rest from coming.
+ * be had is reported, and does not keep the rest from coming. Where the queue of downloads refuses a blob, it
+ * comes back: no client is told to retry.
  *
  * @throws the reason of the signal, and what is no RegistryError
  */
@@ -96,7 +102,7 @@ export async function fetchImage(
     signal.throwIfAborted()
     const lost = { kind: 'missing', what: 'blob', digest: part.digest, platform, size: part.size } as const
     try {
-      const read = await readBlob(part)
+      const read = await readInTurn(part)
       if (read === undefined) {
         missing.push(lost)
         return
@@ -108,6 +114,17 @@ export async function fetchImage(
     } catch (error) {
       if (!isRegistryError(error)) throw error
       missing.push({ ...lost, error })
+    }
+  }
+
+  async function readInTurn(part: Part) {
+    for (const giveUpAt = performance.now() + PATIENCE; ;) {
+      try {
+        return await readBlob(part)
+      } catch (error) {
+        if (!isRegistryError(error, 'TOOMANYREQUESTS') || performance.now() > giveUpAt) throw error
+        await delay(AGAIN_AFTER, undefined, { signal }).catch(() => signal.throwIfAborted())
+      }
     }
   }
 

@@ -166,6 +166,11 @@ function byCode(upstream: string, code: ErrorCode, detail: ErrorDetail): Cause {
         cause: `answers too late${said && ` (${said})`}`,
         advice: `check the registry; if it is only slow, raise ${upstreamKey(upstream)}.timeouts`,
       }
+    case 'TOOMANYREQUESTS':
+      return {
+        cause: `has all its downloads here taken${reason === undefined ? '' : ` (${reason})`}`,
+        advice: `raise ${upstreamKey(upstream)}.maxTransfers, or transfers.queueLength and transfers.queueTimeout`,
+      }
     case 'LOOP':
       return {
         cause: 'leads back to this proxy',

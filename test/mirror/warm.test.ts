@@ -184,3 +184,16 @@ test('a job of which not all is whole says so, and mirror without rules that the
   const { code, stdout } = await runCommand(['mirror', ...server])
   assert.deepEqual([code, stdout], [0, 'no rule is configured: add one to mirror\n'])
 })
+
+test('blobs that the queue of downloads refuses come when there is a place', async () => {
+  await using upstream = await imageUpstream()
+  await using proxy = await startProxy({
+    upstream,
+    upstreamConfig: { maxTransfers: 1 },
+    config: { transfers: { queueTimeout: '50ms', queueLength: 1 } },
+  })
+  addMultiImage(upstream)
+  upstream.on(/blobs/, { delayMs: 400, times: 2 })
+  const { code, stdout } = await runCommand(['warm', 'app', '--server', proxy.adminUrl])
+  assert.equal(code, 0, stdout)
+})
