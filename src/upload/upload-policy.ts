@@ -67,7 +67,14 @@ const STAYS = /^ERR_(?:SSL|TLS)_|^CERT_|SELF_SIGNED|^UNABLE_TO_|^ENOTFOUND$/
 
 function isPassing(error: unknown): boolean {
   if (isRegistryError(error) && STAYS.test(String(error.detail['reason']))) return false
-  return isRegistryError(error, 'UPSTREAM_UNAVAILABLE', 'UPSTREAM_TIMEOUT', 'UPSTREAM_LIMITED')
+  // The last one is our own queue of downloads: what is pushed has to be fetched first.
+  return isRegistryError(
+    error,
+    'UPSTREAM_UNAVAILABLE',
+    'UPSTREAM_TIMEOUT',
+    'UPSTREAM_LIMITED',
+    'TOOMANYREQUESTS',
+  )
 }
 
 /**

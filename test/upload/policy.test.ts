@@ -102,6 +102,11 @@ suite('after a failure an upload', () => {
     assert.equal(retryIn(UPLOAD_POLICY, limit(3_600), 1, 0), undefined)
   })
 
+  test('for which no download could begin here waits too', () => {
+    const full = new RegistryError('TOOMANYREQUESTS', { queueLength: 256 })
+    assert.equal(retryIn(UPLOAD_POLICY, full, 1, 0.5), 5_000)
+  })
+
   test('that somebody has to mend is given up at once', () => {
     for (const reason of ['ERR_SSL_WRONG_VERSION_NUMBER', 'DEPTH_ZERO_SELF_SIGNED_CERT', 'ENOTFOUND']) {
       const error = new RegistryError('UPSTREAM_UNAVAILABLE', { reason })
