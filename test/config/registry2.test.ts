@@ -63,9 +63,9 @@ suite('migrate registry2', () => {
   test('what has no counterpart is named, each leaf once, and no secret is printed', () => {
     const tree = {
       version: 0.1,
-      proxy: { ...PROXY, password: 'secret', ttl: 'soon' },
-      storage: { s3: { bucket: 'b', secretkey: 'secret' }, delete: { enabled: true } },
-      http: { secret: 'secret', tls: { clientcas: ['/a', '/b'] } },
+      proxy: { ...PROXY, password: 's3cret', ttl: 'soon' },
+      storage: { s3: { bucket: 'b', secretkey: 's3cret' }, delete: { enabled: true } },
+      http: { secret: 's3cret', tls: { clientcas: ['/a', '/b'] } },
       redis: { addr: 'x' },
       unknown: 1,
     }
@@ -78,8 +78,8 @@ suite('migrate registry2', () => {
         path,
       )
     assert.ok(said.includes('unknown is not a key of registry:2'))
-    assert.doesNotMatch(said.join(), /secret(?!key|\b is)|"secret"/)
-    assert.doesNotMatch(stringify(config(tree)), /secret/)
+    assert.doesNotMatch(said.join(), /s3cret/)
+    assert.doesNotMatch(stringify(config(tree)), /s3cret/)
   })
 
   test('FR-53 the environment of a container wins over its file, or stands for it', () => {
