@@ -1,6 +1,12 @@
 import type { Content } from '../oci/descriptor.ts'
 import { isRegistryError, RegistryError } from '../oci/errors.ts'
-import { type BlobReader, type BytesSharing, isInMemory, type OpenedBlob } from '../ports/blob-store.ts'
+import {
+  type BlobReader,
+  type BytesSharing,
+  isInMemory,
+  type LentBytes,
+  type OpenedBlob,
+} from '../ports/blob-store.ts'
 
 /** Bytes that are compared at a time. */
 const PIECE = 64 * 1024
@@ -55,10 +61,18 @@ export function failoverReader(
         return readCurrent(buffer, position)
       }
     },
+    ...(reader.lend !== undefined && { lend: lendCurrent }),
     async [Symbol.asyncDispose]() {
       isDisposed = true
       await current[Symbol.asyncDispose]()
     },
+  }
+
+  async function lendCurrent(position: number): Promise<LentBytes | undefined> {
+    if (hasSwitched) return undefined
+    const lent = await reader.lend!(position)
+    if (lent !== undefined) returned(position, lent.bytes.length)
+    return lent
   }
 
   async function readCurrent(buffer: Buffer, position: number): Promise<number> {

@@ -46,6 +46,7 @@ export class Download implements AsyncDisposable, Beating {
       failure: () => this.#failure,
       readableFrom: (position) => this.#readableFrom(position),
       read: (buffer, position) => this.#read(buffer, position),
+      lend: (position, end) => this.#fetch?.recent.lend(position, end),
       unread: () => this.#unread(),
     })
     this.ended = this.#run()
@@ -125,6 +126,7 @@ export class Download implements AsyncDisposable, Beating {
       return this.#phase === 'verified' ? 'failed' : await this.#fail(error)
     } finally {
       this.#isOver = true
+      this.#fetch?.recent.clear()
       this.#closeWhenUnread()
       // Nobody waits for it: the next download may begin.
       Promise.resolve(this.#request.source.released?.()).catch(this.#report)

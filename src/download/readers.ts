@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Descriptor } from '../oci/descriptor.ts'
-import type { BlobReader, BytesSharing } from '../ports/blob-store.ts'
+import type { BlobReader, BytesSharing, LentBytes } from '../ports/blob-store.ts'
 import { throttle } from '../util/async/throttle.ts'
 import { untilAborted } from '../util/async/until-aborted.ts'
 
@@ -20,6 +20,8 @@ export interface ArrivingBytes {
   readableFrom(position: number): number
   /** Reads what may be read. @returns how many bytes, at least one */
   read(buffer: Buffer, position: number): number | Promise<number>
+  /** Lends some of what may be read, up to `end`. @returns undefined when it is not in shared memory */
+  lend(position: number, end: number): LentBytes | undefined
   /** The last reader has left. */
   unread(): void
 }
@@ -115,20 +117,36 @@ export class Subscription implements Disposable {
       },
       ...(isPromised && { isPromised }),
       read: async (buffer, position) => {
-        for (;;) {
-          this.#left.signal.throwIfAborted()
-          const failure = this.#bytes.failure()
-          if (failure !== undefined) throw failure.reason
-          if (position >= descriptor.size) return 0
-          const end = this.#bytes.readableFrom(position)
-          if (end > position) {
-            return this.#bytes.read(buffer.subarray(0, Math.min(buffer.length, end - position)), position)
-          }
-          await this.#wait(position)
-        }
+        const end = await this.#readable(position, descriptor.size)
+        const failure = this.#bytes.failure()
+        if (failure !== undefined) throw failure.reason
+        if (end === position) return 0
+        return this.#bytes.read(buffer.subarray(0, Math.min(buffer.length, end - position)), position)
+      },
+      lend: async (position) => {
+        const end = await this.#readable(position, descriptor.size)
+        return end > position && this.#bytes.failure() === undefined
+          ? this.#bytes.lend(position, end)
+          : undefined
       },
       reread: async (buffer, position) => this.#bytes.read(buffer, position),
       [Symbol.asyncDispose]: async () => this[Symbol.dispose](),
+    }
+  }
+
+  /**
+   * Waits until bytes from `position` on may be read, or nothing more will come.
+   *
+   * @returns their end; `position` at the end of the blob and after a failure
+   * @throws when the subscription is disposed
+   */
+  async #readable(position: number, size: number): Promise<number> {
+    for (;;) {
+      this.#left.signal.throwIfAborted()
+      if (position >= size || this.#bytes.failure() !== undefined) return position
+      const end = this.#bytes.readableFrom(position)
+      if (end > position) return end
+      await this.#wait(position)
     }
   }
 

@@ -8,12 +8,12 @@ import type { RepositorySearch } from '../ports/search.ts'
 import type { RequestTelemetry, ResponseTelemetry } from '../ports/telemetry.ts'
 import type { LoopGuard } from '../util/loop-guard.ts'
 import type { Accel } from './accel.ts'
-import { BufferPool } from './buffer-pool.ts'
+import { BufferPool } from './pieces/buffer-pool.ts'
 import type { ClientRates } from './client-rates.ts'
 import { sendError } from './error-response.ts'
 import { Exchange } from './exchange.ts'
 import { dispatch } from './hono-adapter.ts'
-import { Pieces } from './pieces.ts'
+import { Pieces } from './pieces/pieces.ts'
 import { recordRequest } from './record-request.ts'
 import { ClientPace } from './client-pace.ts'
 import { requestIds } from './request-id.ts'
@@ -91,7 +91,9 @@ export function registryRequestListener({
   turns = new Turns(),
   later,
 }: RegistryRequestListenerOptions): RequestListener {
-  const sending = { pieces: new Pieces(pool), accel, rates, mayRedirect, later }
+  // A client with a rate gets small pieces.
+  const pieces = new Pieces(pool, { borrows: rates === undefined })
+  const sending = { pieces, accel, rates, mayRedirect, later }
   const requestIdOf = requestIds()
   const outbox = new Outbox()
   const validateRequest = requestValidator()

@@ -4,7 +4,8 @@ import type { BlobReader } from '../ports/blob-store.ts'
 import type { Exchange } from './exchange.ts'
 import type { Accel } from './accel.ts'
 import type { ClientRates } from './client-rates.ts'
-import type { HeldPiece, Pieces } from './pieces.ts'
+import type { HeldPiece } from './pieces/held-piece.ts'
+import type { Pieces } from './pieces/pieces.ts'
 import type { LaterPieces } from './server/later-pieces.ts'
 
 const GONE = 'the client closed the connection'
@@ -78,8 +79,14 @@ export async function sendBlob(
     }
     if (!outgoing.writableEnded) outgoing.end()
   } finally {
-    for (const piece of held) piece.release(true)
+    // Until then the kernel takes bytes of what was being written.
+    if (held.size > 0) whenClosed(exchange, () => held.forEach((piece) => piece.release(true)))
   }
+}
+
+function whenClosed({ outgoing }: Exchange, then: () => void): void {
+  if (outgoing.closed) then()
+  else outgoing.once('close', then)
 }
 
 /** Holds nothing meanwhile. @throws AbortError when the client leaves */

@@ -24,6 +24,13 @@ export interface BlobReader extends AsyncDisposable {
    */
   read(buffer: Buffer, position: number): Promise<number>
   /**
+   * As `read`, but lends the available bytes where they are in memory that their writer shares.
+   *
+   * @returns undefined when they are not, and when `read` would fail or return 0
+   * @throws when the reader is disposed meanwhile
+   */
+  lend?(position: number): Promise<LentBytes | undefined>
+  /**
    * Reads bytes that `read` has returned once more, also after it threw. Readers of bytes that were not
    * verified when they were read have it.
    *
@@ -42,6 +49,13 @@ export interface BlobReader extends AsyncDisposable {
    * said `mayRedirect`.
    */
   readonly location?: string | undefined
+}
+
+/** Bytes that stay as they are until they are given back. Their writer fills the memory again then. */
+export interface LentBytes {
+  readonly bytes: Buffer
+  /** Nothing uses the bytes any more, neither the caller nor the kernel. To be called once. */
+  giveBack(): void
 }
 
 /** Readers that return the same bytes at the same place, as they read one file that never changes. */

@@ -40,3 +40,22 @@ test('a reader that has switched to another source shares nothing', async () => 
   assert.equal(await reader.read(Buffer.alloc(100), 0), 100)
   assert.equal(reader.sharing, undefined)
 })
+
+test('bytes that were lent count as returned, and those of another source are not lent', async () => {
+  const lending: BlobReader = {
+    ...readerOf(lost),
+    lend: async (position) => ({ bytes: Buffer.alloc(100, 'x').subarray(position), giveBack() {} }),
+  }
+  await using mixed = failoverReader(lending, async () => whole)
+  assert.equal((await mixed.lend!(0))!.bytes.length, 100)
+  await assert.rejects(mixed.read(Buffer.alloc(100), 100), /storage|STORAGE/i)
+  await using switched = failoverReader(lending, async () => whole)
+  assert.equal(await switched.read(Buffer.alloc(100), 0), 100)
+  assert.equal(await switched.lend!(100), undefined)
+  await using compared = failoverReader(
+    { ...lending, reread: async (buffer, position) => Buffer.alloc(100, 'x').copy(buffer, 0, position) },
+    async () => whole,
+  )
+  await compared.lend!(0)
+  await assert.rejects(compared.read(Buffer.alloc(100), 100), { code: 'UPSTREAM_INVALID' })
+})

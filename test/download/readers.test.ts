@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Readers } from '../../src/download/readers.ts'
-import { BufferPool } from '../../src/http/buffer-pool.ts'
-import { Pieces } from '../../src/http/pieces.ts'
+import { BufferPool } from '../../src/http/pieces/buffer-pool.ts'
+import { Pieces } from '../../src/http/pieces/pieces.ts'
 import { OCTET_STREAM } from '../../src/oci/media-types.ts'
 import type { BlobReader } from '../../src/ports/blob-store.ts'
 import { blobOf } from '../support/fixtures.ts'
@@ -14,8 +14,13 @@ const descriptor = { digest, size: bytes.length, mediaType: OCTET_STREAM }
 function arriving() {
   let [arrived, read] = [0, 0]
   let failure: { readonly reason: unknown } | undefined
+  let lent = 0
   const readers = new Readers({
     failure: () => failure,
+    lend(position, end) {
+      lent += 1
+      return { bytes: bytes.subarray(position, end), giveBack: () => void (lent -= 1) }
+    },
     readableFrom: (position) => Math.max(position, arrived),
     read(buffer, position) {
       const count = bytes.copy(buffer, 0, position, arrived)
@@ -25,6 +30,9 @@ function arriving() {
     unread() {},
   })
   return {
+    get lent() {
+      return lent
+    },
     open: () => readers.subscribe().reader(descriptor),
     arrive(count: number) {
       arrived = Math.min(bytes.length, arrived + count)
@@ -96,4 +104,30 @@ test('one that leaves while others wait for what it reads does not end them; a f
   const reason = new Error('other content')
   blob.fail(reason)
   for (const one of all) await assert.rejects(one, (error) => error === reason)
+})
+
+test('a reader is lent what has arrived, and waits for it; at the end and after a failure it is lent nothing', async () => {
+  const blob = arriving()
+  await using reader = blob.open()
+  const waiting = reader.lend!(0)
+  blob.arrive(1000)
+  const lent = (await waiting)!
+  assert.ok(lent.bytes.equals(bytes.subarray(0, 1000)))
+  assert.equal(blob.lent, 1)
+  lent.giveBack()
+  assert.equal(await reader.lend!(bytes.length), undefined)
+  const other = reader.lend!(1000)
+  const reason = new Error('other content')
+  blob.fail(reason)
+  assert.equal(await other, undefined)
+  await assert.rejects(reader.read(Buffer.alloc(1), 1000), (error) => error === reason)
+  assert.equal(blob.lent, 0)
+})
+
+test('a reader that is disposed of is lent nothing more', async () => {
+  const reader = arriving().open()
+  const waiting = assert.rejects(reader.lend!(0), { name: 'AbortError' })
+  await reader[Symbol.asyncDispose]()
+  await waiting
+  await assert.rejects(reader.lend!(0), { name: 'AbortError' })
 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { setImmediate as turn } from 'node:timers/promises'
 import { describe, test } from 'node:test'
-import { RecentBytes, WriteBuffer } from '../../src/download/fetch/write-buffer.ts'
+import { WriteBuffer } from '../../src/download/fetch/write-buffer.ts'
 import { blobOf } from '../support/fixtures.ts'
 
 const KiB = 1024
@@ -102,22 +102,3 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   const pending = Symbol('pending')
   return (await Promise.race([promise, turn(pending)])) !== pending
 }
-
-test('of each connection the bytes written last can be read, from any of them on', () => {
-  const recent = new RecentBytes()
-  const [one, two] = [{}, {}]
-  const buffer = Buffer.alloc(4)
-  recent.hold(one, Buffer.from('abcdef'), 100)
-  recent.hold(two, Buffer.from('uvwxyz'), 1000)
-  assert.equal(recent.read(buffer, 101), 4)
-  assert.equal(String(buffer), 'bcde')
-  assert.equal(recent.read(buffer, 1004), 2)
-  assert.equal(String(buffer.subarray(0, 2)), 'yz')
-  for (const position of [99, 106, 999, 1006]) assert.equal(recent.read(buffer, position), 0)
-  recent.hold(one, Buffer.from('ghi'), 106)
-  assert.equal(recent.read(buffer, 101), 0)
-  assert.equal(recent.read(buffer, 106), 3)
-  recent.release(one)
-  assert.equal(recent.read(buffer, 106), 0)
-  assert.equal(recent.read(buffer, 1000), 4)
-})

@@ -6,7 +6,7 @@ import { suite, test } from 'node:test'
 import { digestOf } from '../../src/oci/digest.ts'
 import { eventually } from '../support/fixtures.ts'
 import { tempFolder } from '../support/temp-folder.ts'
-import { blobUrl, download, leaveAfter } from './support/download.ts'
+import { blobUrl, download, leaveAfter, stopAfter } from './support/download.ts'
 import { pushBlob } from './support/images.ts'
 import { missing, succeed } from './support/processes.ts'
 import { proxyProcess } from './support/proxy-process.ts'
@@ -50,5 +50,27 @@ suite('a blob of a real registry', { skip: missing('docker-registry', 'curl') },
     assert.equal((await upstream.requests()).length, 1)
     await upstream.stop()
     assert.deepEqual(await download(blobUrl(proxy, digest)), { status: 200, bytes: blob.length, digest })
+  })
+
+  test('clients that stop in the middle of long cold blobs hold up nobody, and get every byte right', async () => {
+    const size = 100 * MiB
+    await using folder = await tempFolder()
+    await using upstream = await realRegistry(folder.path)
+    const digests = []
+    for (let i = 0; i < 7; i++) {
+      const blob = randomBytes(size)
+      await pushBlob(upstream.url, 'library/app', blob)
+      digests.push(digestOf(blob))
+    }
+    await using proxy = await proxyProcess(join(folder.path, 'proxy'), upstream.url)
+    const [last, ...others] = digests.map((digest) => blobUrl(proxy, digest))
+    const goOn = await Promise.all(others.map((url) => stopAfter(url, 3 * MiB)))
+    assert.deepEqual(await download(last!), { status: 200, bytes: size, digest: digests[0] })
+    await eventually(async () => (await proxy.transfers()).length === 0, 30_000)
+    const all = await Promise.all(goOn.map((rest) => rest()))
+    assert.deepEqual(
+      all,
+      digests.slice(1).map((digest) => ({ status: 200, bytes: size, digest })),
+    )
   })
 })

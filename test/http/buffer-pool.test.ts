@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { BufferPool } from '../../src/http/buffer-pool.ts'
+import { BufferPool } from '../../src/http/pieces/buffer-pool.ts'
 
 const MiB = 1024 * 1024
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { BufferPool } from '../../src/http/buffer-pool.ts'
+import { BufferPool } from '../../src/http/pieces/buffer-pool.ts'
 import { blobOf } from '../support/fixtures.ts'
 import { MemoryRegistry } from '../support/memory-registry.ts'
 import { call } from '../support/raw-client.ts'

@@ -1,10 +1,10 @@
 /** Readers of one blob that share what was read. */
 import assert from 'node:assert/strict'
 import { beforeEach, describe, test } from 'node:test'
-import { BufferPool } from '../../src/http/buffer-pool.ts'
-import { Pieces } from '../../src/http/pieces.ts'
+import { BufferPool } from '../../src/http/pieces/buffer-pool.ts'
+import { Pieces } from '../../src/http/pieces/pieces.ts'
 import { OCTET_STREAM } from '../../src/oci/media-types.ts'
-import type { BlobReader } from '../../src/ports/blob-store.ts'
+import type { BlobReader, LentBytes } from '../../src/ports/blob-store.ts'
 import { blobOf } from '../support/fixtures.ts'
 
 const KiB = 1024
@@ -213,4 +213,79 @@ test('what nobody holds is bounded in bytes, and in time', async (t) => {
   assert.equal(await kept(), 24)
   t.mock.timers.tick(2000)
   assert.equal(await kept(), 0)
+})
+
+describe('a reader that lends', () => {
+  let held: number
+
+  beforeEach(() => {
+    held = 0
+  })
+
+  /** Lends `MiB` at a time, once `before` has resolved. */
+  function lenderOf(before?: () => Promise<unknown>): BlobReader {
+    return {
+      ...readerOf(undefined),
+      async lend(position): Promise<LentBytes | undefined> {
+        await before?.()
+        held += 1
+        return {
+          bytes: bytes.subarray(position, position + 1024 * KiB),
+          giveBack: () => void (held -= 1),
+        }
+      },
+    }
+  }
+
+  test('has its bytes sent where they are, up to the end that was asked for', async () => {
+    assert.ok((await readAll(lenderOf())).equals(bytes))
+    assert.ok((await readAll(lenderOf(), 17, 100_000)).equals(bytes.subarray(17, 100_000)))
+    assert.deepEqual(reads, [])
+    assert.equal(held, 0)
+  })
+
+  test('has four pieces with clients at most: the others get copies', async () => {
+    const all = Array.from({ length: 9 }, () => pieces.hold(lenderOf(), 0, bytes.length))
+    for (const { bytes: piece } of all) assert.ok(bytes.indexOf(await piece) === 0)
+    assert.deepEqual([held, reads.length], [4, 5])
+    for (const piece of all) piece.release(false)
+    assert.deepEqual([held, pool.lentBytes], [0, 0])
+    assert.ok((await readAll(lenderOf())).equals(bytes))
+    assert.equal(reads.length, 5)
+  })
+
+  test('gets back what came when nobody wanted it any more', async () => {
+    const comes = Promise.withResolvers<void>()
+    const piece = pieces.hold(
+      lenderOf(() => comes.promise),
+      0,
+      bytes.length,
+    )
+    piece.release(true)
+    comes.resolve()
+    await piece.bytes
+    assert.equal(held, 0)
+  })
+
+  test('is read where it lends nothing, and fails as a read does', async () => {
+    const none = { ...readerOf(undefined), lend: async () => undefined }
+    assert.ok((await readAll(none)).equals(bytes))
+    assert.ok(reads.length > 0)
+    const failure = new Error('disposed')
+    const failing = lenderOf(() => Promise.reject(failure))
+    for (let i = 0; i < 5; i++) await assert.rejects(readAll(failing), failure)
+    assert.ok((await readAll(lenderOf())).equals(bytes))
+  })
+
+  test('is read where pieces are to be small, and where many readers take turns', async () => {
+    const small = new Pieces(pool, { borrows: false })
+    const piece = small.hold(lenderOf(), 0, bytes.length)
+    assert.equal((await piece.bytes).length, 512 * KiB)
+    piece.release(false)
+    const crowd = Array.from({ length: 40 }, () => pieces.hold(readerOf(undefined), 0, bytes.length))
+    const last = pieces.hold(lenderOf(), 0, bytes.length)
+    await last.bytes
+    assert.equal(held, 0)
+    for (const one of [...crowd, last]) one.release(true)
+  })
 })

@@ -1,7 +1,7 @@
 /** Sending blobs to clients that leave, stall and pipeline, from stores that fail and wait. */
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'node:test'
-import { BufferPool } from '../../src/http/buffer-pool.ts'
+import { BufferPool } from '../../src/http/pieces/buffer-pool.ts'
 import type { Timeouts } from '../../src/http/server/http-server.ts'
 import { type Digest, digestOf } from '../../src/oci/digest.ts'
 import { RegistryError } from '../../src/oci/errors.ts'
@@ -50,6 +50,25 @@ function serveReader(
     },
   }
   registry.overrides = { blobs }
+}
+
+/** Serves a blob of `size` bytes whose reader lends all that is left. @returns how many pieces are lent */
+function serveLender(size: number): () => number {
+  let lent = 0
+  const memory = Buffer.alloc(size, 'lent')
+  const { stat } = registry.find({ name: 'library/app' })!.blobs
+  const blobs: BlobProvider = {
+    stat,
+    open: async (digest) => ({
+      ...registry.reader(digest, size, never),
+      async lend(position) {
+        lent += 1
+        return { bytes: memory.subarray(position), giveBack: () => void (lent -= 1) }
+      },
+    }),
+  }
+  registry.overrides = { blobs }
+  return () => lent
 }
 
 const never = () => new Promise<never>(() => {})
@@ -287,4 +306,26 @@ test('SEC-56: a hundred clients that do not read hold little more than the budge
   assert.ok(pool.lentBytes <= 8 * MiB + 100 * 2 * smallest, `${pool.lentBytes} bytes are lent`)
   assert.deepEqual((await call(server.port, 'GET', '/v2/')).status, 200)
   for (const client of clients) client.socket.destroy()
+})
+
+describe('memory that a reader lends', () => {
+  test('is given back when the kernel has taken it', async () => {
+    const lent = serveLender(3 * MiB)
+    const { body } = await call(server.port, 'GET', BLOB)
+    assert.ok(body.equals(Buffer.alloc(3 * MiB, 'lent')))
+    assert.equal(lent(), 0)
+  })
+
+  test('is not given back while a client takes nothing, but when its connection is closed', async () => {
+    const lent = serveLender(64 * MiB)
+    using client = await RawClient.connect(server.port)
+    client.request('GET', BLOB)
+    await client.received(MiB)
+    client.socket.pause()
+    assert.equal((await call(server.port, 'GET', '/v2/')).status, 200)
+    assert.equal(lent(), 1)
+    client.socket.destroy()
+    await eventually(() => lent() === 0)
+    await eventually(() => server.lines.length === 2)
+  })
 })

@@ -1,6 +1,6 @@
 /** Serves a registry on a real socket, and keeps what it logs and counts. */
 import { registryRequestListener } from '../../src/http/request-listener.ts'
-import type { BufferPool } from '../../src/http/buffer-pool.ts'
+import type { BufferPool } from '../../src/http/pieces/buffer-pool.ts'
 import type { ClientRates } from '../../src/http/client-rates.ts'
 import { AccessLog, type LineSink } from '../../src/http/access-log.ts'
 import { listen, type HttpServerHandle, type ListenOptions } from '../../src/http/server/http-server.ts'

@@ -5,7 +5,8 @@ import type { Source } from '../download-request.ts'
 import type { Representation } from './representation.ts'
 import { RecentLooks } from './recent-looks.ts'
 import type { Segment } from './segments.ts'
-import { type RecentBytes, WriteBuffer } from './write-buffer.ts'
+import type { RecentBytes } from './recent-bytes.ts'
+import { WriteBuffer } from './write-buffer.ts'
 
 /** What all connections of a download share. */
 export interface Route {
@@ -113,7 +114,7 @@ export class Connection {
   }
 
   async #receive(body: BlobBody, segment: Segment, rangeEnd: number | undefined): Promise<void> {
-    const { representation, recent } = this.#route
+    const { ingest, representation, recent } = this.#route
     const bodyEnd = rangeEnd ?? representation.end
     let received = body.start
     let next = segment.position
@@ -148,7 +149,8 @@ export class Connection {
       try {
         await buffer.flush()
       } finally {
-        recent.release(this)
+        // The end of a whole blob is read when its hash is known.
+        if (ingest.filled.size !== representation.size) recent.release(this)
         await chunks.return?.()
       }
     }

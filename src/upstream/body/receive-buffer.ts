@@ -10,6 +10,8 @@ const LARGEST = 512 * KiB
 const LONG = 96 * 1024 * KiB
 /** A piece that was filled by so few reads was too small. */
 const FEW_READS = 4
+/** Bytes of the last pieces of a body: what comes last is hashed when nothing else is left to do. */
+const LAST = 512 * KiB
 /** One is received, one is being written, and one holds what was written last for close readers. */
 const PIECES = 3
 /** Chunks that their taker still uses. */
@@ -19,6 +21,8 @@ interface Piece {
   readonly bytes: Buffer
   /** By other threads; see `usesOf`. */
   readonly uses: Int32Array<SharedArrayBuffer> | undefined
+  /** Bytes that it takes. */
+  readonly room: number
   /** Bytes received. */
   filled: number
   /** Bytes of them that were taken. */
@@ -59,7 +63,7 @@ export class ReceiveBuffer {
   /** Where the next bytes belong; undefined when there is no room before more is taken. */
   space(): Buffer | undefined {
     const piece = this.#piece()
-    return piece?.bytes.subarray(piece.filled, piece.filled + this.#left)
+    return piece?.bytes.subarray(piece.filled, Math.min(piece.room, piece.filled + this.#left))
   }
 
   /** So many bytes were put into `space`. */
@@ -76,8 +80,8 @@ export class ReceiveBuffer {
    */
   add(bytes: Buffer): void {
     for (let at = 0; at < bytes.length;) {
-      const { bytes: piece, filled } = this.#piece() ?? this.#newPiece(SMALLEST)
-      const count = bytes.copy(piece, filled, at)
+      const { bytes: piece, room, filled } = this.#piece() ?? this.#newPiece(SMALLEST)
+      const count = bytes.copy(piece.subarray(0, room), filled, at)
       this.filled(count)
       at += count
     }
@@ -107,7 +111,7 @@ export class ReceiveBuffer {
   /** The piece to fill. */
   #piece(): Piece | undefined {
     const last = this.#pieces.at(-1)
-    if (last !== undefined && last.filled < last.bytes.length) return last
+    if (last !== undefined && last.filled < last.room) return last
     const isFree = (piece: Piece): boolean =>
       piece.taken === piece.filled && !this.#inUse.includes(piece) && !isUsed(piece)
     let free = this.#pieces.findIndex(isFree)
@@ -123,7 +127,8 @@ export class ReceiveBuffer {
 
   #newPiece(size: number, old?: Buffer): Piece {
     const bytes = old !== undefined && old.length >= size ? old : this.#memory(size)
-    const piece = { bytes, uses: usesOf(bytes), filled: 0, taken: 0, reads: 0 }
+    const room = Math.min(bytes.length, Math.max(LAST, this.#left / 2))
+    const piece = { bytes, room: Math.floor(room), uses: usesOf(bytes), filled: 0, taken: 0, reads: 0 }
     this.#pieces.push(piece)
     return piece
   }

@@ -24,6 +24,26 @@ export async function download(url: string): Promise<Download> {
   return { status: response.statusCode ?? 0, bytes, digest: digestFrom(hash) }
 }
 
+/** Reads `bytes` of the body, and then nothing. @returns what reads the rest */
+export async function stopAfter(url: string, bytes: number): Promise<() => Promise<Download>> {
+  const response = await begin(url)
+  const hash = hasherFor()
+  const chunks = response[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>
+  let read = 0
+  async function readUntil(isEnough: () => boolean): Promise<void> {
+    for (let step = await chunks.next(); step.done !== true; step = await chunks.next()) {
+      hash.update(step.value)
+      read += step.value.length
+      if (isEnough()) break
+    }
+  }
+  await readUntil(() => read >= bytes)
+  return async () => {
+    await readUntil(() => false)
+    return { status: response.statusCode ?? 0, bytes: read, digest: digestFrom(hash) }
+  }
+}
+
 /** The answer up to its headers; its body waits to be read. */
 function begin(url: string): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {

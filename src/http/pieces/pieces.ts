@@ -1,6 +1,7 @@
-import { RegistryError } from '../oci/errors.ts'
-import type { BlobReader } from '../ports/blob-store.ts'
+import { RegistryError } from '../../oci/errors.ts'
+import type { BlobReader, LentBytes } from '../../ports/blob-store.ts'
 import type { BufferPool } from './buffer-pool.ts'
+import { HeldPiece } from './held-piece.ts'
 
 /** Bytes. A shorter piece, unless it is a blob's last one, is read again rather than found. */
 const SHORTEST_SHARED = 16 * 1024
@@ -9,8 +10,14 @@ const WINDOW = 12 * 1024 * 1024
 /** Milliseconds that they are kept at most. */
 const WINDOW_TIME = 2000
 
+/**
+ * Lent bytes that are held at once. A client that takes nothing keeps the two that it has, and downloads want
+ * their memory back.
+ */
+const MOST_LENT = 4
+
 /** Bytes of a blob in a buffer of the pool. */
-interface Piece {
+export interface Piece {
   readonly buffer: Buffer
   /** Where readers of the same blob look for it; undefined = it is its reader's own. */
   readonly place: string | undefined
@@ -25,58 +32,6 @@ interface Piece {
   reading: Promise<Buffer>
 }
 
-/** One reader's hold on a piece. */
-export class HeldPiece {
-  /** @throws the error of the read */
-  readonly bytes: Buffer | Promise<Buffer>
-  readonly #pieces: Pieces
-  #piece: Piece | undefined
-
-  constructor(pieces: Pieces, reader: BlobReader, position: number, end: number) {
-    this.#pieces = pieces
-    this.#piece = pieces.share(reader, position)
-    if (this.#piece === undefined) this.bytes = this.#read(reader, position, end)
-    else this.bytes = this.#join(this.#piece, reader, position, end)
-  }
-
-  /** `isInUse`: an unfinished read or write may still use the bytes. */
-  release(isInUse: boolean): void {
-    if (this.#piece !== undefined) this.#pieces.release(this.#piece, isInUse)
-    this.#piece = undefined
-  }
-
-  #read(reader: BlobReader, position: number, end: number): Promise<Buffer> {
-    this.#piece = this.#pieces.read(reader, position, end)
-    return this.#piece.reading
-  }
-
-  #join(piece: Piece, reader: BlobReader, position: number, end: number): Buffer | Promise<Buffer> {
-    const most = Math.min(end - position, this.#pieces.fairShare)
-    const took = (bytes: Buffer): Buffer => {
-      const wanted = bytes.length > most ? bytes.subarray(0, most) : bytes
-      reader.sharing?.took(position, wanted.length)
-      return wanted
-    }
-    if (piece.bytes !== undefined) return took(piece.bytes)
-    const joined = piece.reading.then(
-      (bytes) => {
-        if (!piece.isForeign || this.#piece === undefined) return took(bytes)
-        this.release(false)
-        return this.#read(reader, position, end)
-      },
-      (error: unknown) => {
-        // The reader that read it has left, or its file cannot be read. Another file may be.
-        if (this.#piece === undefined) throw error
-        this.release(true)
-        return this.#read(reader, position, end)
-      },
-    )
-    // A piece that was held ahead is never awaited once its client has left.
-    joined.catch(() => {})
-    return joined
-  }
-}
-
 /**
  * Pieces of blobs on their way to clients. Readers at the same place of the same blob share one piece, so its
  * bytes are read once for all of them. A piece ends at a multiple of its size, so that readers that began at
@@ -84,15 +39,20 @@ export class HeldPiece {
  */
 export class Pieces {
   readonly #pool: BufferPool
+  readonly #borrows: boolean
   /** Pieces that are held, and those that were until lately. */
   readonly #byPlace = new Map<string, Piece>()
   /** Pieces that nobody holds, the oldest first. */
   readonly #window = new Set<Piece>()
   #windowBytes = 0
+  /** Pieces that were borrowed. */
+  #lent = 0
   #isClearing = false
 
-  constructor(pool: BufferPool) {
+  /** `borrows`: whether a piece may be as large as what a reader lends. */
+  constructor(pool: BufferPool, { borrows = true } = {}) {
     this.#pool = pool
+    this.#borrows = borrows
   }
 
   /** Whether a reader should hold one piece at a time; see `BufferPool`. */
@@ -103,6 +63,30 @@ export class Pieces {
   /** The bytes of a shared piece that a reader takes at a time. */
   get fairShare(): number {
     return this.#pool.fairShare
+  }
+
+  /** Whether a reader should have its bytes where they are. Many readers take turns with small pieces. */
+  mayBorrowFrom({ lend, sharing }: BlobReader): boolean {
+    return this.#borrows && lend !== undefined && sharing === undefined && !this.isCrowded
+  }
+
+  /** Borrows bytes, to be given back with `giveBack`. @returns undefined when they must be read */
+  async borrow(reader: BlobReader, position: number): Promise<LentBytes | undefined> {
+    if (this.#lent >= MOST_LENT) return undefined
+    this.#lent += 1
+    try {
+      const lent = await reader.lend?.(position)
+      if (lent === undefined) this.#lent -= 1
+      return lent
+    } catch (error) {
+      this.#lent -= 1
+      throw error
+    }
+  }
+
+  giveBack(lent: LentBytes): void {
+    this.#lent -= 1
+    lent.giveBack()
   }
 
   /** Holds the piece from `position` on, which ends at `end` or before it. Reads it unless somebody has. */
