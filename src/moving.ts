@@ -53,6 +53,7 @@ export function buildMoving({ config, parts, serving, log }: MovingOptions): Mov
     isStored,
     explain,
     isLimited,
+    isOffline,
     pulled: pulledPlatforms({ tags: disk.tags, inspect: disk.inspect }),
   })
   const refresh = createRefresh({ registry, tags: disk.tags, isOffline, explain })
@@ -65,6 +66,7 @@ export function buildMoving({ config, parts, serving, log }: MovingOptions): Mov
     stored,
     isStored,
     explain,
+    isOffline,
     now: parts.now,
   })
   const importArchive = createImport({

@@ -1,9 +1,11 @@
 /** An upstream that is never dialled: `upstreams.*.offline`. */
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { addMultiImage, imageUpstream } from './images/image-upstream.ts'
 import { descriptorOf } from './support/fixtures.ts'
 import { startProxy } from './support/proxy.ts'
+import { runCommand } from './support/run-command.ts'
 import { tempFolder } from './support/temp-folder.ts'
 
 const IMAGE = '/v2/library/app'
@@ -36,6 +38,11 @@ test('what is stored of an offline upstream is served, the rest does not exist, 
   const byTag = await fetch(`${offline.url}${IMAGE}/manifests/latest`)
   assert.equal(byTag.headers.get('docker-content-digest'), index)
   assert.equal(await status(`blobs/${amd64.layers[0]}`), 200)
+  const at = ['--server', offline.adminUrl]
+  const warmed = await runCommand(['warm', 'app', 'app:absent', ...at])
+  assert.match(warmed.stdout, /app:absent: it is not stored, and docker\.io is offline/)
+  const exported = await runCommand(['export', 'app', '-o', join(folder.path, 'app.tar'), ...at])
+  assert.match(exported.stderr, /manifest linux\/arm64\/v8 \S+: it is not stored, and docker\.io is offline/)
   assert.equal(await status(`manifests/${arm64.digest}`), 404)
   assert.equal(await status(`blobs/${arm64.layers[1]}`), 404)
   assert.equal(await status('manifests/other'), 404)

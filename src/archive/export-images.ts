@@ -26,6 +26,8 @@ export interface ExportingOptions extends Pick<FetchImageOptions, 'isStored'> {
   /** The same, without asking upstream. */
   readonly stored: Pick<Registry, 'find'>
   readonly explain: Explain
+  /** Whether it is never asked. */
+  readonly isOffline: (upstream: string) => boolean
   /** Epoch milliseconds. */
   readonly now: () => number
 }
@@ -46,7 +48,7 @@ interface Planned {
 
 /** Plans an archive: completes the images from upstream, and lists what goes into it. */
 export function createExport(options: ExportingOptions): ExportImages {
-  const { catalogue, tags, served, registry, stored, isStored, explain, now } = options
+  const { catalogue, tags, served, registry, stored, isStored, explain, isOffline, now } = options
 
   return async (request, job) => {
     refuseFuture('asOf', request.asOf)
@@ -115,7 +117,7 @@ export function createExport(options: ExportingOptions): ExportImages {
       throw new Error(
         refusal(
           image,
-          lacks.map((part) => partText(part, live, explain)),
+          lacks.map((part) => partText(part, live, explain, isOffline(image.repository.upstream))),
         ),
       )
     const repository = request.referrers === true ? live : find(stored, image)
@@ -193,9 +195,9 @@ function find(registry: Pick<Registry, 'find'>, { repository: { upstream, name }
 }
 
 /** `blob linux/arm64 sha256:…: docker.io does not have it` */
-function partText(part: MissingPart, { name }: Repository, explain: Explain): string {
+function partText(part: MissingPart, { name }: Repository, explain: Explain, isOffline: boolean): string {
   const named = [part.what, part.platform, part.digest].filter(Boolean).join(' ')
-  return `${named}: ${missingWhy(part, name.upstream, explain)}`
+  return `${named}: ${missingWhy(part, name.upstream, explain, isOffline)}`
 }
 
 function refusal(image: Image, reasons: readonly string[]): string {

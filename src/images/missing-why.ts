@@ -12,12 +12,24 @@ const REASONS: Readonly<Record<MissingPart['what'], (upstream: string) => string
   rest: () => 'the image has too many manifests',
 }
 
-/** Why a part of an image is missing, in one clause. */
+/** What says that something does not exist is the store, where the upstream is never asked. */
+export function offlineWhy(upstream: string): string {
+  return `it is not stored, and ${upstream} is offline`
+}
+
+/**
+ * Why a part of an image is missing, in one clause.
+ *
+ * @param isOffline the upstream is never asked
+ */
 export function missingWhy(
   { what, error, isUnstorable }: MissingPart,
   upstream: string,
   explain: Explain,
+  isOffline: boolean,
 ): string {
   if (isUnstorable === true) return 'the store has not kept it'
+  if (isOffline && error === undefined && (what === 'manifest' || what === 'blob'))
+    return offlineWhy(upstream)
   return error === undefined ? REASONS[what](upstream) : `${upstream} ${explain(upstream, error)}`
 }

@@ -1,5 +1,5 @@
 import { fetchImage, type FetchImageOptions, type PartProgress } from '../images/fetch-image.ts'
-import { type Explain, missingWhy } from '../images/missing-why.ts'
+import { type Explain, missingWhy, offlineWhy } from '../images/missing-why.ts'
 import type { MissingPart } from '../images/walk-image.ts'
 import type { Digest } from '../oci/digest.ts'
 import { isRegistryError } from '../oci/errors.ts'
@@ -16,6 +16,8 @@ export interface WarmingOptions extends Pick<FetchImageOptions, 'isStored'> {
   readonly stored: Pick<Registry, 'find'>
   /** Whether the rate limit of an upstream is nearly used up, or reached. */
   readonly isLimited: (upstream: string) => boolean
+  /** Whether it is never asked. */
+  readonly isOffline: (upstream: string) => boolean
   /** Empty when none were pulled. */
   readonly pulled: (
     repository: RepositoryName,
@@ -27,7 +29,9 @@ export interface WarmingOptions extends Pick<FetchImageOptions, 'isStored'> {
 /** For whom downloads are, where clients take turns: all of this together is one client. */
 const CLIENT = 'warm'
 
-export function createWarm({ registry, stored, isLimited, pulled, explain, isStored }: WarmingOptions): Warm {
+export function createWarm(options: WarmingOptions): Warm {
+  const { registry, stored, isLimited, isOffline, pulled, explain, isStored } = options
+
   return async ({ image: written, platforms: asked }, { signal, referrers, progress, pace }) => {
     const found = findImage(registry, written)
     if ('why' in found) return failed(written, found.why)
@@ -47,7 +51,11 @@ export function createWarm({ registry, stored, isLimited, pulled, explain, isSto
           ? reference.digest
           : await repository.tags.resolve(reference.tag, { signal, client: CLIENT })
       if (digest === undefined) {
-        return wasLimited ? later(image, upstream) : failed(image, `${upstream} says that it does not exist`)
+        if (wasLimited) return later(image, upstream)
+        return failed(
+          image,
+          isOffline(upstream) ? offlineWhy(upstream) : `${upstream} says that it does not exist`,
+        )
       }
       const before = asked ?? (await pulled(found.repository.name, reference))
       const platforms = before.length === 0 ? undefined : before
@@ -80,7 +88,8 @@ export function createWarm({ registry, stored, isLimited, pulled, explain, isSto
 
   function report(part: MissingPart, upstream: string): MissingReport {
     const { what, digest = null, platform = null, size = null } = part
-    return { what, digest, platform, bytes: size, why: missingWhy(part, upstream, explain) }
+    const why = missingWhy(part, upstream, explain, isOffline(upstream))
+    return { what, digest, platform, bytes: size, why }
   }
 }
 
