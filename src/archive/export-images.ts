@@ -1,6 +1,6 @@
 import { fetchImage, type FetchImageOptions } from '../images/fetch-image.ts'
-import { type Explain, missingWhy } from '../images/missing-why.ts'
-import { type MissingPart, walkImage, type WalkedManifest } from '../images/walk-image.ts'
+import type { Explain } from '../images/missing-why.ts'
+import { walkImage, type WalkedManifest } from '../images/walk-image.ts'
 import type { Digest } from '../oci/digest.ts'
 import { type ImagePattern, imageText } from '../oci/image-pattern.ts'
 import { OCI_INDEX } from '../oci/media-types.ts'
@@ -14,6 +14,8 @@ import { futureMistake } from '../util/instant.ts'
 import { sortedInTurns } from '../util/async/sorted-in-turns.ts'
 import { yieldEvery } from '../util/async/yield-every.ts'
 import { type DockerImage, dockerImage, likeliest } from './docker-manifest.ts'
+import { partText, refusal, tooMany } from './export-refusals.ts'
+import { findAllowed } from './find-allowed.ts'
 import * as layout from './layout.ts'
 import { contentOf } from './read-content.ts'
 import { tarSize, writeTar, type WrittenEntry } from './tar.ts'
@@ -34,8 +36,6 @@ export interface ExportingOptions extends Pick<FetchImageOptions, 'isStored'> {
 
 /** For whom downloads are, where clients take turns. */
 const CLIENT = 'export'
-/** Missing parts that a refusal names. */
-const MOST_NAMED = 10
 
 interface Planned {
   readonly entries: layout.LayoutEntry[]
@@ -56,6 +56,7 @@ export function createExport(options: ExportingOptions): ExportImages {
     const images = await matching(request, request.asOf)
     if (images.length === 0) throw new Error('nothing that is stored matches')
     // Before anything is fetched for it.
+    for (const image of images) find(registry, image)
     if (images.length > layout.MOST_ENTRIES) throw tooMany(images.length)
     const left =
       request.since === undefined ? new Set<Digest>() : await baseOf(request, request.since, job.signal)
@@ -187,22 +188,12 @@ function walkOptions({ platforms, referrers }: ExportRequest) {
   return { ...(platforms && { platforms }), referrers: referrers === true }
 }
 
-function find(registry: Pick<Registry, 'find'>, { repository: { upstream, name } }: Image): Repository {
-  const found = registry.find({ namespace: upstream, name })
+function find(registry: Pick<Registry, 'find'>, image: Image): Repository {
+  const { upstream } = image.repository
+  const found = findAllowed(registry, image.repository, imageText(image))
   if (found === undefined)
     throw new Error(`${upstream} is no upstream any more: add it to upstreams, offline or not`)
   return found
-}
-
-/** `blob linux/arm64 sha256:…: docker.io does not have it` */
-function partText(part: MissingPart, { name }: Repository, explain: Explain, isOffline: boolean): string {
-  const named = [part.what, part.platform, part.digest].filter(Boolean).join(' ')
-  return `${named}: ${missingWhy(part, name.upstream, explain, isOffline)}`
-}
-
-function refusal(image: Image, reasons: readonly string[]): string {
-  const more = reasons.length > MOST_NAMED ? `\n  and ${reasons.length - MOST_NAMED} more` : ''
-  return `${imageText(image)} is incomplete:\n  ${reasons.slice(0, MOST_NAMED).join('\n  ')}${more}`
 }
 
 function referrerEntry({ manifest }: WalkedManifest, { name }: Repository): layout.LayoutEntry {
@@ -242,10 +233,6 @@ function archiveOf({ entries, docker, blobs }: Planned, since: number | undefine
     bytes: tarSize(files),
     write: () => writeTar(files),
   }
-}
-
-function tooMany(images: number): Error {
-  return new Error(`${images} images are too many for one archive: export them in parts`)
 }
 
 function jsonFile(name: string, value: object): WrittenEntry {

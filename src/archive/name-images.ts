@@ -1,7 +1,7 @@
 import type { Digest } from '../oci/digest.ts'
-import { isRegistryError } from '../oci/errors.ts'
 import { isRepositoryName, isTag, type RepositoryName } from '../oci/reference.ts'
 import type { Registry } from '../ports/repository.ts'
+import { findAllowed } from './find-allowed.ts'
 import * as layout from './layout.ts'
 
 /** Under which name an entry of an archive is stored. */
@@ -84,15 +84,8 @@ function repositoryOf(name: string, registry: Pick<Registry, 'find'>, shown: str
   const said = shown.slice(0, 300)
   if (!isRepositoryName(path))
     throw new Error(`${said} is no image of a registry: UPSTREAM/REPOSITORY is expected`)
-  try {
-    const found = registry.find({ namespace: upstream, name: path })?.name
-    if (found !== undefined) return found
-  } catch (error) {
-    if (!isRegistryError(error, 'DENIED')) throw error
-    throw new Error(`${said}: the configuration forbids it (upstreams.${upstream}.${error.detail['rule']})`, {
-      cause: error,
-    })
-  }
+  const found = findAllowed(registry, { upstream, name: path }, said)
+  if (found !== undefined) return found.name
   throw new Error(
     `${said}: ${upstream || 'its registry'} is no upstream: add it to upstreams (offline: true if it is never to be dialled), or say --as UPSTREAM/REPOSITORY`,
   )

@@ -1,4 +1,4 @@
-/** Which digest of a tag goes into an archive, and which instants and platforms make none. */
+/** Which digest of a tag goes into an archive, and which instants, platforms and repositories make none. */
 import assert from 'node:assert/strict'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -10,6 +10,7 @@ import { fakeUpstream } from '../support/fake-upstream.ts'
 import { blobOf, eventually, manifestOf } from '../support/fixtures.ts'
 import { startProxy } from '../support/proxy.ts'
 import { runCommand } from '../support/run-command.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 
 test('what a cool-down holds back is not exported under its tag, now and as of an instant', async () => {
   await using upstream = await fakeUpstream()
@@ -80,4 +81,28 @@ test('platforms that no image has make no archive', async () => {
   assert.match(none.stderr, /no image that matches has a platform linux\/s390x/)
   const some = ['--platform', 'linux/s390x', '--platform', 'linux/arm64']
   assert.equal((await runCommand(['export', 'app', '-o', file, ...some, ...from])).code, 0)
+})
+
+test('an image that the configuration has come to forbid is named, and nothing is fetched for the others', async () => {
+  await using folder = await tempFolder()
+  await using upstream = await imageUpstream()
+  addMultiImage(upstream)
+  {
+    await using before = await startProxy({ upstream, folder: folder.path })
+    await runCommand(['warm', 'app', '--platform', 'linux/amd64', '--server', before.adminUrl])
+  }
+  const requests = upstream.requests.length
+  await using source = await startProxy({
+    upstream,
+    folder: folder.path,
+    upstreamConfig: { deny: ['library/app'] },
+  })
+  const file = join(folder.path, 'images.tar')
+  const { code, stderr } = await runCommand(['export', '**', '-o', file, '--server', source.adminUrl])
+  assert.equal(code, 1)
+  assert.match(
+    stderr,
+    /app:latest: the configuration forbids it \(upstreams\.docker\.io\.deny: library\/app\)/,
+  )
+  assert.equal(upstream.requests.length, requests)
 })
