@@ -28,7 +28,8 @@ export function createRefresh({ registry, tags, isOffline, explain }: RefreshOpt
         ...(signal && { signal }),
       })
       const now = await tags.peek(repository.name, reference.tag)
-      const to = served === undefined ? undefined : (now?.digest ?? served)
+      const isGone = served === undefined || now?.goneAt !== undefined
+      const to = isGone ? undefined : (now?.digest ?? served)
       return { image, from: before?.digest ?? null, to: to ?? null, served: served ?? null }
     } catch (error) {
       if (!isRegistryError(error)) throw error

@@ -9,6 +9,7 @@ import { fakeUpstream } from '../support/fake-upstream.ts'
 import { descriptorOf, manifestOf } from '../support/fixtures.ts'
 import { type Proxy, startProxy } from '../support/proxy.ts'
 import { call } from '../support/raw-client.ts'
+import { runCommand } from '../support/run-command.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 
 const [one, two] = ['one', 'two'].map((text) => manifestOf([Buffer.from(text)])) as [Buffer, Buffer]
@@ -47,6 +48,12 @@ suite('cache.keepDeleted', { concurrency: true }, () => {
       const { tag, verdict } = await whyOf(proxy, 'app:v1')
       assert.ok(Math.abs(Date.parse(tag!.deletedAt!) - Date.now()) < 60_000)
       assert.match(verdict, /docker\.io has deleted the tag \(2.*, and cache\.keepDeleted keeps it$/)
+      const refreshed = await runCommand(['refresh', 'app:v1', '--server', proxy.adminUrl])
+      assert.equal(refreshed.code, 1)
+      assert.match(
+        refreshed.stdout,
+        /app:v1: does not exist upstream; pulls get sha256:\w+, which cache\.keepDeleted keeps\n$/,
+      )
     }
     {
       // Fresh, it is served without a request, and marked too.

@@ -63,7 +63,7 @@ export interface RefreshedTag {
   readonly from: string | null
   /** What upstream says now; null = it does not exist there. */
   readonly to: string | null
-  /** What pulls get, which a cool-down may hold back. */
+  /** What pulls get: not what upstream says where a cool-down holds that back, or a deleted tag is kept. */
   readonly served: string | null
 }
 

@@ -32,7 +32,10 @@ export function refresh(): Command {
 }
 
 function textOf({ from, to, served }: RefreshedTag): string {
-  if (to === null) return 'does not exist upstream'
+  if (to === null) {
+    const kept = served === null ? '' : `; pulls get ${served}, which cache.keepDeleted keeps`
+    return `does not exist upstream${kept}`
+  }
   const held = served === to ? '' : `; pulls get ${served} until its cool-down is over`
   if (from === null) return `${to}, not known before${held}`
   return from === to ? `unchanged, ${to}${held}` : `moved from ${from} to ${to}${held}`
