@@ -166,6 +166,11 @@ function byCode(upstream: string, code: ErrorCode, detail: ErrorDetail): Cause {
         cause: `answers too late${said && ` (${said})`}`,
         advice: `check the registry; if it is only slow, raise ${upstreamKey(upstream)}.timeouts`,
       }
+    case 'DENIED':
+      return {
+        cause: `may not be asked for it: the configuration forbids it (${upstreamKey(upstream)}.${detail['rule']})`,
+        advice: `change ${upstreamKey(upstream)}.allow or deny`,
+      }
     case 'TOOMANYREQUESTS':
       return {
         cause: `has all its downloads here taken${reason === undefined ? '' : ` (${reason})`}`,

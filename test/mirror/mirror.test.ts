@@ -134,3 +134,19 @@ test('a pattern with stars means the repositories that something is stored of', 
   await runCommand(['warm', 'node:1.0.0', ...server])
   assert.equal(await report(), 2)
 })
+
+test('a repository that the configuration forbids is told as that', async () => {
+  await using upstream = await fakeUpstream()
+  await using proxy = await startProxy({
+    upstream,
+    upstreamConfig: { deny: ['library/node'] },
+    config: { mirror: [RULE] },
+  })
+  const { code, stdout } = await runCommand(['mirror', '--run', '--server', proxy.adminUrl])
+  assert.equal(code, 1)
+  assert.match(
+    stdout,
+    /docker\.io may not be asked for it: the configuration forbids it \(upstreams\.docker\.io\.deny: library\/node\)/,
+  )
+  assert.equal(upstream.requests.length, 0)
+})
