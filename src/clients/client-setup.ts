@@ -3,6 +3,8 @@ export interface CacheForClients {
   /** Without a path: `http://cache.internal:5000`. */
   readonly url: URL
   readonly registries: readonly MirroredRegistry[]
+  /** The registry of names that name none; undefined where the cache does not tell. */
+  readonly defaultRegistry?: string | undefined
   /** PEM. The authority that signs the certificate of the cache, where clients do not know it. */
   readonly ca?: string
 }

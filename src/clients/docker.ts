@@ -5,6 +5,7 @@ import { type ClientVersion, isAtLeast } from './client-version.ts'
 import { hostsFiles } from './hosts-toml.ts'
 
 export const DAEMON_JSON = '/etc/docker/daemon.json'
+const HUB = 'docker.io'
 export const DOCKER_CERTS_D = '/etc/docker/certs.d'
 
 /**
@@ -25,12 +26,24 @@ export function dockerSetup(cache: CacheForClients, version: ClientVersion | und
       ...authorityFile(authority, cache),
     ],
     commands: ['systemctl restart docker'],
-    notes: version !== undefined && isAtLeast(version, [29, 0]) ? [] : [olderDocker(cache)],
+    notes: [
+      ...otherDefault(cache),
+      ...(version !== undefined && isAtLeast(version, [29, 0]) ? [] : [olderDocker(cache)]),
+    ],
   }
 }
 
+/** Docker asks a mirror for `library/alpine`, and not of which registry. */
+function otherDefault({ defaultRegistry = HUB }: CacheForClients): readonly string[] {
+  if (defaultRegistry === HUB) return []
+  return [
+    `this cache takes names without a registry for ${defaultRegistry}, and Docker asks a mirror for Docker Hub's ` +
+      'images by such names: set defaultUpstream: docker.io in its configuration',
+  ]
+}
+
 function olderDocker({ url, registries }: CacheForClients): string {
-  const other = registries.find(({ name, path }) => name !== 'docker.io' && path !== undefined)
+  const other = registries.find(({ name, path }) => name !== HUB && path !== undefined)
   const example = other === undefined ? '' : `: pull ${url.host}/${other.path}/…, or update Docker`
   return `Docker before version 29 has mirrors for Docker Hub only${example}`
 }

@@ -32,7 +32,7 @@ export interface InsightOptions extends Pick<
 
 /** What the process can tell of itself: `entrepot status`, `entrepot why`. */
 export function buildInsight(
-  config: Pick<Config, 'access' | 'cache' | 'listen' | 'storage' | 'upstreams'>,
+  config: Pick<Config, 'access' | 'cache' | 'defaultUpstream' | 'listen' | 'storage' | 'upstreams'>,
   { observed, usage, usageByUpstream, transfers, webhooks, cluster, bucket, ...options }: InsightOptions,
 ): Insight {
   const { upstreams, answers, store, traffic } = observed
@@ -41,6 +41,7 @@ export function buildInsight(
       version: version(),
       startedAt: observed.startedAt,
       registry: registryUrl(config.listen),
+      defaultUpstream: config.defaultUpstream,
       upstreams,
       answers,
       store,

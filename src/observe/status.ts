@@ -22,6 +22,7 @@ export interface StatusOptions {
   readonly startedAt: number
   /** The URL of the registry; undefined = it listens on any free port. */
   readonly registry: string | undefined
+  readonly defaultUpstream: string
   readonly upstreams: Pick<UpstreamWatch, 'views'>
   readonly answers: Pick<Answers, 'lastOf'>
   readonly store: Pick<StoreWatch, 'trouble'>
@@ -50,6 +51,7 @@ export function processStatus(options: StatusOptions): () => Promise<Status> {
       version,
       startedAt: isoText(startedAt),
       registry: options.registry ?? null,
+      defaultUpstream: options.defaultUpstream,
       upstreams: views.map((view) =>
         Object.assign(upstreamReport(view, answers.lastOf(view.name), views), {
           storedBytes: stored.get(view.name)?.bytes ?? 0,

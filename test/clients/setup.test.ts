@@ -255,3 +255,12 @@ test('an array over several lines is not changed by halves', () => {
   assert.equal(setTomlKey(text, ['a'], 'b', ['x']), text)
   assert.equal(setTomlKey(text, ['a'], 'c', true), '[a]\nc = true\nb = [\n  "x",\n]\n')
 })
+
+test('Docker is not sent to a cache that takes its names for those of another registry without a word', () => {
+  const notes = (defaultRegistry?: string) => setUp('docker', '29.0', { defaultRegistry }).notes
+  assert.deepEqual([notes(), notes('docker.io')], [[], []])
+  assert.match(
+    notes('ghcr.io').join(),
+    /names without a registry for ghcr\.io.+set defaultUpstream: docker\.io/,
+  )
+})

@@ -31,10 +31,14 @@ export async function cacheForClients(invocation: Invocation): Promise<CacheForC
   const server = serverGiven(invocation)
   const ca = options['ca'] === undefined ? {} : { ca: readAuthorities(options['ca'].toString()) }
   if (server !== undefined) {
-    const { upstreams, registry } = await adminClient(server).json<Status>('GET', 'upstreams')
+    const { upstreams, registry, defaultUpstream } = await adminClient(server).json<Status>(
+      'GET',
+      'upstreams',
+    )
     return {
       url: url ?? listeningAt(registry),
       registries: upstreams.flatMap(({ name }) => registryNamed({ name })),
+      defaultRegistry: defaultUpstream,
       ...ca,
     }
   }
@@ -42,6 +46,7 @@ export async function cacheForClients(invocation: Invocation): Promise<CacheForC
   return {
     url: url ?? listeningAt(registryUrl(config.listen)),
     registries: Object.values(config.upstreams).flatMap(registryNamed),
+    defaultRegistry: config.defaultUpstream,
     ...ca,
   }
 }

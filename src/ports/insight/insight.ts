@@ -20,6 +20,8 @@ export interface Status {
   readonly startedAt: string
   /** The URL of the registry, as clients reach it; null = it listens on any free port. */
   readonly registry: string | null
+  /** The upstream of requests that name none. */
+  readonly defaultUpstream: string
   readonly upstreams: readonly UpstreamStatus[]
   readonly store: StoreReport
   readonly transfers: readonly RunningTransfer[]
