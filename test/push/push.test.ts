@@ -92,6 +92,11 @@ suite('a push', () => {
     const { images } = await push(proxy, there.url, { images: ['org/single:1'] })
     assert.equal(there.pull('org/single', '1'), single)
     assert.equal(images.get('docker.io/org/single:1')!.digest, single)
+    // Who asks for what is held back gets it, and not under the tag.
+    const held = digestOf(newer)
+    const byDigest = await push(proxy, there.url, { images: [`org/single@${held}`] })
+    assert.equal(byDigest.images.get(`docker.io/org/single@${held}`)!.digest, held)
+    assert.equal(there.pull('org/single', '1'), single)
   })
 
   test('without images that match, or as a rehearsal, asks the destination nothing', async () => {

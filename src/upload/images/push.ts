@@ -45,10 +45,10 @@ const TOGETHER = 50
 
 /** Pushes stored images to another registry. */
 export function createPush(dependencies: PushDependencies): Push {
-  const { catalogue, uploads, open } = dependencies
+  const { uploads, open } = dependencies
 
   return async function push(request, { signal, put }) {
-    const planned = await plan(await imagesOf(catalogue, request.images), request)
+    const planned = await plan(await imagesOf(dependencies, request.images), request)
     const bytes = planned.reduce((sum, { image }) => sum + image.size, 0)
     put('plan', { step: 'plan', images: planned.length, bytes })
     const started = performance.now()
@@ -89,11 +89,16 @@ async function putPlanned(
 }
 
 async function imagesOf(
-  catalogue: PushDependencies['catalogue'],
+  { catalogue, served }: Pick<PushDependencies, 'catalogue' | 'served'>,
   patterns: readonly ImagePattern[],
 ): Promise<readonly Image[]> {
   const found: Image[] = []
-  for (const pattern of patterns) for (const image of await catalogue.images(pattern)) found.push(image)
+  for (const pattern of patterns)
+    for (const image of await catalogue.images(pattern)) {
+      // A digest that was asked for and that a cool-down holds back is not what its tag gives.
+      const isHeld = pattern.text.includes('@') && (await served(image)) !== image.digest
+      found.push(isHeld ? { ...image, tag: undefined } : image)
+    }
   return found
 }
 
