@@ -132,6 +132,26 @@ suite('entrepot setup', () => {
     for (const [listen, url] of cases) assert.equal(registryUrl({ ...LISTEN, ...listen }), url)
   })
 
+  test('a version may be a major one alone', async () => {
+    const printed = async (version: string) =>
+      (
+        await runEntrepot(
+          ...[
+            'setup',
+            'docker',
+            '--client-version',
+            version,
+            '--registry',
+            'http://c:5000',
+            '--root',
+            '/nowhere',
+          ],
+        )
+      ).stdout
+    assert.equal(await printed('29'), await printed('29.0'))
+    assert.notEqual(await printed('29'), await printed('28'))
+  })
+
   test('mistakes are told with what was meant', async () => {
     const cases: readonly [args: readonly string[], said: RegExp][] = [
       [['setup'], /setup needs docker\|containerd/],

@@ -69,7 +69,8 @@ async function versionOf(
 ): Promise<ClientVersion | undefined> {
   const given = options['client-version']?.toString()
   if (given !== undefined) {
-    const version = parseClientVersion(given)
+    // `29` is what people call 29.0 and later.
+    const version = parseClientVersion(/^v?\d+$/.test(given) ? `${given}.0` : given)
     if (version === undefined) throw new UsageError('--client-version must be a version such as 2.1')
     return version
   }
