@@ -7,10 +7,12 @@ import { type Add, ofOwn } from '../support/report.ts'
 import { entrepotSystem, peers, type System } from '../support/systems.ts'
 
 const ROUNDS = 5
-const CLIENTS = [1, 16, 50]
+const MANY = [16, 50]
 const SIZE = 128 * 1024 * 1024
 /** Pulls after which a process has what it needs, its code compiled. */
 const EARLY = 5
+/** Pulls of one client in a round: what else the machine does changes one by a tenth. */
+const PULLS = 5
 
 /** How long clients that ask together wait for a large blob which nobody had, and what that takes from upstream. */
 export async function cold(add: Add): Promise<void> {
@@ -18,26 +20,30 @@ export async function cold(add: Add): Promise<void> {
   for (let round = 0; round < ROUNDS; round++) {
     await touchMemory(3)
     await using folder = await tempFolder()
-    await using upstream = await numberedBlobs(CLIENTS.length + EARLY, SIZE)
+    await using upstream = await numberedBlobs(EARLY + PULLS + MANY.length, SIZE)
     await using stack = new AsyncDisposableStack()
     const systems = [
       stack.use(await entrepotSystem(`${folder.path}/entrepot`, upstream.url)),
       ...(await peers(folder.path, upstream.url)).map((peer) => stack.use(peer)),
     ]
     const paths = upstream.paths.values()
+    let asked = 0
     const ask = async (what: string, clients: number): Promise<void> => {
       const path = paths.next().value!
-      for (const system of inTurn(systems, round)) {
+      asked += 1
+      for (const system of inTurn(systems, round + asked)) {
         results.push(await coldBlob(upstream, system, path, what, clients))
       }
     }
     await ask('first pull of a process', 1)
     await ask('second pull of a process', 1)
-    // What a server that has been running for a while takes.
     for (let pull = 2; pull < EARLY; pull++) await ask('warm-up', 1)
-    // Nobody pays for what was written so far.
-    await run('sync', [])
-    for (const clients of CLIENTS) await ask(titleOf(clients), clients)
+    // What a server that has been running for a while takes.
+    for (const clients of [...Array<number>(PULLS).fill(1), ...MANY]) {
+      // Nobody pays for what was written so far.
+      await run('sync', [])
+      await ask(titleOf(clients), clients)
+    }
   }
   for (const [what, all] of Map.groupBy(results, ({ what }) => what)) {
     if (what === 'warm-up') continue
