@@ -6,8 +6,8 @@ import type { Limit } from './eviction-policy.ts'
 import type { Evictor } from './evictor.ts'
 import type { Reservation } from './reservations.ts'
 
-/** Bytes of room taken at a time, where it is free. */
-const STEP = 4 * 1024 * 1024
+/** Bytes of room taken at a time, where it is free: each time asks the index and the disk, a tenth of a millisecond. */
+const STEP = 16 * 1024 * 1024
 
 /**
  * A store that keeps its limits: room is taken, and evicted for, as the bytes of content come, before they
