@@ -214,6 +214,7 @@ export class Download implements AsyncDisposable, Beating {
   /** The last reader has left. */
   #unread(): void {
     this.#closeWhenUnread()
+    if (this.#phase === 'verified') this.#fetch?.recent.clear()
     if (this.#isOver || this.#phase === 'verified') return
     // Its clients give up before such a source has begun. They come again, and are to find it further on.
     if (this.#request.promiseAfter !== undefined && !this.#isConfirmed) return

@@ -27,9 +27,9 @@ export interface FileIngestOptions {
 
 /**
  * Bytes and milliseconds between two checkpoints. When the process dies, what came since the last one is
- * downloaded again: 8 MiB, or what takes no longer than that.
+ * downloaded again: 8 MiB, or what came in that time. A checkpoint is a file that is written and renamed.
  */
-const CHECKPOINT_EVERY = { bytes: 8 * 1024 * 1024, milliseconds: 25 }
+const CHECKPOINT_EVERY = { bytes: 8 * 1024 * 1024, milliseconds: 100 }
 /**
  * Bytes read back for the hash at one write. Bytes that arrived early would otherwise delay one writer for
  * long.

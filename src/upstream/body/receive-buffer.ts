@@ -1,5 +1,5 @@
 import { usesOf } from '../../util/shared-piece.ts'
-import type { SharedPieces } from './shared-pieces.ts'
+import { MOST, type SharedPieces } from './shared-pieces.ts'
 
 const KiB = 1024
 /** Bytes of the first piece. It is enough for as long as chunks are taken as fast as they come. */
@@ -115,7 +115,7 @@ export class ReceiveBuffer {
     const isFree = (piece: Piece): boolean =>
       piece.taken === piece.filled && !this.#inUse.includes(piece) && !isUsed(piece)
     let free = this.#pieces.findIndex(isFree)
-    const most = PIECES + this.#pieces.filter(isUsed).length
+    const most = Math.min(MOST, PIECES + this.#pieces.filter(isUsed).length)
     for (; free >= 0 && this.#pieces.length > most; free = this.#pieces.findIndex(isFree)) {
       this.#giveBack(this.#pieces.splice(free, 1))
     }

@@ -3,10 +3,10 @@ import { sharedPiece, usesOf } from '../../util/shared-piece.ts'
 /** Bytes. One hand-over to another thread and one write serve four times what an ordinary piece holds. */
 export const SHARED_PIECE = 2 * 1024 * 1024
 /**
- * What two bodies use, or one whose hash is behind. V8 does not count shared memory, so it is never left to the
- * garbage collector.
+ * What two bodies use, or one whose hash is behind while clients have four of its pieces and two more are held
+ * for its reader. V8 does not count shared memory, so it is never left to the garbage collector.
  */
-const MOST = 6
+export const MOST = 8
 /** Milliseconds after which pieces that nobody took are dropped. */
 const IDLE = 60_000
 
