@@ -16,7 +16,6 @@ import { followStopSignals } from './cli/service/stop-signals.ts'
 import { buildLogger } from './compose/log/logger.ts'
 import { exposedSecrets } from './config/exposed-secrets.ts'
 import type { Config } from './config/load-config.ts'
-import { runHelpersInBackground } from './util/async/background-thread.ts'
 import { version } from './util/version.ts'
 
 /** Milliseconds after which a command that failed ends, whatever it left open. */
@@ -27,7 +26,6 @@ async function start(
   { load, file, warnings }: ConfigFile,
   early: EarlySignals | undefined,
 ): Promise<void> {
-  runHelpersInBackground()
   const { log, flush } = buildLogger(config.log, process.stdout)
   process.on('exit', flush)
   let isStopping = false
