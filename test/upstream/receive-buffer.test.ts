@@ -145,21 +145,28 @@ test('what another thread still uses is not filled again, and stops nothing else
   assert.ok(body.allocated <= 3 * SHARED_PIECE, String(body.allocated))
 })
 
-test('pieces that are all in use are waited for: no body takes more than there are', () => {
+test('pieces that are all in use are waited for while there is something to take, and not without', () => {
   const body = new ReceiveBuffer(200_000_000, new SharedPieces())
-  const held: Int32Array<SharedArrayBuffer>[] = []
-  for (let i = 0; i < 2 * MOST; i++) {
-    body.release()
+  const fill = (): void => {
     for (let space; (space = body.space()) !== undefined;) body.filled(space.length)
-    const chunk = body.take()
-    const uses = chunk && usesOf(chunk)
+  }
+  const held: Int32Array<SharedArrayBuffer>[] = []
+  for (let chunk; held.length < MOST - 1;) {
+    body.release()
+    fill()
+    chunk = body.take()
+    assert.ok(chunk !== undefined, 'nothing came')
+    const uses = usesOf(chunk)
     if (uses === undefined) continue
     Atomics.add(uses, 0, 1)
     held.push(uses)
   }
-  assert.equal(body.space(), undefined)
-  assert.ok(held.length > 2 && held.length <= MOST, String(held.length))
+  fill()
+  const allocated = body.allocated
+  assert.ok(allocated <= MOST * SHARED_PIECE, String(allocated))
+  while (body.take() !== undefined) body.release()
+  assert.ok(body.space() !== undefined, 'a taker that has everything waits for ever')
   for (const uses of held) Atomics.sub(uses, 0, 1)
-  body.release()
-  assert.ok(body.space() !== undefined)
+  fill()
+  assert.ok(body.allocated <= allocated, String(body.allocated))
 })

@@ -115,7 +115,9 @@ export class ReceiveBuffer {
     const isFree = (piece: Piece): boolean =>
       piece.taken === piece.filled && !this.#inUse.includes(piece) && !isUsed(piece)
     let free = this.#pieces.findIndex(isFree)
-    const most = Math.min(MOST, PIECES + this.#pieces.filter(isUsed).length)
+    const most = PIECES + this.#pieces.filter(isUsed).length
+    // Shared pieces are waited for, but not while nothing else is there to take: its taker would wait for ever.
+    if (free < 0 && this.#pieces.length >= MOST && this.#pieces.some(isAhead)) return undefined
     for (; free >= 0 && this.#pieces.length > most; free = this.#pieces.findIndex(isFree)) {
       this.#giveBack(this.#pieces.splice(free, 1))
     }
@@ -141,6 +143,11 @@ export class ReceiveBuffer {
     // Over TLS a read brings 16 KiB, and a piece does not grow to the largest.
     return (size > SMALLEST ? this.#shared?.take() : undefined) ?? Buffer.allocUnsafeSlow(size)
   }
+}
+
+/** Whether bytes of it are there to be taken. */
+function isAhead({ taken, filled }: Piece): boolean {
+  return taken < filled
 }
 
 function isUsed({ uses }: Piece): boolean {
