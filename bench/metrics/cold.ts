@@ -12,7 +12,7 @@ const SIZE = 128 * 1024 * 1024
 /** Pulls after which a process has what it needs, its code compiled. */
 const EARLY = 5
 /** Pulls of one client in a round: what else the machine does changes one by a tenth. */
-const PULLS = 5
+const PULLS = 3
 
 /** How long clients that ask together wait for a large blob which nobody had, and what that takes from upstream. */
 export async function cold(add: Add): Promise<void> {

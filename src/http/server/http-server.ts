@@ -28,7 +28,7 @@ export interface Timeouts {
   readonly keepAlive: number
   /** Time without a byte accepted, while bytes wait for the client. */
   readonly stall: number
-  /** Time to accept a piece of a blob, up to 1 MiB, in whole. */
+  /** Time to accept a piece of a blob, up to 2 MiB, in whole. */
   readonly piece: number
 }
 
