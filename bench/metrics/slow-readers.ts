@@ -24,8 +24,9 @@ export async function slowReaders(add: Add): Promise<void> {
     const { name, url } = system
     const limit = (wanted: { least?: number; most?: number }) => ofOwn(name, wanted)
     await pull(url + path)
-    // For the buffers of the sockets, some gigabytes. A guest gives back within seconds what it does not use, and whoever is measured
-    // first would wait for it: with 3 GiB docker-registry delivered 0.73 to 0.79 instead of 0.95.
+    // For the buffers of the sockets, some gigabytes. A guest gives back within seconds what it does not use,
+    // and whoever is measured first would wait for it: with 3 GiB docker-registry delivered 0.73 to 0.80
+    // instead of 0.95.
     await touchMemory(8)
     const order = { url: url + path, clients: CLIENTS, compareWith: upstream.size }
     const reading = download({ ...order, bytesPerSecond: RATE, seconds: SECONDS })

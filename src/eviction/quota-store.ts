@@ -6,7 +6,10 @@ import type { Limit } from './eviction-policy.ts'
 import type { Evictor } from './evictor.ts'
 import type { Reservation } from './reservations.ts'
 
-/** Bytes of room taken at a time, where it is free: each time asks the index and the disk, a tenth of a millisecond. */
+/**
+ * Bytes of room taken at a time, where it is free: each time asks the index and the disk, which takes a tenth of
+ * a millisecond.
+ */
 const STEP = 16 * 1024 * 1024
 
 /**

@@ -254,6 +254,23 @@ describe('a reader that lends', () => {
     assert.equal(reads.length, 5)
   })
 
+  test('that still waits for its bytes takes no place of the four', async () => {
+    const comes = Promise.withResolvers<void>()
+    const waiting = Array.from({ length: 9 }, () =>
+      pieces.hold(
+        lenderOf(() => comes.promise),
+        0,
+        bytes.length,
+      ),
+    )
+    assert.ok((await readAll(lenderOf())).equals(bytes))
+    assert.deepEqual(reads, [])
+    for (const piece of waiting) piece.release(true)
+    comes.resolve()
+    await Promise.allSettled(waiting.map((piece) => piece.bytes))
+    assert.deepEqual([held, pool.lentBytes], [0, 0])
+  })
+
   test('gets back what came when nobody wanted it any more', async () => {
     const comes = Promise.withResolvers<void>()
     const piece = pieces.hold(

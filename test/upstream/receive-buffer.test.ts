@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ReceiveBuffer } from '../../src/upstream/body/receive-buffer.ts'
-import { MOST, SHARED_PIECE, SharedPieces } from '../../src/upstream/body/shared-pieces.ts'
+import { MOST_SHARED, SHARED_PIECE, SharedPieces } from '../../src/upstream/body/shared-pieces.ts'
 import { usesOf } from '../../src/util/shared-piece.ts'
 import { blobOf } from '../support/fixtures.ts'
 import { seededRandom } from '../support/seeded-random.ts'
@@ -81,7 +81,7 @@ test('two long bodies that come fast have shared pieces, which later ones use ag
       }
     }
   }
-  assert.ok(memory.size > 3 && memory.size <= MOST, String(memory.size))
+  assert.ok(memory.size > 3 && memory.size <= MOST_SHARED, String(memory.size))
   for (const body of bodies) body.end()
   const again = Array.from({ length: memory.size }, () => pieces.take()!)
   assert.deepEqual(new Set(again.map(({ buffer }) => buffer)), memory)
@@ -90,13 +90,13 @@ test('two long bodies that come fast have shared pieces, which later ones use ag
 
 test('a piece that another thread uses is lent to nobody before that ends', () => {
   const pieces = new SharedPieces()
-  const [used, ...others] = Array.from({ length: MOST }, () => pieces.take()!)
+  const [used, ...others] = Array.from({ length: MOST_SHARED }, () => pieces.take()!)
   assert.ok(pieces.take() === undefined)
   Atomics.add(usesOf(used!)!, 0, 1)
   for (const piece of [used!, ...others]) pieces.give(piece)
-  const lent = Array.from({ length: MOST }, () => pieces.take())
+  const lent = Array.from({ length: MOST_SHARED }, () => pieces.take())
   assert.ok(!lent.includes(used))
-  assert.equal(new Set(lent).size, MOST)
+  assert.equal(new Set(lent).size, MOST_SHARED)
   Atomics.sub(usesOf(used!)!, 0, 1)
   assert.ok(pieces.take() === used)
 })
@@ -116,9 +116,9 @@ test('shared pieces that nobody took for a minute are dropped, but for those tha
   assert.ok(pieces.take() !== other)
   pieces.give(used)
   t.mock.timers.tick(60_000)
-  const all = Array.from({ length: MOST }, () => pieces.take())
+  const all = Array.from({ length: MOST_SHARED }, () => pieces.take())
   assert.ok(!all.includes(used))
-  assert.equal(all.filter((piece) => piece !== undefined).length, MOST - 1, 'one is lent still')
+  assert.equal(all.filter((piece) => piece !== undefined).length, MOST_SHARED - 1, 'one is lent still')
 })
 
 test('what another thread still uses is not filled again, and stops nothing else from coming', () => {
@@ -151,7 +151,7 @@ test('pieces that are all in use are waited for while there is something to take
     for (let space; (space = body.space()) !== undefined;) body.filled(space.length)
   }
   const held: Int32Array<SharedArrayBuffer>[] = []
-  for (let chunk; held.length < MOST - 1;) {
+  for (let chunk; held.length < MOST_SHARED - 1;) {
     body.release()
     fill()
     chunk = body.take()
@@ -163,7 +163,7 @@ test('pieces that are all in use are waited for while there is something to take
   }
   fill()
   const allocated = body.allocated
-  assert.ok(allocated <= MOST * SHARED_PIECE, String(allocated))
+  assert.ok(allocated <= MOST_SHARED * SHARED_PIECE, String(allocated))
   while (body.take() !== undefined) body.release()
   assert.ok(body.space() !== undefined, 'a taker that has everything waits for ever')
   for (const uses of held) Atomics.sub(uses, 0, 1)

@@ -8,7 +8,7 @@ interface Piece {
   readonly uses: Int32Array<SharedArrayBuffer> | undefined
 }
 
-/** Pieces of shared memory that are held for a connection: its reader is one behind while a socket takes the other. */
+/** Pieces of shared memory that are held for a connection: one that a socket takes, and the one after it. */
 const SHARED = 2
 
 /**

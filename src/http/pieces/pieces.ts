@@ -72,16 +72,14 @@ export class Pieces {
 
   /** Borrows bytes, to be given back with `giveBack`. @returns undefined when they must be read */
   async borrow(reader: BlobReader, position: number): Promise<LentBytes | undefined> {
-    if (this.#lent >= MOST_LENT) return undefined
-    this.#lent += 1
-    try {
-      const lent = await reader.lend?.(position)
-      if (lent === undefined) this.#lent -= 1
-      return lent
-    } catch (error) {
-      this.#lent -= 1
-      throw error
+    const lent = await reader.lend?.(position)
+    if (lent === undefined) return undefined
+    if (this.#lent >= MOST_LENT) {
+      lent.giveBack()
+      return undefined
     }
+    this.#lent += 1
+    return lent
   }
 
   giveBack(lent: LentBytes): void {

@@ -1,5 +1,5 @@
 import { usesOf } from '../../util/shared-piece.ts'
-import { MOST, type SharedPieces } from './shared-pieces.ts'
+import { MOST_SHARED, type SharedPieces } from './shared-pieces.ts'
 
 const KiB = 1024
 /** Bytes of the first piece. It is enough for as long as chunks are taken as fast as they come. */
@@ -117,7 +117,7 @@ export class ReceiveBuffer {
     let free = this.#pieces.findIndex(isFree)
     const most = PIECES + this.#pieces.filter(isUsed).length
     // Shared pieces are waited for, but not while nothing else is there to take: its taker would wait for ever.
-    if (free < 0 && this.#pieces.length >= MOST && this.#pieces.some(isAhead)) return undefined
+    if (free < 0 && this.#pieces.length >= MOST_SHARED && this.#pieces.some(isAhead)) return undefined
     for (; free >= 0 && this.#pieces.length > most; free = this.#pieces.findIndex(isFree)) {
       this.#giveBack(this.#pieces.splice(free, 1))
     }

@@ -6,7 +6,7 @@ export const SHARED_PIECE = 2 * 1024 * 1024
  * What two bodies use, or one whose hash is behind while clients have four of its pieces and two more are held
  * for its reader. V8 does not count shared memory, so it is never left to the garbage collector.
  */
-export const MOST = 8
+export const MOST_SHARED = 8
 /** Milliseconds after which pieces that nobody took are dropped. */
 const IDLE = 60_000
 
@@ -20,7 +20,7 @@ export class SharedPieces {
   take(): Buffer | undefined {
     const at = this.#free.findIndex(isUnused)
     if (at >= 0) return this.#free.splice(at, 1)[0]
-    if (this.#made >= MOST) return undefined
+    if (this.#made >= MOST_SHARED) return undefined
     this.#made += 1
     return sharedPiece(SHARED_PIECE)
   }
