@@ -1,6 +1,8 @@
 /** The whole proxy between clients and an upstream that is out to harm them. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { readdir } from 'node:fs/promises'
+import { get, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { digestOf } from '../src/oci/digest.ts'
@@ -60,6 +62,40 @@ test('SEC-54, SEC-25, SEC-77: no header of upstream reaches a client, cold or wa
       assert.equal(headers['x-content-type-options'], 'nosniff')
       assert.equal(headers['content-security-policy'], "sandbox; default-src 'none'")
     }
+  }
+})
+
+test('SEC-73: a client that has huge manifests read waits for the next, and nobody else does, also when traced', async (t) => {
+  const [small, ...huge] = [1, 9_999, 9_998].map((layers) =>
+    manifestOf([], {
+      layers: Array.from({ length: layers }, (_, i) => ({
+        ...descriptorOf(Buffer.from('layer')),
+        digest: `sha256:${String(layers * 10_000 + i).padStart(64, '0')}`,
+      })),
+    }),
+  ) as [Buffer, Buffer, Buffer]
+  for (const tracing of [undefined, { endpoint: 'http://127.0.0.1:1', sample: '100%' }]) {
+    await t.test(tracing ? 'traced' : 'not traced', async () => {
+      await using upstream = await fakeUpstream()
+      upstream.addBlob(bytes)
+      upstream.addManifest('library/app', 'latest', manifest, OCI_MANIFEST)
+      for (const body of [small, ...huge]) upstream.addManifest('evil/app', 'v1', body, OCI_MANIFEST)
+      await using proxy = await startProxy({ upstream, config: { ...(tracing && { tracing }) } })
+      const answered: string[] = []
+      const ask = async (name: string, path: string, localAddress: string): Promise<void> => {
+        const request = get({ port: proxy.port, path: `/v2/${path}`, localAddress, agent: false })
+        const [response] = (await once(request, 'response')) as [IncomingMessage]
+        for await (const _ of response) assert.equal(response.statusCode, 200)
+        answered.push(name)
+      }
+      for (const body of huge) await ask('huge', `evil/app/manifests/${digestOf(body)}`, '127.0.0.66')
+      await Promise.all([
+        ask('the next', `evil/app/manifests/${digestOf(small)}`, '127.0.0.66'),
+        ask('a blob', `library/app/blobs/${digest}`, '127.0.0.66'),
+        ask('another client', `library/app/manifests/latest`, '127.0.0.1'),
+      ])
+      assert.equal(answered.at(-1), 'the next')
+    })
   }
 })
 

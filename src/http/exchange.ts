@@ -51,6 +51,8 @@ export class Exchange {
   cost?: { requests: number; seconds: number }
   /** Clients that leave what upstream was asked for, and wait before it is asked again. */
   leaving?: ClientPace
+  /** Clients for which much was read, and which wait before upstream is asked for more than blobs. */
+  reading?: ClientPace
   /** Upstream was asked, whether or not it has answered. */
   hasAsked = false
   /** The client may be sent elsewhere for a blob. */
@@ -120,9 +122,15 @@ export class Exchange {
     this.#turns.run(addressGroup(this.client), task)
   }
 
+  /** Who pays for what is done: the authenticated client, or its address. */
+  get owner(): string {
+    return this.principal?.identity ?? addressGroup(this.client)
+  }
+
   /** As `ReadOptions.beforeAsking`. */
   beforeAsking(): Promise<void> | undefined {
-    const delay = this.leaving?.wait(this.client) ?? 0
+    const reading = this.kind === 'blob' ? 0 : (this.reading?.wait(this.owner) ?? 0)
+    const delay = Math.max(reading, this.leaving?.wait(this.client) ?? 0)
     if (delay > 0) return this.#askLater(delay)
     this.hasAsked = true
     return undefined
@@ -164,8 +172,7 @@ class ExchangeReadOptions implements ReadOptions {
   }
 
   get client(): string {
-    const { principal, client } = this.#exchange
-    return principal?.identity ?? addressGroup(client)
+    return this.#exchange.owner
   }
 
   beforeAsking(): Promise<void> | undefined {
@@ -176,6 +183,11 @@ class ExchangeReadOptions implements ReadOptions {
     const cost = (this.#exchange.cost ??= { requests: 0, seconds: 0 })
     cost.requests += 1
     cost.seconds += seconds
+  }
+
+  weighed(weight: number): void {
+    const { reading, owner } = this.#exchange
+    reading?.spent(owner, weight)
   }
 
   /** Whoever reads it gives an answer that depends on request headers: other caches are told. */

@@ -65,6 +65,12 @@ const UPSTREAM_REFUSALS = 100
 const LEFT_ANSWERS = 32
 /** with fewer bytes than this. Who fetches a blob in parts leaves each with more. */
 const HARDLY_TAKEN = 64 * 1024
+/** What a second may weigh of the manifests and lists that are read for one client, */
+const WEIGHT = 2 * 1024 * 1024
+/** after so many milliseconds of that at once: a list of 300,000 tags, and more. */
+const WEIGHT_AT_ONCE = 8_000
+/** Milliseconds that somebody waits at most before upstream is asked. */
+const LONGEST_READING = 30_000
 /** Pieces of bodies a second of one client that are read and discarded. A body has one at least. */
 const IGNORED_PIECES = 256
 
@@ -103,6 +109,7 @@ export function registryRequestListener({
     body: new ClientPace(IGNORED_PIECES),
   }
   const leaving = new ClientPace(LEFT_ANSWERS)
+  const reading = new ClientPace(WEIGHT, { atOnce: WEIGHT_AT_ONCE, longest: LONGEST_READING })
   const routes = registryRoutes({ registry, authenticator, sending, advise, peers, search, fail })
 
   function fail(error: unknown, exchange: Exchange): void {
@@ -141,6 +148,7 @@ export function registryRequestListener({
     const requestId = requestIdOf(incoming.headers['x-request-id'])
     const exchange = new Exchange(incoming, outgoing, requestId, clientAddress?.(incoming), outbox, turns)
     exchange.leaving = leaving
+    exchange.reading = reading
     const ended = (): void => {
       if (isLeftUntaken(exchange)) leaving.delay(exchange.client)
       const status = outgoing.headersSent ? outgoing.statusCode : 499

@@ -46,6 +46,8 @@ export interface ReadOptions {
    * answer. `seconds` count from the request.
    */
   readonly asked?: (seconds: number) => void
+  /** As `UpstreamTelemetry.weighed`, for this answer; also after it. */
+  readonly weighed?: (weight: number) => void
   /**
    * Upstream is asked for a tag, however fresh it is, and its failure is not excused (RFC 9111 `no-cache`); for
    * what is not stored, also where it has just said that there is none.

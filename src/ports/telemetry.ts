@@ -53,6 +53,11 @@ export interface UpstreamTelemetry {
   /** The upstream denied a request for good: 401 or 403, also with a new token. */
   denied(upstream: string): void
   received(upstream: string, bytes: number): void
+  /**
+   * A manifest or a list that was read takes so much of the processors: as much as a list of so many bytes. What is
+   * as short as most are weighs nothing.
+   */
+  weighed?(upstream: string, weight: number): void
   /** How many requests it said it will still answer, and of how many. */
   rateLimit(
     upstream: string,

@@ -89,14 +89,17 @@ function sourceOf(value: unknown): string | undefined {
 
 /** The same options but for `report`. The others are read when they are wanted: some are made then. */
 function reporting(options: ReadOptions | undefined, report: (status: CacheStatus) => void): ReadOptions {
-  return Object.create(null, {
+  const properties: Record<keyof ReadOptions, PropertyDescriptor> = {
     signal: { get: () => options?.signal },
     client: { get: () => options?.client },
+    beforeAsking: { value: () => options?.beforeAsking?.() },
     asked: { value: (seconds: number) => options?.asked?.(seconds) },
+    weighed: { value: (weight: number) => options?.weighed?.(weight) },
     partly: { get: () => options?.partly },
     mayRedirect: { get: () => options?.mayRedirect },
     refusesSchema1: { get: () => options?.refusesSchema1 },
     noCache: { get: () => options?.noCache },
     report: { value: report },
-  }) as ReadOptions
+  }
+  return Object.create(null, properties) as ReadOptions
 }

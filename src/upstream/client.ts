@@ -84,6 +84,7 @@ export function upstreamClient(options: UpstreamClientOptions): UpstreamClient {
   const deadlines = { response: withTimeout(name, headers), blob: withTimeout(name, blob) }
   const budget = rateBudget(now)
   const received = (bytes: number): void => telemetry.received(name, bytes)
+  const weighed = (weight: number): void => telemetry.weighed?.(name, weight)
   const allocated = minorGc(options.collectGarbage ?? (() => {}))
   const pingPath = options.v1 === undefined ? '/v2/' : '/v1/_ping'
   const pingUrl = new URL(`${url.pathname.replace(/\/$/, '')}${pingPath}`, url)
@@ -153,6 +154,7 @@ export function upstreamClient(options: UpstreamClientOptions): UpstreamClient {
     deadlines,
     budget,
     received,
+    weighed,
     allocated,
     rate,
     promisesBlobsAfter,

@@ -1,5 +1,6 @@
 import type { RequestKind } from '../ports/telemetry.ts'
 import { readPieces } from './body/limits.ts'
+import { weighing, weightOfReferences } from './body/answer-weight.ts'
 import { manifestOf } from './body/manifest-type.ts'
 import { readingPace } from './body/reading-pace.ts'
 import type { ReadingThread } from './body/reading-thread.ts'
@@ -14,6 +15,8 @@ export interface RepositoryRequestsOptions {
   readonly transport: Transport
   /** Told the size of every piece of a body. */
   readonly received: (bytes: number) => void
+  /** As `UpstreamTelemetry.weighed`. */
+  readonly weighed?: ((weight: number) => void) | undefined
   /** Reads large manifests. Without it, they are read in steps. */
   readonly reading?: Pick<ReadingThread, 'manifest'>
 }
@@ -55,7 +58,7 @@ export const ABSENT = new Set([404, 410])
 export const PASSING = new Set([408, 429, 502, 503, 504, 508])
 
 export function repositoryRequests(options: RepositoryRequestsOptions): RepositoryRequests {
-  const { upstream, url, repository, transport, received, reading } = options
+  const { upstream, url, repository, transport, received, weighed = () => {}, reading } = options
   const root = `${url.pathname.replace(/\/$/, '')}/v2/${repository}`
   const send =
     (method: 'GET' | 'HEAD') =>
@@ -65,8 +68,10 @@ export function repositoryRequests(options: RepositoryRequestsOptions): Reposito
   const readInPieces: RepositoryRequests['readPieces'] = async (response, limit, take) => {
     if (response.status !== 200) throw await refusal(upstream, response)
     try {
+      const weigh = weighing(weighed)
       const isWhole = await readPieces(response, limit, (piece) => {
         received(piece.length)
+        weigh(piece.length)
         return take(piece)
       })
       if (!isWhole) throw invalidAnswer(upstream, `answer longer than ${limit} bytes`)
@@ -103,10 +108,17 @@ export function repositoryRequests(options: RepositoryRequestsOptions): Reposito
       await readInPieces(response, limit, take)
     },
     readHashed,
-    manifestOf: (body, contentType, expected) =>
-      body.length > LARGE && reading !== undefined
-        ? reading.manifest(upstream, body, contentType, expected)
-        : manifestOf(body, contentType, expected),
+    async manifestOf(body, contentType, expected) {
+      const isLarge = body.length > LARGE && reading !== undefined
+      const manifest = isLarge
+        ? await reading.manifest(upstream, body, contentType, expected)
+        : await manifestOf(body, contentType, expected)
+      if ('references' in manifest) {
+        const weight = weightOfReferences(manifest.references!.digests.length)
+        if (weight > 0) weighed(weight)
+      }
+      return manifest
+    },
   }
 }
 

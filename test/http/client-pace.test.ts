@@ -102,6 +102,74 @@ suite('SEC-80: a client that leaves what upstream was asked for waits before it 
   })
 })
 
+suite('SEC-73: a client for which much was read waits before upstream is asked for it again', () => {
+  test('what was spent is paid by the time that passes, and nothing waits for longer than the longest', () => {
+    const pace = new ClientPace(1_000, { atOnce: 4_000, longest: 10_000 })
+    pace.spent('10.0.0.1', 4_000, 60_000)
+    assert.equal(pace.wait('10.0.0.1', 60_000), 0)
+    pace.spent('10.0.0.1', 3_000, 60_000)
+    assert.equal(pace.wait('10.0.0.1', 60_000), 3_000)
+    assert.equal(pace.wait('10.0.0.1', 61_000), 2_000)
+    assert.equal(pace.wait('10.0.0.2', 61_000), 0)
+    pace.spent('10.0.0.1', 1_000_000, 61_000)
+    assert.equal(pace.wait('10.0.0.1', 61_000), 10_000)
+    assert.equal(pace.wait('10.0.0.1', 71_000), 0)
+  })
+
+  test('each pays for its own, an authenticated client by its name', async () => {
+    const registry = new MemoryRegistry()
+    const digest = registry.addBlob(Buffer.from('content'))
+    registry.overrides = {
+      manifests: {
+        async get(_digest, options) {
+          await options?.beforeAsking?.()
+          options?.weighed?.(17 * 1024 * 1024)
+          return undefined
+        },
+      },
+    }
+    const identify = ({ authorization }: { readonly authorization?: string | undefined }) =>
+      authorization && Buffer.from(authorization.slice(6), 'base64').toString().split(':')[0]
+    await using server = await serveRegistry(registry, {
+      authenticator: {
+        authenticate: async (client) => ({
+          identity: identify(client),
+          authorize() {},
+          mayRead: () => true,
+        }),
+      },
+    })
+    const times: Record<string, number> = {}
+    async function ask(name: string, user: string | undefined, localAddress = '127.0.0.1'): Promise<void> {
+      const began = performance.now()
+      const headers = user && { authorization: `Basic ${Buffer.from(`${user}:x`).toString('base64')}` }
+      const request = get({
+        port: server.port,
+        localAddress,
+        agent: false,
+        path: `/v2/library/app/manifests/${digest}`,
+        ...(headers && { headers }),
+      })
+      const [response] = (await once(request, 'response')) as [IncomingMessage]
+      assert.equal(response.statusCode, 404)
+      for await (const _ of response) assert.ok(true)
+      times[name] = performance.now() - began
+    }
+    await ask('anonymous', undefined)
+    await ask('ci', 'ci')
+    await Promise.all([
+      ask('anonymous again', undefined),
+      ask('ci again', 'ci', '127.0.0.2'),
+      ask('another address', undefined, '127.0.0.3'),
+      ask('another name', 'release'),
+    ])
+    for (const [name, time] of Object.entries(times)) {
+      if (name.endsWith('again')) assert.ok(time > 300, `${name}: ${time} ms`)
+      else assert.ok(time < times['ci again']!, `${name}: ${time} ms`)
+    }
+  })
+})
+
 suite('SEC-80: a client that is refused again and again is answered at a pace', () => {
   test('those of a second come at once, as many follow in each second, and none waits for long', () => {
     const pace = new ClientPace(4)

@@ -1,7 +1,9 @@
 /** SEC-73, SEC-91: what one manifest, name or operator does to the index leaves the others their share. */
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Digest } from '../../src/oci/digest.ts'
+import { indexAccess } from '../../src/storage/index/index-access.ts'
 import { blobOf } from '../support/fixtures.ts'
 import { pattern } from './images.ts'
 import { type OpenStore, put, storeFolder } from './setup.ts'
@@ -76,6 +78,32 @@ suite('SEC-73: ten thousand references of one manifest', () => {
     await using store = await folder.open()
     assert.equal(await store.references.has(manifest.digest), true)
   })
+})
+
+test('SEC-73: many manifests at once take no more of the event loop than one', async () => {
+  const slices = { begun: 0 }
+  const { changeAll } = indexAccess(
+    {
+      run: () => assert.fail('no query'),
+      transact: () => assert.fail('no transaction'),
+      transactSome() {
+        slices.begun += 1
+        return 1
+      },
+      unlocked: async () => {},
+      ready: async () => {},
+      getReady() {},
+      rest: () => nextTurn(),
+    },
+    (_, work) => work(),
+  )
+  const items = Array.from({ length: 12 })
+  const began = performance.now()
+  await Promise.all(Array.from({ length: 10 }, () => changeAll(items, () => undefined, true)))
+  assert.equal(slices.begun, 120)
+  // The first slice of each begins at once. Timers are up to a millisecond early.
+  const took = performance.now() - began
+  assert.ok(took >= 110 * 3, `${took} ms`)
 })
 
 test('SEC-91: of the repositories of an upstream, a thousand are linked to one digest', async () => {

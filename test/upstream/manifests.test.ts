@@ -220,6 +220,27 @@ test('SEC-73: a large manifest is read on another thread, and says what it says 
   assert.ok(milliseconds < 50, `${milliseconds} ms of CPU in one turn`)
 })
 
+test('SEC-73: bytes beyond those of most answers, and references beyond those of images, are told as weight', async () => {
+  await using upstream = await fakeUpstream()
+  const weights: number[] = []
+  const weighed = (_: string, weight: number): void => void weights.push(weight)
+  await using client = connectTo(upstream.url, {}, { weighed })
+  const weightOf = async (layers: number, padding: number): Promise<number> => {
+    const descriptors = Array.from({ length: layers }, (_, i) => descriptorOf(Buffer.from(`${i}`)))
+    const body = manifestOf([], { layers: descriptors, annotations: { padding: 'x'.repeat(padding) } })
+    upstream.addManifest('app', 'v1', body, OCI_MANIFEST)
+    await client.repository().manifest(digestOf(body))
+    const bytes = Math.max(0, body.length - 128 * 1024)
+    return weights.splice(0).reduce((sum, weight) => sum + weight, 0) - bytes
+  }
+  assert.equal(await weightOf(127, 0), 0)
+  assert.equal(await weightOf(127, 100_000), 0)
+  assert.equal(await weightOf(127, 1_000_000), 0)
+  // Each layer, and the config.
+  assert.equal(await weightOf(500, 0), 373 * 1024)
+  assert.equal(await weightOf(5_000, 10), 4_873 * 1024)
+})
+
 test('SEC-73: a large manifest that is none is refused from another thread', async () => {
   const cases = [
     [Buffer.from(`{"layers":[${'{},'.repeat(60_000)}{}]}`), /more than 10000 references/],

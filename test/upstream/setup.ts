@@ -34,6 +34,7 @@ export function connectTo(
     reloadFailed: failed = () => {},
     ...options
   }: ConnectOptions = {},
+  others: Pick<UpstreamTelemetry, 'weighed'> = {},
 ): Connected {
   const told: string[] = []
   let received = 0
@@ -45,6 +46,7 @@ export function connectTo(
     rateLimit: (_, remaining) => void told.push(`remaining ${remaining}`),
     denied: () => void told.push('denied'),
     circuit: (_, state) => void told.push(state),
+    ...others,
   }
   const client = upstreamClient({
     name: 'up',

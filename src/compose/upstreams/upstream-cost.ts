@@ -5,7 +5,7 @@ import type { UpstreamTelemetry } from '../../ports/telemetry.ts'
 /** Tells answers what requests upstream were sent for them. Answers from the store never come here. */
 export interface UpstreamCost {
   readonly asking: Asking
-  readonly telemetry: Pick<UpstreamTelemetry, 'answered'>
+  readonly telemetry: Required<Pick<UpstreamTelemetry, 'answered' | 'weighed'>>
 }
 
 export function upstreamCost(): UpstreamCost {
@@ -18,6 +18,7 @@ export function upstreamCost(): UpstreamCost {
     },
     telemetry: {
       answered: (_upstream, _kind, _status, seconds) => asker.getStore()?.asked?.(seconds),
+      weighed: (_upstream, weight) => asker.getStore()?.weighed?.(weight),
     },
   }
 }

@@ -68,7 +68,7 @@ const SLICE = 0.5
  * Milliseconds of a pause. An answer takes several turns of the event loop, and slices without pauses would
  * hold up each of them.
  */
-const PAUSE = 4
+export const PAUSE = 4
 /** Pages of the WAL that a long change leaves to be written back before it goes on: 8 MiB. */
 const MOST_UNWRITTEN = 2_000
 /** Milliseconds between two looks whether there is something to write back, */

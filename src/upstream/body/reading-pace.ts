@@ -3,6 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 const KiB = 1024
 const MiB = 1024 * KiB
 
+/** Bytes of a body that are read as they come, and weigh nothing. */
+export const LIGHT = 128 * KiB
+
 /** A part of a body, and how fast it is read. */
 interface Stretch {
   /** Bytes from the beginning of the body. */
@@ -17,7 +20,7 @@ interface Stretch {
  * a hundred thousand tags takes its time.
  */
 const STRETCHES: readonly Stretch[] = [
-  { from: 128 * KiB, rate: 32 * MiB },
+  { from: LIGHT, rate: 32 * MiB },
   { from: 4 * MiB, rate: 6 * MiB },
 ]
 
