@@ -4,6 +4,7 @@ import { adminListener } from './compose/listeners/admin-listener.ts'
 import { describeProcess } from './compose/description.ts'
 import type { Listening } from './compose/listeners/listening.ts'
 import { openRegistryListener } from './compose/listeners/registry-listener.ts'
+import type { Replication } from './compose/replication.ts'
 import { runningConfig } from './compose/running-config.ts'
 import { startSchedules } from './compose/schedules.ts'
 import { redirects } from './compose/store/s3.ts'
@@ -72,7 +73,9 @@ export async function entrepot(
   const aboutStore = storeLog(log, initial.storage.minFree)
   aboutStore.check(await store.inventory.usage())
 
-  const serve = async () => buildServing(config.current, parts, await parts.servedSince())
+  let replication: Replication | undefined
+  const released = (): void => replication?.released()
+  const serve = async () => buildServing(config.current, parts, await parts.servedSince(), released)
   let serving = await serve()
   const schedules = starting.use(
     startSchedules(initial, { log, evictor: parts.evictor, verify: store.verify }),
@@ -100,7 +103,7 @@ export async function entrepot(
       log,
     }),
   )
-  const replication = starting.use(pushing.replicate())
+  replication = starting.use(pushing.replicate())
   let isDraining = false
   const admin = starting.use(
     await operators.open({
@@ -141,7 +144,8 @@ export async function entrepot(
       serving = await serve()
       registry.configure(config.current)
       await schedules.configure(config.current)
-      replication.configure(config.current)
+      replication?.configure(config.current)
+      released()
       moving.mirror.configure(config.current)
       observed.reloaded(needRestart)
       return needRestart
@@ -150,7 +154,7 @@ export async function entrepot(
       isDraining = true
       if (delay > 0) await sleep(delay)
       await schedules[Symbol.asyncDispose]()
-      await replication[Symbol.asyncDispose]()
+      await replication?.[Symbol.asyncDispose]()
       await moving.mirror[Symbol.asyncDispose]()
       await jobs[Symbol.asyncDispose]()
       await registry.close(grace)

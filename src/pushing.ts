@@ -51,7 +51,8 @@ export function buildPushing({ config, parts, serving, env, loops, ownPorts, log
       if (found?.name.upstream === upstream) return found
       throw new RegistryError('NAME_UNKNOWN', { upstream, repository: name, reason: 'no such upstream' })
     },
-    served: (image) => serving().servedOf(image),
+    heldOf: async ({ repository, tag, digest }) =>
+      tag === undefined ? undefined : serving().heldOf(repository, tag, digest),
     uploads,
     open: destinations.open,
     paceOf: (rate) => new BodyRate(rate, () => performance.now()),
@@ -64,6 +65,7 @@ export function buildPushing({ config, parts, serving, env, loops, ownPorts, log
         jobs: observed.jobs,
         events: observed.events,
         shared: parts.sharing?.jobs,
+        now: parts.now,
         log,
       }),
     routes: pushRoutes({

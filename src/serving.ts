@@ -16,6 +16,7 @@ import type { ServedOf, TimeOperations } from './ports/time.ts'
 import type { Upstream } from './ports/upstream.ts'
 import { schema2Manifests } from './schema1/schema2-manifests.ts'
 import type { Parts } from './parts.ts'
+import type { CoolDown } from './time/cool-down.ts'
 import { createServedOf } from './time/served-of.ts'
 import { createDrill } from './time/drill/drill.ts'
 import { createDrift } from './time/drift.ts'
@@ -34,12 +35,15 @@ export interface Serving {
   readonly time: TimeOperations
   /** What pulls of an image get, or got at an instant: a cool-down may hold back what its tag points to. */
   readonly servedOf: ServedOf
+  /** What a cool-down makes of a tag that points to a digest. */
+  readonly heldOf: CoolDown['heldOf']
 }
 
 /**
  * Builds it from what it shares with other snapshots.
  *
  * @param servedSince since when each upstream is where it is now, in epoch milliseconds
+ * @param trustChanged called when another digest is trusted, or is not any more
  */
 export function buildServing(
   config: Config,
@@ -60,6 +64,7 @@ export function buildServing(
     now,
   }: Parts,
   servedSince: ReadonlyMap<string, number>,
+  trustChanged: () => void = () => {},
 ): Serving {
   const { tags, trusted, movesSince, seenAt, runs, inspect, pins } = disk
   const { cache } = config
@@ -71,7 +76,11 @@ export function buildServing(
     isOffline: (upstream) => config.upstreams[upstream]?.offline === true,
   }
   const cooling = buildCoolDown(config, { history: tags.history, trusted, now })
-  sharing?.onTrust(cooling.forget)
+  const forgetCooling = (): void => {
+    cooling.forget()
+    trustChanged()
+  }
+  sharing?.onTrust(forgetCooling)
   const offline = ({ name }: { readonly name: string }) =>
     storedUpstream(name, { blobs: store.blobs, tags: disk.tags })
   const isKept = keptWhenDeleted(config)
@@ -152,7 +161,7 @@ export function buildServing(
     now,
   })
   const time: TimeOperations = {
-    trust: createTrust({ registry: present, trusted, changed: cooling.forget, now }),
+    trust: createTrust({ registry: present, trusted, changed: forgetCooling, now }),
     drift: createDrift({ movesSince, heldOf: cooling.heldOf, inspect, now }),
     drill: createDrill({
       registry: present,
@@ -197,5 +206,6 @@ export function buildServing(
     insight,
     time,
     servedOf: createServedOf({ past: tags.past, ...cooling }),
+    heldOf: cooling.heldOf,
   }
 }

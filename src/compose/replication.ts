@@ -14,6 +14,8 @@ import { Replicator, type ReplicationRule } from '../upload/replicate/replicator
 export interface Replication extends AsyncDisposable {
   /** Keeps to other rules. Those that are the same go on. */
   configure(config: ReplicationConfig): void
+  /** What a cool-down holds back may be served by now. */
+  released(): void
 }
 
 export interface ReplicationOptions {
@@ -22,6 +24,8 @@ export interface ReplicationOptions {
   readonly events: Pick<EventHub, 'subscribe'>
   /** The other replicas, where there are any. */
   readonly shared: SharedJobs | undefined
+  /** Epoch milliseconds. */
+  readonly now: () => number
   readonly log: Logger
 }
 
@@ -30,7 +34,7 @@ type Rule = Config['replicate'][number]
 
 /** Runs the configured rules. */
 export function buildReplication(initial: ReplicationConfig, options: ReplicationOptions): Replication {
-  const { push, jobs, events, shared, log } = options
+  const { push, jobs, events, shared, now, log } = options
   let running = new Map<Rule, Replicator>()
   const ending = new Set<Promise<void>>()
   const failed = (rule: string, problem: unknown) =>
@@ -48,6 +52,7 @@ export function buildReplication(initial: ReplicationConfig, options: Replicatio
             push,
             jobs,
             failed,
+            now,
             ...(shared && { shared }),
           })
         return [rule, known?.[1] ?? open()]
@@ -67,6 +72,9 @@ export function buildReplication(initial: ReplicationConfig, options: Replicatio
 
   return {
     configure,
+    released() {
+      for (const replicator of running.values()) replicator.released()
+    },
     async [Symbol.asyncDispose]() {
       listening[Symbol.dispose]()
       await Promise.all([...[...running.values()].map((one) => one[Symbol.asyncDispose]()), ...ending])

@@ -118,6 +118,7 @@ function replicators(count: number, schedule: Schedule, cron: string | undefined
           jobs,
           shared: replica(id),
           failed: (_, problem) => assert.fail(String(problem)),
+          now: Date.now,
           settle: 5,
         },
       ),

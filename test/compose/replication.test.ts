@@ -23,6 +23,7 @@ test('after a reload rules that are the same go on, new ones begin, and those th
     jobs: { run: (_, task) => task({ id: '1', signal: new AbortController().signal, say() {} }) },
     events,
     shared: undefined,
+    now: Date.now,
     log: pino({ level: 'silent' }),
   })
   const all = (host: string) => `${host} docker.io/org/*`

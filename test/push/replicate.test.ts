@@ -70,4 +70,40 @@ suite('a replicate rule', () => {
     )
     assert.ok(!JSON.stringify([proxy.log, jobs]).includes('secret of site b'))
   })
+
+  test('pushes what a cool-down has held back when it is held back no more', async () => {
+    await using upstream = await fakeUpstream()
+    await using there = await fakeDestination()
+    const before = addImage(upstream, 'org/one', '1', 1)
+    await using proxy = await startProxy({
+      upstream,
+      config: {
+        cache: { coolDown: [{ match: 'org/*', for: '1h' }], tags: [{ match: '.*', fresh: '0s' }] },
+        replicate: [{ images: ['org/*'], to: there.url }],
+      },
+    })
+    const has = (digest: string) =>
+      there.manifests.get('org/one')?.get('1') !== undefined && there.pull('org/one', '1') === digest
+    await pull(proxy, 'org/one', '1', before.blobs)
+    await eventually(() => has(before.digest), 20_000)
+    const after = addImage(upstream, 'org/one', '1', 2)
+    const pushes = async () => {
+      const { jobs } = (await (await fetch(`${proxy.adminUrl}/api/v1/jobs`)).json()) as {
+        jobs: { state: string; said: string }[]
+      }
+      return jobs.filter(({ state, said }) => state === 'done' && /1 unchanged/.test(said)).length
+    }
+    const unchanged = await pushes()
+    // The tag is seen to move, and the push of what is served finds nothing to do.
+    await pull(proxy, 'org/one', '1', before.blobs)
+    await eventually(async () => (await pushes()) > unchanged, 20_000)
+    assert.ok(has(before.digest))
+    const trusted = await fetch(`${proxy.adminUrl}/api/v1/trust`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ image: `org/one@${after.digest}` }),
+    })
+    assert.equal(trusted.status, 201)
+    await eventually(() => has(after.digest), 20_000)
+  })
 })

@@ -10,7 +10,18 @@ import { eventually } from '../support/fixtures.ts'
 const DIGEST = `sha256:${'a'.repeat(64)}`
 
 /** Runs a rule whose pushes end as `outcome` says. */
-function rig(outcome: (image: string) => PushedImage['state'] | Error, schedule?: string) {
+function rig(
+  outcome: (image: string) => PushedImage['state'] | Error,
+  {
+    schedule,
+    heldUntil = () => undefined,
+    now = Date.now,
+  }: {
+    readonly schedule?: string
+    readonly heldUntil?: (image: string) => number | undefined
+    readonly now?: () => number
+  } = {},
+) {
   const pushes: string[][] = []
   const failures: string[] = []
   const push: Push = async ({ images }, { put }) => {
@@ -21,7 +32,9 @@ function rig(outcome: (image: string) => PushedImage['state'] | Error, schedule?
       const state = outcome(name)
       if (state instanceof Error) throw state
       if (state === 'failed') failed += 1
-      const image = { image: name, digest: DIGEST, to: '', size: 0, state }
+      const until = heldUntil(name)
+      const held = until === undefined ? {} : { heldUntil: new Date(until).toISOString() }
+      const image = { image: name, digest: DIGEST, to: '', size: 0, state, ...held }
       put(name, { step: 'images', images: [image] })
     }
     const nothing = { unchanged: 0, notTried: 0, sent: 0, mounted: 0, seconds: 0 }
@@ -46,6 +59,7 @@ function rig(outcome: (image: string) => PushedImage['state'] | Error, schedule?
         run: (_, task) => task({ id: '1', signal: new AbortController().signal, say() {} }),
       },
       failed: (_, problem) => failures.push(String(problem)),
+      now,
       settle: 5,
       retryDelay: 10,
     },
@@ -98,19 +112,49 @@ test('a push that fails as a whole is told, and tried again', async () => {
 })
 
 test('a rule with a schedule does not look at what is stored', async () => {
-  const { replicator, pushes, stored } = rig(() => 'pushed', '0 0 1 1 *')
+  const { replicator, pushes, stored } = rig(() => 'pushed', { schedule: '0 0 1 1 *' })
   stored('docker.io/org/app:1')
   await replicator[Symbol.asyncDispose]()
   assert.deepEqual(pushes, [])
 })
 
+test('what a cool-down holds back is pushed once more when it ends, and sooner when it is released', async () => {
+  let time = Date.parse('2026-11-27T10:00:00Z')
+  const ends = new Map([
+    ['docker.io/org/app:1', time + 3_600_000],
+    ['docker.io/org/app:2', time + 3_600_000],
+  ])
+  const heldUntil = (image: string) => (time < (ends.get(image) ?? 0) ? ends.get(image) : undefined)
+  const { replicator, pushes, stored } = rig(() => 'pushed', { heldUntil, now: () => time })
+  await using _ = replicator
+  const count = (image: string) => pushes.flat().filter((name) => name === image).length
+  await eventually(() => pushes.length === 1)
+  for (const image of ends.keys()) stored(image)
+  await eventually(() => [...ends.keys()].every((image) => count(image) === 1))
+  // Trusted: pushed at once, while the other one is held on.
+  ends.delete('docker.io/org/app:1')
+  replicator.released()
+  await eventually(() => count('docker.io/org/app:1') === 2 && count('docker.io/org/app:2') === 2)
+  time += 3_600_000 - 1
+  stored('docker.io/org/app:3')
+  await eventually(() => count('docker.io/org/app:3') === 1)
+  assert.equal(count('docker.io/org/app:2'), 2)
+  time += 1
+  await eventually(() => count('docker.io/org/app:2') === 3)
+  stored('docker.io/org/app:4')
+  await eventually(() => count('docker.io/org/app:4') === 1)
+  assert.deepEqual([count('docker.io/org/app:1'), count('docker.io/org/app:2')], [2, 3])
+})
+
 test('the images that wait are bounded, and each waits once', () => {
-  const waiting = new WaitingImages(2)
-  assert.ok(waiting.add('a', { failures: 0, dueAt: 5 }))
-  assert.ok(waiting.add('b', { failures: 1, dueAt: 9 }))
-  assert.ok(!waiting.add('c', { failures: 0, dueAt: 1 }))
-  assert.ok(waiting.add('b', { failures: 0, dueAt: 20 }))
-  assert.equal(waiting.nextAt, 5)
+  const waiting = new WaitingImages(2, 'all')
+  waiting.add('a', { failures: 0, dueAt: 5 })
+  waiting.add('b', { failures: 1, dueAt: 9 })
+  waiting.add('c', { failures: 0, dueAt: 3 })
+  waiting.add('d', { failures: 0, dueAt: 4 })
+  waiting.add('b', { failures: 0, dueAt: 20 })
+  assert.equal(waiting.nextAt, 3)
+  assert.deepEqual(waiting.take(4, 10), new Map([['all', 0]]))
   assert.deepEqual(waiting.take(7, 10), new Map([['a', 0]]))
   assert.deepEqual(waiting.take(9, 10), new Map([['b', 0]]))
   assert.equal(waiting.nextAt, undefined)

@@ -53,6 +53,8 @@ export interface PushedImage {
   readonly blobs?: { readonly sent: number; readonly mounted: number; readonly present: number }
   /** It is an index of which only these platforms were pushed. */
   readonly sparse?: readonly string[]
+  /** Until when a cool-down holds back what its tag points to, if it does: not that is pushed. ISO 8601. */
+  readonly heldUntil?: string
   /** Why it failed. */
   readonly reason?: string
 }

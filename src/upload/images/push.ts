@@ -13,6 +13,7 @@ import type {
   PushTarget,
 } from '../../ports/moving/push.ts'
 import type { Repository } from '../../ports/repository.ts'
+import type { Held } from '../../ports/time.ts'
 import type { UploadManager } from '../manager.ts'
 import type { Pace } from '../send-body.ts'
 import { failureText } from './failure-text.ts'
@@ -25,8 +26,8 @@ export interface PushDependencies {
   readonly catalogue: Pick<ImageCatalogue, 'images'>
   /** A repository through the cache. @throws RegistryError when its upstream is not configured, or denied */
   readonly source: (name: RepositoryName) => Repository
-  /** What pulls of an image get: a cool-down may hold back what its tag points to. */
-  readonly served: (image: Image) => Promise<Digest>
+  /** What pulls of an image get where a cool-down holds back what its tag points to. */
+  readonly heldOf: (image: Image) => Promise<Held | undefined>
   readonly uploads: UploadManager
   /** Opens a destination, and closes it when nobody uses it any more. */
   readonly open: (target: PushTarget) => { readonly destination: Destination } & AsyncDisposable
@@ -89,14 +90,14 @@ async function putPlanned(
 }
 
 async function imagesOf(
-  { catalogue, served }: Pick<PushDependencies, 'catalogue' | 'served'>,
+  { catalogue, heldOf }: Pick<PushDependencies, 'catalogue' | 'heldOf'>,
   patterns: readonly ImagePattern[],
 ): Promise<readonly Image[]> {
   const found: Image[] = []
   for (const pattern of patterns)
     for (const image of await catalogue.images(pattern)) {
       // A digest that was asked for and that a cool-down holds back is not what its tag gives.
-      const isHeld = pattern.text.includes('@') && (await served(image)) !== image.digest
+      const isHeld = pattern.text.includes('@') && (await heldOf(image)) !== undefined
       found.push(isHeld ? { ...image, tag: undefined } : image)
     }
   return found
@@ -148,8 +149,9 @@ class PushRun {
     }
     if (this.#outages >= OUT_AFTER || signal.aborted) return told({ ...about, state: 'not tried' })
     try {
-      const digest = await this.#dependencies.served(planned.image)
-      about = { ...about, digest }
+      const held = await this.#dependencies.heldOf(planned.image)
+      const digest = held?.digest ?? planned.image.digest
+      about = { ...about, digest, ...(held && { heldUntil: new Date(held.until).toISOString() }) }
       this.#report(about)
       const pushed = await this.#push(planned, digest, signal)
       this.#outages = 0

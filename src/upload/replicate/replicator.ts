@@ -28,6 +28,8 @@ export interface ReplicatorOptions {
   readonly shared?: SharedJobs
   /** A push has failed as a whole, or an image was given up. */
   readonly failed: (rule: string, problem: unknown) => void
+  /** Epoch milliseconds: what cool-downs go by. */
+  readonly now: () => number
   /** Milliseconds. An image is stored part by part, and others with it. */
   readonly settle?: number
   /** Milliseconds before what has failed is tried again. It doubles from time to time, up to an hour. */
@@ -48,13 +50,16 @@ const LONGEST_DELAY = 3_600_000
 
 /**
  * Keeps a destination up to date: when images are stored, or by the clock. A rule for stored images begins
- * with all of them, for what was stored while no process ran.
+ * with all of them, for what was stored while no process ran. Of a tag that a cool-down holds back it pushes
+ * what is served, and once more when the cool-down ends.
  */
 export class Replicator implements AsyncDisposable {
   readonly #rule: ReplicationRule
   readonly #options: Required<ReplicatorOptions>
   readonly #stop = new AbortController()
-  readonly #waiting = new WaitingImages(MOST)
+  readonly #waiting = new WaitingImages(MOST, ALL)
+  /** Until their cool-downs end, by the wall clock: no event tells of that. */
+  readonly #held = new WaitingImages(MOST, ALL)
   readonly #scheduled: Scheduled | undefined
   readonly #inTurn = mutex()
   #running: Promise<void> | undefined
@@ -73,6 +78,11 @@ export class Replicator implements AsyncDisposable {
     if (name !== undefined && this.#rule.images.some((pattern) => pattern.matches(name))) this.#add(image)
   }
 
+  /** What is held back may be served by now: a digest is trusted, or other rules hold. */
+  released(): void {
+    this.#takeReleased(Infinity)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error('the process stops'))
     await this.#scheduled?.[Symbol.asyncDispose]()
@@ -83,10 +93,19 @@ export class Replicator implements AsyncDisposable {
   #add(image: string, failures = 0): void {
     const { settle, retryDelay } = this.#options
     const wait = failures === 0 ? settle : Math.min(LONGEST_DELAY, retryDelay * 2 ** (failures - 1))
-    const waiting = { failures, dueAt: performance.now() + wait }
-    // What has no room is found when all are pushed.
-    if (!this.#waiting.add(image, waiting)) this.#waiting.add(ALL, waiting)
+    this.#waiting.add(image, { failures, dueAt: performance.now() + wait })
     this.#start()
+  }
+
+  #takeReleased(now: number): void {
+    for (const image of this.#held.take(now, Infinity).keys()) this.#add(image)
+  }
+
+  /** Milliseconds until something is due; undefined when nothing waits. */
+  get #nextIn(): number | undefined {
+    const [due, released] = [this.#waiting.nextAt, this.#held.nextAt]
+    if (due === undefined && released === undefined) return undefined
+    return Math.min((due ?? Infinity) - performance.now(), (released ?? Infinity) - this.#options.now())
   }
 
   /** One push at a time. */
@@ -94,18 +113,19 @@ export class Replicator implements AsyncDisposable {
     if (this.#stop.signal.aborted) return
     this.#running ??= this.#work().finally(() => {
       this.#running = undefined
-      if (this.#waiting.nextAt !== undefined) this.#start()
+      if (this.#nextIn !== undefined) this.#start()
     })
   }
 
   async #work(): Promise<void> {
-    const { settle } = this.#options
+    const { settle, now } = this.#options
     const { signal } = this.#stop
-    for (let next; (next = this.#waiting.nextAt) !== undefined;) {
+    for (let next; (next = this.#nextIn) !== undefined;) {
       // What is stored meanwhile may be due sooner.
-      const wait = Math.max(0, Math.min(next - performance.now(), settle))
+      const wait = Math.max(0, Math.min(next, settle))
       await delay(wait, undefined, { signal, ref: false }).catch(() => {})
       if (signal.aborted) return
+      this.#takeReleased(now())
       const taken = this.#waiting.take(performance.now() + SOON, TOGETHER)
       if (taken.size > 0) await this.#inTurn(() => this.#pushAll(taken))
     }
@@ -148,8 +168,10 @@ export class Replicator implements AsyncDisposable {
         { ...(await request()), images, dryRun: false },
         {
           signal: job.signal,
-          put(_, step) {
-            if (step.step === 'images') failed.push(...step.images.filter(isFailure))
+          put: (_, step) => {
+            if (step.step !== 'images') return
+            failed.push(...step.images.filter(isFailure))
+            for (const image of step.images) this.#keepHeld(image)
           },
         },
       )
@@ -160,6 +182,12 @@ export class Replicator implements AsyncDisposable {
     // What another replica has pushed meanwhile is found there.
     await shared.inTurn(name, () => jobs.run({ kind: 'replicate', target: name, signal }, run), signal)
     return failed
+  }
+
+  #keepHeld({ image, heldUntil }: PushedImage): void {
+    // The clock comes by anyway.
+    if (heldUntil === undefined || this.#rule.schedule !== undefined) return
+    this.#held.add(image, { failures: 0, dueAt: Date.parse(heldUntil) })
   }
 
   #again(image: string, failures: number, problem: unknown): void {
