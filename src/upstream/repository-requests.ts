@@ -15,6 +15,8 @@ export interface RepositoryRequestsOptions {
   readonly transport: Transport
   /** Told the size of every piece of a body. */
   readonly received: (bytes: number) => void
+  /** Told the size of every piece of a body that memory was allocated for. */
+  readonly allocated?: (bytes: number) => void
   /** As `UpstreamTelemetry.weighed`. */
   readonly weighed?: ((weight: number) => void) | undefined
   /** Reads large manifests. Without it, they are read in steps. */
@@ -58,7 +60,16 @@ export const ABSENT = new Set([404, 410])
 export const PASSING = new Set([408, 429, 502, 503, 504, 508])
 
 export function repositoryRequests(options: RepositoryRequestsOptions): RepositoryRequests {
-  const { upstream, url, repository, transport, received, weighed = () => {}, reading } = options
+  const {
+    upstream,
+    url,
+    repository,
+    transport,
+    received,
+    weighed = () => {},
+    allocated = () => {},
+    reading,
+  } = options
   const root = `${url.pathname.replace(/\/$/, '')}/v2/${repository}`
   const send =
     (method: 'GET' | 'HEAD') =>
@@ -71,6 +82,7 @@ export function repositoryRequests(options: RepositoryRequestsOptions): Reposito
       const weigh = weighing(weighed)
       const isWhole = await readPieces(response, limit, (piece) => {
         received(piece.length)
+        allocated(piece.length)
         weigh(piece.length)
         return take(piece)
       })

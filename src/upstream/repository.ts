@@ -22,7 +22,6 @@ export interface RepositoryOptions extends RepositoryRequestsOptions {
   readonly budget: Pick<RateBudget, 'isNearlyExhausted'>
   /** Told the size of every piece of a body. */
   readonly received: (bytes: number) => void
-  /** Told the size of every chunk of a blob that memory was allocated for. */
   readonly allocated: (bytes: number) => void
   /** Of all blobs of this upstream together. */
   readonly rate?: BodyRate | undefined
