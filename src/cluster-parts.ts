@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import { Database } from './cluster/database.ts'
 import { type Leases, leases as openLeases } from './cluster/leases.ts'
 import { type News, type NewsListener, openNews } from './cluster/news.ts'
+import { REMOVE_OLD } from './cluster/news-rows.ts'
 import type { Notice } from './cluster/notice.ts'
 import { purgesHeard } from './cluster/purges-heard.ts'
 import { openOutbox } from './cluster/index/outbox.ts'
@@ -187,7 +188,7 @@ export async function buildClusterParts(
       address: cluster.advertise,
       news: news?.mode ?? 'polling',
       untold: outbox.waiting,
-      replicas: (await all.list()) ?? null,
+      ...(await all.report()),
     }),
     tell: tellAll,
     listen(to) {
@@ -205,6 +206,7 @@ export async function buildClusterParts(
             await all.tell()
             refill.begin()
           },
+          lost: () => log.error({ postgres, ...database.trouble }, 'the shared index does not answer'),
           returned: () => log.info({ postgres, waiting: outbox.waiting }, 'the shared index answers again'),
         },
       })
@@ -215,10 +217,7 @@ export async function buildClusterParts(
       if (!(await leads('trim'))) return
       await runs.trim()
       await owners.trim()
-      await database.query(
-        `WITH old AS (DELETE FROM entrepot_news WHERE at < clock_timestamp() - interval '3 hours')
-         DELETE FROM entrepot_leases WHERE expires_at < clock_timestamp() - interval '1 hour'`,
-      )
+      await database.query(REMOVE_OLD)
     },
     async forget(forgotten) {
       await links.remove(forgotten.links)

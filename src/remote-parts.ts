@@ -16,6 +16,7 @@ import { uploadTurns } from './cluster/upload-turns.ts'
 import type { BucketReport } from './ports/insight/insight.ts'
 import type { RemoteBlobs } from './ports/remote-blobs.ts'
 import type { RemoteTelemetry } from './ports/telemetry.ts'
+import { watchedBlobs } from './s3/watched-blobs.ts'
 import { realFiles } from './storage/files.ts'
 import type { FilesystemStore } from './storage/filesystem-store.ts'
 import { openUploads, type Uploads } from './storage/uploads.ts'
@@ -33,7 +34,7 @@ export interface RemoteParts extends AsyncDisposable {
   purge(digests: readonly Digest[]): Promise<void>
   /** Removes what expired or is too much, once in a while. */
   sweep(): Promise<void>
-  /** What the last sweep has found. */
+  /** What the last sweep has found, and what waits or fails now. */
   report(): BucketReport
 }
 
@@ -67,7 +68,8 @@ export async function buildRemoteParts(
   if (s3 === undefined) return undefined
   await using starting = new AsyncDisposableStack()
   const opened = starting.use(await openS3(s3, { log, telemetry, env }))
-  const { blobs: remote, damaged } = selfCleaning(opened.blobs, ignored)
+  const watched = watchedBlobs(opened.blobs)
+  const { blobs: remote, damaged } = selfCleaning(watched.blobs, ignored)
   const uploads = starting.use(
     await openUploads({
       files: realFiles(),
@@ -154,7 +156,11 @@ export async function buildRemoteParts(
         failed({ upstream: 's3' }, error)
       }
     },
-    report: () => report,
+    report: () => ({
+      ...report,
+      waitingUploads: uploads.waiting.size,
+      trouble: watched.trouble ?? report.trouble,
+    }),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   }
 

@@ -129,6 +129,23 @@ suite('storage.s3', () => {
     })
   }
 
+  test('status tells what is not uploaded yet, and why, until the bucket takes it', async () => {
+    await using here = await cache()
+    await using proxy = await here.start()
+    const status = async () => (await runEntrepot('status', '--server', proxy.adminUrl)).stdout
+    const { keys } = here.s3
+    here.s3.keys = { ...keys, secretAccessKey: 'another' }
+    await pull(here, proxy)
+    const told = await status()
+    assert.match(told, /^s3: .*, 3 objects not uploaded yet$/m)
+    assert.match(told, /^storage\.s3 refuses `stat` \(403\).*: let the keys, or the role, do /m)
+    const page = await (await fetch(proxy.adminUrl)).text()
+    assert.match(page, /3 objects not uploaded yet\. storage\.s3 refuses/)
+    here.s3.keys = keys
+    await isUploaded(here)
+    await eventually(async () => !/not uploaded|refuses/.test(await status()), 10_000)
+  })
+
   test('what was not uploaded when the process ended is uploaded after the next start', async () => {
     await using here = await cache()
     await using first = await here.start()

@@ -91,6 +91,7 @@ export async function simulatedReplica(options: SimulatedReplicaOptions): Promis
         },
         noticed() {},
         began: async () => {},
+        lost() {},
         returned() {},
       },
     }),

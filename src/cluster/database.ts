@@ -2,6 +2,7 @@ import { Pool, type PoolConfig } from 'pg'
 import { RegistryError } from '../oci/errors.ts'
 import { SHARED_INDEX } from '../ports/cluster.ts'
 import { circuit } from '../util/circuit.ts'
+import { type DatabaseTrouble, databaseTrouble } from './database-trouble.ts'
 import { migrate } from './migrations.ts'
 
 export interface DatabaseOptions {
@@ -49,6 +50,7 @@ export class Database implements Statements, AsyncDisposable {
   readonly #circuit = circuit(() => performance.now(), 2_000)
   #migration: Promise<void> | undefined
   #clockAhead = 0
+  #outage: string | undefined
 
   constructor(options: DatabaseOptions) {
     this.options = options
@@ -76,17 +78,22 @@ export class Database implements Statements, AsyncDisposable {
         if (isOfSchema(error)) await this.#restore(migration)
         return ask()
       })
-      this.#circuit.succeeded()
+      this.#answered()
       this.options.asked((performance.now() - startedAt) / 1000)
       return rows
     } catch (error) {
       const reason = reasonOf(error)
       // What the database says of a statement is no outage of it.
-      if (isMigrated && isRefusal(error)) this.#circuit.succeeded()
-      else this.#circuit.failed()
+      if (isMigrated && isRefusal(error)) this.#answered()
+      else this.#failed(reason)
       this.options.asked((performance.now() - startedAt) / 1000, reason)
       throw unavailable(reason, error)
     }
+  }
+
+  /** Why it was away when it was asked last. */
+  get trouble(): DatabaseTrouble | undefined {
+    return this.#outage === undefined ? undefined : databaseTrouble(this.#outage)
   }
 
   /** Makes what is missing of the schema. @throws RegistryError STORAGE */
@@ -109,6 +116,16 @@ export class Database implements Statements, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#pool.end()
+  }
+
+  #answered(): void {
+    this.#circuit.succeeded()
+    this.#outage = undefined
+  }
+
+  #failed(reason: string): void {
+    this.#circuit.failed()
+    this.#outage = reason
   }
 
   #migrated(): Promise<void> {

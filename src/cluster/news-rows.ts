@@ -13,6 +13,10 @@ export const NEWS = `WITH found AS (
     (extract(epoch FROM at) * 1000)::float8 AS at, at::text AS exact, kind, id, body
   FROM (SELECT 1) one LEFT JOIN found ON true ORDER BY found.at LIMIT ${PAGE}`
 
+/** Removes news and leases that are of no use to anybody any more. */
+export const REMOVE_OLD = `WITH old AS (DELETE FROM entrepot_news WHERE at < clock_timestamp() - interval '3 hours')
+  DELETE FROM entrepot_leases WHERE expires_at < clock_timestamp() - interval '1 hour'`
+
 export interface NewsRow {
   readonly now: number
   /** Which database it is. null = its rows are gone. */

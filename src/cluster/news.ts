@@ -17,6 +17,8 @@ export interface NewsListener {
   noticed(notice: Notice): void | Promise<void>
   /** The database answers, for the first time or again, or is another one. Before what was told meanwhile. */
   began(): Promise<void>
+  /** The database does not answer any more, or is asked for the first time and does not. */
+  lost(): void
   /** The database answers, after it did not. */
   returned(): void
 }
@@ -193,6 +195,7 @@ export function openNews({ database, id, listener, failed, heard }: NewsOptions)
         isAway = false
       } catch (error) {
         if (!isRegistryError(error, 'STORAGE')) failed(error)
+        if (!isAway) listener.lost()
         isAway = true
         hasBegun = false
       }

@@ -1,5 +1,5 @@
-import type { ReplicaReport } from '../ports/insight/insight.ts'
-import type { Statements } from './database.ts'
+import type { ClusterReport, ReplicaReport } from '../ports/insight/insight.ts'
+import type { Database } from './database.ts'
 import { ignoreAway } from './ignore-away.ts'
 
 /** The replicas of a cluster, as they tell the database of themselves. */
@@ -7,15 +7,13 @@ export interface Replicas extends AsyncDisposable {
   /** Tells the database of this replica now: it may be another one. */
   tell(): Promise<void>
   /**
-   * All that were seen within the last hour, by their address.
-   *
-   * @returns undefined while the database is away
+   * All that were seen within the last hour, by their address; or why nobody can tell.
    */
-  list(): Promise<readonly ReplicaReport[] | undefined>
+  report(): Promise<Pick<ClusterReport, 'replicas' | 'trouble'>>
 }
 
 export interface ReplicasOptions {
-  readonly database: Pick<Statements, 'query'>
+  readonly database: Pick<Database, 'query' | 'trouble'>
   /** Where the others reach this one. A replica that starts again is the same one. */
   readonly address: string
   readonly version: string
@@ -62,11 +60,12 @@ export function replicas({ database, address, version, counted }: ReplicasOption
 
   return {
     tell,
-    list() {
+    async report() {
       if (listed === undefined || performance.now() - listed.at > LIST_AGAIN) {
         listed = { at: performance.now(), rows: read() }
       }
-      return listed.rows
+      const rows = await listed.rows
+      return rows ? { replicas: rows, trouble: null } : { replicas: null, trouble: database.trouble ?? null }
     },
     async [Symbol.asyncDispose]() {
       clearInterval(timer)

@@ -9,7 +9,10 @@ interface Swept {
 }
 
 /** @param limit bytes; undefined: none @param swept undefined: there was no sweep yet */
-export function bucketReport(limit: number | undefined, swept: Swept | undefined): BucketReport {
+export function bucketReport(
+  limit: number | undefined,
+  swept: Swept | undefined,
+): Omit<BucketReport, 'waitingUploads'> {
   const { objects = null, bytes = null, keptBytes = null } = swept ?? {}
   const isOver = limit !== undefined && keptBytes !== null && keptBytes > limit
   return {

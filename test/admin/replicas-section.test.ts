@@ -18,6 +18,7 @@ const cluster: ClusterReport = {
   address: replica.address,
   news: 'listening',
   untold: 0,
+  trouble: null,
   replicas: [
     replica,
     {
@@ -47,7 +48,11 @@ test('one that was not heard of lately stands out, and what it says of itself is
 })
 
 test('while the shared index is away that is told, and what waits for it', async () => {
-  const text = await render({ ...cluster, replicas: null, untold: 7 })
-  assert.match(text, /The shared index is away\. This is the replica http:\/\/10\.0\.0\.5:5000/)
+  const trouble = { said: 'refuses the password', advice: 'correct it' }
+  const text = await render({ ...cluster, replicas: null, trouble, untold: 7 })
+  assert.match(
+    text,
+    /The shared index is away: PostgreSQL refuses the password\. This is the replica http:\/\/10\.0\.0\.5:5000/,
+  )
   assert.match(text, /7 changes were not told/)
 })

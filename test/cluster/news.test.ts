@@ -19,6 +19,8 @@ async function world(told: readonly Told[], take: (notice: Notice) => void = () 
   let now = START
   let identity = 'one'
   let isBroken = false
+  let isAway = false
+  const turns: string[] = []
   let began = 0
   const took: Notice[] = []
   const heard: number[] = []
@@ -26,6 +28,7 @@ async function world(told: readonly Told[], take: (notice: Notice) => void = () 
   const real = new Database({ url: 'postgres://127.0.0.1:1/none', asked() {}, now: () => now })
   const database = Object.assign(real, {
     async query(text: string) {
+      if (isAway) throw new RegistryError('STORAGE', { reason: 'ECONNREFUSED' })
       if (!text.startsWith('WITH found')) return []
       const base = { now, database: identity }
       if (told.length === 0) return [{ ...base, at: null }]
@@ -54,7 +57,8 @@ async function world(told: readonly Told[], take: (notice: Notice) => void = () 
         began += 1
         if (isBroken) throw new RegistryError('STORAGE', { reason: 'busy' })
       },
-      returned() {},
+      lost: () => void turns.push('lost'),
+      returned: () => void turns.push('returned'),
     },
   })
   await eventually(() => began > 0)
@@ -64,6 +68,10 @@ async function world(told: readonly Told[], take: (notice: Notice) => void = () 
     heard,
     failures,
     began: () => began,
+    turns,
+    away(is: boolean) {
+      isAway = is
+    },
     async later(milliseconds: number) {
       now += milliseconds
       await news.poll()
@@ -144,5 +152,15 @@ suite('news of other replicas', () => {
     assert.ok(joined > failed)
     await replica.later(1_000)
     assert.equal(replica.began(), joined)
+  })
+
+  test('that the database does not answer is told once, and that it answers again', async () => {
+    await using replica = await world([])
+    replica.away(true)
+    await eventually(() => replica.turns.length > 0)
+    await assert.rejects(replica.later(1_000))
+    replica.away(false)
+    await eventually(() => replica.turns.length > 1)
+    assert.deepEqual(replica.turns, ['lost', 'returned'])
   })
 })

@@ -64,13 +64,16 @@ export function overview(
 
 type Card = readonly [name: string, value: string, more: string]
 
-function bucketCard({ objects, bytes, keptBytes, limitBytes, sweptAt }: BucketReport, now: number): Card {
+function bucketCard(report: BucketReport, now: number): Card {
+  const { objects, bytes, keptBytes, limitBytes, sweptAt, waitingUploads, trouble } = report
+  const waiting = waitingUploads === 0 ? '' : `, ${countText(waitingUploads, 'object')} not uploaded yet`
+  const more = trouble === null ? waiting : `${waiting}. ${trouble.said}`
   if (objects === null || bytes === null || sweptAt === null)
-    return ['Bucket', '-', 'not counted yet, the first sweep does']
+    return ['Bucket', '-', `not counted yet, the first sweep does${more}`]
   const limit = limitBytes === null ? '' : `of ${sizeText(limitBytes)}, `
   const kept = keptBytes === null || keptBytes === 0 ? '' : `${sizeText(keptBytes)} kept, `
   const counted = `counted ${agoText(now - Date.parse(sweptAt))}`
-  return ['Bucket', sizeText(bytes), `${limit}${countText(objects, 'object')}, ${kept}${counted}`]
+  return ['Bucket', sizeText(bytes), `${limit}${countText(objects, 'object')}, ${kept}${counted}${more}`]
 }
 
 function happened(event: HappenedEvent): Html {

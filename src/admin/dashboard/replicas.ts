@@ -7,12 +7,13 @@ import { type Html, table } from './page.ts'
 const SILENT = 75_000
 
 /** The replicas of the cluster. `now`: epoch milliseconds. */
-export function replicasSection({ address, untold, replicas }: ClusterReport, now: number): Html {
+export function replicasSection({ address, untold, replicas, trouble }: ClusterReport, now: number): Html {
   const waiting =
     untold === 0 ? '' : html`<p class="dim">${untold} changes were not told to the shared index yet.</p>`
   if (replicas === null) {
+    const why = trouble === null ? '' : `: PostgreSQL ${trouble.said}`
     return html`<h2>Replicas</h2>
-      <p class="verdict no">The shared index is away. This is the replica ${address}.</p>
+      <p class="verdict no">The shared index is away${why}. This is the replica ${address}.</p>
       ${waiting}`
   }
   return html`<h2>Replicas</h2>

@@ -54,12 +54,15 @@ export function status(now: () => number): Command {
 }
 
 function clusterText(
-  { address, untold, replicas }: ClusterReport,
+  { address, untold, replicas, trouble }: ClusterReport,
   ago: (instant: string) => string,
   columns: number | undefined,
 ): string {
   const waiting = untold === 0 ? '' : `${countText(untold, 'change')} not told to the shared index yet\n`
-  if (replicas === null) return `this is the replica ${address}; the shared index is away\n${waiting}`
+  if (replicas === null) {
+    const why = trouble === null ? '' : `: PostgreSQL ${trouble.said}\n${trouble.advice}`
+    return `this is the replica ${address}; the shared index is away${why}\n${waiting}`
+  }
   const head = ['REPLICA', 'VERSION', 'UP', 'LAST SEEN', 'DOWNLOADS', 'LEADS']
   const rows = replicas.map((each) => [
     each.isOwn ? `${each.address} (this one)` : each.address,
@@ -99,16 +102,17 @@ function storeText({ objects, bytes, limitBytes, partialBytes, freeBytes, troubl
 }
 
 function bucketText(
-  { objects, bytes, limitBytes, keptBytes, sweptAt, trouble }: BucketReport,
+  { objects, bytes, limitBytes, keptBytes, sweptAt, waitingUploads, trouble }: BucketReport,
   now: number,
 ): string {
+  const waiting = waitingUploads === 0 ? '' : `, ${countText(waitingUploads, 'object')} not uploaded yet`
+  const problem = trouble === null ? '' : `\n${trouble.said}: ${trouble.advice}`
   const limit = limitBytes === null ? '' : ` of ${sizeText(limitBytes)}`
   if (objects === null || bytes === null || keptBytes === null || sweptAt === null)
-    return 's3: not counted yet, the first sweep does'
+    return `s3: not counted yet, the first sweep does${waiting}${problem}`
   const kept = keptBytes === 0 ? '' : `, ${sizeText(keptBytes)} of them kept`
   const counted = `counted ${agoText(now - Date.parse(sweptAt))}`
-  const text = `s3: ${sizeText(bytes)}${limit} in ${countText(objects, 'object')}${kept}, ${counted}`
-  return trouble === null ? text : `${text}\n${trouble.said}: ${trouble.advice}`
+  return `s3: ${sizeText(bytes)}${limit} in ${countText(objects, 'object')}${kept}, ${counted}${waiting}${problem}`
 }
 
 function transfersText({ transfers }: Status): string {

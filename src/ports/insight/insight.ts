@@ -42,7 +42,9 @@ export interface BucketReport {
   /** null = there is no limit. */
   readonly limitBytes: number | null
   readonly sweptAt: string | null
-  /** Why it stays above its limit; null = it does not. */
+  /** Blobs that are not uploaded yet, and are not evicted here until they are. */
+  readonly waitingUploads: number
+  /** What fails in it now, or why it stays above its limit. */
   readonly trouble: { readonly said: string; readonly advice: string } | null
 }
 
@@ -56,6 +58,8 @@ export interface ClusterReport {
   readonly untold: number
   /** This one included; null = the shared index is away. */
   readonly replicas: readonly ReplicaReport[] | null
+  /** Why it is away. */
+  readonly trouble: { readonly said: string; readonly advice: string } | null
 }
 
 export interface ReplicaReport {

@@ -107,6 +107,7 @@ export async function sharedStore(
           if (notice.kind === 'runs forgotten') await store.runs.forget(...notice.runs)
         },
         began: lists.synchronise,
+        lost() {},
         returned() {},
       },
     }),

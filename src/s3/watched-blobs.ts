@@ -1,0 +1,59 @@
+import { isRegistryError, type RegistryError } from '../oci/errors.ts'
+import type { RemoteBlobs } from '../ports/remote-blobs.ts'
+import { type S3Trouble, s3Trouble } from './s3-trouble.ts'
+
+export interface WatchedBlobs {
+  readonly blobs: RemoteBlobs
+  /** What fails now: a kind of request whose last one failed. */
+  readonly trouble: S3Trouble | undefined
+}
+
+/** Watches what becomes of the requests to a bucket, by their kind: it may give, and not take. */
+export function watchedBlobs(remote: RemoteBlobs): WatchedBlobs {
+  const failing = new Map<string, RegistryError>()
+
+  async function watch<T>(kind: string, sent: Promise<T>): Promise<T> {
+    try {
+      const answer = await sent
+      failing.delete(kind)
+      return answer
+    } catch (error) {
+      noteFailure(kind, error)
+      throw error
+    }
+  }
+
+  async function* list() {
+    try {
+      yield* remote.list()
+      failing.delete('list')
+    } catch (error) {
+      noteFailure('list', error)
+      throw error
+    }
+  }
+
+  /** A request that was not sent, because another one had just failed, tells nothing new. */
+  function noteFailure(kind: string, error: unknown): void {
+    if (!isRegistryError(error) || !error.code.startsWith('UPSTREAM_')) return
+    if (error.detail['reason'] === 'out') return
+    failing.delete(kind)
+    failing.set(kind, error)
+  }
+
+  return {
+    blobs: {
+      ...remote,
+      stat: (digest, signal) => watch('stat', remote.stat(digest, signal)),
+      open: (digest, range, signal) => watch('open', remote.open(digest, range, signal)),
+      put: (blob, signal) => watch('put', remote.put(blob, signal)),
+      touch: (digest) => watch('touch', remote.touch(digest)),
+      list,
+      delete: (...digests) => watch('delete', remote.delete(...digests)),
+    },
+    get trouble() {
+      const last = [...failing.values()].at(-1)
+      return last && s3Trouble(last)
+    },
+  }
+}

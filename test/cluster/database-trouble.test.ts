@@ -1,0 +1,64 @@
+/** What an operator is told of a database that does not answer. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
+import { suite, test } from 'node:test'
+import { Database } from '../../src/cluster/database.ts'
+import { replicas } from '../../src/cluster/replicas.ts'
+
+/** Refuses each connection with one SQLSTATE, as PostgreSQL does before a session begins. */
+async function refusing(code: string) {
+  const server = createServer((socket) =>
+    socket
+      .on('error', () => {})
+      .once('data', () => {
+        const fields = Buffer.from(`SFATAL\0C${code}\0Mno\0\0`)
+        const length = Buffer.alloc(4)
+        length.writeUInt32BE(4 + fields.length)
+        socket.end(Buffer.concat([Buffer.from('E'), length, fields]))
+      }),
+  ).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    port: (server.address() as AddressInfo).port,
+    async [Symbol.asyncDispose]() {
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}
+
+async function reportOf(port: number) {
+  await using database = new Database({
+    url: `postgres://entrepot@127.0.0.1:${port}/entrepot`,
+    asked() {},
+    now: Date.now,
+  })
+  const address = 'http://10.0.0.5:5000'
+  await using all = replicas({ database, address, version: '1', counted() {} })
+  return all.report()
+}
+
+suite('the report of the replicas says why the database does not answer', () => {
+  for (const [code, said, advice] of [
+    ['28P01', 'refuses the password', /passwordFile/],
+    ['3D000', 'does not have that database', /storage\.index\.postgres/],
+    ['25006', 'is a standby: it may be read only', /primary/],
+    ['XX000', 'fails (XX000)', /storage\.index\.postgres/],
+  ] as const) {
+    test(code, async () => {
+      await using server = await refusing(code)
+      const { replicas: found, trouble } = await reportOf(server.port)
+      assert.equal(found, null)
+      assert.equal(trouble?.said, said)
+      assert.match(trouble.advice, advice)
+    })
+  }
+
+  test('nothing listens', async () => {
+    const server = await refusing('28P01')
+    await server[Symbol.asyncDispose]()
+    const { trouble } = await reportOf(server.port)
+    assert.equal(trouble?.said, 'refuses connections: nothing listens at its address')
+  })
+})
