@@ -1,6 +1,6 @@
-import { Readable } from 'node:stream'
 import type { Context } from 'hono'
 import { Hono } from 'hono'
+import { HTTPException } from 'hono/http-exception'
 import { isPlatformPattern, PLATFORM_MUST } from '../oci/platform.ts'
 import type { ExportedArchive, ExportImages, ExportRequest, ImportArchive } from '../ports/moving/archive.ts'
 import type { Jobs, RunningJob } from '../ports/moving/jobs.ts'
@@ -8,6 +8,7 @@ import { sizeText } from '../util/human.ts'
 import { INSTANT_MUST, parseInstant } from '../util/instant.ts'
 import { untilAborted } from '../util/async/until-aborted.ts'
 import { withoutStalls } from '../util/async/without-stalls.ts'
+import { refusedEarly, uploadOf } from './answer-early.ts'
 import { type ParsePattern, patternOf } from './body.ts'
 import { type AdminEnv, refuse } from './refuse.ts'
 
@@ -58,15 +59,18 @@ export function archiveRoutes(options: ArchiveRoutesOptions): Hono<AdminEnv> {
     .post('/import', async (c) => {
       const as = c.req.query('as')
       c.set('target', as ?? 'archive')
-      // What a refusal leaves unread is in the way of another request.
-      c.header('Connection', 'close')
-      const body = Readable.toWeb(c.env.incoming) as ReadableStream<Uint8Array>
-      const report = await answered(
+      const upload = uploadOf(c.env.incoming)
+      const imported = answered(
         jobs.run({ kind: 'import', target: as ?? 'archive', signal: leavingOf(c) }, async (job) => {
-          const bytes = withoutStalls(body, STALL, job.signal)
+          const bytes = withoutStalls(upload.bytes, STALL, job.signal)
           return await importArchive(bytes, { as }, job)
         }),
       )
+      const report = await imported.catch((error: unknown) => {
+        if (error instanceof HTTPException) return error
+        throw error
+      })
+      if (report instanceof HTTPException) return refusedEarly(c, report, upload)
       c.set('outcome', `${report.images.length} images, ${report.bytes} bytes added`)
       return c.json(report)
     })
