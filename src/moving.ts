@@ -76,6 +76,9 @@ export function buildMoving({ config, parts, serving, log }: MovingOptions): Mov
     tags: store.tags,
     peek: disk.tags.peek,
     registry,
+    // With S3 the store of this machine is but a part of what holds it.
+    limitFor: parts.bucket === undefined ? parts.evictor.limitFor : undefined,
+    keepShare: parts.evictor.keepShare,
     now: parts.now,
   })
   const { jobs } = observed

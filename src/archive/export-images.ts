@@ -16,6 +16,7 @@ import { yieldEvery } from '../util/async/yield-every.ts'
 import { type DockerImage, dockerImage, likeliest } from './docker-manifest.ts'
 import { partText, refusal, tooMany } from './export-refusals.ts'
 import { findAllowed } from './find-allowed.ts'
+import { BlobSizes, sizesText } from './archive-room.ts'
 import * as layout from './layout.ts'
 import { contentOf } from './read-content.ts'
 import { tarSize, writeTar, type WrittenEntry } from './tar.ts'
@@ -44,6 +45,7 @@ interface Planned {
   meant: number
   /** The bytes of the archive, each once, and where they are read. */
   readonly blobs: Map<Digest, { readonly size: number; readonly repository: Repository }>
+  readonly sizes: BlobSizes
 }
 
 /** Plans an archive: completes the images from upstream, and lists what goes into it. */
@@ -60,7 +62,7 @@ export function createExport(options: ExportingOptions): ExportImages {
     if (images.length > layout.MOST_ENTRIES) throw tooMany(images.length)
     const left =
       request.since === undefined ? new Set<Digest>() : await baseOf(request, request.since, job.signal)
-    const planned: Planned = { entries: [], docker: [], meant: 0, blobs: new Map() }
+    const planned: Planned = { entries: [], docker: [], meant: 0, blobs: new Map(), sizes: new BlobSizes() }
     for (const [i, image] of images.entries()) {
       job.say(`image ${i + 1} of ${images.length}: ${imageText(image)}`)
       await add(image, request, left, planned, job.signal)
@@ -170,7 +172,9 @@ async function addContent(
   left: ReadonlySet<Digest>,
   planned: Planned,
 ): Promise<boolean> {
+  const { upstream } = repository.name
   planned.blobs.set(manifest.descriptor.digest, { size: manifest.body.length, repository })
+  planned.sizes.add(upstream, manifest.descriptor.digest, manifest.body.length)
   let isComplete = true
   for (const { digest, size: stated, isForeign } of blobs) {
     if (left.has(digest) || isForeign === true) {
@@ -180,6 +184,7 @@ async function addContent(
     // Schema 1 manifests do not state the sizes of their layers.
     const size = stated || ((await repository.blobs.stat(digest))?.size ?? 0)
     planned.blobs.set(digest, { size, repository })
+    planned.sizes.add(upstream, digest, size)
   }
   return isComplete
 }
@@ -203,7 +208,7 @@ function referrerEntry({ manifest }: WalkedManifest, { name }: Repository): layo
 }
 
 /** The files in the order in which a reader needs them: what is in the archive, then the bytes. */
-function archiveOf({ entries, docker, blobs }: Planned, since: number | undefined): ExportedArchive {
+function archiveOf({ entries, docker, blobs, sizes }: Planned, since: number | undefined): ExportedArchive {
   const unique = [...new Map(entries.map((entry) => [JSON.stringify(entry), entry])).values()]
   const index = {
     schemaVersion: 2,
@@ -211,6 +216,7 @@ function archiveOf({ entries, docker, blobs }: Planned, since: number | undefine
     manifests: unique,
     annotations: {
       [layout.FORMAT]: '1',
+      [layout.BYTES]: sizesText(sizes.sums),
       ...(since !== undefined && { [layout.SINCE]: new Date(since).toISOString() }),
     },
   }

@@ -11,10 +11,11 @@ import type { Referrer } from '../oci/referrers.ts'
 import { countText, sizeText } from '../util/human.ts'
 import { yieldEvery } from '../util/async/yield-every.ts'
 import { mutex } from '../util/async/mutex.ts'
+import { allMustFit, type LimitFor, mustFit, sizesIn, sizesOf } from './archive-room.ts'
 import { type CheckedImage, checkImage } from './check-image.ts'
 import { explained } from './explained.ts'
 import * as layout from './layout.ts'
-import { type NamedEntry, nameImages } from './name-images.ts'
+import { type NamedEntry, nameImages, referring } from './name-images.ts'
 import { referrerOf, withReferrers } from './referrer-lists.ts'
 import { type StagedArchive, stageArchive } from './stage-archive.ts'
 
@@ -25,6 +26,10 @@ export interface ImportingOptions {
   readonly tags: TagIndex
   readonly peek: TagPeek['peek']
   readonly registry: Pick<Registry, 'find'>
+  /** Omitted: no limit is for content that is taken in. */
+  readonly limitFor?: LimitFor | undefined
+  /** Evicts of an upstream what exceeds its share of the store. */
+  readonly keepShare: (upstream: string) => Promise<void>
   /** Epoch milliseconds. */
   readonly now: () => number
 }
@@ -39,27 +44,41 @@ const STEP = 100
 /**
  * Takes archives in, one at a time. Content is stored as it comes, and verified; nobody may read it. When all
  * of the archive is there and whole, its repositories are linked to it and the tags are set, last of all. An
- * archive that is refused leaves nothing, but what a client has pulled meanwhile.
+ * archive that is refused leaves nothing, but what a client has pulled meanwhile. One that could not fit is
+ * refused as soon as that is known, for what it takes is evicted: an archive of ours says its size first.
  */
 export function createImport(options: ImportingOptions): ImportArchive {
-  const { blobs, links, references, tags, peek, registry, now } = options
+  const { blobs, links, references, tags, peek, registry, limitFor, keepShare, now } = options
   const inTurn = mutex()
 
   return (bytes, { as }, { signal, say }) =>
     inTurn(async () => {
       const added = new Map<Digest, number>()
       try {
+        /** Of which all images are, as far as is known. */
+        let only: string | undefined
         const staged = await stageArchive(bytes, {
           blobs,
           signal,
           say,
+          async indexed({ entries, annotations }) {
+            const { images } = nameImages(entries, registry, as)
+            const upstreams = new Set(images.map(({ repository }) => repository.upstream))
+            if (upstreams.size === 1) [only] = upstreams
+            const said = sizesIn(annotations)
+            if (said !== undefined) await allMustFit(limitFor, said, only)
+          },
+          growing: (size) => mustFit(limitFor, { bytes: size, isLeast: true, upstream: only }),
           added: (digest, size) => void added.set(digest, size),
         })
         const checked = await check(staged, as)
+        const sizes = sizesOf(checked, staged.blobs)
+        await allMustFit(limitFor, sizes)
         signal.throwIfAborted()
         const images = await publish(checked)
         // What no image of the archive uses.
         await removeUnlinked(added)
+        for (const upstream of sizes.byUpstream.keys()) await keepShare(upstream)
         const sum = added.values().reduce((total, size) => total + size, 0)
         say(`${countText(images.length, 'image')}, ${sizeText(sum)} added`)
         return { images, blobs: added.size, bytes: sum }
@@ -229,19 +248,4 @@ function evicted(digest: Digest, { blobs: own }: StagedArchive): undefined {
 
 function* stepsOf(digests: readonly Digest[]): Generator<readonly Digest[]> {
   for (let i = 0; i < digests.length; i += STEP) yield digests.slice(i, i + STEP)
-}
-
-/** Entries without a name are of the repository they say, or of that of all others. */
-function referring({ unnamed, images }: ReturnType<typeof nameImages>): readonly NamedEntry[] {
-  const all = new Map(
-    images.map(({ repository }) => [`${repository.upstream}/${repository.name}`, repository]),
-  )
-  const [only, ...others] = all.values()
-  return unnamed.map(({ entry, repository = others.length === 0 ? only : undefined }) => {
-    if (repository === undefined)
-      throw new Error(
-        `the archive has an image without a name, ${entry.digest}: say --as UPSTREAM/REPOSITORY`,
-      )
-    return { entry, repository, tag: undefined }
-  })
 }

@@ -19,6 +19,8 @@ export const REF_NAME = 'org.opencontainers.image.ref.name'
 export const FORMAT = 'io.entrepot.archive'
 /** Ours, on the index: an increment leaves out what the images had then. */
 export const SINCE = 'io.entrepot.archive.since'
+/** Ours, on the index: bytes of the blobs, of all and by upstream, so that a reader knows before the first one. */
+export const BYTES = 'io.entrepot.archive.bytes'
 /** Ours, on an entry: when upstream was asked for the tag. */
 export const CHECKED = 'io.entrepot.image.checked'
 /** Ours, on an entry: the platforms that were exported, when not all were. */

@@ -64,6 +64,21 @@ export function nameImages(
   return { images, unnamed }
 }
 
+/** Entries without a name are of the repository they say, or of that of all others. */
+export function referring({ unnamed, images }: NamedEntries): readonly NamedEntry[] {
+  const all = new Map(
+    images.map(({ repository }) => [`${repository.upstream}/${repository.name}`, repository]),
+  )
+  const [only, ...others] = all.values()
+  return unnamed.map(({ entry, repository = others.length === 0 ? only : undefined }) => {
+    if (repository === undefined)
+      throw new Error(
+        `the archive has an image without a name, ${entry.digest}: say --as UPSTREAM/REPOSITORY`,
+      )
+    return { entry, repository, tag: undefined }
+  })
+}
+
 function parse(
   full: string,
   digest: Digest,

@@ -20,6 +20,10 @@ export interface StagedArchive {
 export interface StagingOptions {
   readonly blobs: BlobStore
   readonly signal: AbortSignal
+  /** Asked once what the archive is said to be is known. It may throw. */
+  readonly indexed: (index: Pick<StagedArchive, 'entries' | 'annotations'>) => Promise<void>
+  /** Asked before a blob is stored, with the bytes of all until then and of this one. It may throw. */
+  readonly growing: (bytes: number) => Promise<void>
   /** Told each blob that was not stored before, once it is. */
   readonly added: (digest: Digest, size: number) => void
   readonly say: (said: string) => void
@@ -37,11 +41,11 @@ const MOST_FILES = 500_000
  */
 export async function stageArchive(
   bytes: ReadableStream<Uint8Array>,
-  { blobs: store, signal, added, say }: StagingOptions,
+  { blobs: store, signal, indexed, growing, added, say }: StagingOptions,
 ): Promise<StagedArchive> {
   const blobs = new Map<Digest, number>()
   const seen = new Set<string>()
-  let index: Buffer | undefined
+  let index: Pick<StagedArchive, 'entries' | 'annotations'> | undefined
   let isDocker = false
   let total = 0
   for await (const entry of readTar(await decompressed(bytes))) {
@@ -58,7 +62,8 @@ export async function stageArchive(
       total += entry.size
       say(`${blobs.size} blobs, ${sizeText(total)} read`)
     } else if (name === layout.INDEX_FILE) {
-      index = await wholeOf(entry, layout.LONGEST_INDEX)
+      index = entriesIn(await wholeOf(entry, layout.LONGEST_INDEX))
+      await indexed(index)
     } else if (name.startsWith('blobs/')) {
       throw new Error(`${name.slice(0, 200)} is no blob: the name must be of a sha256 or sha512 digest`)
     } else if (name === layout.DOCKER_FILE) {
@@ -72,7 +77,7 @@ export async function stageArchive(
         : 'the archive has no index.json: it is no OCI layout',
     )
   }
-  return { ...entriesIn(index), blobs }
+  return { ...index, blobs }
 
   /** Hashes it, and stores it unless it is stored. */
   async function stageBlob(digest: Digest, entry: ReadEntry): Promise<void> {
@@ -85,6 +90,7 @@ export async function stageArchive(
       if (digestFrom(hash, digest) !== digest) throw damaged(digest)
       return
     }
+    await growing(total + size)
     const mediaType = (whole && manifestTypeOf(whole)) ?? OCTET_STREAM
     await using ingest = await store.ingest({ digest, size, mediaType, origin: 'import' })
     let position = 0

@@ -23,6 +23,8 @@ export interface Evictor {
    * @returns the limit that content of this size exceeds even if all else were evicted
    */
   limitFor(size: number, upstream?: string, written?: number): Promise<Limit | undefined>
+  /** Evicts of an upstream what exceeds its share. */
+  keepShare(upstream: string): Promise<void>
   /**
    * For a full disk: evicts until `bytes` more are free, at least one batch. @returns whether anything was
    * evicted
@@ -91,6 +93,7 @@ export function evictor(options: EvictorOptions): Evictor {
       const isAboveShare = (await limited?.of(upstream)?.limitFor(size, written)) !== undefined
       return isAboveShare ? 'share' : room.limitFor(size, written)
     },
+    keepShare: async (upstream) => limited?.of(upstream)?.shrink(),
     makeRoom: (bytes) => room.makeRoom(bytes),
   }
 
