@@ -109,7 +109,7 @@ export async function entrepot(
     await operators.open({
       metrics,
       server,
-      upstreams: () => [...parts.upstreamNames],
+      upstreams: parts.upstreamNames,
       transfers: parts.transfers,
       history: disk.tags.history,
       operations: {

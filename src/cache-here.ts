@@ -23,7 +23,7 @@ export async function cacheHere(initial: Config, env: NodeJS.ProcessEnv): Promis
   const resources = starting.move()
   return {
     push: pushing.push,
-    upstreams: [...parts.upstreamNames],
+    upstreams: parts.upstreamNames(),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   }
 }

@@ -97,7 +97,7 @@ export function buildMoving({ config, parts, serving, log }: MovingOptions): Mov
     log,
     now: parts.now,
   })
-  const parsePattern = (text: string) => parseImagePattern(text, [...parts.upstreamNames])
+  const parsePattern = (text: string) => parseImagePattern(text, parts.upstreamNames())
   return {
     mirror,
     routes: [

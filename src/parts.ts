@@ -27,6 +27,7 @@ import type { FilesystemStore } from './storage/filesystem-store.ts'
 import { combined } from './util/combined.ts'
 import { v1Store } from './v1-store.ts'
 import type { Tracing } from './tracing/tracing.ts'
+import { type UpstreamNames, upstreamNames } from './oci/upstream-names.ts'
 
 /** What lives as long as the process, and is shared by all snapshots of the configuration. */
 export interface Parts extends AsyncDisposable {
@@ -53,7 +54,7 @@ export interface Parts extends AsyncDisposable {
   /** Undefined where it is off. */
   readonly tracing: Tracing | undefined
   /** The names of upstreams that are configured, were, or that something is stored of. */
-  readonly upstreamNames: ReadonlySet<string>
+  readonly upstreamNames: () => UpstreamNames
   /** Since when each configured upstream is where it is now, in epoch milliseconds. */
   servedSince(): Promise<ReadonlyMap<string, number>>
   /** Goes over to the configuration that holds now. Running downloads end as they began. */
@@ -207,7 +208,7 @@ export async function buildParts(
     })
   const purging = cluster?.purging(store.catalogue)
   if (cluster) listenToReplicas({ cluster, store, sharing, scarcity, purging, upstreams })
-  const upstreamNames = new Set([...upstreams.byName.keys(), ...(await disk.upstreams())])
+  const known = new Set([...upstreams.byName.keys(), ...(await disk.upstreams())])
   const resources = starting.move()
   return {
     now,
@@ -232,14 +233,14 @@ export async function buildParts(
     converter,
     webhooks,
     tracing,
-    upstreamNames,
+    upstreamNames: () => upstreamNames([...known, ...Object.values(config.current.upstreams)]),
     servedSince: () => servedSince(config.current, disk, observed.storeFailed),
     configure() {
       const before = upstreams.byName
       upstreams.configure(config.current, (upstream) => downloads.settled(upstream))
       const isKept = (name: string) => before.get(name) === upstreams.byName.get(name)
       observed.upstreams.configure(watchedUpstreams(config.current.upstreams, isKept))
-      for (const name of upstreams.byName.keys()) upstreamNames.add(name)
+      for (const name of upstreams.byName.keys()) known.add(name)
       webhooks.configure(config.current)
     },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),

@@ -71,7 +71,7 @@ export function buildPushing({ config, parts, serving, env, loops, ownPorts, log
     routes: pushRoutes({
       push,
       jobs: observed.jobs,
-      parsePattern: (text) => parseImagePattern(text, [...parts.upstreamNames]),
+      parsePattern: (text) => parseImagePattern(text, parts.upstreamNames()),
       failed: (err) => log.error({ err }, 'a push failed'),
     }),
     async [Symbol.asyncDispose]() {

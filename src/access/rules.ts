@@ -1,6 +1,7 @@
 import { parseRepositoryPattern } from '../oci/image-pattern.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import { glob } from '../util/glob.ts'
+import type { UpstreamNames } from '../oci/upstream-names.ts'
 
 export interface Rule {
   /** Identity pattern; `*` also matches `/`. Omitted: everyone, including anonymous clients. */
@@ -16,7 +17,7 @@ export type Rules = (identity: string | undefined, repository: RepositoryName) =
  * The first rule that matches an identity decides. What it does not list is denied, as is a client without a
  * rule. `upstreams`: the names by which patterns are completed.
  */
-export function rules(list: readonly Rule[], upstreams: readonly string[]): Rules {
+export function rules(list: readonly Rule[], upstreams: UpstreamNames): Rules {
   const compiled = list.map(({ identity, repositories }) => {
     const appliesTo = identity === undefined ? undefined : glob(identity.replaceAll(/\*+/g, '**'))
     return { appliesTo, lists: lists(repositories, upstreams) }
@@ -32,7 +33,7 @@ export function rules(list: readonly Rule[], upstreams: readonly string[]): Rule
 /** Compiles the `repositories` of a rule: whether they have a repository. */
 export function lists(
   repositories: Rule['repositories'],
-  upstreams: readonly string[],
+  upstreams: UpstreamNames,
 ): (repository: RepositoryName) => boolean {
   const patterns = repositories.map((text) => parseRepositoryPattern(text, upstreams)!)
   return (repository) => patterns.some((pattern) => pattern.matchesRepository(repository))

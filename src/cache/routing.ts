@@ -1,5 +1,6 @@
 import type { RepositoryName } from '../oci/reference.ts'
 import type { Address } from '../ports/repository.ts'
+import { upstreamNames } from '../oci/upstream-names.ts'
 
 export interface Destination {
   readonly name: string
@@ -12,7 +13,6 @@ export interface Destination {
 export type Router = (address: Address) => RepositoryName | undefined
 
 const DOCKER_HUB = 'docker.io'
-const DOCKER_HUB_ALIASES = ['index.docker.io', 'registry-1.docker.io']
 
 /**
  * Selects the upstream of a request by `ns`, else the Host header, else the first path segment, else the
@@ -26,13 +26,9 @@ const DOCKER_HUB_ALIASES = ['index.docker.io', 'registry-1.docker.io']
  * @returns a function that returns undefined for an `ns`, or a registry in the name, that is not configured
  */
 export function router(destinations: readonly Destination[], defaultUpstream: string): Router {
-  const byName = new Map<string, string>()
+  const byName = upstreamNames(destinations)
   const byHost = new Map<string, string>()
-  for (const { name, aliases, hosts } of destinations) {
-    for (const key of [name, ...aliases, ...(name === DOCKER_HUB ? DOCKER_HUB_ALIASES : [])])
-      byName.set(key, name)
-    for (const host of hosts) byHost.set(host, name)
-  }
+  for (const { name, hosts } of destinations) for (const host of hosts) byHost.set(host, name)
 
   return ({ namespace, host, name }) => {
     const first = firstSegment(name)

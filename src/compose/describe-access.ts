@@ -1,6 +1,7 @@
 import { lists } from '../access/rules.ts'
 import type { Config } from '../config/load-config.ts'
 import type { RepositoryName } from '../oci/reference.ts'
+import { upstreamNames } from '../oci/upstream-names.ts'
 
 /** Says who may pull from a repository, by `access` of the configuration. */
 export function describeAccess({
@@ -10,7 +11,7 @@ export function describeAccess({
 }: Pick<Config, 'access' | 'listen' | 'upstreams'>): (repository: RepositoryName) => string {
   const from = networks === undefined ? '' : ` from ${networks.join(', ')}`
   const canLogIn = htpasswd !== undefined || oidc !== undefined || tls?.clientCa !== undefined
-  const names = Object.keys(upstreams)
+  const names = upstreamNames(Object.values(upstreams))
   const compiled = rules?.map(({ identity, repositories }) => ({
     identity,
     lists: lists(repositories, names),

@@ -5,6 +5,7 @@ import { MirrorSchedule, type MirrorScheduleOptions, type ScheduledRule } from '
 import { parseImagePattern } from '../oci/image-pattern.ts'
 import type { Mirror, MirrorReport } from '../ports/moving/mirror.ts'
 import { cron } from './cron.ts'
+import { type UpstreamNames, upstreamNames } from '../oci/upstream-names.ts'
 
 export interface Mirroring extends Mirror, AsyncDisposable {
   /** Keeps to other rules. Those that are the same go on. */
@@ -27,7 +28,7 @@ export function buildMirroring(initial: MirrorConfig, { log, ...options }: Mirro
   const configure = ({ mirror, upstreams }: MirrorConfig): void => {
     const before = [...running]
     running = mirror.map((written, i) => {
-      const rule = ruleOf(written, i, Object.keys(upstreams))
+      const rule = ruleOf(written, i, upstreamNames(Object.values(upstreams)))
       const known = before.findIndex((one) => isSame(one.rule, rule))
       const [kept] = known < 0 ? [] : before.splice(known, 1)
       return kept ?? new MirrorSchedule(rule, { ...options, schedule: cron, ended, failed })
@@ -57,7 +58,7 @@ export function buildMirroring(initial: MirrorConfig, { log, ...options }: Mirro
 function ruleOf(
   { images, tags, platforms, referrers, schedule, window, rate }: Config['mirror'][number],
   i: number,
-  upstreams: readonly string[],
+  upstreams: UpstreamNames,
 ): ScheduledRule {
   const patterns = images.map((text) => parseImagePattern(text, upstreams)!)
   const name = `mirror[${i}]: ${patterns.map(({ text }) => text).join(' ')}`

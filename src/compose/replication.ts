@@ -10,6 +10,7 @@ import type { Push, PushRequest } from '../ports/moving/push.ts'
 import type { EventHub } from '../observe/events.ts'
 import { cron } from './cron.ts'
 import { Replicator, type ReplicationRule } from '../upload/replicate/replicator.ts'
+import { type UpstreamNames, upstreamNames } from '../oci/upstream-names.ts'
 
 export interface Replication extends AsyncDisposable {
   /** Keeps to other rules. Those that are the same go on. */
@@ -47,7 +48,7 @@ export function buildReplication(initial: ReplicationConfig, options: Replicatio
         const known = before.find(([other]) => isDeepStrictEqual(other, rule))
         if (known !== undefined) before.splice(before.indexOf(known), 1)
         const open = () =>
-          new Replicator(ruleOf(rule, i, Object.keys(upstreams)), {
+          new Replicator(ruleOf(rule, i, upstreamNames(Object.values(upstreams))), {
             schedule: cron,
             push,
             jobs,
@@ -82,7 +83,7 @@ export function buildReplication(initial: ReplicationConfig, options: Replicatio
   }
 }
 
-function ruleOf(rule: Rule, i: number, upstreams: readonly string[]): ReplicationRule {
+function ruleOf(rule: Rule, i: number, upstreams: UpstreamNames): ReplicationRule {
   const { url, path } = parseDestination(rule.to)!
   return {
     name: `replicate[${i}] to ${new URL(url).host}${path === '' ? '' : `/${path}`}`,

@@ -4,6 +4,7 @@ import { nearest } from './nearest.ts'
 import type { Issues, KeyPath } from './issues.ts'
 import type { fileSchema } from './schema/file-schema.ts'
 import type { Upstreams } from './upstreams/upstreams.ts'
+import { upstreamNames } from '../oci/upstream-names.ts'
 
 type FileContent = Pick<z.output<typeof fileSchema>, 'access' | 'cache' | 'views' | 'mirror' | 'replicate'>
 
@@ -22,16 +23,14 @@ export function idlePatterns(content: FileContent, upstreams: Upstreams, issues:
 /** @returns why nothing matches; undefined when something may */
 function reasonOf(text: string, upstreams: Upstreams): string | undefined {
   const names = Object.keys(upstreams)
+  const known = upstreamNames(Object.values(upstreams))
   if (names.includes(text)) return `${text} is an upstream: its repositories are ${text}/**`
-  const pattern = parseImagePattern(text, names)!
+  const pattern = parseImagePattern(text, known)!
   const upstream = pattern.text.split('/', 1)[0]!
   if (!upstream.includes('*') && !names.includes(upstream)) {
-    const owner = Object.values(upstreams).find(({ aliases }) => aliases.includes(upstream))
-    const meant = owner?.name ?? nearest(upstream.toLowerCase(), names)
+    const meant = nearest(upstream.toLowerCase(), names)
     const hint = meant === undefined ? `the upstreams are ${names.join(', ')}` : `did you mean ${meant}?`
-    const what =
-      owner === undefined ? 'is no upstream' : `is an alias of ${owner.name}, and patterns have its name`
-    return `${upstream} ${what}, so nothing matches it: ${hint}`
+    return `${upstream} is no upstream, so nothing matches it: ${hint}`
   }
   // A tag may have some.
   return /[A-Z]/.test(pattern.name) ? 'names have no capital letters, so nothing matches it' : undefined

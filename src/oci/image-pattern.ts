@@ -1,6 +1,7 @@
 import { glob } from '../util/glob.ts'
 import type { Digest } from './digest.ts'
 import type { RepositoryName } from './reference.ts'
+import { type UpstreamNames, upstreamNames } from './upstream-names.ts'
 
 /** An image in the store: under a tag, or by digest alone. */
 export interface ImageName {
@@ -31,12 +32,15 @@ export const IMAGE_PATTERN_MUST =
  *
  * A name is completed as Docker does: `node` is `docker.io/library/node` and `org/app` is
  * `docker.io/org/app`, unless the first segment is a registry: it has a dot or a port, is `localhost`, is one
- * of `upstreams`, or begins with `*`. `*` alone is every name, as `**` is: no image has a name of one
+ * of `upstreams`, or begins with `*`. An alias of an upstream stands for its name. `*` alone is every name, as `**` is: no image has a name of one
  * segment.
  *
  * @returns undefined when the text is no pattern.
  */
-export function parseImagePattern(text: string, upstreams: readonly string[] = []): ImagePattern | undefined {
+export function parseImagePattern(
+  text: string,
+  upstreams: UpstreamNames = new Map(),
+): ImagePattern | undefined {
   const match = PATTERN.exec(text)
   if (match === null || text.length > 512) return undefined
   const { name, tag, digest } = match.groups as { name: string; tag?: string; digest?: string }
@@ -48,10 +52,7 @@ export const REPOSITORY_PATTERN_MUST =
   'without a tag and a digest: who may pull a repository may pull all of it'
 
 /** As `parseImagePattern`, for what holds for whole repositories. Their names are in lower case. */
-export function parseRepositoryPattern(
-  text: string,
-  upstreams?: readonly string[],
-): ImagePattern | undefined {
+export function parseRepositoryPattern(text: string, upstreams?: UpstreamNames): ImagePattern | undefined {
   const pattern = parseImagePattern(text, upstreams)
   return pattern?.isWhole === true && text === text.toLowerCase() ? pattern : undefined
 }
@@ -62,7 +63,7 @@ export function parseRepositoryPattern(
  */
 export function patternWithin(upstream: string, text: string): string {
   const start = `${upstream}/`
-  return fullName(text.startsWith(start) ? text : start + text, [upstream]).slice(start.length)
+  return fullName(text.startsWith(start) ? text : start + text, upstreamNames([upstream])).slice(start.length)
 }
 
 /** The pattern that has this canonical `text`. @throws Error when it is no pattern. */
@@ -107,13 +108,13 @@ function repositoryOf(name: string): RepositoryName {
   return { upstream: name.slice(0, slash), name: name.slice(slash + 1) }
 }
 
-function fullName(name: string, upstreams: readonly string[]): string {
+function fullName(name: string, upstreams: UpstreamNames): string {
   if (name === '*') return '**'
   if (name.startsWith('**')) return name
   const slash = name.indexOf('/')
   const first = name.slice(0, Math.max(slash, 0))
-  const isRegistry = /[.:]|^\*/.test(first) || first === 'localhost' || upstreams.includes(first)
-  const upstream = isRegistry ? first : DOCKER_HUB
+  const isRegistry = /[.:]|^\*/.test(first) || first === 'localhost' || upstreams.has(first)
+  const upstream = isRegistry ? (upstreams.get(first) ?? first) : DOCKER_HUB
   const rest = isRegistry ? name.slice(slash + 1) : name
   const isOfficial = upstream === DOCKER_HUB && !rest.includes('/') && !rest.startsWith('**')
   return `${upstream}/${isOfficial ? 'library/' : ''}${rest}`

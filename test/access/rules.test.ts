@@ -3,8 +3,15 @@ import { test } from 'node:test'
 import { registryAuthenticator } from '../../src/access/registry-authenticator.ts'
 import { rules } from '../../src/access/rules.ts'
 import { isRegistryError } from '../../src/oci/errors.ts'
+import { upstreamNames } from '../../src/oci/upstream-names.ts'
 
-const UPSTREAMS = ['docker.io', 'ghcr.io', 'quay.io', 'mirror']
+const UPSTREAMS = upstreamNames([
+  'docker.io',
+  'ghcr.io',
+  'quay.io',
+  'mirror',
+  { name: 'quay.io', aliases: ['q'] },
+])
 
 const repository = (text: string) => {
   const slash = text.indexOf('/')
@@ -53,6 +60,7 @@ test('rules take the patterns that pins and all others take', () => {
     ['org/**', 'docker.io/org/a/b', 'ghcr.io/org/a'],
     ['docker.io/*', 'docker.io/library/node', 'docker.io/org/app'],
     ['mirror/*', 'mirror/app', 'docker.io/mirror/app'],
+    ['q/org/*', 'quay.io/org/app', 'docker.io/q/org'],
     ['*/org/app', 'ghcr.io/org/app', 'ghcr.io/org/app/deep'],
   ]
   for (const [pattern, its, others] of cases) {

@@ -39,11 +39,6 @@ replicate: [{ images: ['**', 'quay.io/**'], to: registry.site-b.example }]
       ['7: access.rules[0].repositories[0] is "docker.oi/library/*"', 'docker.oi is no upstream', hub],
       ['10: cache.pin[2] is "quay.io/org/**"', 'quay.io is no upstream', all],
       ['11: cache.coolDown[0].match is "dokcer.io/library/*:latest"', 'dokcer.io is no upstream', hub],
-      [
-        '12: cache.keepDeleted[0] is "mirror.internal/org/**:v*"',
-        'mirror.internal is an alias of example.internal, and patterns have its name',
-        'did you mean example.internal?',
-      ],
       ['13: views.retain[1].match is "a.example/**"', 'a.example is no upstream', all],
       ['14: mirror[0].images[0] is "docker.oi/library/node:20"', 'docker.oi is no upstream', hub],
       ['15: replicate[0].images[1] is "quay.io/**"', 'quay.io is no upstream', all],

@@ -14,6 +14,7 @@ import { blobOf, manifestOf } from '../support/fixtures.ts'
 import { MemoryRegistry } from '../support/memory-registry.ts'
 import { call, type RawResponse } from '../support/raw-client.ts'
 import { type RegistryServer, serveRegistry } from '../support/registry-server.ts'
+import { upstreamNames } from '../../src/oci/upstream-names.ts'
 
 const registry = new MemoryRegistry()
 const { bytes, digest } = blobOf(2000)
@@ -160,7 +161,7 @@ describe(
           { identity: 'ci-*', repositories: ['example.com/library/app'] },
           { repositories: ['example.com/open/*'] },
         ],
-        ['example.com'],
+        upstreamNames(['example.com']),
       ),
     },
     (ask) => {

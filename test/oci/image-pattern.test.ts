@@ -3,6 +3,7 @@ import { suite, test } from 'node:test'
 import fc from 'fast-check'
 import { digestOf } from '../../src/oci/digest.ts'
 import { type ImageName, imagePattern, imageText, parseImagePattern } from '../../src/oci/image-pattern.ts'
+import { upstreamNames } from '../../src/oci/upstream-names.ts'
 
 const digest = digestOf(Buffer.from('a'))
 
@@ -46,16 +47,26 @@ const TABLE: readonly (readonly [pattern: string, text: string, matches: readonl
   ['example.internal:5443/app', 'example.internal:5443/app', ['port']],
   ['example.internal:5443/app:1', 'example.internal:5443/app:1', ['port']],
   ['mirror/app', 'mirror/app', ['local']],
+  ['gh/org/app', 'ghcr.io/org/app', ['app']],
+  ['gh.internal:5000/org/**:v*', 'ghcr.io/org/**:v*', ['app']],
+  ['gh', 'docker.io/library/gh', []],
+  ['index.docker.io/node', 'docker.io/library/node', ['node20', 'node']],
   [`*@${digest}`, `**@${digest}`, ['node20', 'node', 'app', 'deep', 'port', 'local']],
   [`node@${digest.slice(0, 20)}*`, `docker.io/library/node@${digest.slice(0, 20)}*`, ['node20', 'node']],
   [`node:20*@${digest}`, `docker.io/library/node:20*@${digest}`, ['node20']],
   ['*@sha256:00*', '**@sha256:00*', []],
 ]
 
+const UPSTREAMS = upstreamNames([
+  'docker.io',
+  'mirror',
+  { name: 'ghcr.io', aliases: ['gh', 'gh.internal:5000'] },
+])
+
 suite('image patterns', () => {
   for (const [pattern, text, matches] of TABLE) {
     test(`${pattern} means ${text}`, () => {
-      const parsed = parseImagePattern(pattern, ['docker.io', 'mirror'])!
+      const parsed = parseImagePattern(pattern, UPSTREAMS)!
       assert.equal(parsed.text, text)
       const matching = Object.entries(all).filter(([, image]) => parsed.matches(image))
       assert.deepEqual(
@@ -111,7 +122,7 @@ suite('any image', () => {
   test('is meant by its own text, and by no other name', () => {
     fc.assert(
       fc.property(images, images, (one, other) => {
-        const pattern = parseImagePattern(imageText(one), [one.repository.upstream])!
+        const pattern = parseImagePattern(imageText(one), upstreamNames([one.repository.upstream]))!
         assert.ok(pattern.matches(one))
         assert.equal(
           pattern.matches(other),
@@ -128,10 +139,13 @@ suite('any image', () => {
         images,
         fc.stringMatching(/^[a-z*.]{1,6}(\/[a-z*]{1,3})?(:[\w*]{1,3})?$/),
         (image, text) => {
-          const written = parseImagePattern(text, [image.repository.upstream])!
+          const written = parseImagePattern(text, upstreamNames([image.repository.upstream]))!
           const stored = imagePattern(written.text)
           assert.deepEqual([stored.text, stored.matches(image)], [written.text, written.matches(image)])
-          assert.equal(parseImagePattern(stored.text, [image.repository.upstream])?.text, stored.text)
+          assert.equal(
+            parseImagePattern(stored.text, upstreamNames([image.repository.upstream]))?.text,
+            stored.text,
+          )
         },
       ),
     )

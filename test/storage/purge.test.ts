@@ -4,6 +4,7 @@ import { imageText, parseImagePattern } from '../../src/oci/image-pattern.ts'
 import { blobOf } from '../support/fixtures.ts'
 import { addImage, addIndex, addManifest, pattern, repository, tagged } from './images.ts'
 import { contentOf, type OpenStore, put, storeFolder } from './setup.ts'
+import { upstreamNames } from '../../src/oci/upstream-names.ts'
 
 const [base, one, two] = [blobOf(10_000, 1), blobOf(2_000, 2), blobOf(3_000, 3)]
 
@@ -147,7 +148,7 @@ test('FR-41: images of an upstream that was removed are listed, unpinned and pur
   await addImage(store, 'docker.io/library/node', '20', [blobOf(1000, 2)])
   const upstreams = await store.upstreams()
   assert.deepEqual(upstreams.toSorted(), ['docker.io', 'gone'])
-  const gone = parseImagePattern('gone/org/app:1', ['docker.io', ...upstreams])!
+  const gone = parseImagePattern('gone/org/app:1', upstreamNames(['docker.io', ...upstreams]))!
   assert.equal(gone.text, 'gone/org/app:1')
   assert.equal(await store.pins.add(gone), true)
   assert.equal((await store.catalogue.purge(gone, { dryRun: false })).pinned.length, 1)

@@ -15,6 +15,7 @@ import { adminOf } from './admin-of.ts'
 import { remoteOperations } from './remote-operations.ts'
 import { JSON_OPTION, SERVER_OPTIONS } from './server-options.ts'
 import { serverGiven } from './server-given.ts'
+import { type UpstreamNames, upstreamNames } from '../../oci/upstream-names.ts'
 
 /** The options of every command that works on a store. */
 export const STORE_OPTIONS = {
@@ -50,16 +51,20 @@ export function withOperations(
     })
     if ('holder' in store) {
       const remote = remoteOperations(adminOf(config, invocation, `${store.holder} has the store open, and`))
-      const configured = Object.keys(config.upstreams)
-      const upstreams = invocation.args.some((text) => isAmbiguous(text, configured))
-        ? [...configured, ...(await remote.catalogue.usage()).upstreams.map(({ name }) => name)]
-        : configured
+      const configured = Object.values(config.upstreams)
+      const known = upstreamNames(configured)
+      const upstreams = invocation.args.some((text) => isAmbiguous(text, known))
+        ? upstreamNames([
+            ...configured,
+            ...(await remote.catalogue.usage()).upstreams.map(({ name }) => name),
+          ])
+        : known
       return task({ ...remote, patternOf: (text) => parse(text, upstreams) }, invocation)
     }
     try {
       await using shared = config.storage.index && (await sharedOf(invocation, store))
       // Images of an upstream that is no longer configured are found by its name too.
-      const upstreams = [...Object.keys(config.upstreams), ...(await store.upstreams())]
+      const upstreams = upstreamNames([...Object.values(config.upstreams), ...(await store.upstreams())])
       const all = { ...store, ...shared, patternOf: (text: string) => parse(text, upstreams) }
       return await task(all, invocation).catch(explained)
     } finally {
@@ -92,18 +97,18 @@ export async function requireStore({ storage }: Config): Promise<void> {
 
 /** The process that has the store completes names: it knows which upstreams there are. */
 function asWritten(text: string): ImagePattern {
-  return { ...parse(text, []), text }
+  return { ...parse(text, upstreamNames([])), text }
 }
 
 /**
  * `org/app` is of Docker Hub, or of an upstream `org` that was removed from the configuration and has content
  * left.
  */
-function isAmbiguous(text: string, upstreams: readonly string[]): boolean {
+function isAmbiguous(text: string, upstreams: UpstreamNames): boolean {
   return text.includes('/') && parseImagePattern(text, upstreams)?.text.startsWith(text) === false
 }
 
-function parse(text: string, upstreams: readonly string[]): ImagePattern {
+function parse(text: string, upstreams: UpstreamNames): ImagePattern {
   const pattern = parseImagePattern(text, upstreams)
   if (pattern === undefined) throw new UsageError(`${JSON.stringify(text)} ${IMAGE_PATTERN_MUST}`)
   return pattern

@@ -8,12 +8,13 @@ import { adminClient, type Connection } from './admin-client.ts'
 import { adminOf } from './admin-of.ts'
 import { serverGiven } from './server-given.ts'
 import { requireStore } from './with-operations.ts'
+import type { UpstreamNames } from '../../oci/upstream-names.ts'
 
 /** The cache in this process, which answers nobody. */
 export interface CacheHere extends AsyncDisposable {
   readonly push: Push
   /** The names that patterns may have. */
-  readonly upstreams: readonly string[]
+  readonly upstreams: UpstreamNames
 }
 
 /** Opens the store of a configuration and what reaches its upstreams. */
@@ -78,7 +79,7 @@ async function pushAt(
   throw new Error(`${server.url} ended the push before it was done`)
 }
 
-function patternOf(text: string, upstreams: readonly string[]): ImagePattern {
+function patternOf(text: string, upstreams: UpstreamNames): ImagePattern {
   const pattern = parseImagePattern(text, upstreams)
   if (pattern === undefined) throw new UsageError(`${JSON.stringify(text)} ${IMAGE_PATTERN_MUST}`)
   return pattern

@@ -21,6 +21,7 @@ import { reloadTls, tlsFrom } from './listener-tls.ts'
 import { type Listening, listening } from './listening.ts'
 import { paced } from './paced.ts'
 import { reloadOnChange } from '../reload-on-change.ts'
+import type { UpstreamNames } from '../../oci/upstream-names.ts'
 
 type Reports = Pick<Observation, 'audit'> & { readonly server: ListenerTelemetry }
 
@@ -43,7 +44,7 @@ export interface AdminListenerOptions
       | 'now'
     > {
   /** The names that patterns may have: of upstreams that are or were configured, or have stored content. */
-  readonly upstreams: () => readonly string[]
+  readonly upstreams: () => UpstreamNames
   readonly isDraining: () => boolean
   /** Writes something to the store and removes it. */
   readonly probeStore: () => Promise<void>

@@ -14,6 +14,7 @@ import type { Authenticator } from '../../ports/authenticator.ts'
 import type { LoginTelemetry } from '../../ports/telemetry.ts'
 import { type CidrList, cidrList } from '../../util/cidr.ts'
 import { reloadOnChange } from '../reload-on-change.ts'
+import { upstreamNames } from '../../oci/upstream-names.ts'
 
 export interface RegistryAuth extends AsyncDisposable {
   /** undefined = everybody may use the registry. */
@@ -63,7 +64,7 @@ export function buildRegistryAuth(
           ...(access.networks && { networks: cidrList(access.networks) }),
           ...(htpasswd && { passwords: passwordsFrom(htpasswd) }),
           ...(oidc && { tokens: tokensOf(oidc) }),
-          ...(access.rules && { rules: rules(access.rules, Object.keys(upstreams)) }),
+          ...(access.rules && { rules: rules(access.rules, upstreamNames(Object.values(upstreams))) }),
           telemetry,
         }),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),

@@ -28,6 +28,7 @@ import { reloadTls, tlsFrom } from './listener-tls.ts'
 import { sinkOf } from '../log/logger.ts'
 import { type Listening, listening } from './listening.ts'
 import { buildRegistryAuth, describeRegistryAuth } from './registry-auth.ts'
+import { upstreamNames } from '../../oci/upstream-names.ts'
 
 /**
  * Milliseconds of one turn of the event loop in which blobs begin. A reader takes what its socket holds when it
@@ -111,7 +112,7 @@ export async function openRegistryListener(
       later,
     })
     // By which the patterns of rules are completed.
-    const names = Object.keys(upstreams)
+    const names = upstreamNames(Object.values(upstreams))
     return { access, warnings, names, auth, answer: tracing ? tracing.listener(answer) : answer }
   }
 
@@ -144,7 +145,7 @@ export async function openRegistryListener(
       mode = next.log.access
       const { access, upstreams, warnings } = next
       const isSameAccess = isDeepStrictEqual(
-        [access, Object.keys(upstreams)],
+        [access, upstreamNames(Object.values(upstreams))],
         [current.access, current.names],
       )
       if (isSameAccess && warnings === current.warnings) return

@@ -11,6 +11,7 @@ import {
   filesystemStore,
   type FilesystemStoreOptions,
 } from '../../storage/filesystem-store.ts'
+import { upstreamNames } from '../../oci/upstream-names.ts'
 
 /** What the store is told by the configuration, and may change while it is open. */
 export interface StoreSettings {
@@ -93,7 +94,7 @@ export function openStore(config: Config, options: OpenStoreOptions): Promise<Fi
 
 /** The images that the configuration pins. */
 function pinnedIn({ cache, upstreams }: Pick<Config, 'cache' | 'upstreams'>): readonly ImagePattern[] {
-  return cache.pin.map((text) => parseImagePattern(text, Object.keys(upstreams))!)
+  return cache.pin.map((text) => parseImagePattern(text, upstreamNames(Object.values(upstreams)))!)
 }
 
 /** The bytes of the store that upstreams may take, where the configuration limits them. */
@@ -105,6 +106,6 @@ export function sharesIn({ upstreams }: Pick<Config, 'upstreams'>): ReadonlyMap<
 
 /** The images of which the past is kept. */
 function retainedIn({ views, upstreams }: SettingsConfig): readonly Retention[] {
-  const names = Object.keys(upstreams)
+  const names = upstreamNames(Object.values(upstreams))
   return views.retain.map(({ match, for: keep }) => ({ match: parseImagePattern(match, names)!, keep }))
 }
