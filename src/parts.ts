@@ -162,7 +162,7 @@ export async function buildParts(
       v1,
     }),
   )
-  const promised = { retained: disk.retained, broken: brokenPromise(log, now), now }
+  const promised = { retained: disk.retained, broken: remote ? () => {} : brokenPromise(log, now), now }
   const evicting = evictor({
     store: withConversions(store.blobs, disk.conversions),
     inventory: keepLast(store.inventory, promised),

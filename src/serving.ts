@@ -1,5 +1,5 @@
 import { type FreshnessPolicy, freshnessOf } from './cache/tags/freshness.ts'
-import { inspectBrought } from './cache/inspect-brought.ts'
+import { inspectBehind, inspectBrought } from './cache/inspect-brought.ts'
 import { proxyRegistry } from './cache/proxy-registry.ts'
 import { repositorySearch } from './cache/search/repository-search.ts'
 import { router } from './cache/routing.ts'
@@ -68,6 +68,7 @@ export function buildServing(
 ): Serving {
   const { tags, trusted, movesSince, seenAt, runs, inspect, pins } = disk
   const { cache } = config
+  const found = bucket ? inspectBehind(inspect, blobs) : inspect
   const opened = [...upstreams.byName.values()]
   const freshness: FreshnessPolicy = {
     rules: cache.tags,
@@ -146,7 +147,7 @@ export function buildServing(
   const insight = buildInsight(config, {
     observed,
     tags,
-    inspect,
+    inspect: found,
     pins,
     usage: () => store.inventory.usage(),
     usageByUpstream: () => store.ofUpstreams.usageByUpstream(),
@@ -171,7 +172,7 @@ export function buildServing(
       freshness: outlook,
       staleIfError: cache.staleIfError,
       heldOf: cooling.heldOf,
-      inspect,
+      inspect: found,
       links: disk.links,
       now,
     }),

@@ -101,6 +101,30 @@ suite('storage.s3', () => {
     }
   })
 
+  test('why and drill count what only the bucket has, and what retain keeps there is not missing', async () => {
+    await using here = await cache()
+    const views = { asOf: true, retain: [{ match: '**', for: '30d' }] }
+    await using proxy = await here.start({ maxSize: '4MiB' }, { views })
+    await pull(here, proxy)
+    await isUploaded(here)
+    const other = blobOf(3 * MiB + 500_000, 9)
+    here.upstream.addBlob(other.bytes)
+    await (await fetch(`${proxy.url}/v2/library/app/blobs/${other.digest}`)).arrayBuffer()
+    await isUploaded(here, 4)
+    await here.upstream.stop()
+    const asked = (...command: string[]) => runEntrepot(...command, '--server', proxy.adminUrl)
+    const du = await asked('du')
+    assert.doesNotMatch(du.stdout, /not stored any more/)
+    const why = await asked('why', 'app:latest')
+    assert.match(why.stdout, /^works: /m)
+    assert.match(why.stdout, /whole, 2 parts/)
+    const drill = await asked('drill')
+    assert.match(drill.stdout, /^100 % of 1 pull /m)
+    for (const key of here.s3.objects.keys())
+      if (key.endsWith(layer.digest.slice(7))) here.s3.objects.delete(key)
+    assert.match((await asked('why', 'app:latest')).stdout, /1 of its 2 parts is not stored/)
+  })
+
   test('a range of what only the bucket has begins at once, and is right', async () => {
     await using here = await cache()
     await using first = await here.start()

@@ -52,7 +52,7 @@ export interface DiskUsage extends Size {
   readonly partialBytes: number
   /**
    * What the rules of `views.retain` keep; left out where there are none. `missing`: manifests that were to be
-   * kept, and are not stored any more.
+   * kept, and are not stored any more; none where a bucket keeps them.
    */
   readonly retained?: (Size & { readonly missing: number }) | undefined
 }

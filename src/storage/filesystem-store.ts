@@ -104,6 +104,8 @@ export interface FilesystemStoreOptions {
    * the last process was killed.
    */
   readonly rebuilding?: () => void
+  /** What is evicted here is elsewhere too. */
+  readonly isTier?: boolean
   /** Links outlive content that is evicted, because it is elsewhere too. */
   readonly keepLinks?: boolean
   /** Content was purged. What else has it is to remove it too. */

@@ -131,7 +131,7 @@ export async function openInFolder(paths: Paths, options: FilesystemStoreOptions
         retained: async () => {
           if (rules().length === 0) return undefined
           const { objects, bytes, missing } = await retained()
-          return { objects, bytes, missing }
+          return { objects, bytes, missing: options.isTier ? 0 : missing }
         },
         flush: index.flush,
       }),

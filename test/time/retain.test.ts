@@ -111,6 +111,16 @@ suite('views.retain', () => {
     assert.ok((await store.retained()).has(one.manifest))
   })
 
+  test('of a tier in front of a bucket, du does not call missing what it never had', async () => {
+    await using folder = await storeFolder()
+    const options = { retained: () => rules(['docker.io/**', 10]), isTier: true }
+    await using store = await folder.open(options)
+    const digest = digestOf(Buffer.from('pulled by another replica'))
+    await store.tags.set(APP, 'v1', { digest, checkedAt: Date.now() })
+    assert.deepEqual((await store.catalogue.usage()).retained, { objects: 0, bytes: 0, missing: 0 })
+    assert.ok((await store.retained()).has(digest))
+  })
+
   test('more than the store may hold is promised: new content is stored all the same, and it is said', async () => {
     await using upstream = await fakeUpstream()
     await using folder = await storeFolder()

@@ -71,6 +71,7 @@ export function openStore(config: Config, options: OpenStoreOptions): Promise<Fi
     shares: () => settings.shares,
     retained: () => settings.retained,
     keepRuns: () => settings.keepRuns,
+    isTier: storage.s3 !== undefined,
     // Without S3 a link would lead to nothing, and a shared index has it too.
     keepLinks: storage.s3 !== undefined && storage.index === undefined,
     ...(options.purged && { purged: options.purged }),
