@@ -1,7 +1,7 @@
 import { type Digest, digestOf, isDigest } from '../oci/digest.ts'
 import { parseManifest } from '../oci/manifest-json.ts'
 import { OCI_INDEX } from '../oci/media-types.ts'
-import { type Referrer, referrerList, referrersIn, referrersIndex } from '../oci/referrers.ts'
+import { type Referrer, referrerList, referrersIn } from '../oci/referrers.ts'
 import type { Manifest } from '../oci/descriptor.ts'
 import { jsonObject } from '../util/json-object.ts'
 
@@ -29,6 +29,6 @@ export function withReferrers(known: Buffer | undefined, more: readonly Referrer
   const before = (known && referrersIn(known)) ?? []
   const texts = new Map([...before, ...more].map((one) => [one.text, one]))
   if (known !== undefined && texts.size === before.length) return undefined
-  const body = referrersIndex(referrerList([...texts.values()]))
+  const body = referrerList([...texts.values()]).index()
   return { body, descriptor: { mediaType: OCI_INDEX, digest: digestOf(body), size: body.length } }
 }

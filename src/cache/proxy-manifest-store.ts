@@ -23,7 +23,7 @@ import { singleFlight } from '../util/async/single-flight.ts'
 import type { BlobSizes } from './blob-sizes.ts'
 import { contentKey } from './keys.ts'
 import type { NegativeCache } from './negative.ts'
-import { readContent } from './read-content.ts'
+import { longContent } from './memory/long-content.ts'
 import type { ReadPermission } from './read-permission.ts'
 
 export interface ProxyManifestStoreOptions {
@@ -61,11 +61,12 @@ export function proxyManifestStore(
 ): (repository: RepositoryName, upstream: UpstreamRepository, permission: ReadPermission) => ManifestCache {
   const { local, references, sizes, absent, asking, cluster } = options
   const fetches = singleFlight<Manifest | undefined>()
+  const readLong = longContent()
 
   return (repository, upstream, permission) => {
     return {
       get(digest, options) {
-        return whenKnown(stored(digest), (manifest) => {
+        return whenKnown(stored(digest, options?.client), (manifest) => {
           if (manifest === undefined) return fetchOnce(digest, options)
           if (manifest.descriptor.mediaType === DOCKER_SCHEMA1) return signedIfWanted(manifest, options)
           options?.report?.({ result: 'hit' })
@@ -75,26 +76,30 @@ export function proxyManifestStore(
       put,
     }
 
-    function stored(digest: Digest): Maybe<Manifest> {
+    function stored(digest: Digest, client: string | undefined): Maybe<Manifest> {
       const isGranted = permission.isGranted(digest)
-      if (isGranted instanceof Promise) return isGranted.then((it) => (it ? read(digest) : undefined))
-      return isGranted ? load(digest) : undefined
+      if (isGranted instanceof Promise) return isGranted.then((it) => (it ? read(digest, client) : undefined))
+      return isGranted ? load(digest, client) : undefined
     }
 
     /** At once when content and references are in memory. */
-    function load(digest: Digest): Maybe<Manifest> {
+    function load(digest: Digest, client: string | undefined): Maybe<Manifest> {
       const opened = local.open(digest)
       if (opened === undefined || opened instanceof Promise || !isInMemory(opened))
-        return read(digest, opened)
+        return read(digest, client, opened)
       return isManifest(opened.descriptor) ? whenKnown(typed(opened), recorded) : undefined
     }
 
     /** A store that fails has no manifest. Neither has one whose bytes are damaged: they are deleted. */
-    async function read(digest: Digest, opening = local.open(digest)): Promise<Manifest | undefined> {
+    async function read(
+      digest: Digest,
+      client?: string,
+      opening = local.open(digest),
+    ): Promise<Manifest | undefined> {
       try {
         const opened = await opening
         if (opened === undefined) return undefined
-        const content = isInMemory(opened) ? opened : await readManifest(opened)
+        const content = isInMemory(opened) ? opened : await readManifest(opened, client)
         if (content === 'damaged') {
           await local.delete(digest)
         } else if (content !== undefined && isManifest(content.descriptor)) {
@@ -196,6 +201,13 @@ export function proxyManifestStore(
     }
   }
 
+  /** A layer is not read, however long it is. */
+  async function readManifest(reader: BlobReader, client?: string): Promise<Content | 'damaged' | undefined> {
+    if (isManifest(reader.descriptor)) return (await readLong(reader, client)) ?? 'damaged'
+    await reader[Symbol.asyncDispose]()
+    return undefined
+  }
+
   /** Records the references of a manifest that was stored before they were recorded. */
   function recorded(manifest: Manifest): Maybe<Manifest> {
     return whenKnown(references.has(manifest.descriptor.digest), (areRecorded) =>
@@ -215,13 +227,6 @@ function isPayload({ descriptor }: Content, mediaType: string | undefined): bool
 function manifestOf({ descriptor, bytes }: Content, mediaType = descriptor.mediaType): Manifest {
   const isSame = mediaType === descriptor.mediaType
   return { descriptor: isSame ? descriptor : { ...descriptor, mediaType }, body: bytes }
-}
-
-/** A layer is not read, however long it is. */
-async function readManifest(reader: BlobReader): Promise<Content | 'damaged' | undefined> {
-  if (isManifest(reader.descriptor)) return (await readContent(reader)) ?? 'damaged'
-  await reader[Symbol.asyncDispose]()
-  return undefined
 }
 
 /** A layer has no media type of its own. */

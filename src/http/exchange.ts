@@ -3,6 +3,7 @@ import type { Principal } from '../ports/authenticator.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { addressGroup } from '../util/address-group.ts'
 import type { SubjectText } from './access-log-line.ts'
+import type { AnswerRoom } from './answer-room.ts'
 import type { ClientPace } from './client-pace.ts'
 import { Outbox } from './send.ts'
 import type { CacheStatus, ReadOptions } from '../ports/read-options.ts'
@@ -53,6 +54,8 @@ export class Exchange {
   leaving?: ClientPace
   /** Clients for which much was read, and which wait before upstream is asked for more than blobs. */
   reading?: ClientPace
+  /** Where long answers from memory have room. Without it, all have. */
+  room?: AnswerRoom
   /** Upstream was asked, whether or not it has answered. */
   hasAsked = false
   /** The client may be sent elsewhere for a blob. */

@@ -8,6 +8,7 @@ import type { RepositorySearch } from '../ports/search.ts'
 import type { RequestTelemetry, ResponseTelemetry } from '../ports/telemetry.ts'
 import type { LoopGuard } from '../util/loop-guard.ts'
 import type { Accel } from './accel.ts'
+import { AnswerRoom } from './answer-room.ts'
 import { BufferPool } from './pieces/buffer-pool.ts'
 import type { ClientRates } from './client-rates.ts'
 import { sendError } from './error-response.ts'
@@ -108,6 +109,7 @@ export function registryRequestListener({
     upstream: new ClientPace(UPSTREAM_REFUSALS),
     body: new ClientPace(IGNORED_PIECES),
   }
+  const room = new AnswerRoom()
   const leaving = new ClientPace(LEFT_ANSWERS)
   const reading = new ClientPace(WEIGHT, { atOnce: WEIGHT_AT_ONCE, longest: LONGEST_READING })
   const routes = registryRoutes({ registry, authenticator, sending, advise, peers, search, fail })
@@ -149,6 +151,7 @@ export function registryRequestListener({
     const exchange = new Exchange(incoming, outgoing, requestId, clientAddress?.(incoming), outbox, turns)
     exchange.leaving = leaving
     exchange.reading = reading
+    exchange.room = room
     const ended = (): void => {
       if (isLeftUntaken(exchange)) leaving.delay(exchange.client)
       const status = outgoing.headersSent ? outgoing.statusCode : 499

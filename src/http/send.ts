@@ -60,10 +60,21 @@ const PART = 64 * 1024
 const PAUSE = 2
 
 /**
- * Answers with a body that is in memory, in one piece or several. A long body is not copied: however many
- * clients are slow to read it, it is in memory once.
+ * Answers with a body that is in memory, in one piece or several, at once or when there is room for it. A long
+ * body is not copied: however many clients are slow to read it, it is in memory once.
+ *
+ * @throws RegistryError TOOMANYREQUESTS, at once or later, when there is no room
  */
 export function send(
+  exchange: Exchange,
+  status: number,
+  headers: HeaderList,
+  body: Buffer | readonly Buffer[],
+): Promise<void> | undefined {
+  return whenRoom(exchange, body, () => sendNow(exchange, status, headers, body))
+}
+
+function sendNow(
   exchange: Exchange,
   status: number,
   headers: HeaderList,
@@ -76,10 +87,28 @@ export function send(
   exchange.outbox.add({ exchange, pieces, length })
 }
 
-/** Answers with the whole of some content, whose length is one of its headers. */
-export function sendContent(exchange: Exchange, headers: KeptHeaders, bytes: Buffer): void {
-  sendHead(exchange, 200, headers)
-  exchange.outbox.add({ exchange, pieces: [bytes], length: bytes.length })
+/** Answers with the whole of some content, whose length is one of its headers, as `send` does. */
+export function sendContent(
+  exchange: Exchange,
+  headers: KeptHeaders,
+  bytes: Buffer,
+): Promise<void> | undefined {
+  return whenRoom(exchange, bytes, () => {
+    sendHead(exchange, 200, headers)
+    exchange.outbox.add({ exchange, pieces: [bytes], length: bytes.length })
+  })
+}
+
+function whenRoom(
+  exchange: Exchange,
+  body: Buffer | readonly Buffer[],
+  begin: () => void,
+): Promise<void> | undefined {
+  const waits = exchange.room?.admit(exchange, body)
+  // The client may have left meanwhile.
+  if (waits !== undefined) return waits.then(() => exchange.isAborted || begin()).then(() => {})
+  begin()
+  return undefined
 }
 
 interface ReadyAnswer {
@@ -151,5 +180,5 @@ function textOf(pieces: readonly Buffer[]): string {
 
 export function sendJson(exchange: Exchange, status: number, headers: HeaderList, value: unknown): void {
   const body = Buffer.from(JSON.stringify(value))
-  send(exchange, status, ['Content-Type', 'application/json', ...headers], body)
+  sendNow(exchange, status, ['Content-Type', 'application/json', ...headers], body)
 }

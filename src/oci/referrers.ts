@@ -6,8 +6,10 @@ import { OCI_INDEX } from './media-types.ts'
 /** Manifests that refer to another one, as distribution-spec v1.1.1 "Listing Referrers" has them. */
 export interface ReferrerList {
   readonly referrers: readonly Referrer[]
-  /** Of all texts. */
+  /** Bytes of all texts, and of all indexes. */
   readonly bytes: number
+  /** An image index of those of `artifactType`, or of all. All who ask for it share one (SEC-71). */
+  index(artifactType?: string): Buffer
 }
 
 export interface Referrer {
@@ -17,7 +19,23 @@ export interface Referrer {
 }
 
 export function referrerList(referrers: readonly Referrer[]): ReferrerList {
-  return { referrers, bytes: referrers.reduce((sum, { text }) => sum + text.length, 0) }
+  /** By artifact type: those of all types are together as long as the one of all. */
+  const indexes = new Map<string | undefined, Buffer>()
+  const texts = referrers.reduce((sum, { text }) => sum + text.length, 0)
+  return {
+    referrers,
+    bytes: 3 * texts,
+    index(artifactType) {
+      const known = indexes.get(artifactType)
+      if (known !== undefined) return known
+      const wanted =
+        artifactType === undefined ? referrers : referrers.filter((one) => one.artifactType === artifactType)
+      const index = indexOf(wanted)
+      // Clients choose types that there are not.
+      if (wanted.length > 0) indexes.set(artifactType, index)
+      return index
+    },
+  }
 }
 
 /**
@@ -33,14 +51,6 @@ export function referrersIn(body: Buffer): readonly Referrer[] | undefined {
   return Array.isArray(manifests) ? manifests.filter(isDescriptor).map(referrerOf) : undefined
 }
 
-/** An image index of those of `artifactType`, or of all. */
-export function referrersIndex({ referrers }: ReferrerList, artifactType?: string): Buffer {
-  const wanted =
-    artifactType === undefined ? referrers : referrers.filter((one) => one.artifactType === artifactType)
-  const manifests = wanted.map(({ text }) => text).join(',')
-  return Buffer.from(`{"schemaVersion":2,"mediaType":"${OCI_INDEX}","manifests":[${manifests}]}`)
-}
-
 /**
  * The tag under which clients list referrers where a registry has no API: distribution-spec v1.1.1 "Referrers
  * Tag Schema".
@@ -48,6 +58,11 @@ export function referrersIndex({ referrers }: ReferrerList, artifactType?: strin
 export function referrersTag(digest: string): string {
   const [algorithm = '', encoded = ''] = digest.split(':')
   return `${algorithm.slice(0, 32)}-${encoded.slice(0, 64)}`.replaceAll(/[^a-zA-Z0-9._-]/g, '-')
+}
+
+function indexOf(referrers: readonly Referrer[]): Buffer {
+  const manifests = referrers.map(({ text }) => text).join(',')
+  return Buffer.from(`{"schemaVersion":2,"mediaType":"${OCI_INDEX}","manifests":[${manifests}]}`)
 }
 
 function isDescriptor(value: unknown): value is { digest: string; artifactType?: unknown } {

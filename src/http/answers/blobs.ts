@@ -24,11 +24,11 @@ export function answerBlob(sending: BlobSending) {
     ({ digest, size }: Descriptor) => new KeptHeaders(withLength(headersOf(digest), size)),
   )
 
-  function sendInMemory(exchange: Exchange, { descriptor, bytes }: Content): undefined {
+  function sendInMemory(exchange: Exchange, { descriptor, bytes }: Content): Promise<void> | undefined {
     const { digest, size } = descriptor
     const part = wantedPart(exchange, digest, size)
-    if (part === 'whole') sendContent(exchange, keptHeadersOf(descriptor), bytes)
-    else send(exchange, 206, partHeaders(digest, part, size), bytes.subarray(part.start, part.end))
+    if (part === 'whole') return sendContent(exchange, keptHeadersOf(descriptor), bytes)
+    return send(exchange, 206, partHeaders(digest, part, size), bytes.subarray(part.start, part.end))
   }
 
   return (exchange: Exchange, { blobs }: Repository, digest: Digest): Promise<void> | undefined => {

@@ -40,14 +40,14 @@ function digestAnswers() {
       new KeptHeaders(['Content-Type', mediaType, ...validatorsOf(digest), 'Content-Length', String(size)]),
   )
 
-  function sendManifest(exchange: Exchange, { descriptor, body }: Manifest): undefined {
+  function sendManifest(exchange: Exchange, { descriptor, body }: Manifest): Promise<void> | undefined {
     const { digest } = descriptor
     if (isNotModified(exchange.incoming.headers['if-none-match'], digest)) {
       sendHead(exchange, 304, validatorsOf(digest))
       exchange.outgoing.end()
-    } else {
-      sendContent(exchange, headersOf(descriptor), body)
+      return undefined
     }
+    return sendContent(exchange, headersOf(descriptor), body)
   }
 
   return function answerDigest(

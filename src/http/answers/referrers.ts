@@ -1,6 +1,5 @@
 import type { Digest } from '../../oci/digest.ts'
 import { OCI_INDEX } from '../../oci/media-types.ts'
-import { referrersIndex } from '../../oci/referrers.ts'
 import type { Repository } from '../../ports/repository.ts'
 import type { Exchange } from '../exchange.ts'
 import { send } from '../send.ts'
@@ -18,5 +17,5 @@ export async function answerReferrers(
   const artifactType = exchange.query.get('artifactType') || undefined
   const list = await referrers.list(digest, exchange.readOptions())
   const filters = artifactType === undefined ? [] : ['OCI-Filters-Applied', 'artifactType']
-  send(exchange, 200, ['Content-Type', OCI_INDEX, ...filters], referrersIndex(list, artifactType))
+  await send(exchange, 200, ['Content-Type', OCI_INDEX, ...filters], list.index(artifactType))
 }

@@ -23,7 +23,7 @@ export async function answerTags(exchange: Exchange, { tags }: Repository, name:
     Buffer.from(']}'),
   ]
   const link = isNothing ? [] : linkTo(answer.next, exchange, name)
-  send(exchange, 200, ['Content-Type', 'application/json', ...link], body)
+  await send(exchange, 200, ['Content-Type', 'application/json', ...link], body)
 }
 
 /** @throws RegistryError PAGINATION_NUMBER_INVALID, REQUEST_INVALID */

@@ -2,13 +2,7 @@ import type { Manifest } from '../../oci/descriptor.ts'
 import { type Digest, digestOf, isDigest } from '../../oci/digest.ts'
 import { parseManifest } from '../../oci/manifest-json.ts'
 import { OCI_INDEX } from '../../oci/media-types.ts'
-import {
-  type Referrer,
-  referrerList,
-  referrersIn,
-  referrersIndex,
-  referrersTag,
-} from '../../oci/referrers.ts'
+import { type Referrer, referrerList, referrersIn, referrersTag } from '../../oci/referrers.ts'
 import type { DestinationRepository } from '../../ports/moving/destination.ts'
 import { jsonObject, parseJsonObject } from '../../util/json-object.ts'
 
@@ -38,7 +32,7 @@ export async function keepFallbackTag(manifest: Manifest, options: FallbackTagOp
     const tag = referrersTag(subject)
     const before = await ask(() => target.manifest(tag, signal))
     const others = (before && referrersIn(before.body)) ?? []
-    const body = referrersIndex(referrerList([...others, referrer]))
+    const body = referrerList([...others, referrer]).index()
     const descriptor = { mediaType: OCI_INDEX, digest: digestOf(body), size: body.length }
     await ask(() => target.putManifest(tag, { body, descriptor }, signal))
   })
