@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { mkdir, readdir, readFile, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { suite, test } from 'node:test'
-import { stringify } from 'yaml'
+import { parse, stringify } from 'yaml'
 import { type Digest, digestOf, hexOf } from '../../src/oci/digest.ts'
 import { DOCKER_MANIFEST, OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import { runEntrepot } from '../support/child.ts'
@@ -172,6 +172,20 @@ suite('entrepot adopt', () => {
     assert.match(unknown.stderr, /no upstream has the url https:\/\/other\.example/)
     const mistyped = await adopt(old, '--as', 'guay.io')
     assert.match(mistyped.stderr, /--as must be one of the upstreams, .*: did you mean quay\.io\?/)
+  })
+
+  test('with a bucket it says that nothing of it is there yet', async () => {
+    await using folder = await tempFolder()
+    const { old, adopt } = await scene(folder.path)
+    assert.doesNotMatch((await adopt(old)).stderr, /storage\.s3/)
+    const file = join(folder.path, 'proxy.config.yaml')
+    const s3 = { endpoint: 'http://127.0.0.1:1', bucket: 'images', accessKeyId: 'k', secretAccessKey: 's' }
+    const config = parse(await readFile(file, 'utf8')) as { storage: object }
+    await writeFile(file, stringify({ ...config, storage: { ...config.storage, s3 } }))
+    assert.match(
+      (await adopt(old)).stderr,
+      /none of it is in storage\.s3 yet.*entrepot migrate store --to s3/,
+    )
   })
 
   test('what is no store of registry:2, and a store that a process has open, are refused', async () => {

@@ -52,6 +52,11 @@ export function adopt(): Command {
           )
         }
         if (!options['json']) stdout.write(`${summaryOf(all)}\n`)
+        if (config.storage.s3 && all.length > 0) {
+          stderr.write(
+            'none of it is in storage.s3 yet, where replicas and later disks find it: entrepot migrate store --to s3 uploads it\n',
+          )
+        }
       } finally {
         await store.close()
       }
