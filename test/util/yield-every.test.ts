@@ -21,3 +21,26 @@ test('long work lets the event loop turn, short work does not', async () => {
     clearImmediate(counting)
   }
 })
+
+test('SEC-73: of many long tasks, each turn of the event loop goes on with one', async () => {
+  const steps = { inTurn: 0, most: 0, all: 0 }
+  let isOver = false
+  const count = (): void => {
+    steps.most = Math.max(steps.most, steps.inTurn)
+    steps.inTurn = 0
+    if (!isOver) setImmediate(count)
+  }
+  const task = async (): Promise<void> => {
+    const pause = yieldEvery(0)
+    for (let step = 0; step < 10; step++) {
+      await pause()
+      steps.inTurn += 1
+      steps.all += 1
+    }
+  }
+  const tasks = Array.from({ length: 20 }, task)
+  setImmediate(count)
+  await Promise.all(tasks)
+  isOver = true
+  assert.deepEqual([steps.most, steps.all], [1, 200])
+})

@@ -26,6 +26,8 @@ const APP = { upstream: 'docker.io', name: 'library/app' }
 const day = (text: string) => Date.parse(`${text}T12:00:00Z`)
 
 const views = { asOf: true, run: true, host: 'cache.test' }
+/** A past that nobody retains goes with the next sweep, which would come each five minutes of the clock. */
+const cache = { sweep: '0 0 29 2 *' }
 
 async function pull({ port }: Proxy, path: string, host = `127.0.0.1:${port}`) {
   const sent = get({ host: '127.0.0.1', port, path, headers: { host }, agent: false })
@@ -62,7 +64,7 @@ suite('as of', { concurrency: true }, () => {
     for (const body of [one, two, three]) upstream.addManifest('library/app', 'x', body, OCI_MANIFEST)
     await using folder = await tempFolder()
     await withPast(folder.path)
-    await using proxy = await startProxy({ upstream, config: { views }, folder: folder.path })
+    await using proxy = await startProxy({ upstream, config: { views, cache }, folder: folder.path })
     const expected: readonly (readonly [string, Buffer])[] = [
       ['20260102', one],
       ['20260103', one],
@@ -103,7 +105,7 @@ suite('as of', { concurrency: true }, () => {
     upstream.addManifest('library/app', 'latest', three, OCI_MANIFEST)
     await using folder = await tempFolder()
     await withPast(folder.path)
-    await using proxy = await startProxy({ upstream, config: { views }, folder: folder.path })
+    await using proxy = await startProxy({ upstream, config: { views, cache }, folder: folder.path })
     const before = upstream.requests.length
     const next = `${new Date().getUTCFullYear() + 1}0101`
     for (const [path, reason] of [
@@ -150,7 +152,7 @@ suite('as of', { concurrency: true }, () => {
     await using upstream = await fakeUpstream()
     for (const name of ['library/app', 'org/secret']) upstream.addManifest(name, 'latest', one, OCI_MANIFEST)
     const upstreamConfig = { deny: ['org/secret'] }
-    await using proxy = await startProxy({ upstream, config: { views }, upstreamConfig })
+    await using proxy = await startProxy({ upstream, config: { views, cache }, upstreamConfig })
     assert.equal((await pull(proxy, '/v2/run/1/app/manifests/latest')).status, 200)
     for (const path of [
       'org/secret',
@@ -236,7 +238,7 @@ suite('runs', { concurrency: true }, () => {
 
   test('the lock file of a run has every image, with its digest and the platforms that were pulled', async () => {
     await using upstream = await fakeUpstream()
-    await using proxy = await startProxy({ upstream, config: { views } })
+    await using proxy = await startProxy({ upstream, config: { views, cache } })
     const platforms = ['amd64', 'arm64'].map((architecture) => {
       const body = manifestOf([Buffer.from(architecture)])
       upstream.addManifest('library/app', architecture, body, OCI_MANIFEST)
