@@ -5,6 +5,7 @@ import type { AdminAppOptions } from './admin/admin-routes.ts'
 import { createExport } from './archive/export-images.ts'
 import { createImport } from './archive/import-archive.ts'
 import { buildMirroring, type Mirroring } from './compose/mirroring.ts'
+import { forJobs } from './images/for-jobs.ts'
 import { createWantedTags } from './mirror/wanted-tags.ts'
 import { pulledPlatforms } from './mirror/pulled-platforms.ts'
 import { createRefresh } from './mirror/refresh.ts'
@@ -36,8 +37,8 @@ export interface MovingOptions {
 /** Builds it. It goes on with the configuration that holds when something begins. */
 export function buildMoving({ config, parts, serving, log }: MovingOptions): Moving {
   const { disk, store, downloads, upstreams, observed } = parts
-  const registry = latest(() => serving().present)
-  const stored = latest(() => serving().stored)
+  const registry = forJobs(latest(() => serving().present))
+  const stored = forJobs(latest(() => serving().stored))
   const isOffline = (upstream: string) => config.current.upstreams[upstream]?.offline === true
   const isStored = async ({ name }: Repository, digest: Digest): Promise<boolean> => {
     await downloads.ended(name.upstream, digest)

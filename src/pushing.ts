@@ -8,6 +8,7 @@ import { parseImagePattern } from './oci/image-pattern.ts'
 import type { Push } from './ports/moving/push.ts'
 import type { Parts } from './parts.ts'
 import type { Serving } from './serving.ts'
+import { forJobs } from './images/for-jobs.ts'
 import { createPush } from './upload/images/push.ts'
 import { UploadManager } from './upload/manager.ts'
 import { UPLOAD_POLICY } from './upload/upload-policy.ts'
@@ -47,7 +48,7 @@ export function buildPushing({ config, parts, serving, env, loops, ownPorts, log
   const push = createPush({
     catalogue: store.catalogue,
     source({ upstream, name }) {
-      const found = serving().present.find({ namespace: upstream, name })
+      const found = forJobs(serving().present).find({ namespace: upstream, name })
       if (found?.name.upstream === upstream) return found
       throw new RegistryError('NAME_UNKNOWN', { upstream, repository: name, reason: 'no such upstream' })
     },

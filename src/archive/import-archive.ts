@@ -145,7 +145,7 @@ export function createImport(options: ImportingOptions): ImportArchive {
   async function read(
     digest: Digest,
   ): Promise<{ readonly mediaType: string; readonly bytes: Buffer } | undefined> {
-    const opened = await blobs.open(digest)
+    const opened = await blobs.open(digest, { isByJob: true })
     if (opened === undefined) return undefined
     const { mediaType, size } = opened.descriptor
     if (isInMemory(opened)) return { mediaType, bytes: opened.bytes }

@@ -66,7 +66,7 @@ export function proxyManifestStore(
   return (repository, upstream, permission) => {
     return {
       get(digest, options) {
-        return whenKnown(stored(digest, options?.client), (manifest) => {
+        return whenKnown(stored(digest, options), (manifest) => {
           if (manifest === undefined) return fetchOnce(digest, options)
           if (manifest.descriptor.mediaType === DOCKER_SCHEMA1) return signedIfWanted(manifest, options)
           options?.report?.({ result: 'hit' })
@@ -76,30 +76,31 @@ export function proxyManifestStore(
       put,
     }
 
-    function stored(digest: Digest, client: string | undefined): Maybe<Manifest> {
+    function stored(digest: Digest, options?: ReadOptions): Maybe<Manifest> {
       const isGranted = permission.isGranted(digest)
-      if (isGranted instanceof Promise) return isGranted.then((it) => (it ? read(digest, client) : undefined))
-      return isGranted ? load(digest, client) : undefined
+      if (isGranted instanceof Promise)
+        return isGranted.then((it) => (it ? read(digest, options) : undefined))
+      return isGranted ? load(digest, options) : undefined
     }
 
     /** At once when content and references are in memory. */
-    function load(digest: Digest, client: string | undefined): Maybe<Manifest> {
-      const opened = local.open(digest)
+    function load(digest: Digest, options?: ReadOptions): Maybe<Manifest> {
+      const opened = local.open(digest, options)
       if (opened === undefined || opened instanceof Promise || !isInMemory(opened))
-        return read(digest, client, opened)
+        return read(digest, options, opened)
       return isManifest(opened.descriptor) ? whenKnown(typed(opened), recorded) : undefined
     }
 
     /** A store that fails has no manifest. Neither has one whose bytes are damaged: they are deleted. */
     async function read(
       digest: Digest,
-      client?: string,
-      opening = local.open(digest),
+      options?: ReadOptions,
+      opening = local.open(digest, options),
     ): Promise<Manifest | undefined> {
       try {
         const opened = await opening
         if (opened === undefined) return undefined
-        const content = isInMemory(opened) ? opened : await readManifest(opened, client)
+        const content = isInMemory(opened) ? opened : await readManifest(opened, options?.client)
         if (content === 'damaged') {
           await local.delete(digest)
         } else if (content !== undefined && isManifest(content.descriptor)) {

@@ -53,6 +53,8 @@ export interface ReadOptions {
    * what is not stored, also where it has just said that there is none.
    */
   readonly noCache?: boolean
+  /** A job of an operator reads it: that is a use, and no hit. */
+  readonly isByJob?: boolean
   /** Only a part of the opened blob will be read. */
   readonly partly?: boolean
   /**

@@ -95,6 +95,7 @@ function reporting(options: ReadOptions | undefined, report: (status: CacheStatu
     beforeAsking: { value: () => options?.beforeAsking?.() },
     asked: { value: (seconds: number) => options?.asked?.(seconds) },
     weighed: { value: (weight: number) => options?.weighed?.(weight) },
+    isByJob: { get: () => options?.isByJob },
     partly: { get: () => options?.partly },
     mayRedirect: { get: () => options?.mayRedirect },
     refusesSchema1: { get: () => options?.refusesSchema1 },

@@ -99,7 +99,7 @@ export function memoryCache<S extends UncachedStore>(
     open(digest, options) {
       const content = facts.get(digest)?.content
       if (content === undefined) return openStored(digest, options)
-      used(digest, true)
+      used(digest, options?.isByJob !== true)
       return content
     },
     async ingest(expected) {

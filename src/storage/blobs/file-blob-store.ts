@@ -73,7 +73,7 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
       return descriptor
     },
 
-    async open(digest, { partly = false } = {}) {
+    async open(digest, { partly = false, isByJob = false } = {}) {
       const key = `${removals} ${digest}`
       const descriptor = await find(digest)
       if (descriptor === undefined) return undefined
@@ -83,7 +83,7 @@ export function fileBlobStore(options: FileBlobStoreOptions): FileBlobStore {
         return whole
       })
       if (file === undefined) return undefined
-      content.use(digest, true)
+      content.use(digest, !isByJob)
       return verified(reader(descriptor, file, key), file, partly)
     },
 
