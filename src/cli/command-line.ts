@@ -50,10 +50,31 @@ export function parseCommandLine(
   const [least, most] = command.takes
   if (args.length > most) throw new UsageError(`unexpected argument ${args[most]} for ${name}`)
   if (args.length < least) throw new UsageError(`${name} needs ${argumentsIn(command.synopsis)}`)
+  refuseEmpty(name, command, args, values)
   return { name, command, args, options }
 }
 
+/** What a script has from a variable without a value. No argument means anything then. */
+function refuseEmpty(
+  name: string,
+  { synopsis, options }: Command,
+  args: readonly string[],
+  values: Invocation['options'],
+): void {
+  const index = args.indexOf('')
+  if (index >= 0) {
+    const which = args.length === 1 ? 'the argument' : `argument ${index + 1}`
+    const [takes] = /^.*?(?= \[?-|$)/.exec(synopsis)!
+    throw new UsageError(`${which} of ${name} is empty, it takes ${takes}`)
+  }
+  const known: CommandOptions = { ...options, ...COMMON }
+  for (const [option, value] of Object.entries(values))
+    if ([value].flat().includes(''))
+      throw new UsageError(`--${option} is empty, it needs ${known[option]?.value ?? 'a value'}`)
+}
+
 function commandNamed(commands: Commands, name: string): Command {
+  if (name === '') throw new UsageError('the name of the command is empty')
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined
   if (command === undefined) throw new UsageError(`unknown command ${name}${suggestion(name, commands)}`)
   return command

@@ -33,7 +33,6 @@ export async function run(commands: Commands, argv: readonly string[], streams: 
       return EXIT.done
     }
     const named = line.options['config']?.toString() ?? (env['ENTREPOT_CONFIG'] || undefined)
-    if (named === '') throw new UsageError('--config needs the name of a file')
     const name = named ?? 'proxy.config.yaml'
     const { usesSecrets = false } = line.command
     const required = named !== undefined

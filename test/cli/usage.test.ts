@@ -22,7 +22,7 @@ async function said(line: string, columns?: number) {
   return { code, ...texts }
 }
 
-for (const [name, { options }] of Object.entries(table)) {
+for (const [name, { options, takes }] of Object.entries(table)) {
   test(`${name} --help tells its arguments, each option, and nothing of other commands`, async () => {
     const { code, stdout, stderr } = await said(`${name} --help`)
     assert.deepEqual([code, stderr], [0, ''])
@@ -31,6 +31,10 @@ for (const [name, { options }] of Object.entries(table)) {
     assert.deepEqual(told.toSorted(), Object.keys({ ...options, ...COMMON_OPTIONS }).toSorted())
     assert.equal((await said(`help ${name}`)).stdout, stdout)
     assert.ok('json' in options, 'all commands take --json')
+    if (takes[1] === 0) return
+    const empty = await said(`${name}${' '.repeat(Math.max(1, takes[0]))}`)
+    assert.equal(empty.code, 64)
+    assert.match(empty.stderr, /^entrepot: (?:the argument|argument 1) of \w[\w-]* is empty, it takes \S/)
   })
 }
 
@@ -57,6 +61,20 @@ suite('a wrong line says where its help is', () => {
     ['push node', 'entrepot: push needs <pattern>… <destination> (see entrepot push --help)\n'],
     ['export', 'entrepot: export needs <pattern>… (see entrepot export --help)\n'],
     ['lst', 'entrepot: unknown command lst, did you mean ls? (see entrepot help)\n'],
+    // What the shell makes of `entrepot run "$RUN"`, where the variable has no value.
+    ['run ', 'entrepot: the argument of run is empty, it takes <run> (see entrepot run --help)\n'],
+    ['ls  --json', 'entrepot: the argument of ls is empty, it takes [pattern] (see entrepot ls --help)\n'],
+    [
+      'push node ',
+      'entrepot: argument 2 of push is empty, it takes <pattern>… <destination> (see entrepot push --help)\n',
+    ],
+    [
+      'import a.tar --as ',
+      'entrepot: --as is empty, it needs UPSTREAM/REPOSITORY (see entrepot import --help)\n',
+    ],
+    ['status --server=', 'entrepot: --server is empty, it needs URL (see entrepot status --help)\n'],
+    ['ls --config=', 'entrepot: --config is empty, it needs FILE (see entrepot ls --help)\n'],
+    [' --json', 'entrepot: the name of the command is empty (see entrepot help)\n'],
     ['help lst', 'entrepot: unknown command lst, did you mean ls? (see entrepot help)\n'],
   ] as const) {
     test(line, async () => {
