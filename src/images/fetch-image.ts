@@ -45,13 +45,13 @@ const PIECE = 256 * 1024
 const AT_ONCE = 3
 /** Milliseconds between a refusal by the queue of downloads and the next attempt. */
 const AGAIN_AFTER = 1_000
-/** Milliseconds for which a blob is refused before it is given up: others keep all places for long then. */
+/** Milliseconds for which blobs of an image are refused, together, before one that is refused is given up. */
 const PATIENCE = 600_000
 
 /**
  * Brings an image into the store: its manifests, configs and layers. What is stored is not read. What cannot
  * be had is reported, and does not keep the rest from coming. Where the queue of downloads refuses a blob, it
- * comes back: no client is told to retry.
+ * comes back, for ten minutes of the whole image: no client is told to retry.
  *
  * @throws the reason of the signal, and what is no RegistryError
  */
@@ -70,6 +70,9 @@ export async function fetchImage(
   let manifests = 0
   let blobs = 0
   let fetched = 0
+  /** Milliseconds for which at least one blob was refused a place, and until when they are counted. */
+  let refusedFor = 0
+  let countedUntil = 0
 
   try {
     for await (const one of walkImage(repository, digest, { ...walk, signal })) {
@@ -118,11 +121,16 @@ export async function fetchImage(
   }
 
   async function readInTurn(part: Part) {
-    for (const giveUpAt = performance.now() + PATIENCE; ;) {
+    for (let since = performance.now(); ;) {
       try {
         return await readBlob(part)
       } catch (error) {
-        if (!isRegistryError(error, 'TOOMANYREQUESTS') || performance.now() > giveUpAt) throw error
+        if (!isRegistryError(error, 'TOOMANYREQUESTS')) throw error
+        const now = performance.now()
+        // Blobs that wait at the same time count once.
+        refusedFor += now - Math.max(since, countedUntil)
+        since = countedUntil = now
+        if (refusedFor > PATIENCE) throw error
         await delay(AGAIN_AFTER, undefined, { signal }).catch(() => signal.throwIfAborted())
       }
     }

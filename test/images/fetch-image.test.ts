@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fetchImage, type PartProgress } from '../../src/images/fetch-image.ts'
-import { eventually } from '../support/fixtures.ts'
+import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
+import { RegistryError } from '../../src/oci/errors.ts'
+import type { Repository } from '../../src/ports/repository.ts'
+import { blobOf, descriptorOf, eventually, manifestOf } from '../support/fixtures.ts'
 import { rig } from '../support/rig.ts'
 import { addMultiImage, imageUpstream, storedCheck } from './image-upstream.ts'
 
@@ -57,4 +60,29 @@ test('an aborted fetch ends at once, and leaves no download that nobody reads', 
   leaving.abort(new Error('enough'))
   await assert.rejects(fetching, { message: 'enough' })
   await eventually(() => proxy.downloads.list().length === 0)
+})
+
+test('an image whose blobs the queue refuses is given up after ten minutes, however many they are', async (t) => {
+  const layers = Array.from({ length: 12 }, (_, i) => blobOf(10, i).bytes)
+  const body = manifestOf(layers)
+  const { digest } = descriptorOf(body)
+  const descriptor = { ...descriptorOf(body), mediaType: OCI_MANIFEST }
+  let asked = 0
+  let time = 0
+  t.mock.method(performance, 'now', () => time)
+  const repository = {
+    name: { upstream: 'docker.io', name: 'org/app' },
+    manifests: { get: async () => ({ descriptor, body }) },
+    blobs: {
+      stat: async () => undefined,
+      async open() {
+        asked += 1
+        time += 400_000
+        throw new RegistryError('TOOMANYREQUESTS', {})
+      },
+    },
+  } as unknown as Repository
+  const { missing } = await fetchImage(repository, digest, { isStored: async () => false, atOnce: 1 })
+  // The config and the layers: the first one twice, and when the time is over each of the others once.
+  assert.deepEqual([missing.length, asked], [layers.length + 1, layers.length + 2])
 })
