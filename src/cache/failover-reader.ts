@@ -6,6 +6,7 @@ import {
   isInMemory,
   type LentBytes,
   type OpenedBlob,
+  type WrappedReader,
 } from '../ports/blob-store.ts'
 
 /** Bytes that are compared at a time. */
@@ -45,12 +46,12 @@ export function failoverReader(
 
   return {
     descriptor: reader.descriptor,
-    ...(reader.file !== undefined && { file: reader.file }),
-    ...(reader.location !== undefined && { location: reader.location }),
+    file: reader.file,
+    location: reader.location,
     get sharing() {
       return sharingOf(reader)
     },
-    ...(reader.isPromised && { isPromised: true }),
+    isPromised: reader.isPromised,
     async read(buffer, position) {
       try {
         return await readCurrent(buffer, position)
@@ -61,12 +62,14 @@ export function failoverReader(
         return readCurrent(buffer, position)
       }
     },
-    ...(reader.lend !== undefined && { lend: lendCurrent }),
+    lend: reader.lend && lendCurrent,
+    // Who fails over has another reader already.
+    reread: undefined,
     async [Symbol.asyncDispose]() {
       isDisposed = true
       await current[Symbol.asyncDispose]()
     },
-  }
+  } satisfies WrappedReader
 
   async function lendCurrent(position: number): Promise<LentBytes | undefined> {
     if (hasSwitched) return undefined

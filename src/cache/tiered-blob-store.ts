@@ -10,6 +10,7 @@ import {
   type BlobStore,
   isInMemory,
   type OpenedBlob,
+  type WrappedReader,
 } from '../ports/blob-store.ts'
 import type { ReadOptions } from '../ports/read-options.ts'
 import type { RemoteBlobs } from '../ports/remote-blobs.ts'
@@ -149,16 +150,20 @@ async function refuseToRead(): Promise<never> {
 
 /** For its reader, a remote store that fails is the store that fails: it goes on from upstream. */
 function storageReader(reader: BlobReader): BlobReader {
-  const { reread } = reader
   return {
     descriptor: reader.descriptor,
-    ...(reader.isPromised && { isPromised: true }),
+    isPromised: reader.isPromised,
+    get sharing() {
+      return reader.sharing
+    },
+    file: reader.file,
+    location: reader.location,
+    // Where `read` would fail, it lends nothing.
+    lend: reader.lend && ((position) => reader.lend!(position)),
     read: (buffer, position) => reader.read(buffer, position).catch(toStorage),
-    ...(reread && {
-      reread: (buffer: Buffer, position: number) => reread(buffer, position).catch(toStorage),
-    }),
+    reread: reader.reread && ((buffer, position) => reader.reread!(buffer, position).catch(toStorage)),
     [Symbol.asyncDispose]: () => reader[Symbol.asyncDispose](),
-  }
+  } satisfies WrappedReader
 }
 
 function toStorage(error: unknown): never {

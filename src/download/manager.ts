@@ -1,7 +1,7 @@
 import type { Digest } from '../oci/digest.ts'
 import { isRegistryError, RegistryError } from '../oci/errors.ts'
 import type { RepositoryName } from '../oci/reference.ts'
-import type { BlobReader, BlobStore, OpenedBlob } from '../ports/blob-store.ts'
+import type { BlobReader, BlobStore, OpenedBlob, WrappedReader } from '../ports/blob-store.ts'
 import type { ReadOptions } from '../ports/read-options.ts'
 import type { DownloadTelemetry } from '../ports/telemetry.ts'
 import type { DownloadContext, DownloadView } from './download-context.ts'
@@ -228,10 +228,18 @@ export class DownloadManager implements AsyncDisposable {
 function disposingWith(reader: BlobReader, companion: Disposable): BlobReader {
   return {
     descriptor: reader.descriptor,
+    isPromised: reader.isPromised,
+    get sharing() {
+      return reader.sharing
+    },
+    file: reader.file,
+    location: reader.location,
     read: (buffer, position) => reader.read(buffer, position),
+    lend: reader.lend && ((position) => reader.lend!(position)),
+    reread: reader.reread && ((buffer, position) => reader.reread!(buffer, position)),
     async [Symbol.asyncDispose]() {
       companion[Symbol.dispose]()
       await reader[Symbol.asyncDispose]()
     },
-  }
+  } satisfies WrappedReader
 }

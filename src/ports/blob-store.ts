@@ -15,7 +15,7 @@ export interface BlobReader extends AsyncDisposable {
   /**
    * The bytes may be minutes away, and whether they come at all is not known. Headers do not wait for them.
    */
-  readonly isPromised?: boolean
+  readonly isPromised?: boolean | undefined
   /**
    * Fills `buffer` with the available bytes from `position` on. It waits until at least one byte is
    * available. 0 = end.
@@ -29,14 +29,14 @@ export interface BlobReader extends AsyncDisposable {
    * @returns undefined when they are not, and when `read` would fail or return 0
    * @throws when the reader is disposed meanwhile
    */
-  lend?(position: number): Promise<LentBytes | undefined>
+  readonly lend?: ((position: number) => Promise<LentBytes | undefined>) | undefined
   /**
    * Reads bytes that `read` has returned once more, also after it threw. Readers of bytes that were not
    * verified when they were read have it.
    *
    * @throws RegistryError STORAGE when they are lost.
    */
-  reread?(buffer: Buffer, position: number): Promise<number>
+  readonly reread?: ((buffer: Buffer, position: number) => Promise<number>) | undefined
   /** Given when the caller may take bytes from another reader instead. */
   readonly sharing?: BytesSharing | undefined
   /**
@@ -50,6 +50,12 @@ export interface BlobReader extends AsyncDisposable {
    */
   readonly location?: string | undefined
 }
+
+/**
+ * What wraps a reader satisfies this: it has each member, also those that it leaves out, so that one that is
+ * added is not lost on the way.
+ */
+export type WrappedReader = { readonly [K in keyof Required<BlobReader>]: BlobReader[K] }
 
 /** Bytes that stay as they are until they are given back. Their writer fills the memory again then. */
 export interface LentBytes {

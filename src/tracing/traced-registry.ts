@@ -83,7 +83,7 @@ function sourceOf(value: unknown): string | undefined {
   if (typeof value !== 'object' || value === null || !('descriptor' in value)) return undefined
   const blob = value as OpenedBlob
   if (isInMemory(blob)) return 'memory'
-  if ('location' in blob) return 'redirect'
+  if ((blob as BlobReader).location !== undefined) return 'redirect'
   return 'read' in blob ? ((blob as BlobReader).file === undefined ? 'download' : 'store') : undefined
 }
 

@@ -1,6 +1,6 @@
 import { digestFrom, hasherFor } from '../../oci/digest.ts'
 import { RegistryError } from '../../oci/errors.ts'
-import type { BlobReader } from '../../ports/blob-store.ts'
+import type { BlobReader, WrappedReader } from '../../ports/blob-store.ts'
 
 export interface VerifyingReaderOptions {
   /**
@@ -32,6 +32,13 @@ export function verifyingReader(
 
   return {
     descriptor,
+    isPromised: reader.isPromised,
+    // These bytes would pass by the hash.
+    sharing: undefined,
+    file: undefined,
+    location: undefined,
+    lend: undefined,
+    reread: undefined,
     async read(buffer, position) {
       const isInOrder = position === hashed && !partly
       if (!isOver && !isInOrder) await (strict ? hashRest() : giveUp())
@@ -41,7 +48,7 @@ export function verifyingReader(
       return count
     },
     [Symbol.asyncDispose]: () => reader[Symbol.asyncDispose](),
-  }
+  } satisfies WrappedReader
 
   function giveUp(): void {
     isOver = true
