@@ -116,10 +116,13 @@ export function buildObservation(
       requests: combined(counted.requests, saved.requests, passed.requests),
       transfers: combined(counted.transfers, saved.transfers),
       server: combined(counted.server, logins),
-      upstreams: {
-        ...combined(counted.upstreams, watch.telemetry, saved.upstreams, passed.upstreams, cost.telemetry),
-        weighed: cost.telemetry.weighed,
-      },
+      upstreams: combined(
+        counted.upstreams,
+        watch.telemetry,
+        saved.upstreams,
+        passed.upstreams,
+        cost.telemetry,
+      ),
       store: combined(counted.store, { failed: disk.telemetry.failed }),
       ingest: combined<IngestTelemetry>(disk.telemetry, {
         failed: counted.store.failed,
