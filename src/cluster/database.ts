@@ -64,7 +64,7 @@ export class Database implements Statements, AsyncDisposable {
     text: string,
     values: readonly unknown[] = [],
   ): Promise<readonly R[]> => {
-    if (!this.#circuit.mayTry()) throw unavailable('out')
+    if (!this.#circuit.mayTry()) throw unavailable(this.#lastReason())
     const startedAt = performance.now()
     let isMigrated = false
     try {
@@ -126,6 +126,11 @@ export class Database implements Statements, AsyncDisposable {
   #failed(reason: string): void {
     this.#circuit.failed()
     this.#outage = reason
+  }
+
+  /** Of a statement that is not sent: why the last one failed, unless that was for what it said. */
+  #lastReason(): string {
+    return this.#outage === undefined || isRefusedFor(this.#outage) ? 'out' : this.#outage
   }
 
   #migrated(): Promise<void> {

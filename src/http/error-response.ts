@@ -1,4 +1,5 @@
 import { type ErrorCode, RegistryError } from '../oci/errors.ts'
+import { SHARED_INDEX } from '../ports/cluster.ts'
 import type { RequestKind } from '../ports/telemetry.ts'
 import type { Exchange } from './exchange.ts'
 import type { HeaderList } from './headers/head-template.ts'
@@ -81,9 +82,10 @@ export function sendError(exchange: Exchange, error: unknown): void {
   })
 }
 
-/** Clients show the message of what does not exist here, and nothing of its detail. */
+/** Clients show the message, and nothing of the detail: it says why something does not exist here, or what failed. */
 function messageOf({ code, message, detail }: RegistryError): string {
-  const { reason } = detail
+  const { operation, reason } = detail
+  if (operation === SHARED_INDEX) return 'the database of the replicas does not answer, retry later'
   const isOurs = code === 'NAME_UNKNOWN' || code === 'MANIFEST_UNKNOWN'
   return isOurs && typeof reason === 'string' ? `${message}: ${reason}` : message
 }

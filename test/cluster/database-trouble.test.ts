@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { suite, test } from 'node:test'
+import type { RegistryError } from '../../src/oci/errors.ts'
 import { Database } from '../../src/cluster/database.ts'
 import { replicas } from '../../src/cluster/replicas.ts'
 
@@ -54,6 +55,17 @@ suite('the report of the replicas says why the database does not answer', () => 
       assert.match(trouble.advice, advice)
     })
   }
+
+  test('a statement that is not sent meanwhile fails for the same reason', async () => {
+    await using server = await refusing('3D000')
+    const url = `postgres://entrepot@127.0.0.1:${server.port}/entrepot`
+    await using database = new Database({ url, asked() {}, now: Date.now })
+    for (let i = 0; i < 2; i++)
+      await assert.rejects(
+        database.query('SELECT 1'),
+        (error: RegistryError) => error.detail['reason'] === '3D000',
+      )
+  })
 
   test('nothing listens', async () => {
     const server = await refusing('28P01')

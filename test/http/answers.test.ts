@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { renderCacheStatus } from '../../src/http/headers/cache-status.ts'
 import type { CacheStatus } from '../../src/ports/read-options.ts'
+import { SHARED_INDEX } from '../../src/ports/cluster.ts'
 import { type ErrorCode, RegistryError } from '../../src/oci/errors.ts'
 import { blobOf, eventually, indexOf, manifestOf } from '../support/fixtures.ts'
 import { referrersIn } from '../../src/oci/referrers.ts'
@@ -55,6 +56,16 @@ function failing(error: unknown): MemoryRegistry['overrides'] {
     referrers: { list: fail },
   }
 }
+
+test('what the database of the replicas has to decide is said to wait for it, not for the disk here', async () => {
+  registry.overrides = failing(new RegistryError('STORAGE', { operation: SHARED_INDEX, reason: 'ETIMEDOUT' }))
+  const answer = await call(server.port, 'GET', PATHS.tag)
+  const [{ message, detail }] = JSON.parse(answer.body.toString()).errors
+  assert.deepEqual(
+    [answer.status, message, detail.reason],
+    [503, 'the database of the replicas does not answer, retry later', 'ETIMEDOUT'],
+  )
+})
 
 describe('a failure by its cause', () => {
   const FAILURES: Partial<Record<ErrorCode, readonly [status: number, code: string]>> = {
