@@ -18,6 +18,8 @@ const BY_REASON: Readonly<Record<string, DatabaseTrouble>> = {
   ENOTFOUND: { said: 'has a name that is not in DNS', advice: DNS_ADVICE },
   EAI_AGAIN: { said: 'has a name that cannot be looked up: DNS does not answer', advice: DNS_ADVICE },
   ETIMEDOUT: { said: 'does not answer in time', advice: 'check the route and the firewall, and its load' },
+  'no password': { said: 'wants a password, and there is none', advice: 'set storage.index.passwordFile' },
+  'no TLS': { said: 'does not speak TLS', advice: 'let it, or remove sslmode from storage.index.postgres' },
   '28P01': { said: 'refuses the password', advice: LOGIN_ADVICE },
   '28000': { said: 'refuses the user', advice: LOGIN_ADVICE },
   '3D000': {

@@ -166,10 +166,18 @@ function unavailable(reason: string, cause?: unknown): RegistryError {
   return new RegistryError('STORAGE', { operation: SHARED_INDEX, reason }, { cause })
 }
 
+/** What the client says without a code. */
+const BY_MESSAGE = [
+  [/timeout/i, 'ETIMEDOUT'],
+  [/password must be/, 'no password'],
+  [/does not support SSL/, 'no TLS'],
+] as const
+
 /** SQLSTATE, or the code of the system. */
 function reasonOf(error: unknown): string {
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
-  return error instanceof Error && /timeout/i.test(error.message) ? 'ETIMEDOUT' : 'connection failed'
+  if (!(error instanceof Error)) return 'connection failed'
+  if ('code' in error && typeof error.code === 'string') return error.code
+  return BY_MESSAGE.find(([message]) => message.test(error.message))?.[1] ?? 'connection failed'
 }
 
 /** The connection was cut, before this statement or during it. */
