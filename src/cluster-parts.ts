@@ -206,7 +206,7 @@ export async function buildClusterParts(
             await all.tell()
             refill.begin()
           },
-          lost: () => log.error({ postgres, ...database.trouble }, 'the shared index does not answer'),
+          lost: () => log.warn({ postgres, ...database.trouble }, 'the shared index does not answer'),
           returned: () => log.info({ postgres, waiting: outbox.waiting }, 'the shared index answers again'),
         },
       })

@@ -12,6 +12,8 @@ const RIGHTS = {
   advice: 'give the user of storage.index.postgres all rights on the database and its schema public',
 }
 
+const STOPPING = { said: 'is starting or stopping', advice: 'wait' }
+
 /** By SQLSTATE, or the code of the system. */
 const BY_REASON: Readonly<Record<string, DatabaseTrouble>> = {
   ECONNREFUSED: { said: 'refuses connections: nothing listens at its address', advice: URL_ADVICE },
@@ -35,7 +37,8 @@ const BY_REASON: Readonly<Record<string, DatabaseTrouble>> = {
     said: 'has no connection left',
     advice: 'raise its max_connections, a replica takes up to nine; or put a pooler in between',
   },
-  '57P03': { said: 'is starting or stopping', advice: 'wait' },
+  '57P01': STOPPING,
+  '57P03': STOPPING,
 }
 
 /** Why the database does not answer. @param reason as in the detail of an error */

@@ -61,6 +61,7 @@ async function reportOf(port: number, query = '') {
 suite('the report of the replicas says why the database does not answer', () => {
   for (const [code, said, advice] of [
     ['28P01', 'refuses the password', /passwordFile/],
+    ['57P01', 'is starting or stopping', /wait/],
     ['3D000', 'does not have that database', /storage\.index\.postgres/],
     ['25006', 'is a standby: it may be read only', /primary/],
     ['XX000', 'fails (XX000)', /storage\.index\.postgres/],
