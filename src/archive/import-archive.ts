@@ -55,16 +55,15 @@ export function createImport(options: ImportingOptions): ImportArchive {
     inTurn(async () => {
       const added = new Map<Digest, number>()
       try {
-        /** Of which all images are, as far as is known. */
-        let only: string | undefined
+        let only: string | undefined // The upstream that all images are of, as far as is known.
         const staged = await stageArchive(bytes, {
           blobs,
           signal,
           say,
           async indexed({ entries, annotations }) {
-            const { images } = nameImages(entries, registry, as)
-            const upstreams = new Set(images.map(({ repository }) => repository.upstream))
-            if (upstreams.size === 1) [only] = upstreams
+            const named = nameImages(entries, registry, as).images
+            const [first, ...others] = new Set(named.map(({ repository }) => repository.upstream))
+            if (others.length === 0) only = first
             const said = sizesIn(annotations)
             if (said !== undefined) await allMustFit(limitFor, said, only)
           },
