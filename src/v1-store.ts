@@ -1,4 +1,4 @@
-import { readContent } from './cache/read-content.ts'
+import { readContent } from './cache/memory/read-content.ts'
 import type { Digest } from './oci/digest.ts'
 import { partsIn } from './oci/manifest-parts.ts'
 import { type BlobStore, isInMemory } from './ports/blob-store.ts'

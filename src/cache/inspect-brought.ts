@@ -3,7 +3,7 @@ import { isRegistryError } from '../oci/errors.ts'
 import { type BlobProvider, isInMemory } from '../ports/blob-store.ts'
 import type { Inspect } from '../ports/operations.ts'
 import { limiter } from '../util/async/limiter.ts'
-import { readContent } from './read-content.ts'
+import { readContent } from './memory/read-content.ts'
 
 /** Bytes of a manifest or a config that are brought in. Registries refuse longer manifests. */
 const LONGEST = 4 * 1024 * 1024

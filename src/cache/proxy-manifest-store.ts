@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Content, Descriptor, Manifest } from '../oci/descriptor.ts'
 import { type Digest, digestOf } from '../oci/digest.ts'
 import { mayServeStale, isRegistryError } from '../oci/errors.ts'
@@ -25,6 +24,7 @@ import { contentKey } from './keys.ts'
 import type { NegativeCache } from './negative.ts'
 import { longContent } from './memory/long-content.ts'
 import type { ReadPermission } from './read-permission.ts'
+import { storeManifest } from './store-manifest.ts'
 
 export interface ProxyManifestStoreOptions {
   readonly local: BlobStore
@@ -41,10 +41,6 @@ export interface ProxyManifestStoreOptions {
 
 const INDEXES = new Set([OCI_INDEX, DOCKER_LIST])
 const SCHEMA1 = new Set([DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED])
-/** Bytes that are written and hashed in one turn of the event loop, */
-const AT_ONCE = 128 * 1024
-/** and the milliseconds until the next ones, which leave most of the time to others. */
-const PAUSE = 2
 
 /** A repository's manifests. It also takes in a manifest that was fetched in another way. */
 export interface ManifestCache extends ManifestProvider {
@@ -182,7 +178,7 @@ export function proxyManifestStore(
       if (!isAddressable(manifest)) return manifest
       try {
         const { mediaType } = manifest.descriptor
-        const { digest } = await store(local, manifest, repository.upstream)
+        const { digest } = await storeManifest(local, manifest, repository.upstream)
         await record(manifest)
         await permission.grant(digest, mediaType)
         const { digests: parts } = referencesIn(manifest)
@@ -242,14 +238,4 @@ function isManifest({ mediaType }: Descriptor): boolean {
 function isAddressable({ descriptor, body }: Manifest): boolean {
   if (!SCHEMA1.has(descriptor.mediaType)) return true
   return digestOf(body, descriptor.digest) === descriptor.digest
-}
-
-async function store(local: BlobStore, { descriptor, body }: Manifest, origin: string): Promise<Descriptor> {
-  await using ingest = await local.ingest({ ...descriptor, origin })
-  for (let from = 0; from < body.length; from += AT_ONCE) {
-    if (from > 0) await sleep(PAUSE)
-    await ingest.write(body.subarray(from, from + AT_ONCE), from)
-  }
-  await ingest.verify(body.length)
-  return await ingest.commit()
 }

@@ -5,7 +5,7 @@ import { TagList } from '../oci/tag-list.ts'
 import { type BlobStore, isInMemory } from '../ports/blob-store.ts'
 import type { TagNames, TagPeek } from '../ports/metadata.ts'
 import type { Upstream, UpstreamRepository } from '../ports/upstream.ts'
-import { readContent } from './read-content.ts'
+import { readContent } from './memory/read-content.ts'
 
 export interface StoredUpstreamOptions {
   readonly blobs: BlobStore

@@ -6,6 +6,7 @@ import { anonymousElsewhere } from './auth/anonymous-elsewhere.ts'
 import { authorizer } from './auth/authorizer.ts'
 import { tokenSource } from './auth/token.ts'
 import { BodyRate } from './body/body-rate.ts'
+import { LongBodies } from './body/long-bodies.ts'
 import { minorGc } from './body/minor-gc.ts'
 import type { UpstreamClientOptions } from './client-options.ts'
 import { credentialVerdicts } from './credentials/credential-verdicts.ts'
@@ -143,6 +144,7 @@ export function upstreamClient(options: UpstreamClientOptions): UpstreamClient {
   const { reading = readingThread() } = options
   const sorter = tagSorter(reading)
   const listRoom = new ListRoom(name)
+  const longBodies = new LongBodies(name)
   const rate = options.rate === undefined ? undefined : new BodyRate(options.rate, now)
   const takesItsTime = options.timeouts?.blob !== undefined
   const promisesBlobsAfter = takesItsTime ? Math.min(headers, LATEST_PROMISE) : undefined
@@ -156,6 +158,7 @@ export function upstreamClient(options: UpstreamClientOptions): UpstreamClient {
     received,
     weighed,
     allocated,
+    longBodies,
     rate,
     promisesBlobsAfter,
     reading,

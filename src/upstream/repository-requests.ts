@@ -1,6 +1,7 @@
 import type { RequestKind } from '../ports/telemetry.ts'
 import { readPieces } from './body/limits.ts'
 import { weighing, weightOfReferences } from './body/answer-weight.ts'
+import type { LongBodies } from './body/long-bodies.ts'
 import { manifestOf } from './body/manifest-type.ts'
 import { readingPace } from './body/reading-pace.ts'
 import type { ReadingThread } from './body/reading-thread.ts'
@@ -19,6 +20,8 @@ export interface RepositoryRequestsOptions {
   readonly allocated?: (bytes: number) => void
   /** As `UpstreamTelemetry.weighed`. */
   readonly weighed?: ((weight: number) => void) | undefined
+  /** Where long bodies take turns. Without it, none waits. */
+  readonly longBodies?: LongBodies
   /** Reads large manifests. Without it, they are read in steps. */
   readonly reading?: Pick<ReadingThread, 'manifest'>
 }
@@ -68,6 +71,7 @@ export function repositoryRequests(options: RepositoryRequestsOptions): Reposito
     received,
     weighed = () => {},
     allocated = () => {},
+    longBodies,
     reading,
   } = options
   const root = `${url.pathname.replace(/\/$/, '')}/v2/${repository}`
@@ -93,17 +97,33 @@ export function repositoryRequests(options: RepositoryRequestsOptions): Reposito
   }
   const readHashed = async (response: UpstreamResponse, limit: number): Promise<Buffer> => {
     const size = Number(headerOf(response, 'content-length') ?? 0)
+    let leave = size > LARGE && size <= limit ? await enter(response) : undefined
     // To join the pieces of a large body at its end would hold the event loop for more than a millisecond.
-    const whole = size > LARGE && size <= limit ? Buffer.allocUnsafeSlow(size) : undefined
+    const whole = leave && Buffer.allocUnsafeSlow(size)
     const pieces: Buffer[] = []
     let length = 0
     const pace = readingPace()
-    await readInPieces(response, limit, (piece) => {
-      if (whole === undefined) pieces.push(piece)
-      else length += piece.copy(whole, length)
-      return pace(piece.length)
-    })
+    try {
+      await readInPieces(response, limit, async (piece) => {
+        if (whole === undefined) pieces.push(piece)
+        else piece.copy(whole, length)
+        length += piece.length
+        if (length > LARGE) leave ??= await enter(response)
+        await pace(piece.length)
+      })
+    } finally {
+      leave?.()
+    }
     return whole?.subarray(0, length) ?? Buffer.concat(pieces)
+  }
+  const enter = async ({ status, body }: UpstreamResponse): Promise<() => void> => {
+    if (longBodies === undefined || status !== 200) return () => {}
+    try {
+      return await longBodies.enter(repository)
+    } catch (error) {
+      body.destroy()
+      throw error
+    }
   }
 
   return {

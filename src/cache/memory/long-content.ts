@@ -4,7 +4,7 @@ import type { Digest } from '../../oci/digest.ts'
 import type { BlobReader } from '../../ports/blob-store.ts'
 import { limiter } from '../../util/async/limiter.ts'
 import { singleFlight } from '../../util/async/single-flight.ts'
-import { readContent } from '../read-content.ts'
+import { readContent } from './read-content.ts'
 
 /** Bytes of those that were read lately, and the milliseconds for which they are kept. */
 const KEPT = 16 * 1024 * 1024

@@ -16,7 +16,7 @@ import { repositoryKey } from '../keys.ts'
 import { type Facts, NOTHING, sizeOfFacts, withMediaType, withRepository } from './memory-facts.ts'
 import { tagMemory } from './tag-memory.ts'
 import { perObject } from '../../util/per-object.ts'
-import { readContent } from '../read-content.ts'
+import { readContent } from './read-content.ts'
 import { ReadThrough } from './read-through.ts'
 
 export interface MemoryCacheOptions {

@@ -1,7 +1,7 @@
-import type { Content } from '../oci/descriptor.ts'
-import { digestFrom, hasherFor } from '../oci/digest.ts'
-import type { BlobReader } from '../ports/blob-store.ts'
-import { yieldEvery } from '../util/async/yield-every.ts'
+import type { Content } from '../../oci/descriptor.ts'
+import { digestFrom, hasherFor } from '../../oci/digest.ts'
+import type { BlobReader } from '../../ports/blob-store.ts'
+import { yieldEvery } from '../../util/async/yield-every.ts'
 
 /** Bytes that are hashed in one turn of the event loop. */
 const AT_ONCE = 256 * 1024
