@@ -2,7 +2,7 @@ import { RegistryError } from '../../oci/errors.ts'
 import { limiter } from '../../util/async/limiter.ts'
 
 /** Bodies of an upstream that are read at the same time. */
-const AT_ONCE = 4
+const AT_ONCE = 2
 /** Milliseconds that one waits for its turn at most. It is a part of what the answer may take as a whole. */
 const LONGEST_WAIT = 3_000
 
