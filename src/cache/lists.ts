@@ -64,9 +64,9 @@ export function shortTermCache<T extends object>(options: ShortTermCacheOptions<
       }
       try {
         const mayBeStale = known !== undefined && -left <= staleIfError(known.value)
-        const wait = mayBeStale ? staleFallbackSignal(options?.signal) : options?.signal
+        const wait = () => (mayBeStale ? staleFallbackSignal(options?.signal) : options?.signal)
         const { value, joined } = await asking(options, () =>
-          questions.run(key, () => answered(key, ask), wait),
+          questions.run(key, () => answered(key, ask), wait()),
         )
         options?.report?.({
           result: joined ? 'collapsed' : 'miss',

@@ -4,12 +4,16 @@ import { RegistryError } from '../oci/errors.ts'
 const KiB = 1024
 const MiB = 1024 * KiB
 
-/** Bytes of an answer that the kernel takes at once, more or less: nobody else waits for their memory. */
+/** Bytes of an answer that a socket takes at once, more or less, so that its memory is free again. */
 const SHORT = 64 * KiB
-/** Bytes of longer answers in memory, of all clients, of one client, and of those that wait for room. */
+/** Bytes that longer answers are sent from, of all clients and of one. */
 const ROOM = 48 * MiB
 const OF_ONE = 32 * MiB
+/** Bytes beyond that for clients of which nothing is sent yet. */
+const FOR_OTHERS = 16 * MiB
+/** Bytes of those that wait for room, of all clients and of one. */
 const WAITING = 16 * MiB
+const WAITING_OF_ONE = 8 * MiB
 /** Milliseconds that an answer waits for room, and in which it looks for some again. */
 const LONGEST_WAIT = 10_000
 const AGAIN = 500
@@ -24,14 +28,15 @@ interface Answer {
   /** Who pays for it. */
   readonly owner: string
   readonly isHead: boolean
+  /** Told why it was cut off. */
+  failure?: unknown
   readonly outgoing: Pick<ServerResponse, 'destroyed' | 'destroy' | 'once' | 'off'>
 }
 
-/** Bytes that answers are sent from. */
+/** Memory that answers are sent from. */
 interface Held {
   readonly memory: Memory
   readonly bytes: number
-  readonly owner: string
   /** The answers, and when each is late, as `performance.now()`. */
   readonly answers: Map<Answer, number>
 }
@@ -61,17 +66,19 @@ export class AnswerRoom {
   }
 
   /**
-   * Takes room for an answer until it is over, or has its client gone.
+   * Takes room for an answer, until it has ended or its client has left.
    *
    * @returns undefined when there is room, or none is needed; else when there is
    * @throws RegistryError TOOMANYREQUESTS when there is none, at once or later
    */
   admit(answer: Answer, body: Buffer | readonly Buffer[]): Promise<void> | undefined {
     const longest = Buffer.isBuffer(body) ? body : longestOf(body)
-    const { buffer: memory, length: bytes } = longest
-    if (bytes <= SHORT || answer.isHead || answer.outgoing.destroyed) return undefined
+    const { buffer: memory } = longest
+    if (longest.length <= SHORT || answer.isHead || answer.outgoing.destroyed) return undefined
+    // A page of a list keeps all of it. Shared memory is that of few texts, which have a bound of their own.
+    const bytes = memory instanceof ArrayBuffer ? memory.byteLength : longest.length
     if (this.#take(answer, memory, bytes)) return undefined
-    this.#cutLate()
+    this.#cutLate(answer.owner, bytes)
     if (this.#take(answer, memory, bytes)) return undefined
     return this.#wait(answer, memory, bytes)
   }
@@ -79,7 +86,7 @@ export class AnswerRoom {
   #take(answer: Answer, memory: Memory, bytes: number): boolean {
     const known = this.#held.get(memory)
     if (known === undefined && !this.#hasRoom(answer.owner, bytes)) return false
-    const held = known ?? { memory, bytes, owner: answer.owner, answers: new Map<Answer, number>() }
+    const held = known ?? { memory, bytes, answers: new Map<Answer, number>() }
     if (known === undefined) {
       this.#held.set(memory, held)
       this.#bytes += bytes
@@ -90,26 +97,40 @@ export class AnswerRoom {
   }
 
   #hasRoom(owner: string, bytes: number): boolean {
-    if (this.#bytes === 0) return true
+    const own = this.#bytesOf(owner)
+    const room = own === 0 ? ROOM + FOR_OTHERS : ROOM
+    return this.#bytes === 0 || (this.#bytes + bytes <= room && !isTooMuch(own, bytes, OF_ONE))
+  }
+
+  /** Bytes whose first answer is the client's. */
+  #bytesOf(owner: string): number {
     let own = 0
-    for (const held of this.#held.values()) if (held.owner === owner) own += held.bytes
-    return this.#bytes + bytes <= ROOM && (own === 0 || own + bytes <= OF_ONE)
+    for (const held of this.#held.values()) if (ownerOf(held) === owner) own += held.bytes
+    return own
   }
 
   #release(held: Held, answer: Answer): void {
-    if (!held.answers.delete(answer) || held.answers.size > 0) return
-    this.#held.delete(held.memory)
-    this.#bytes -= held.bytes
+    if (!held.answers.delete(answer)) return
+    if (held.answers.size === 0) {
+      this.#held.delete(held.memory)
+      this.#bytes -= held.bytes
+    }
     this.#admitWaiting()
   }
 
-  /** Only what all of its clients are late with gives room back. */
-  #cutLate(): void {
+  /**
+   * Cuts off those that are late, of the client alone when it has too much itself. Only what all of its clients are
+   * late with gives room back.
+   */
+  #cutLate(owner: string, bytes: number): void {
     const now = this.#now()
+    const isOwn = isTooMuch(this.#bytesOf(owner), bytes, OF_ONE)
     for (const held of this.#held.values()) {
+      if (isOwn && ownerOf(held) !== owner) continue
       const answers = [...held.answers]
       if (answers.some(([, lateAt]) => now < lateAt)) continue
       for (const [answer] of answers) {
+        answer.failure ??= tooMany()
         answer.outgoing.destroy()
         this.#release(held, answer)
       }
@@ -117,9 +138,12 @@ export class AnswerRoom {
   }
 
   #wait(answer: Answer, memory: Memory, bytes: number): Promise<void> {
-    let waiting = bytes
-    for (const one of this.#waiting) if (one.memory !== memory) waiting += one.bytes
-    if (waiting > WAITING && this.#waiting.size > 0) throw tooMany()
+    const all = new Map([...this.#waiting].map((one) => [one.memory, one]))
+    if (!all.has(memory)) {
+      const waiting = sumOf([...all.values()])
+      const own = sumOf([...all.values()].filter((one) => one.answer.owner === answer.owner))
+      if (isTooMuch(waiting, bytes, WAITING) || isTooMuch(own, bytes, WAITING_OF_ONE)) throw tooMany()
+    }
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const { outgoing } = answer
     const begin = (error?: RegistryError): void => {
@@ -147,10 +171,23 @@ export class AnswerRoom {
     if (this.#timer !== undefined || this.#waiting.size === 0) return
     this.#timer = setTimeout(() => {
       this.#timer = undefined
-      this.#cutLate()
+      for (const { answer, bytes } of this.#waiting) this.#cutLate(answer.owner, bytes)
       this.#lookAgain()
     }, AGAIN).unref()
   }
+}
+
+function ownerOf({ answers }: Held): string | undefined {
+  return answers.keys().next().value?.owner
+}
+
+/** One is never too much by itself. */
+function isTooMuch(taken: number, bytes: number, most: number): boolean {
+  return taken > 0 && taken + bytes > most
+}
+
+function sumOf(waiting: readonly Waiting[]): number {
+  return waiting.reduce((sum, { bytes }) => sum + bytes, 0)
 }
 
 function longestOf(pieces: readonly Buffer[]): Buffer {

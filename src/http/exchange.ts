@@ -11,6 +11,11 @@ import { SCHEMA1_DECIDED_BY, takesSchema1, takesUnsigned } from './headers/accep
 import type { RequestKind } from '../ports/telemetry.ts'
 import { Turns } from './server/turns.ts'
 
+/** Milliseconds that a request waits at most before upstream is asked. */
+const LONGEST_WAIT = 15_000
+/** What an answer counts for before it is known how much it weighs, of a client that had to wait. */
+const UNKNOWN_WEIGHT = 128 * 1024
+
 /** Made once: the stack of an error costs more than the rest of leaving. */
 const LEFT = new DOMException('the client has left', 'AbortError')
 
@@ -132,15 +137,26 @@ export class Exchange {
 
   /** As `ReadOptions.beforeAsking`. */
   beforeAsking(): Promise<void> | undefined {
-    const reading = this.kind === 'blob' ? 0 : (this.reading?.wait(this.owner) ?? 0)
-    const delay = Math.max(reading, this.leaving?.wait(this.client) ?? 0)
+    const delay = this.#delay()
     if (delay > 0) return this.#askLater(delay)
     this.hasAsked = true
     return undefined
   }
 
-  async #askLater(delay: number): Promise<void> {
-    await sleep(delay, undefined, { signal: this.signal })
+  #delay(): number {
+    const reading = this.kind === 'blob' ? 0 : (this.reading?.wait(this.owner) ?? 0)
+    return Math.max(reading, this.leaving?.wait(this.client) ?? 0)
+  }
+
+  /** Those that wait are let go one after the other: what the first one is for may weigh much. */
+  async #askLater(first: number): Promise<void> {
+    const until = performance.now() + LONGEST_WAIT
+    for (let delay = first; delay > 0; delay = this.#delay()) {
+      const left = until - performance.now()
+      if (left <= 0) break
+      await sleep(Math.min(delay, left), undefined, { signal: this.signal })
+    }
+    if (this.kind !== 'blob') this.reading?.spent(this.owner, UNKNOWN_WEIGHT)
     this.hasAsked = true
   }
 

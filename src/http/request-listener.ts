@@ -70,8 +70,8 @@ const HARDLY_TAKEN = 64 * 1024
 const WEIGHT = 2 * 1024 * 1024
 /** after so many milliseconds of that at once: a list of 300,000 tags, and more. */
 const WEIGHT_AT_ONCE = 8_000
-/** Milliseconds that somebody waits at most before upstream is asked. */
-const LONGEST_READING = 30_000
+/** Milliseconds of the pace that a client can be behind. */
+const MOST_BEHIND = 15_000
 /** Pieces of bodies a second of one client that are read and discarded. A body has one at least. */
 const IGNORED_PIECES = 256
 
@@ -111,7 +111,7 @@ export function registryRequestListener({
   }
   const room = new AnswerRoom()
   const leaving = new ClientPace(LEFT_ANSWERS)
-  const reading = new ClientPace(WEIGHT, { atOnce: WEIGHT_AT_ONCE, longest: LONGEST_READING })
+  const reading = new ClientPace(WEIGHT, { atOnce: WEIGHT_AT_ONCE, longest: MOST_BEHIND })
   const routes = registryRoutes({ registry, authenticator, sending, advise, peers, search, fail })
 
   function fail(error: unknown, exchange: Exchange): void {

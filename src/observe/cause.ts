@@ -172,6 +172,12 @@ function byCode(upstream: string, code: ErrorCode, detail: ErrorDetail): Cause {
         advice: `change ${upstreamKey(upstream)}.allow or deny`,
       }
     case 'TOOMANYREQUESTS':
+      if (String(reason).startsWith('too many ')) {
+        return {
+          cause: `is asked for ${reason}`,
+          advice: 'it is asked again when clients are; see docs/limits.md for how many there may be',
+        }
+      }
       return {
         cause: `has all its downloads here taken${reason === undefined ? '' : ` (${reason})`}`,
         advice: `raise ${upstreamKey(upstream)}.maxTransfers, or transfers.queueLength and transfers.queueTimeout`,

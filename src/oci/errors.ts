@@ -65,9 +65,9 @@ export function isOutage(error: unknown): error is RegistryError {
 }
 
 /**
- * Reports whether stale content may be served because of this failure: upstream gave no answer, or this machine
- * has no thread to read it.
+ * Reports whether stale content may be served because of this failure: upstream gave no answer, or there is no
+ * thread to read it here, or no place.
  */
 export function mayServeStale(error: unknown): error is RegistryError {
-  return isOutage(error) || isRegistryError(error, 'NO_THREAD')
+  return isOutage(error) || isRegistryError(error, 'NO_THREAD', 'TOOMANYREQUESTS')
 }

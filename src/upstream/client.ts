@@ -144,7 +144,7 @@ export function upstreamClient(options: UpstreamClientOptions): UpstreamClient {
   const { reading = readingThread() } = options
   const sorter = tagSorter(reading)
   const listRoom = new ListRoom(name)
-  const longBodies = new LongBodies(name)
+  const longBodies = new LongBodies(name, headers)
   const rate = options.rate === undefined ? undefined : new BodyRate(options.rate, now)
   const takesItsTime = options.timeouts?.blob !== undefined
   const promisesBlobsAfter = takesItsTime ? Math.min(headers, LATEST_PROMISE) : undefined

@@ -98,12 +98,12 @@ export function repositoryRequests(options: RepositoryRequestsOptions): Reposito
   const readHashed = async (response: UpstreamResponse, limit: number): Promise<Buffer> => {
     const size = Number(headerOf(response, 'content-length') ?? 0)
     let leave = size > LARGE && size <= limit ? await enter(response) : undefined
-    // To join the pieces of a large body at its end would hold the event loop for more than a millisecond.
-    const whole = leave && Buffer.allocUnsafeSlow(size)
-    const pieces: Buffer[] = []
-    let length = 0
-    const pace = readingPace()
     try {
+      // To join the pieces of a large body at its end would hold the event loop for more than a millisecond.
+      const whole = leave && Buffer.allocUnsafeSlow(size)
+      const pieces: Buffer[] = []
+      let length = 0
+      const pace = readingPace()
       await readInPieces(response, limit, async (piece) => {
         if (whole === undefined) pieces.push(piece)
         else piece.copy(whole, length)
@@ -111,10 +111,10 @@ export function repositoryRequests(options: RepositoryRequestsOptions): Reposito
         if (length > LARGE) leave ??= await enter(response)
         await pace(piece.length)
       })
+      return whole?.subarray(0, length) ?? Buffer.concat(pieces)
     } finally {
       leave?.()
     }
-    return whole?.subarray(0, length) ?? Buffer.concat(pieces)
   }
   const enter = async ({ status, body }: UpstreamResponse): Promise<() => void> => {
     if (longBodies === undefined || status !== 200) return () => {}

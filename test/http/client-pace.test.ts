@@ -123,7 +123,7 @@ suite('SEC-73: a client for which much was read waits before upstream is asked f
       manifests: {
         async get(_digest, options) {
           await options?.beforeAsking?.()
-          options?.weighed?.(17 * 1024 * 1024)
+          options?.weighed?.(20 * 1024 * 1024)
           return undefined
         },
       },

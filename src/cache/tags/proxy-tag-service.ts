@@ -76,7 +76,7 @@ export function proxyTagService(
         })
       },
 
-      list: (page, read) => listTags(lists, repository, upstream, page, read),
+      list: (page, read) => listTags({ lists, asking }, repository, upstream, page, read),
     }
 
     async function revalidate(
@@ -90,10 +90,11 @@ export function proxyTagService(
         options?.report?.({ result: 'negative' })
         return undefined
       }
-      const wait = freshness?.state === 'stale' ? staleFallbackSignal(options?.signal) : options?.signal
+      const wait = () =>
+        freshness?.state === 'stale' ? staleFallbackSignal(options?.signal) : options?.signal
       try {
         const { value, joined } = await asking(options, () =>
-          checks.run(key, () => check(tag, key, entry, options?.noCache === true), wait),
+          checks.run(key, () => check(tag, key, entry, options?.noCache === true), wait()),
         )
         const result = joined ? 'collapsed' : entry === undefined ? 'miss' : 'revalidated'
         options?.report?.({

@@ -1,7 +1,7 @@
 import { TagList } from '../../oci/tag-list.ts'
 import type { RepositoryName } from '../../oci/reference.ts'
 import type { PageRequest, TagPage } from '../../ports/repository.ts'
-import type { ReadOptions } from '../../ports/read-options.ts'
+import type { Asking, ReadOptions } from '../../ports/read-options.ts'
 import type { UpstreamRepository } from '../../ports/upstream.ts'
 import { contentKey } from '../keys.ts'
 import { type ListFreshness, type ShortTermCache, shortTermCache } from '../lists.ts'
@@ -31,7 +31,7 @@ export function tagLists({ lists, staleIfError, asking, now }: ListFreshness): T
 
 /** A page of a repository's tags. Of a list that is too long to be kept, a page of upstream's own. */
 export async function listTags(
-  lists: TagLists,
+  { lists, asking }: { readonly lists: TagLists; readonly asking: Asking },
   repository: RepositoryName,
   upstream: UpstreamRepository,
   page: PageRequest,
@@ -39,7 +39,7 @@ export async function listTags(
 ): Promise<TagPage | undefined> {
   const known = await lists.get(contentKey(repository, 'tags'), () => wholeListOf(upstream), read)
   if (known === undefined) return undefined
-  if (known.whole === undefined) return upstream.tags.page(page, read?.signal)
+  if (known.whole === undefined) return asking(read, () => upstream.tags.page(page, read?.signal))
   const { text, next } = known.whole.page(page.n, page.last)
   return {
     tags: text,

@@ -3,24 +3,29 @@ import { limiter } from '../../util/async/limiter.ts'
 
 /** Bodies of an upstream that are read at the same time. */
 const AT_ONCE = 2
-/** Milliseconds that one waits for its turn at most. It is a part of what the answer may take as a whole. */
+/** Milliseconds that one waits for its turn at most, */
 const LONGEST_WAIT = 3_000
+/** and the share of the time in which upstream has to answer: who has waited is not to be late for it. */
+const SHARE = 0.2
 
 /**
- * The turns of an upstream's long manifests and lists of referrers. Each is in memory whole while it is read,
- * checked and stored, and a client may ask for a hundred at once (SEC-71). Repositories take turns.
+ * The turns in which an upstream's long manifests and lists of referrers are read. Each is in memory whole from
+ * then on, and a client may ask for a hundred at once (SEC-71). Repositories take turns.
  */
 export class LongBodies {
   readonly #upstream: string
   readonly #inTurn = limiter(AT_ONCE)
+  readonly #longestWait: number
 
-  constructor(upstream: string) {
+  /** @param deadline milliseconds that an answer may take as a whole */
+  constructor(upstream: string, deadline: number) {
     this.#upstream = upstream
+    this.#longestWait = Math.min(LONGEST_WAIT, deadline * SHARE)
   }
 
   /**
    * Waits for a turn. @returns a function that ends it
-   * @throws RegistryError TOOMANYREQUESTS when none has come within three seconds
+   * @throws RegistryError TOOMANYREQUESTS when none has come in time
    */
   async enter(repository: string): Promise<() => void> {
     const over = Promise.withResolvers<void>()
@@ -32,7 +37,7 @@ export class LongBodies {
     const timer = setTimeout(() => {
       entered.reject(this.#tooMany())
       over.resolve()
-    }, LONGEST_WAIT)
+    }, this.#longestWait)
     await entered.promise.finally(() => clearTimeout(timer))
     return over.resolve
   }
