@@ -11,6 +11,7 @@ import type { UpstreamEntry } from './schema/upstream-schema.ts'
 import type { ReplicateRule } from './replicate.ts'
 import type { IndexConfig, S3Config } from './storage.ts'
 import { asWritten, type UpstreamConfig } from './upstreams/upstreams.ts'
+import { withWrittenPatterns } from './upstreams/full-patterns.ts'
 import type { Way } from './upstreams/way.ts'
 
 /** The effective configuration as a file that yields it again, except that secrets are masked. */
@@ -85,10 +86,10 @@ function s3EntryOf({ prefix, keys, ...s3 }: Mutable<S3Config>) {
 }
 
 function entryOf({ endpoints, ...upstream }: Mutable<UpstreamConfig>): UpstreamEntry {
-  return {
+  return withWrittenPatterns(upstream.name, {
     ...(endpoints ? { endpoints: endpoints.map(wayEntryOf) } : wayEntryOf(upstream)),
     ...asWritten(upstream),
-  }
+  })
 }
 
 function wayEntryOf({ login, credentials, cloud, ca, proxy, ...way }: Mutable<Way>) {

@@ -1,7 +1,7 @@
 import { glob } from '../util/glob.ts'
 import type { Digest } from './digest.ts'
 import type { RepositoryName } from './reference.ts'
-import { type UpstreamNames, upstreamNames } from './upstream-names.ts'
+import { type NamedUpstream, type UpstreamNames, upstreamNames } from './upstream-names.ts'
 
 /** An image in the store: under a tag, or by digest alone. */
 export interface ImageName {
@@ -59,11 +59,21 @@ export function parseRepositoryPattern(text: string, upstreams?: UpstreamNames):
 
 /**
  * Completes a pattern of the repositories of one upstream, as in `upstream/pattern`: in docker.io, `node` is
- * `library/node`. The name of the upstream may be there already.
+ * `library/node`. The name of the upstream, or an alias, may be there already.
  */
-export function patternWithin(upstream: string, text: string): string {
-  const start = `${upstream}/`
-  return fullName(text.startsWith(start) ? text : start + text, upstreamNames([upstream])).slice(start.length)
+export function patternWithin(upstream: NamedUpstream, text: string): string {
+  const names = upstreamNames([upstream])
+  const start = `${upstream.name}/`
+  return fullName(isNamed(text, names) ? text : start + text, names).slice(start.length)
+}
+
+/** The inverse, a text that gives `pattern`: what begins as a name of the upstream does has that name twice. */
+export function writtenWithin(upstream: NamedUpstream, pattern: string): string {
+  return isNamed(pattern, upstreamNames([upstream])) ? `${pattern.split('/', 1)[0]}/${pattern}` : pattern
+}
+
+function isNamed(text: string, names: UpstreamNames): boolean {
+  return text.includes('/') && names.has(text.split('/', 1)[0]!)
 }
 
 /** The pattern that has this canonical `text`. @throws Error when it is no pattern. */

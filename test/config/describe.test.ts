@@ -71,6 +71,37 @@ upstreams:
   assert.deepEqual(upstreams['ghcr.io']!.allow, ['node', 'org/*', '*'])
 })
 
+test('patterns of an upstream know its aliases, and mean the same when they come back', async (t) => {
+  const config = await load(
+    t,
+    `
+upstreams:
+  docker.io: { allow: [index.docker.io/node, registry-1.docker.io/org/*] }
+  ghcr.io:
+    aliases: [gh, gh.internal]
+    allow: [gh/org/*, gh.internal/app, ghcr.io/gh/own, gh]
+    deny: [gh/org/secret, ghcr.io/gh/*]
+    rewrite: [{ from: gh/old/*, to: ghcr.io/gh/* }, { from: other/*, to: gh/new/* }]
+    credentials: [{ match: gh/org/**, username: u, passwordFile: token }]
+  quay.io:
+    aliases: [quay]
+    endpoints: [{ url: https://a.example, credentials: [{ match: quay/org, username: u, passwordFile: token }] }]
+`,
+    { files: { token: 's3cret' } },
+  )
+  const { allow, deny, rewrite, credentials } = config.upstreams['ghcr.io']!
+  assert.deepEqual(allow, ['org/*', 'app', 'gh/own', 'gh'])
+  assert.deepEqual(deny, ['org/secret', 'gh/*'])
+  assert.deepEqual(rewrite, [
+    { from: 'old/*', to: 'gh/*' },
+    { from: 'other/*', to: 'new/*' },
+  ])
+  assert.equal(credentials?.[0]?.match, 'org/**')
+  assert.equal(config.upstreams['quay.io']!.credentials?.[0]?.match, 'org')
+  assert.deepEqual(config.upstreams['docker.io']!.allow, ['library/node', 'org/*'])
+  assert.deepEqual(await load(t, describeConfig(config)), config)
+})
+
 test('the login of a proxy is masked, whichever part of it is the secret', async (t) => {
   for (const [login, shown] of [
     ['u:hunter2@', 'u:********@'],
