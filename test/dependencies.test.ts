@@ -96,6 +96,7 @@ suite('what is not used', () => {
       'hono',
       'hono/html',
       'hono/http-exception',
+      'hono/utils/http-status',
     ])
     assert.deepEqual(
       imports.filter((line) => !/^src\/(?:http|admin)\//.test(line)),
