@@ -80,6 +80,7 @@ export function buildMoving({ config, parts, serving, log }: MovingOptions): Mov
     // With S3 the store of this machine is but a part of what holds it.
     limitFor: parts.bucket === undefined ? parts.evictor.limitFor : undefined,
     keepShare: parts.evictor.keepShare,
+    shareNotKept: (err) => log.warn({ err }, 'an upstream is above its share until the next sweep'),
     now: parts.now,
   })
   const { jobs } = observed

@@ -1,25 +1,25 @@
 import { type Digest, digestOf } from '../oci/digest.ts'
 import { imageText } from '../oci/image-pattern.ts'
 import { referencesIn } from '../oci/manifest.ts'
-import { referrersTag } from '../oci/referrers.ts'
+import { type Referrer, referrersTag } from '../oci/referrers.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { ImportArchive, ImportedImage } from '../ports/moving/archive.ts'
 import { type BlobStore, isInMemory } from '../ports/blob-store.ts'
 import type { LinkIndex, ReferenceIndex, TagIndex, TagPeek } from '../ports/metadata.ts'
 import type { Registry } from '../ports/repository.ts'
-import type { Referrer } from '../oci/referrers.ts'
 import { countText, sizeText } from '../util/human.ts'
 import { yieldEvery } from '../util/async/yield-every.ts'
 import { mutex } from '../util/async/mutex.ts'
 import { allMustFit, type LimitFor, mustFit, sizesIn, sizesOf } from './archive-room.ts'
 import { type CheckedImage, checkImage } from './check-image.ts'
 import { explained } from './explained.ts'
+import { keepShares, type SharesOptions } from './keep-shares.ts'
 import * as layout from './layout.ts'
 import { type NamedEntry, nameImages, referring } from './name-images.ts'
 import { referrerOf, withReferrers } from './referrer-lists.ts'
 import { type StagedArchive, stageArchive } from './stage-archive.ts'
 
-export interface ImportingOptions {
+export interface ImportingOptions extends SharesOptions {
   readonly blobs: BlobStore
   readonly links: LinkIndex
   readonly references: ReferenceIndex
@@ -28,8 +28,6 @@ export interface ImportingOptions {
   readonly registry: Pick<Registry, 'find'>
   /** Omitted: no limit is for content that is taken in. */
   readonly limitFor?: LimitFor | undefined
-  /** Evicts of an upstream what exceeds its share of the store. */
-  readonly keepShare: (upstream: string) => Promise<void>
   /** Epoch milliseconds. */
   readonly now: () => number
 }
@@ -45,15 +43,18 @@ const STEP = 100
  * Takes archives in, one at a time. Content is stored as it comes, and verified; nobody may read it. When all
  * of the archive is there and whole, its repositories are linked to it and the tags are set, last of all. An
  * archive that is refused leaves nothing, but what a client has pulled meanwhile. One that could not fit is
- * refused as soon as that is known, for what it takes is evicted: an archive of ours says its size first.
+ * refused as soon as that is known, for what it takes is evicted: an archive of ours says its size first. One
+ * of which a share cannot hold all, besides what is pinned, is kept in part, and told as that.
  */
 export function createImport(options: ImportingOptions): ImportArchive {
-  const { blobs, links, references, tags, peek, registry, limitFor, keepShare, now } = options
+  const { blobs, links, references, tags, peek, registry, limitFor, now } = options
   const inTurn = mutex()
 
   return (bytes, { as }, { signal, say }) =>
     inTurn(async () => {
       const added = new Map<Digest, number>()
+      let checked: readonly Checked[]
+      let images: readonly ImportedImage[]
       try {
         let only: string | undefined // The upstream that all images are of, as far as is known.
         const staged = await stageArchive(bytes, {
@@ -70,21 +71,20 @@ export function createImport(options: ImportingOptions): ImportArchive {
           growing: (size) => mustFit(limitFor, { bytes: size, isLeast: true, upstream: only }),
           added: (digest, size) => void added.set(digest, size),
         })
-        const checked = await check(staged, as)
-        const sizes = sizesOf(checked, staged.blobs)
-        await allMustFit(limitFor, sizes)
+        checked = await check(staged, as)
+        await allMustFit(limitFor, sizesOf(checked, staged.blobs))
         signal.throwIfAborted()
-        const images = await publish(checked)
+        images = await publish(checked)
         // What no image of the archive uses.
         await removeUnlinked(added)
-        for (const upstream of sizes.byUpstream.keys()) await keepShare(upstream)
-        const sum = added.values().reduce((total, size) => total + size, 0)
-        say(`${countText(images.length, 'image')}, ${sizeText(sum)} added`)
-        return { images, blobs: added.size, bytes: sum }
       } catch (error) {
         await removeUnlinked(added)
         throw explained(error)
       }
+      await keepShares(checked, options)
+      const sum = added.values().reduce((total, size) => total + size, 0)
+      say(`${countText(images.length, 'image')}, ${sizeText(sum)} added`)
+      return { images, blobs: added.size, bytes: sum }
     })
 
   async function check(staged: StagedArchive, as: string | undefined): Promise<readonly Checked[]> {

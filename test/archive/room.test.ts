@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { keepShares } from '../../src/archive/keep-shares.ts'
 import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import { type FakeUpstream, fakeUpstream } from '../support/fake-upstream.ts'
 import { blobOf, manifestOf } from '../support/fixtures.ts'
@@ -99,4 +100,32 @@ test('what is taken in goes at the expense of its own upstream, where that has a
     'docker.io/library/new 8',
     'docker.io/library/old 0',
   ])
+})
+
+test('an archive of which a share cannot hold all besides what is pinned is told as that', async () => {
+  await using upstream = await fakeUpstream()
+  await using source = await start(upstream, '1GB')
+  await using target = await start(upstream, '100MB', { maxSize: '10MB' })
+  await warm(upstream, target, 'docker.io/library/old', 8 * MB)
+  assert.equal((await run(target, 'pin', 'docker.io/library/old:1')).code, 0)
+  await warm(upstream, source, 'docker.io/library/new', 4 * MB)
+  const { code, stderr } = await run(target, 'import', await exported(source, 'images.tar', 'new'))
+  assert.equal(code, 1)
+  assert.match(
+    stderr,
+    /no room for all of the archive besides what is pinned: sha256:\w+ was evicted again, .*upstreams\.docker\.io\.maxSize/,
+  )
+  assert.ok((await stored(target)).includes('docker.io/library/old 8'))
+})
+
+test('a share that cannot be kept at once does not take away that the archive was imported', async () => {
+  const repository = { upstream: 'docker.io', name: 'library/new' }
+  const trouble = new Error('the index cannot be read')
+  const told: unknown[] = []
+  await keepShares([{ repository, manifests: [] }], {
+    links: { knows: async () => true },
+    keepShare: () => Promise.reject(trouble),
+    shareNotKept: (error) => void told.push(error),
+  })
+  assert.deepEqual(told, [trouble])
 })
