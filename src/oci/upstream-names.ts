@@ -7,18 +7,25 @@ export interface NamedUpstream {
   readonly aliases: readonly string[]
 }
 
-const DOCKER_HUB = 'docker.io'
-const DOCKER_HUB_ALIASES = ['index.docker.io', 'registry-1.docker.io']
+/** Names that clients use for an upstream without configuration. */
+export const IMPLIED_ALIASES: ReadonlyMap<string, readonly string[]> = new Map([
+  ['docker.io', ['index.docker.io', 'registry-1.docker.io']],
+])
 
-/** The names and aliases of upstreams. A name without more has no alias of its own. */
+/**
+ * The names and aliases of upstreams. A name alone is of one that need not be configured, as of what is stored: it
+ * hides nothing of those that are.
+ */
 export function upstreamNames(upstreams: Iterable<string | NamedUpstream>): UpstreamNames {
-  const all = Array.from(upstreams, (one) => (typeof one === 'string' ? { name: one, aliases: [] } : one))
+  const all = [...upstreams]
+  const configured = all.filter((one) => typeof one !== 'string')
   return new Map([
-    ...all.flatMap(({ name, aliases }) => {
-      const common = name === DOCKER_HUB ? DOCKER_HUB_ALIASES : []
-      return [...aliases, ...common].map((alias) => [alias, name] as const)
+    ...all.flatMap((one) => {
+      const name = typeof one === 'string' ? one : one.name
+      return [name, ...(IMPLIED_ALIASES.get(name) ?? [])].map((known) => [known, name] as const)
     }),
+    ...configured.flatMap(({ name, aliases }) => aliases.map((alias) => [alias, name] as const)),
     // No alias hides the name of another one.
-    ...all.map(({ name }) => [name, name] as const),
+    ...configured.map(({ name }) => [name, name] as const),
   ])
 }

@@ -101,6 +101,24 @@ suite('image patterns', () => {
   })
 })
 
+test('a name of which there is only what is stored hides no alias, and no name is hidden by one', () => {
+  const configured = [
+    { name: 'ghcr.io', aliases: ['gh', 'docker.io', 'index.docker.io', 'quay.io'] },
+    { name: 'quay.io', aliases: [] },
+  ]
+  for (const upstreams of [
+    [...configured, 'gh', 'docker.io', 'old'],
+    ['gh', 'docker.io', 'old', 'ghcr.io', ...configured],
+  ]) {
+    const textOf = (text: string) => parseImagePattern(text, upstreamNames(upstreams))?.text
+    assert.equal(textOf('gh/org/app'), 'ghcr.io/org/app')
+    assert.equal(textOf('index.docker.io/org/app'), 'ghcr.io/org/app')
+    assert.equal(textOf('registry-1.docker.io/org/app'), 'docker.io/org/app')
+    assert.equal(textOf('quay.io/org/app'), 'quay.io/org/app')
+    assert.equal(textOf('old/org/app'), 'old/org/app')
+  }
+})
+
 const segment = fc.stringMatching(/^[a-z0-9]{1,4}$/)
 const repositories = fc.record({
   upstream: fc.oneof(

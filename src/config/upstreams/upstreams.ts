@@ -3,6 +3,7 @@ import { HOST_MUST, parseHost } from '../schema/scalars.ts'
 import type { KeyPath, Issues } from '../issues.ts'
 import { PUBLIC_REGISTRIES } from '../schema/public-registries.ts'
 import { type UpstreamEntries, type UpstreamEntry, WAY_KEYS } from '../schema/upstream-schema.ts'
+import { IMPLIED_ALIASES } from '../../oci/upstream-names.ts'
 import { checkRewrite } from '../rewrite.ts'
 import { withFullPatterns } from './full-patterns.ts'
 import { resolveWay, type Way } from './way.ts'
@@ -33,11 +34,6 @@ export interface UpstreamConfig extends Way, AsWritten {
 }
 
 export type Upstreams = Record<string, UpstreamConfig>
-
-/** Names that `cache/routing.ts` takes for docker.io without configuration. */
-const IMPLIED_ALIASES: ReadonlyMap<string, readonly string[]> = new Map([
-  ['docker.io', ['index.docker.io', 'registry-1.docker.io']],
-])
 
 /** Completes the table: folds names, derives urls, reads files. Upstreams with an issue are left out. */
 export async function resolveUpstreams(
