@@ -33,33 +33,34 @@ export interface ReplicationOptions {
 type ReplicationConfig = Pick<Config, 'replicate' | 'upstreams'>
 type Rule = Config['replicate'][number]
 
+interface Running {
+  /** What makes it another rule: as it is written, and what its patterns mean. */
+  readonly same: unknown
+  readonly replicator: Replicator
+}
+
 /** Runs the configured rules. */
 export function buildReplication(initial: ReplicationConfig, options: ReplicationOptions): Replication {
   const { push, jobs, events, shared, now, log } = options
-  let running = new Map<Rule, Replicator>()
+  let running: readonly Running[] = []
   const ending = new Set<Promise<void>>()
   const failed = (rule: string, problem: unknown) =>
     log.warn({ rule, ...saidOf(problem) }, 'replication fails')
 
   const configure = ({ replicate, upstreams }: ReplicationConfig): void => {
     const before = [...running]
-    running = new Map(
-      replicate.map((rule, i) => {
-        const known = before.find(([other]) => isDeepStrictEqual(other, rule))
-        if (known !== undefined) before.splice(before.indexOf(known), 1)
-        const open = () =>
-          new Replicator(ruleOf(rule, i, upstreamNames(Object.values(upstreams))), {
-            schedule: cron,
-            push,
-            jobs,
-            failed,
-            now,
-            ...(shared && { shared }),
-          })
-        return [rule, known?.[1] ?? open()]
-      }),
-    )
-    for (const [, replicator] of before) {
+    const names = upstreamNames(Object.values(upstreams))
+    running = replicate.map((written, i) => {
+      const rule = ruleOf(written, i, names)
+      // Aliases may mean another upstream by now.
+      const same = [written, rule.images.map(({ text }) => text)]
+      const known = before.findIndex((one) => isDeepStrictEqual(one.same, same))
+      const [kept] = known < 0 ? [] : before.splice(known, 1)
+      const open = () =>
+        new Replicator(rule, { schedule: cron, push, jobs, failed, now, ...(shared && { shared }) })
+      return kept ?? { same, replicator: open() }
+    })
+    for (const { replicator } of before) {
       const end = replicator[Symbol.asyncDispose]().finally(() => ending.delete(end))
       ending.add(end)
     }
@@ -68,17 +69,17 @@ export function buildReplication(initial: ReplicationConfig, options: Replicatio
   const listening = events.subscribe((event) => {
     if (event.type !== 'image.stored' && event.type !== 'tag.moved') return
     const digest = event.type === 'image.stored' ? event.digest : event.to
-    for (const replicator of running.values()) replicator.stored(event.image, digest)
+    for (const { replicator } of running) replicator.stored(event.image, digest)
   })
 
   return {
     configure,
     released() {
-      for (const replicator of running.values()) replicator.released()
+      for (const { replicator } of running) replicator.released()
     },
     async [Symbol.asyncDispose]() {
       listening[Symbol.dispose]()
-      await Promise.all([...[...running.values()].map((one) => one[Symbol.asyncDispose]()), ...ending])
+      await Promise.all([...running.map(({ replicator }) => replicator[Symbol.asyncDispose]()), ...ending])
     },
   }
 }

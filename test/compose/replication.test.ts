@@ -43,3 +43,27 @@ test('after a reload rules that are the same go on, new ones begin, and those th
     'c.example docker.io/org/app:1,docker.io/org/app:2',
   ])
 })
+
+test('after a reload that gives an alias to another upstream, a rule that is written the same follows it', async (t) => {
+  const pushes: string[] = []
+  const push: Push = async ({ images }) => {
+    pushes.push(images.map(({ text }) => text).join())
+    return { images: 0, pushed: 0, unchanged: 0, failed: 0, notTried: 0, sent: 0, mounted: 0, seconds: 0 }
+  }
+  const config = (upstream: string, other = '') =>
+    load(t, `upstreams: { ${upstream}: { aliases: [org] }${other} }\nreplicate: [${rule('a.example')}]`)
+  await using replication = buildReplication(await config('ghcr.io'), {
+    push,
+    jobs: { run: (_, task) => task({ id: '1', signal: new AbortController().signal, say() {} }) },
+    events: eventHub(Date.now),
+    shared: undefined,
+    now: Date.now,
+    log: pino({ level: 'silent' }),
+  })
+  await eventually(() => pushes.length === 1, 20_000)
+  // No part of the rule.
+  replication.configure(await config('ghcr.io', ', more.example: {}'))
+  replication.configure(await config('quay.io'))
+  await eventually(() => pushes.length === 2, 20_000)
+  assert.deepEqual(pushes, ['ghcr.io/*', 'quay.io/*'])
+})
