@@ -72,7 +72,7 @@ function each<T>(
 /** @returns whether it is here now */
 async function fetched(blobs: Pick<BlobProvider, 'open'>, digest: Digest): Promise<boolean> {
   try {
-    const opened = await blobs.open(digest)
+    const opened = await blobs.open(digest, { isByJob: true })
     if (opened === undefined || isInMemory(opened)) return opened !== undefined
     if (opened.descriptor.size <= LONGEST) return (await readContent(opened)) !== undefined
     await opened[Symbol.asyncDispose]()

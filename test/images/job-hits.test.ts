@@ -2,7 +2,14 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { inspectBehind, inspectBrought } from '../../src/cache/inspect-brought.ts'
+import { digestOf } from '../../src/oci/digest.ts'
+import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
+import type { BlobProvider } from '../../src/ports/blob-store.ts'
+import type { ReadOptions } from '../../src/ports/read-options.ts'
 import { fakeDestination } from '../support/fake-destination.ts'
+import { fakeUpstream } from '../support/fake-upstream.ts'
+import { manifestOf } from '../support/fixtures.ts'
 import { startProxy } from '../support/proxy.ts'
 import { runCommand } from '../support/run-command.ts'
 import { addMultiImage, imageUpstream } from './image-upstream.ts'
@@ -43,4 +50,42 @@ test('warm, export, import and push count neither as hits nor as savings, and pu
   assert.deepEqual(await counted(), before)
   await pull('manifests/latest')
   assert.equal((await counted()).hits, 2)
+})
+
+test('a tag that moves to what is stored counts one hit, that of its reader', async () => {
+  await using upstream = await fakeUpstream()
+  await using proxy = await startProxy({
+    upstream,
+    config: { cache: { tags: [{ match: '.*', fresh: '0s' }] } },
+  })
+  const manifest = manifestOf([Buffer.from('layer')])
+  upstream.addManifest('library/app', 'old', manifestOf([Buffer.from('old')]), OCI_MANIFEST)
+  upstream.addManifest('library/app', 'new', manifest, OCI_MANIFEST)
+  const pull = async (tag: string) =>
+    (await fetch(`${proxy.url}/v2/library/app/manifests/${tag}`)).arrayBuffer()
+  const hits = async () => {
+    const { stdout } = await runCommand(['ls', '--json', '--server', proxy.adminUrl])
+    return (JSON.parse(stdout) as { tag: string; hits: number }[]).find(({ tag }) => tag === 'new')!.hits
+  }
+  for (const tag of ['old', 'new']) await pull(tag)
+  const before = await hits()
+  upstream.addManifest('library/app', 'old', manifest, OCI_MANIFEST)
+  assert.deepEqual(Buffer.from(await pull('old')), manifest)
+  assert.equal(await hits(), before + 1)
+})
+
+test('what an inspection brings in from a bucket is read by a job', async () => {
+  const digest = digestOf(Buffer.from('{}'))
+  const asked: (ReadOptions | undefined)[] = []
+  const blobs: Pick<BlobProvider, 'open' | 'stat'> = {
+    stat: () => undefined,
+    async open(_, options) {
+      asked.push(options)
+      return undefined
+    },
+  }
+  for (const inspect of [inspectBrought, inspectBehind]) {
+    assert.equal(await inspect(async () => undefined, blobs)(digest), undefined)
+  }
+  assert.deepEqual(asked, [{ isByJob: true }, { isByJob: true }])
 })

@@ -147,7 +147,7 @@ export function proxyTagService(
       if (seen.goneAt !== undefined) {
         return { entry: isKept?.({ repository, tag, digest }) === true ? known : undefined }
       }
-      if (digest !== entry?.digest && (await manifests.get(digest)) === undefined) return undefined
+      if (digest !== entry?.digest && (await manifests.get(digest, BY_US)) === undefined) return undefined
       return { entry: known }
     }
 
@@ -197,7 +197,10 @@ export function proxyTagService(
       const { digest, manifest } = resolved
       if (manifest !== undefined) await manifests.put(manifest)
       // Upstream has just said that it is there, whatever it said before.
-      else if (digest !== entry?.digest && (await manifests.get(digest, { noCache: true })) === undefined)
+      else if (
+        digest !== entry?.digest &&
+        (await manifests.get(digest, { ...BY_US, noCache: true })) === undefined
+      )
         return undefined
       return digest
     }
@@ -209,3 +212,5 @@ function mark({ goneAt }: TagEntry): Pick<CacheStatus, 'detail'> | undefined {
 }
 
 const DELETED = { detail: 'deleted' } as const
+/** The client has not asked for this manifest yet. */
+const BY_US = { isByJob: true } as const
