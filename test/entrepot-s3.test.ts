@@ -162,7 +162,10 @@ suite('storage.s3', () => {
     await pull(here, proxy)
     const told = await status()
     assert.match(told, /^s3: .*, 3 objects not uploaded yet$/m)
-    assert.match(told, /^storage\.s3 refuses `stat` \(403\).*: let the keys, or the role, do /m)
+    assert.match(
+      told,
+      /^storage\.s3 refuses `stat` \(403\).*: correct storage\.s3\.accessKeyId and its secret, or let /m,
+    )
     const page = await (await fetch(proxy.adminUrl)).text()
     assert.match(page, /3 objects not uploaded yet\. storage\.s3 refuses/)
     here.s3.keys = keys

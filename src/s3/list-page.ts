@@ -15,7 +15,7 @@ export async function listPage(
   const query = { 'list-type': '2', prefix: under, ...(after !== '' && { 'continuation-token': after }) }
   const response = await client.send('list', { method: 'GET', key: '', query })
   const text = await response.body.text()
-  if (response.statusCode !== 200) throw noBucket()
+  if (response.statusCode !== 200) throw noBucket('list')
   const blobs: RemoteBlob[] = []
   for (const [, object] of text.matchAll(OBJECT)) {
     const [key, size, storedAt] = ['Key', 'Size', 'LastModified'].map(

@@ -84,7 +84,7 @@ async function begin(
     signal,
   })
   const uploadId = elementOf(await response.body.text(), 'UploadId')
-  if (response.statusCode === 404) throw noBucket()
+  if (response.statusCode === 404) throw noBucket('create')
   if (uploadId === undefined) throw lost(response.statusCode)
   return uploadId
 }

@@ -91,7 +91,7 @@ export function s3Blobs({ client, prefix, partSize = PART_SIZE, ...options }: S3
       })
       await response.body.dump()
       // 412: another replica was faster, with the same bytes.
-      if (response.statusCode === 404) throw noBucket()
+      if (response.statusCode === 404) throw noBucket('put')
     },
 
     async touch(digest) {

@@ -7,6 +7,8 @@ export interface S3Trouble {
 
 const ENDPOINT = 'check storage.s3.endpoint, and that the service runs'
 const KEYS = 'correct storage.s3.accessKeyId and its secret'
+/** The answer to a HEAD has no body, so that it does not tell a wrong key from one that may not. */
+const RIGHTS = 'let the keys, or the role, do what docs/replicas.md lists'
 const ROOM = 'give the bucket more room, or set storage.s3.maxSize below what it may hold'
 
 /** By the code of S3, of the system or of undici. */
@@ -22,8 +24,8 @@ const ADVICE: Readonly<Record<string, string>> = {
   SlowDown: 'it limits requests by itself: wait',
 }
 
-/** What a bucket does not do, and what to do about it. */
-export function s3Trouble({ code, detail }: RegistryError): S3Trouble {
+/** What a bucket does not do, and what to do about it. `isUpload`: uploads fail. */
+export function s3Trouble({ code, detail }: RegistryError, isUpload: boolean): S3Trouble {
   const { operation, status, reason } = detail
   const why = [status, reason].filter((part) => part !== undefined).join(' ')
   const does =
@@ -35,10 +37,10 @@ export function s3Trouble({ code, detail }: RegistryError): S3Trouble {
           ? 'does not answer'
           : `fails at \`${operation}\``
   const byReason = typeof reason === 'string' ? ADVICE[reason] : undefined
-  const otherwise =
-    code === 'UPSTREAM_DENIED' ? 'let the keys, or the role, do what docs/replicas.md lists' : ENDPOINT
+  const rights = reason === undefined ? `${KEYS}, or ${RIGHTS}` : RIGHTS
+  const otherwise = code === 'UPSTREAM_DENIED' ? rights : ENDPOINT
   return {
-    said: `storage.s3 ${does} (${why}): what is new is kept here and uploaded later`,
+    said: `storage.s3 ${does} (${why})${isUpload ? ': what is new is kept here and uploaded later' : ''}`,
     advice: byReason ?? (status === 507 ? ROOM : otherwise),
   }
 }

@@ -22,6 +22,7 @@ export function damaged(digest: Digest): RegistryError {
   })
 }
 
-export function noBucket(): RegistryError {
-  return new RegistryError('UPSTREAM_UNAVAILABLE', { upstream: 's3', status: 404, reason: 'no such bucket' })
+export function noBucket(operation: 'put' | 'create' | 'list'): RegistryError {
+  const reason = 'no such bucket'
+  return new RegistryError('UPSTREAM_UNAVAILABLE', { upstream: 's3', operation, status: 404, reason })
 }

@@ -4,7 +4,7 @@ import { type S3Trouble, s3Trouble } from './s3-trouble.ts'
 
 export interface WatchedBlobs {
   readonly blobs: RemoteBlobs
-  /** What fails now: a kind of request whose last one failed. */
+  /** What fails now: a kind of request whose last one failed, unless that was an outage that is over. */
   readonly trouble: S3Trouble | undefined
 }
 
@@ -15,7 +15,7 @@ export function watchedBlobs(remote: RemoteBlobs): WatchedBlobs {
   async function watch<T>(kind: string, sent: Promise<T>): Promise<T> {
     try {
       const answer = await sent
-      failing.delete(kind)
+      noteSuccess(kind)
       return answer
     } catch (error) {
       noteFailure(kind, error)
@@ -26,11 +26,17 @@ export function watchedBlobs(remote: RemoteBlobs): WatchedBlobs {
   async function* list() {
     try {
       yield* remote.list()
-      failing.delete('list')
+      noteSuccess('list')
     } catch (error) {
       noteFailure('list', error)
       throw error
     }
+  }
+
+  /** Of some kinds the next request is an hour away. That an outage is over is known by any. */
+  function noteSuccess(kind: string): void {
+    failing.delete(kind)
+    for (const [other, error] of failing) if (isOutage(other, error)) failing.delete(other)
   }
 
   /** A request that was not sent, because another one had just failed, tells nothing new. */
@@ -53,7 +59,13 @@ export function watchedBlobs(remote: RemoteBlobs): WatchedBlobs {
     },
     get trouble() {
       const last = [...failing.values()].at(-1)
-      return last && s3Trouble(last)
+      return last && s3Trouble(last, failing.has('put'))
     },
   }
+}
+
+/** Rather than what the bucket does not do at all. Uploads are tried again soon, so their own success counts. */
+function isOutage(kind: string, { code, detail: { status } }: RegistryError): boolean {
+  if (code === 'UPSTREAM_DENIED') return false
+  return status === undefined || (kind !== 'put' && Number(status) >= 500)
 }
