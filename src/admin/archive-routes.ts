@@ -68,6 +68,8 @@ export function archiveRoutes(options: ArchiveRoutesOptions): Hono<AdminEnv> {
       )
       const report = await imported.catch((error: unknown) => {
         if (error instanceof HTTPException) return error
+        // What was not read of the archive is in the way of another request.
+        c.header('Connection', 'close')
         throw error
       })
       if (report instanceof HTTPException) return refusedEarly(c, report, upload)
