@@ -21,7 +21,10 @@ const BY_REASON: Readonly<Record<string, DatabaseTrouble>> = {
   EAI_AGAIN: { said: 'has a name that cannot be looked up: DNS does not answer', advice: DNS_ADVICE },
   ETIMEDOUT: { said: 'does not answer in time', advice: 'check the route and the firewall, and its load' },
   'no password': { said: 'wants a password, and there is none', advice: 'set storage.index.passwordFile' },
-  'no TLS': { said: 'does not speak TLS', advice: 'let it, or remove sslmode from storage.index.postgres' },
+  'no TLS': {
+    said: 'does not speak TLS',
+    advice: 'turn TLS on in PostgreSQL; without it, remove sslmode only on a network of your own',
+  },
   '28P01': { said: 'refuses the password', advice: LOGIN_ADVICE },
   '28000': { said: 'refuses the user', advice: LOGIN_ADVICE },
   '3D000': {

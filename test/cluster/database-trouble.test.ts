@@ -86,7 +86,16 @@ suite('the report of the replicas says why the database does not answer', () => 
       )
   })
 
-  test('it wants a password, and there is none', async () => {
+  test('it wants a password, and there is none', async (t) => {
+    // The client would take that of whoever runs the tests.
+    const { PGPASSWORD, PGPASSFILE } = process.env
+    t.after(() => {
+      for (const [name, value] of Object.entries({ PGPASSWORD, PGPASSFILE }))
+        if (value === undefined) delete process.env[name]
+        else process.env[name] = value
+    })
+    delete process.env['PGPASSWORD']
+    process.env['PGPASSFILE'] = `${import.meta.filename}.none`
     await using server = await answering((sent) => {
       const nonce = /r=([^,\0]+)$/.exec(sent.toString('latin1'))?.[1]
       if (nonce === undefined) return message('R', 10, 'SCRAM-SHA-256\0\0')
@@ -100,6 +109,7 @@ suite('the report of the replicas says why the database does not answer', () => 
     await using server = await answering(() => Buffer.from('N'), true)
     const { trouble } = await reportOf(server.port, '?sslmode=require')
     assert.equal(trouble?.said, 'does not speak TLS')
+    assert.match(trouble.advice, /^turn TLS on .* sslmode only on a network of your own/)
   })
 
   test('nothing listens', async () => {
