@@ -52,9 +52,9 @@ export function adopt(): Command {
           )
         }
         if (!options['json']) stdout.write(`${summaryOf(all)}\n`)
-        if (config.storage.s3 && all.length > 0) {
+        if (config.storage.s3 && takenOf(all) > 0) {
           stderr.write(
-            'none of it is in storage.s3 yet, where replicas and later disks find it: entrepot migrate store --to s3 uploads it\n',
+            'what was adopted is not uploaded to storage.s3 by itself: entrepot migrate store --to s3 uploads it, for replicas and later disks\n',
           )
         }
       } finally {
@@ -94,10 +94,13 @@ function lineOf(upstream: string, { name, tags, objects, bytes }: AdoptedReposit
   return `${upstream}/${name}: ${countText(tags, 'tag')}, ${sizeText(bytes)} (${parts.join(', ')})`
 }
 
+function takenOf(all: readonly AdoptedRepository[]): number {
+  return all.reduce((total, { objects }) => total + objects.linked + objects.copied, 0)
+}
+
 function summaryOf(all: readonly AdoptedRepository[]): string {
   const sum = (of: (one: AdoptedRepository) => number) => all.reduce((total, one) => total + of(one), 0)
-  const taken = sum(({ objects }) => objects.linked + objects.copied)
   const lost = sum(({ objects }) => objects.missing + objects.damaged)
   const rest = lost === 0 ? '' : `; ${countText(lost, 'object')} missing or damaged there`
-  return `adopted ${countText(taken, 'object')} of ${all.length === 1 ? '1 repository' : `${all.length} repositories`}${rest}`
+  return `adopted ${countText(takenOf(all), 'object')} of ${all.length === 1 ? '1 repository' : `${all.length} repositories`}${rest}`
 }
