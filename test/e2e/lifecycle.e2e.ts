@@ -10,14 +10,16 @@ import { freePort, insist, missing } from './support/processes.ts'
 import { proxyProcess } from './support/proxy-process.ts'
 
 const MiB = 1024 * 1024
+/** Milliseconds. */
+const LOADED = 3_000
 
 suite('a process that is started, stopped and killed', { skip: missing() }, () => {
-  test('with no upstream it listens within a second, is ready, and a pull is a 502 that names the upstream', async (t) => {
+  test('with no upstream it listens and waits for nothing, is ready, and a pull is a 502 that names the upstream', async (t) => {
     await using folder = await tempFolder()
     const upstreamUrl = `http://127.0.0.1:${await freePort()}`
     let fastest = Infinity
-    // Where the machine is busy with other things, the figure is that of the best start.
-    for (let start = 0; start < 30 && fastest >= 1000; start++) {
+    // Loading the program takes a second on a slow machine, and longer on a busy one; a wait for an upstream, five.
+    for (let start = 0; start < 10 && fastest >= LOADED; start++) {
       const begun = performance.now()
       await using proxy = await proxyProcess(folder.path, upstreamUrl)
       fastest = Math.min(fastest, performance.now() - begun)
@@ -32,7 +34,7 @@ suite('a process that is started, stopped and killed', { skip: missing() }, () =
       assert.equal(errors[0]?.detail.reason, 'ECONNREFUSED')
     }
     t.diagnostic(`listening after ${Math.round(fastest)} ms`)
-    assert.ok(fastest < 1000, `${fastest} ms`)
+    assert.ok(fastest < LOADED, `${fastest} ms`)
   })
 
   test('F80 SIGTERM: the pull that runs is finished, and the exit code is 0', async () => {
