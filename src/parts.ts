@@ -158,6 +158,7 @@ export async function buildParts(
       tracer: tracing?.tracer,
       owners: disk.endpointOwners,
       record: observed.record,
+      asker: observed.cost.asker,
       neighbours: cluster?.neighbours,
       v1,
     }),

@@ -9,7 +9,7 @@ import type { Status } from '../src/ports/insight/insight.ts'
 import { type FakeS3, fakeS3, S3_CONFIG } from './s3/fake-s3.ts'
 import { runEntrepot } from './support/child.ts'
 import { fakeUpstream, type FakeUpstream } from './support/fake-upstream.ts'
-import { blobOf, eventually, manifestOf } from './support/fixtures.ts'
+import { type Blob, blobOf, eventually, manifestOf } from './support/fixtures.ts'
 import { type Proxy, startProxy } from './support/proxy.ts'
 import { tempFolder } from './support/temp-folder.ts'
 
@@ -68,6 +68,18 @@ async function pull({ upstream }: Cache, { url }: Proxy): Promise<number> {
   return upstream.bodyBytes(/blobs/) - before
 }
 
+/** Pulls the image and a blob for which the tier evicts its layer, and stops upstream. @returns the blob */
+async function evictTheFirst(here: Cache, proxy: Proxy): Promise<Blob> {
+  await pull(here, proxy)
+  await isUploaded(here)
+  const other = blobOf(3 * MiB + 500_000, 9)
+  here.upstream.addBlob(other.bytes)
+  await (await fetch(`${proxy.url}/v2/library/app/blobs/${other.digest}`)).arrayBuffer()
+  await isUploaded(here, 4)
+  await here.upstream.stop()
+  return other
+}
+
 const isUploaded = ({ s3 }: Cache, count = 3) => eventually(() => s3.objects.size === count)
 
 suite('storage.s3', () => {
@@ -87,13 +99,7 @@ suite('storage.s3', () => {
   test('what the tier has evicted is read from the bucket, with upstream away', async () => {
     await using here = await cache()
     await using proxy = await here.start({ maxSize: '4MiB' })
-    await pull(here, proxy)
-    await isUploaded(here)
-    const other = blobOf(3 * MiB + 500_000, 9)
-    here.upstream.addBlob(other.bytes)
-    await (await fetch(`${proxy.url}/v2/library/app/blobs/${other.digest}`)).arrayBuffer()
-    await isUploaded(here, 4)
-    await here.upstream.stop()
+    const other = await evictTheFirst(here, proxy)
     for (const { bytes, digest } of [layer, other, layer]) {
       const answer = await fetch(`${proxy.url}/v2/library/app/blobs/${digest}`)
       assert.equal(digestOf(Buffer.from(await answer.arrayBuffer())), digest)
@@ -105,13 +111,7 @@ suite('storage.s3', () => {
     await using here = await cache()
     const views = { asOf: true, retain: [{ match: '**', for: '30d' }] }
     await using proxy = await here.start({ maxSize: '4MiB' }, { views })
-    await pull(here, proxy)
-    await isUploaded(here)
-    const other = blobOf(3 * MiB + 500_000, 9)
-    here.upstream.addBlob(other.bytes)
-    await (await fetch(`${proxy.url}/v2/library/app/blobs/${other.digest}`)).arrayBuffer()
-    await isUploaded(here, 4)
-    await here.upstream.stop()
+    await evictTheFirst(here, proxy)
     const asked = (...command: string[]) => runEntrepot(...command, '--server', proxy.adminUrl)
     const du = await asked('du')
     assert.doesNotMatch(du.stdout, /not stored any more/)

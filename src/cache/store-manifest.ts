@@ -7,7 +7,11 @@ const AT_ONCE = 128 * 1024
 /** and the milliseconds until the next ones, which leave most of the time to others. */
 const PAUSE = 2
 
-/** Stores a verified manifest, in steps: it may have megabytes. `origin`: who has sent it. @throws RegistryError STORAGE */
+/**
+ * Stores a verified manifest, in steps: it may have megabytes. `origin`: who has sent it.
+ *
+ * @throws RegistryError STORAGE
+ */
 export async function storeManifest(
   local: Pick<BlobStore, 'ingest'>,
   { descriptor, body }: Manifest,

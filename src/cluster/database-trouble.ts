@@ -1,8 +1,4 @@
-export interface DatabaseTrouble {
-  /** A clause that follows the name of the database. */
-  readonly said: string
-  readonly advice: string
-}
+import type { Trouble } from '../ports/insight/insight.ts'
 
 const URL_ADVICE = 'check storage.index.postgres, and that PostgreSQL runs'
 const DNS_ADVICE = 'check the host in storage.index.postgres, and the resolver of this machine'
@@ -15,7 +11,7 @@ const RIGHTS = {
 const STOPPING = { said: 'is starting or stopping', advice: 'wait' }
 
 /** By SQLSTATE, or the code of the system. */
-const BY_REASON: Readonly<Record<string, DatabaseTrouble>> = {
+const BY_REASON: Readonly<Record<string, Trouble>> = {
   ECONNREFUSED: { said: 'refuses connections: nothing listens at its address', advice: URL_ADVICE },
   ENOTFOUND: { said: 'has a name that is not in DNS', advice: DNS_ADVICE },
   EAI_AGAIN: { said: 'has a name that cannot be looked up: DNS does not answer', advice: DNS_ADVICE },
@@ -45,6 +41,6 @@ const BY_REASON: Readonly<Record<string, DatabaseTrouble>> = {
 }
 
 /** Why the database does not answer. @param reason as in the detail of an error */
-export function databaseTrouble(reason: string): DatabaseTrouble {
+export function databaseTrouble(reason: string): Trouble {
   return BY_REASON[reason] ?? { said: `fails (${reason})`, advice: `${URL_ADVICE}; its log may say more` }
 }

@@ -2,7 +2,8 @@ import { Pool, type PoolConfig } from 'pg'
 import { RegistryError } from '../oci/errors.ts'
 import { SHARED_INDEX } from '../ports/cluster.ts'
 import { circuit } from '../util/circuit.ts'
-import { type DatabaseTrouble, databaseTrouble } from './database-trouble.ts'
+import type { Trouble } from '../ports/insight/insight.ts'
+import { databaseTrouble } from './database-trouble.ts'
 import { migrate } from './migrations.ts'
 
 export interface DatabaseOptions {
@@ -92,7 +93,7 @@ export class Database implements Statements, AsyncDisposable {
   }
 
   /** Why it was away when it was asked last. */
-  get trouble(): DatabaseTrouble | undefined {
+  get trouble(): Trouble | undefined {
     return this.#outage === undefined ? undefined : databaseTrouble(this.#outage)
   }
 

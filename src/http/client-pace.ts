@@ -6,7 +6,7 @@ const LONGEST = 2000
 const SECOND = 1000
 
 export interface ClientPaceOptions {
-  /** Milliseconds of whose number so many come at once. */
+  /** Milliseconds whose number comes at once. */
   readonly atOnce?: number
   /** Milliseconds that anything waits at most. */
   readonly longest?: number

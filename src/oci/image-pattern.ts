@@ -32,8 +32,8 @@ export const IMAGE_PATTERN_MUST =
  *
  * A name is completed as Docker does: `node` is `docker.io/library/node` and `org/app` is
  * `docker.io/org/app`, unless the first segment is a registry: it has a dot or a port, is `localhost`, is one
- * of `upstreams`, or begins with `*`. An alias of an upstream stands for its name. `*` alone is every name, as `**` is: no image has a name of one
- * segment.
+ * of `upstreams`, or begins with `*`. An alias of an upstream stands for its name. `*` alone is every name, as `**`
+ * is: no image has a name of one segment.
  *
  * @returns undefined when the text is no pattern.
  */

@@ -93,7 +93,10 @@ export interface RemoteTelemetry {
   answered(operation: string, status: number | undefined, seconds: number): void
   /** So many blobs are committed here, and not uploaded yet. */
   waiting(uploads: number): void
-  /** The last sweep has found so many bytes, of which `kept` are never removed. `limit` is undefined where there is none. */
+  /**
+   * The last sweep has found so many bytes, of which `kept` are never removed. `limit` is undefined where there is
+   * none.
+   */
   swept(stored: number, kept: number, limit: number | undefined): void
 }
 

@@ -1,9 +1,5 @@
 import type { RegistryError } from '../oci/errors.ts'
-
-export interface S3Trouble {
-  readonly said: string
-  readonly advice: string
-}
+import type { Trouble } from '../ports/insight/insight.ts'
 
 const ENDPOINT = 'check storage.s3.endpoint, and that the service runs'
 const KEYS = 'correct storage.s3.accessKeyId and its secret'
@@ -25,7 +21,7 @@ const ADVICE: Readonly<Record<string, string>> = {
 }
 
 /** What a bucket does not do, and what to do about it. `isUpload`: uploads fail. */
-export function s3Trouble({ code, detail }: RegistryError, isUpload: boolean): S3Trouble {
+export function s3Trouble({ code, detail }: RegistryError, isUpload: boolean): Trouble {
   const { operation, status, reason } = detail
   const why = [status, reason].filter((part) => part !== undefined).join(' ')
   const does =

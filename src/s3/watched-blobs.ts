@@ -1,11 +1,12 @@
 import { isRegistryError, type RegistryError } from '../oci/errors.ts'
 import type { RemoteBlobs } from '../ports/remote-blobs.ts'
-import { type S3Trouble, s3Trouble } from './s3-trouble.ts'
+import type { Trouble } from '../ports/insight/insight.ts'
+import { s3Trouble } from './s3-trouble.ts'
 
 export interface WatchedBlobs {
   readonly blobs: RemoteBlobs
   /** What fails now: a kind of request whose last one failed, unless that was an outage that is over. */
-  readonly trouble: S3Trouble | undefined
+  readonly trouble: Trouble | undefined
 }
 
 /** Watches what becomes of the requests to a bucket, by their kind: it may give, and not take. */

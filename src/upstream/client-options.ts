@@ -57,6 +57,8 @@ export interface UpstreamClientOptions {
   readonly tracer?: Tracer | undefined
   /** Reads long answers, of other upstreams too. Omitted: a thread of its own does. */
   readonly reading?: ReadingThread
+  /** Who has asked for what is being read: clients take turns. Omitted: repositories do. */
+  readonly asker?: (() => string | undefined) | undefined
   /** Runs a minor garbage collection: see `minorGc`. */
   readonly collectGarbage?: () => void
   /** Replaces the system's name resolution. */

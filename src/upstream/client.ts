@@ -159,6 +159,7 @@ export function upstreamClient(options: UpstreamClientOptions): UpstreamClient {
     weighed,
     allocated,
     longBodies,
+    asker: options.asker,
     rate,
     promisesBlobsAfter,
     reading,

@@ -22,6 +22,8 @@ export interface RepositoryRequestsOptions {
   readonly weighed?: ((weight: number) => void) | undefined
   /** Where long bodies take turns. Without it, none waits. */
   readonly longBodies?: LongBodies
+  /** As in `UpstreamClientOptions`. */
+  readonly asker?: (() => string | undefined) | undefined
   /** Reads large manifests. Without it, they are read in steps. */
   readonly reading?: Pick<ReadingThread, 'manifest'>
 }
@@ -72,6 +74,7 @@ export function repositoryRequests(options: RepositoryRequestsOptions): Reposito
     weighed = () => {},
     allocated = () => {},
     longBodies,
+    asker,
     reading,
   } = options
   const root = `${url.pathname.replace(/\/$/, '')}/v2/${repository}`
@@ -97,10 +100,11 @@ export function repositoryRequests(options: RepositoryRequestsOptions): Reposito
   }
   const readHashed = async (response: UpstreamResponse, limit: number): Promise<Buffer> => {
     const size = Number(headerOf(response, 'content-length') ?? 0)
-    let leave = size > LARGE && size <= limit ? await enter(response) : undefined
+    const isLong = response.status === 200 && size > LARGE && size <= limit
+    let leave = isLong ? await enter(response) : undefined
     try {
       // To join the pieces of a large body at its end would hold the event loop for more than a millisecond.
-      const whole = leave && Buffer.allocUnsafeSlow(size)
+      const whole = isLong ? Buffer.allocUnsafeSlow(size) : undefined
       const pieces: Buffer[] = []
       let length = 0
       const pace = readingPace()
@@ -116,10 +120,10 @@ export function repositoryRequests(options: RepositoryRequestsOptions): Reposito
       leave?.()
     }
   }
-  const enter = async ({ status, body }: UpstreamResponse): Promise<() => void> => {
-    if (longBodies === undefined || status !== 200) return () => {}
+  const enter = async ({ body }: UpstreamResponse): Promise<() => void> => {
+    if (longBodies === undefined) return () => {}
     try {
-      return await longBodies.enter(repository)
+      return await longBodies.enter(asker?.() ?? repository)
     } catch (error) {
       body.destroy()
       throw error

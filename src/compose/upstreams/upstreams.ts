@@ -55,6 +55,8 @@ export interface UpstreamsOptions {
    * Of this process. It names proxies and the system's CA bundle, and credential helpers get a part of it.
    */
   readonly env: NodeJS.ProcessEnv
+  /** As in `UpstreamClientOptions`. */
+  readonly asker?: (() => string | undefined) | undefined
   /** Runs a minor garbage collection. */
   readonly collectGarbage?: (() => void) | undefined
 }
@@ -115,6 +117,7 @@ export function buildUpstreams(config: UpstreamsConfig, options: UpstreamsOption
       tracer: options.tracer,
       neighbours: options.neighbours,
       reading,
+      asker: options.asker,
       ...(collectGarbage && { collectGarbage }),
       telemetry,
       reloadFailed: (err: unknown) =>

@@ -15,6 +15,12 @@ export interface Insight {
   savings(by: SavingsBy, days: number): Promise<SavingsReport>
 }
 
+/** What does not work, as a clause that follows its name, and what to do about it. */
+export interface Trouble {
+  readonly said: string
+  readonly advice: string
+}
+
 export interface Status {
   readonly version: string
   readonly startedAt: string
@@ -45,7 +51,7 @@ export interface BucketReport {
   /** Blobs that are not uploaded yet, and are not evicted here until they are. */
   readonly waitingUploads: number
   /** What fails in it now, or why it stays above its limit. */
-  readonly trouble: { readonly said: string; readonly advice: string } | null
+  readonly trouble: Trouble | null
 }
 
 /** The replicas, as one of them sees them. */
@@ -59,7 +65,7 @@ export interface ClusterReport {
   /** This one included; null = the shared index is away. */
   readonly replicas: readonly ReplicaReport[] | null
   /** Why it is away. */
-  readonly trouble: { readonly said: string; readonly advice: string } | null
+  readonly trouble: Trouble | null
 }
 
 export interface ReplicaReport {
@@ -164,7 +170,7 @@ export interface StoreReport {
   readonly partialBytes: number
   readonly freeBytes: number
   /** Why it does not keep content; null = it does. */
-  readonly trouble: { readonly since: string; readonly said: string; readonly advice: string } | null
+  readonly trouble: (Trouble & { readonly since: string }) | null
 }
 
 /** A download on its way into the store. */

@@ -10,7 +10,7 @@ const SHARE = 0.2
 
 /**
  * The turns in which an upstream's long manifests and lists of referrers are read. Each is in memory whole from
- * then on, and a client may ask for a hundred at once (SEC-71). Repositories take turns.
+ * then on, and a client may ask for a hundred at once (SEC-71). Those who ask take turns.
  */
 export class LongBodies {
   readonly #upstream: string
@@ -24,16 +24,16 @@ export class LongBodies {
   }
 
   /**
-   * Waits for a turn. @returns a function that ends it
+   * Waits for a turn of `owner`. @returns a function that ends it
    * @throws RegistryError TOOMANYREQUESTS when none has come in time
    */
-  async enter(repository: string): Promise<() => void> {
+  async enter(owner: string): Promise<() => void> {
     const over = Promise.withResolvers<void>()
     const entered = Promise.withResolvers<void>()
     void this.#inTurn(() => {
       entered.resolve()
       return over.promise
-    }, repository)
+    }, owner)
     const timer = setTimeout(() => {
       entered.reject(this.#tooMany())
       over.resolve()
